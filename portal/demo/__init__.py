@@ -1,0 +1,1 @@
+"""A believable deployment from a seed."""

@@ -1,0 +1,84 @@
+"""One tree of errors; each carries a sentence the person at the screen may read.
+
+Domain code raises a family member and knows no status codes; the web edge maps families to answers in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+class PortalError(Exception):
+    """Base of everything the portal raises on purpose.
+
+    *Shape*: ``sentence`` is safe to show; it names no other company's facts.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+class NotFound(PortalError):
+    """The thing does not exist, or the actor may not know that it does: both read the same."""
+
+    def __init__(self, sentence: str = "There is nothing here, or it is not yours to see.") -> None:
+        super().__init__(sentence)
+
+
+class NotAllowed(PortalError):
+    """The actor sees the thing but may not do this to it."""
+
+
+class Conflict(PortalError):
+    """The world moved on: a stale form, a second click, a state that no longer takes this step."""
+
+
+@dataclass(frozen=True)
+class Happening:
+    """One thing that happened since the form was shown: ``who`` did ``what`` at ``at`` (ISO 8601, UTC)."""
+
+    who: str
+    what: str
+    at: str
+
+
+class Stale(Conflict):
+    """The form was made from an older state of the case; ``since`` lists what happened meanwhile."""
+
+    def __init__(self, sentence: str, since: Sequence[Happening] = ()) -> None:
+        super().__init__(sentence)
+        self.since = tuple(since)
+
+
+class RuleBroken(PortalError):
+    """A rule of the product, of a signed document or of the ledger refuses this."""
+
+
+class Invalid(RuleBroken):
+    """Input that cannot be taken as it is; ``fields`` gives the sentence for each field."""
+
+    def __init__(self, sentence: str, fields: Mapping[str, str] | None = None) -> None:
+        super().__init__(sentence)
+        self.fields = dict(fields or {})
+
+
+class CurrencyMismatch(RuleBroken):
+    """Two currencies met in one sum."""
+
+
+class PeriodClosed(RuleBroken):
+    """A posting aimed at a period that takes no more postings."""
+
+
+class NotAuthorized(RuleBroken):
+    """Billable work without the payer's yes."""
+
+
+class ProviderTrouble(PortalError):
+    """Stripe, the mail server or the identity provider failed or has not answered; what was asked for waits."""
+
+
+class Misconfigured(PortalError):
+    """The deployment's settings cannot work; the sentence names every bad key."""

@@ -1,0 +1,5 @@
+"""Time worked on cases: timer, entries, corrections, approval.
+
+Promises: one running timer per person; no overlapping entries of one person; correction by reversal; approval by
+somebody else.
+"""

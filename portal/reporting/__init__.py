@@ -1,0 +1,1 @@
+"""Read-only summaries: who resolved what, time in custody, service levels kept, training gaps."""
