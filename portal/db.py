@@ -1,0 +1,173 @@
+"""The database as the program sees it: declarative base, column types, engines, sessions, the row-security scope.
+
+Tables are plain SQLAlchemy classes of ``Base``; worker, command line and tests open plain sessions. The web uses the
+Flask-SQLAlchemy object below, which is given the same ``Base``, so there is one set of tables and one session style.
+
+Invariants:
+ - Every connection speaks UTC; a datetime without a zone never reaches the database.
+ - One listener, and only one, tells PostgreSQL for whom a transaction reads: it runs when the transaction begins and
+   the setting ends with it. Without a scope both settings are empty and row security shows nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Date,
+    DateTime,
+    Dialect,
+    Engine,
+    Identity,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Text,
+    Uuid,
+    create_engine,
+    event,
+    text,
+)
+from sqlalchemy.dialects.postgresql import CITEXT, JSONB
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction, mapped_column, registry
+from sqlalchemy.types import TypeDecorator
+
+OWNER_ROLE = "portal_owner"
+WEB_ROLE = "portal_web"
+WORK_ROLE = "portal_work"
+
+# PostgreSQL's own defaults would differ from a name written by hand in a migration; these are the names migrations use.
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+_APPLY_SCOPE = text(
+    "SELECT set_config('portal.organisation_id', :organisation, true), set_config('portal.person_id', :person, true)"
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant: ``timestamptz``, refusing a datetime without a zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Pass an aware datetime; a naive one is a defect of the caller."""
+        if value is not None and value.utcoffset() is None:
+            raise TypeError(f"an instant needs a time zone, {value!r} has none")
+        return value
+
+
+# Column types by the words of the domain, so that a table reads as what it holds: ``due_at: Mapped[Instant | None]``.
+Id = Annotated[int, mapped_column(BigInteger, Identity(always=True), primary_key=True)]
+Uid = Annotated[uuid.UUID, mapped_column(Uuid, primary_key=True, server_default=text("gen_random_uuid()"))]
+Ref = Annotated[int, mapped_column(BigInteger)]
+Instant = Annotated[datetime, mapped_column(UtcDateTime)]
+RecordedAt = Annotated[datetime, mapped_column(UtcDateTime, server_default=text("now()"))]
+Day = Annotated[date, mapped_column(Date)]
+Minor = Annotated[int, mapped_column(BigInteger)]
+Currency = Annotated[str, mapped_column(Text)]
+BasisPoints = Annotated[int, mapped_column(Integer)]
+Seconds = Annotated[int, mapped_column(BigInteger)]
+Small = Annotated[int, mapped_column(SmallInteger)]
+Words = Annotated[str, mapped_column(Text)]
+Address = Annotated[str, mapped_column(CITEXT)]
+Sha256 = Annotated[bytes, mapped_column(LargeBinary)]
+Document = Annotated[dict[str, Any], mapped_column(JSONB(none_as_null=True))]
+
+
+class Base(DeclarativeBase):
+    """Every table of the portal."""
+
+    # A registry of its own, because Flask-SQLAlchemy copies the attributes of the base it is given and SQLAlchemy
+    # refuses a copied type_annotation_map beside a registry.
+    registry = registry(
+        metadata=MetaData(naming_convention=NAMING),
+        type_annotation_map={
+            int: BigInteger,
+            str: Text,
+            datetime: UtcDateTime,
+            date: Date,
+            uuid.UUID: Uuid,
+            bytes: LargeBinary,
+            dict[str, Any]: JSONB(none_as_null=True),
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Scope:
+    """For whom a transaction reads: row security shows what this organisation, and this person in it, may see."""
+
+    organisation_id: int
+    person_id: int
+
+
+db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+
+ENGINE_OPTIONS: dict[str, Any] = {"pool_pre_ping": True}
+
+
+def connection_url(url: str | URL) -> URL:
+    """The address as this program opens it: psycopg 3, and a session in UTC whatever the server's default."""
+    parsed = make_url(url)
+    if parsed.drivername in {"postgres", "postgresql"}:
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    options = parsed.query.get("options", "")
+    if isinstance(options, tuple):
+        options = " ".join(options)
+    if "timezone" not in options.lower():
+        options = f"{options} -c timezone=UTC".strip()
+    return parsed.update_query_dict({"options": options})
+
+
+def engine_for(url: str | URL, **options: Any) -> Engine:
+    """An engine with a pool of its own; ``options`` go to SQLAlchemy and win over ours."""
+    return create_engine(connection_url(url), **{**ENGINE_OPTIONS, **options})
+
+
+def open_session(engine: Engine, scope: Scope | None = None) -> Session:
+    """A plain session; what it has loaded stays readable after commit."""
+    return Session(engine, expire_on_commit=False, info={"scope": scope})
+
+
+@contextmanager
+def transaction(engine: Engine, scope: Scope | None = None) -> Iterator[Session]:
+    """One unit of work: committed when the block ends, rolled back when it raises."""
+    with open_session(engine, scope) as session, session.begin():
+        yield session
+
+
+def set_scope(session: Session, scope: Scope | None) -> None:
+    """Read for ``scope`` from here on; a transaction that has begun already is told at once."""
+    session.info["scope"] = scope
+    if session.in_transaction():
+        _apply(session.connection(), scope)
+
+
+@event.listens_for(Session, "after_begin")
+def _tell_row_security(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+    if transaction.nested:
+        return
+    _apply(connection, session.info.get("scope"))
+
+
+def _apply(connection: Connection, scope: Scope | None) -> None:
+    organisation = str(scope.organisation_id) if scope else ""
+    person = str(scope.person_id) if scope else ""
+    connection.execute(_APPLY_SCOPE, {"organisation": organisation, "person": person})
