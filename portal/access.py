@@ -112,9 +112,7 @@ def may_do(actor: Actor, act: str, object_type: str, object_id: str, *, version:
 
 def may_open_case(actor: Actor) -> bool:
     """Technicians and their managers escalate, engineers log calls, named contacts and buyers open cases."""
-    return actor.has(
-        Role.TECHNICIAN, Role.SERVICE_MANAGER, Role.ENGINEER, Role.SUPPORT_LEAD, Role.CONTACT, Role.BUYER
-    )
+    return actor.has(Role.TECHNICIAN, Role.SERVICE_MANAGER, Role.ENGINEER, Role.SUPPORT_LEAD, Role.CONTACT, Role.BUYER)
 
 
 def may_work_cases(actor: Actor) -> bool:
