@@ -64,6 +64,30 @@ class Invalid(RuleBroken):
         self.fields = dict(fields or {})
 
 
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong at one place of a document; ``line`` is None where the document has no lines."""
+
+    line: int | None
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"line {self.line}" if self.line is not None else ""
+        where = ", ".join(part for part in (place, self.key) if part)
+        return f"{where}: {self.message}" if where else self.message
+
+
+class DocumentInvalid(Invalid):
+    """A policy or agreement that cannot be taken as it is; ``problems`` says everything that is wrong."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        count = len(problems)
+        noun = "one problem" if count == 1 else f"{count} problems"
+        super().__init__(f"The document has {noun}.", {"text": "\n".join(str(each) for each in problems)})
+        self.problems = tuple(problems)
+
+
 class CurrencyMismatch(RuleBroken):
     """Two currencies met in one sum."""
 

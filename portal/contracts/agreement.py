@@ -1,0 +1,160 @@
+"""The agreement: what a manufacturer and an integrator signed about shares, resolving and settling, as a frozen value.
+
+It never changes what a customer pays, except within the resale ceiling. Causes, corrective actions and bands are the
+policy's words; `agreement_against_policy` says which of them the policy does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from portal.contracts.agreement_checks import agreement_contradictions, policy_word_problems
+from portal.contracts.blocks import (
+    BasisPoints,
+    Block,
+    CalendarBlock,
+    Code,
+    Currency,
+    Days,
+    DecimalText,
+    Label,
+    OrganisationCode,
+    RateRow,
+    ResolutionRow,
+    ShareRow,
+    Weights,
+    ZoneName,
+)
+from portal.contracts.canonical import canonical_json, sha256
+from portal.contracts.policy import Policy
+from portal.contracts.reading import Problem, document_from_json, document_from_toml, problems_of
+from portal.contracts.terms import Confirmation, Ladder
+
+__all__ = [
+    "Agreement",
+    "Problem",
+    "agreement_against_policy",
+    "agreement_from_json",
+    "canonical_json",
+    "parse_agreement",
+    "sha256",
+]
+
+
+class FurtherParty(Block):
+    """A party beside the two companies and the operator, such as a distributor."""
+
+    code: Code
+    """The name tranches use."""
+    organisation: OrganisationCode
+    """Its organisation code."""
+
+
+class Parties(Block):
+    """Who is meant, by organisation code."""
+
+    manufacturer: OrganisationCode
+    """The manufacturer."""
+    integrator: OrganisationCode
+    """The integrator."""
+    further: tuple[FurtherParty, ...] = ()
+    """Other parties that tranches name."""
+
+
+class Resale(Block):
+    """What the integrator may ask its customer for what it resells; there is no minimum."""
+
+    ceiling_bp: int | None = Field(default=None, ge=10_000, le=100_000)
+    """The most, in basis points of the policy's price; no ceiling where left out."""
+    recommended_bp: int | None = Field(default=None, ge=1, le=100_000)
+    """A recommendation that binds nobody."""
+
+
+class Settlement(Block):
+    """How and when shares are paid."""
+
+    period: Literal["month"] = "month"
+    """The period of a statement."""
+    zone: ZoneName | None = None
+    """IANA zone in which the period begins and ends; the agreement's where left out."""
+    review_days: Days = 10
+    """Calendar days in which a party may contest lines."""
+    minimum_payout: DecimalText = "0"
+    """A smaller net is carried to the next period."""
+    reserve_bp: BasisPoints = 0
+    """Part of each payout kept back until the next period."""
+    stripe_fees_borne_by: Code = "operator"
+    """The party that bears the provider's fees."""
+
+
+class Permissions(Block):
+    """What one side lets the other see or take."""
+
+    technician_sees_resale_price: bool = False
+    """Whether the integrator's technicians see what their company asks the customer."""
+    bulk_export: bool = False
+    """Whether the manufacturer may export the integrator's customers in bulk."""
+
+
+class Agreement(Block):
+    """The signed document between a manufacturer and an integrator."""
+
+    schema_version: Literal[1] = 1
+    """The version of this document language."""
+    title: Label
+    """What people read."""
+    currency: Currency
+    """ISO 4217 code of every amount."""
+    zone: ZoneName
+    """IANA zone of calendars that name none."""
+    calendars: tuple[CalendarBlock, ...] = Field(min_length=1)
+    """Named calendars."""
+    parties: Parties
+    """Who is meant."""
+    party_order: tuple[Code, ...] = ("integrator", "manufacturer", "operator")
+    """Decides who gets the remainder of a split."""
+    shares: tuple[ShareRow, ...] = Field(min_length=1)
+    """Shares by revenue kind; a kind that is not stated follows the policy's house terms."""
+    intercompany: tuple[RateRow, ...] = ()
+    """Net buy prices where the integrator pays, first match wins; such items carry no integrator share."""
+    resolution: tuple[ResolutionRow, ...] = ()
+    """Weights by cause and last corrective action, first match wins."""
+    fallback: Weights
+    """The split when a challenge ends without agreement."""
+    confirmation: Confirmation
+    """When silence counts as a yes."""
+    challenge: Ladder = Ladder()
+    """How a challenge ends."""
+    resale: Resale = Resale()
+    """What the integrator may ask its customer."""
+    settlement: Settlement = Settlement()
+    """How and when shares are paid."""
+    permissions: Permissions = Permissions()
+    """What one side lets the other see or take."""
+
+
+def parse_agreement(text: str) -> Agreement:
+    """The agreement that a TOML text says.
+
+    *Raises*: DocumentInvalid with every problem: its line, its key and what is allowed there.
+    """
+    return document_from_toml(Agreement, text, agreement_contradictions)
+
+
+def agreement_from_json(text: str) -> Agreement:
+    """The agreement back from its canonical JSON.
+
+    *Raises*: DocumentInvalid, problems without lines.
+    """
+    return document_from_json(Agreement, text, agreement_contradictions)
+
+
+def agreement_against_policy(agreement: Agreement, policy: Policy, text: str | None = None) -> Sequence[Problem]:
+    """What in the agreement does not fit the policy: another currency, causes, actions and bands it does not know.
+
+    *Shape*: empty when they fit; with ``text`` the problems carry its lines.
+    """
+    return problems_of(policy_word_problems(agreement, policy), text)

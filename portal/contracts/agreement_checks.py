@@ -1,0 +1,82 @@
+"""Where an agreement contradicts itself, or speaks words its policy does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from portal.contracts.checks import (
+    ALWAYS_PARTIES,
+    calendar_contradictions,
+    doubled,
+    never_applying,
+    party_order_contradictions,
+    resolution_contradictions,
+    share_contradictions,
+    unknown,
+    weight_contradictions,
+)
+from portal.contracts.policy_checks import RATE_CONDITIONS
+from portal.contracts.reading import Contradiction
+
+if TYPE_CHECKING:
+    from portal.contracts.agreement import Agreement
+    from portal.contracts.policy import Policy
+
+
+def agreement_contradictions(agreement: Agreement) -> Iterator[Contradiction]:
+    """Every contradiction of the agreement, table by table."""
+    yield from calendar_contradictions(agreement.calendars)
+    yield from _parties(agreement)
+    known = _party_codes(agreement)
+    yield from party_order_contradictions(("party_order",), agreement.party_order, known)
+    yield from share_contradictions(("shares",), agreement.shares, known, ())
+    yield from never_applying(("intercompany",), agreement.intercompany, RATE_CONDITIONS)
+    yield from resolution_contradictions(("resolution",), agreement.resolution)
+    yield from weight_contradictions(("fallback",), agreement.fallback)
+    calendars = {each.code for each in agreement.calendars}
+    for side in ("integrator_calendar", "manufacturer_calendar"):
+        yield from unknown(("confirmation", side), [getattr(agreement.confirmation, side)], calendars, "calendars")
+    bearer = agreement.settlement.stripe_fees_borne_by
+    yield from unknown(("settlement", "stripe_fees_borne_by"), [bearer], known, "the parties")
+    yield from _resale(agreement)
+
+
+def _party_codes(agreement: Agreement) -> tuple[str, ...]:
+    return (*ALWAYS_PARTIES, *(each.code for each in agreement.parties.further))
+
+
+def _parties(agreement: Agreement) -> Iterator[Contradiction]:
+    parties = agreement.parties
+    if parties.manufacturer == parties.integrator:
+        yield Contradiction(
+            ("parties", "integrator"), "the two companies are the same organisation", ("parties", "manufacturer")
+        )
+    further = ("parties", "further")
+    yield from doubled(further, [each.code for each in parties.further])
+    for number, party in enumerate(parties.further):
+        if party.code in ALWAYS_PARTIES:
+            yield Contradiction((*further, number, "code"), f'"{party.code}" is a party already')
+
+
+def _resale(agreement: Agreement) -> Iterator[Contradiction]:
+    ceiling, recommended = agreement.resale.ceiling_bp, agreement.resale.recommended_bp
+    if ceiling is not None and recommended is not None and recommended > ceiling:
+        yield Contradiction(
+            ("resale", "recommended_bp"), "the recommended price is above the ceiling", ("resale", "ceiling_bp")
+        )
+
+
+def policy_word_problems(agreement: Agreement, policy: Policy) -> Iterator[Contradiction]:
+    """Words of the agreement that the policy does not define."""
+    if agreement.currency != policy.currency:
+        yield Contradiction(("currency",), f"the policy's currency is {policy.currency}")
+    causes = [each.code for each in policy.causes]
+    actions = [each.code for each in policy.corrective_actions]
+    bands = [each.code for each in policy.bands]
+    for number, row in enumerate(agreement.resolution):
+        here = ("resolution", number)
+        yield from unknown((*here, "causes"), row.causes, causes, "the policy's causes")
+        yield from unknown((*here, "last_actions"), row.last_actions, actions, "the policy's corrective actions")
+    for number, rate in enumerate(agreement.intercompany):
+        yield from unknown(("intercompany", number, "bands"), rate.bands, bands, "the policy's bands")

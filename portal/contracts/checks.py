@@ -1,0 +1,131 @@
+"""Contradictions that both kinds of documents can hold: doubled codes, unknown names, sums, rows that never apply."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import pairwise
+
+from portal.contracts.blocks import (
+    WEEKDAYS,
+    WHOLE_BP,
+    Block,
+    CalendarBlock,
+    Recipient,
+    ResolutionRow,
+    Revenue,
+    ShareRow,
+    Tranche,
+    Weights,
+)
+from portal.contracts.reading import Contradiction
+from portal.contracts.toml_lines import Path
+
+ALWAYS_PARTIES = ("manufacturer", "integrator", "operator")
+
+
+def doubled(table: Path, codes: Iterable[object], key: str = "code") -> Iterator[Contradiction]:
+    """Codes that name two rows of one table."""
+    first: dict[object, int] = {}
+    for number, code in enumerate(codes):
+        if code in first:
+            yield Contradiction((*table, number, key), f'"{code}" is named twice', (*table, first[code]))
+        first.setdefault(code, number)
+
+
+def unknown(path: Path, names: Iterable[str | None], known: Collection[str], table: str) -> Iterator[Contradiction]:
+    """Names that no row of ``table`` has."""
+    for name in names:
+        if name is not None and name not in known:
+            listed = ", ".join(sorted(known)) or "none"
+            yield Contradiction(path, f'"{name}" is not in {table}; allowed here: {listed}')
+
+
+def never_applying(table: Path, rows: Sequence[Block], conditions: Sequence[str]) -> Iterator[Contradiction]:
+    """Rows of a first-match table that an earlier row always takes."""
+    for number, row in enumerate(rows):
+        for earlier in range(number):
+            if all(_wider(getattr(rows[earlier], name), getattr(row, name)) for name in conditions):
+                yield Contradiction(
+                    (*table, number), "this row never applies, an earlier one always comes first", (*table, earlier)
+                )
+                break
+
+
+def _wider(first: object, second: object) -> bool:
+    """Whether every case that meets the second condition meets the first; an empty one holds always."""
+    if isinstance(first, tuple) and isinstance(second, tuple):
+        return not first or (bool(second) and set(second) <= set(first))
+    return first is None or first == second
+
+
+def calendar_contradictions(calendars: Sequence[CalendarBlock]) -> Iterator[Contradiction]:
+    """Doubled names and windows of one calendar that overlap."""
+    yield from doubled(("calendars",), [each.code for each in calendars])
+    for number, calendar in enumerate(calendars):
+        rows = calendar.parsed_windows
+        for earlier, later in pairwise(rows):
+            if earlier[0] == later[0] and later[1] < earlier[2]:
+                day = WEEKDAYS[earlier[0]]
+                yield Contradiction(
+                    ("calendars", number, "windows"),
+                    f"on {day} the windows {_span(earlier)} and {_span(later)} overlap",
+                )
+
+
+def _span(row: tuple[int, int, int]) -> str:
+    return "-".join(f"{minute // 60:02}:{minute % 60:02}" for minute in row[1:])
+
+
+def party_order_contradictions(path: Path, order: Sequence[str], parties: Collection[str]) -> Iterator[Contradiction]:
+    """An order that leaves a party out, names one twice, or names a stranger."""
+    for party in parties:
+        if order.count(party) != 1:
+            yield Contradiction(path, f'the order names "{party}" {order.count(party)} times, once is expected')
+    yield from unknown(path, order, parties, "the parties")
+
+
+def share_contradictions(
+    path: Path, rows: Sequence[ShareRow], parties: Collection[str], required: Collection[Revenue]
+) -> Iterator[Contradiction]:
+    """Kinds shared twice or not at all, tranches that do not sum to the whole, unknown fixed parties, stray caps."""
+    first: dict[Revenue, int] = {}
+    for number, row in enumerate(rows):
+        here = (*path, number)
+        for kind in row.revenues:
+            if kind in first:
+                yield Contradiction((*here, "revenues"), f'"{kind}" is shared twice', (*path, first[kind]))
+            first.setdefault(kind, number)
+        yield from _tranche_contradictions((*here, "tranches"), row.tranches, parties)
+    for kind in required:
+        if kind not in first:
+            yield Contradiction(path, f'no row shares "{kind}"')
+
+
+def _tranche_contradictions(
+    path: Path, tranches: Sequence[Tranche], parties: Collection[str]
+) -> Iterator[Contradiction]:
+    total = sum(each.bp for each in tranches)
+    if total != WHOLE_BP:
+        yield Contradiction(path, f"the tranches sum to {total} basis points instead of {WHOLE_BP}")
+    for number, tranche in enumerate(tranches):
+        yield from unknown((*path, number, "party"), [tranche.party], parties, "the parties")
+    if tranches[-1].cap is not None:
+        yield Contradiction((*path, len(tranches) - 1, "cap"), "the last tranche takes the rest and has no cap")
+    kinds = [each.to for each in tranches]
+    for kind in (Recipient.WORKED_TIME, Recipient.RESOLVER, Recipient.SELLER):
+        if kinds.count(kind) > 1:
+            yield Contradiction(path, f'two tranches go to "{kind}"; write one')
+
+
+def weight_contradictions(path: Path, weights: Weights) -> Iterator[Contradiction]:
+    """Weights that do not sum to the whole."""
+    total = weights.integrator_bp + weights.manufacturer_bp
+    if total != WHOLE_BP:
+        yield Contradiction(path, f"the weights sum to {total} basis points instead of {WHOLE_BP}")
+
+
+def resolution_contradictions(path: Path, rows: Sequence[ResolutionRow]) -> Iterator[Contradiction]:
+    """Rows whose weights do not sum, and rows that never apply."""
+    for number, row in enumerate(rows):
+        yield from weight_contradictions((*path, number), row)
+    yield from never_applying(path, rows, ("causes", "last_actions"))

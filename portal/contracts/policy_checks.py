@@ -1,0 +1,183 @@
+"""Where a policy contradicts itself; each finding names both places."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from portal.contracts.blocks import Collector, Mode, Payer, Revenue, TaskClass
+from portal.contracts.checks import (
+    ALWAYS_PARTIES,
+    calendar_contradictions,
+    doubled,
+    never_applying,
+    party_order_contradictions,
+    resolution_contradictions,
+    share_contradictions,
+    unknown,
+    weight_contradictions,
+)
+from portal.contracts.reading import Contradiction
+
+if TYPE_CHECKING:
+    from portal.contracts.policy import Policy
+
+BILL_TO_CONDITIONS = ("task_classes", "plans", "causes", "before_day1", "in_warranty", "certified")
+RATE_CONDITIONS = ("modes", "bands", "task_classes", "product_lines")
+
+
+def policy_contradictions(policy: Policy) -> Iterator[Contradiction]:
+    """Every contradiction of the policy, table by table."""
+    checks: tuple[Callable[[Policy], Iterator[Contradiction]], ...] = (
+        _calendars_and_bands,
+        _rates,
+        _minimums_and_warranty,
+        _causes,
+        _bill_to,
+        _plans,
+        _plan_terms,
+        _authorization_and_emergency,
+        _intake,
+        _house_terms,
+    )
+    for check in checks:
+        yield from check(policy)
+
+
+def _calendar_codes(policy: Policy) -> set[str]:
+    return {each.code for each in policy.calendars}
+
+
+def _calendars_and_bands(policy: Policy) -> Iterator[Contradiction]:
+    yield from calendar_contradictions(policy.calendars)
+    yield from doubled(("bands",), [each.code for each in policy.bands])
+    last = len(policy.bands) - 1
+    for number, band in enumerate(policy.bands):
+        path = ("bands", number, "calendar")
+        yield from unknown(path, [band.calendar], _calendar_codes(policy), "calendars")
+        if number == last and band.calendar is not None:
+            yield Contradiction(path, "the last band takes all other time and has no calendar")
+        if number < last and band.calendar is None:
+            yield Contradiction(("bands", number), "only the last band has no calendar", ("bands", last))
+
+
+def _rates(policy: Policy) -> Iterator[Contradiction]:
+    bands = [each.code for each in policy.bands]
+    for number, row in enumerate(policy.rates):
+        yield from unknown(("rates", number, "bands"), row.bands, bands, "bands")
+    yield from never_applying(("rates",), policy.rates, RATE_CONDITIONS)
+    for mode in Mode:
+        for band in bands:
+            for task_class in TaskClass:
+                # A product line that no row can name: what is left must be priced by rows for any product line.
+                if not any(
+                    row.covers(mode=mode, band=band, task_class=task_class, product_line="") for row in policy.rates
+                ):
+                    yield Contradiction(("rates",), f"no row prices {mode} work, band {band}, task class {task_class}")
+
+
+def _minimums_and_warranty(policy: Policy) -> Iterator[Contradiction]:
+    yield from never_applying(("minimums",), policy.minimums, ("level", "modes"))
+    yield from never_applying(("warranty",), policy.warranty, ("product_lines",))
+    causes = [each.code for each in policy.causes]
+    for number, row in enumerate(policy.warranty):
+        yield from unknown(("warranty", number, "free_causes"), row.free_causes, causes, "causes")
+
+
+def _causes(policy: Policy) -> Iterator[Contradiction]:
+    yield from doubled(("causes",), [each.code for each in policy.causes])
+    yield from doubled(("corrective_actions",), [each.code for each in policy.corrective_actions])
+    yield from doubled(("task_classes",), [each.code for each in policy.task_classes])
+
+
+def _bill_to(policy: Policy) -> Iterator[Contradiction]:
+    plans = [each.code for each in policy.plans]
+    causes = [each.code for each in policy.causes]
+    last = len(policy.bill_to) - 1
+    if policy.bill_to[last].conditional:
+        yield Contradiction(("bill_to", last), "the last row takes all other cases and has no condition")
+    yield from never_applying(("bill_to",), policy.bill_to, BILL_TO_CONDITIONS)
+    for number, row in enumerate(policy.bill_to):
+        yield from unknown(("bill_to", number, "plans"), row.plans, plans, "plans")
+        yield from unknown(("bill_to", number, "causes"), row.causes, causes, "causes")
+        if row.payer is Payer.INTEGRATOR and row.collector is Collector.INTEGRATOR:
+            yield Contradiction(
+                ("bill_to", number, "collector"),
+                "an integrator that pays does not collect from itself",
+                ("bill_to", number, "payer"),
+            )
+
+
+def _plans(policy: Policy) -> Iterator[Contradiction]:
+    yield from doubled(("plans",), [each.code for each in policy.plans])
+    complimentary = [number for number, plan in enumerate(policy.plans) if plan.complimentary]
+    if not complimentary:
+        yield Contradiction(("plans",), "one plan has complimentary = true; none does")
+    for number in complimentary[1:]:
+        yield Contradiction(
+            ("plans", number, "complimentary"), "only one plan is complimentary", ("plans", complimentary[0])
+        )
+    calendars = _calendar_codes(policy)
+    for number, plan in enumerate(policy.plans):
+        yield from unknown(("plans", number, "cover_calendar"), [plan.cover_calendar], calendars, "calendars")
+        targets = ("plans", number, "targets")
+        yield from never_applying(targets, plan.targets, ("clock", "severities", "certified"))
+        for place, target in enumerate(plan.targets):
+            yield from unknown((*targets, place, "calendar"), [target.calendar], calendars, "calendars")
+
+
+def _plan_terms(policy: Policy) -> Iterator[Contradiction]:
+    for number, plan in enumerate(policy.plans):
+        path = ("plans", number)
+        if plan.complimentary and Fraction(plan.price_per_month):
+            yield Contradiction(
+                (*path, "price_per_month"), "a complimentary plan has no price", (*path, "complimentary")
+            )
+        if plan.unlimited and plan.included_minutes_per_month:
+            yield Contradiction(
+                (*path, "included_minutes_per_month"), "an unlimited plan counts no minutes", (*path, "unlimited")
+            )
+        if plan.included_worth_per_hour is not None and not plan.included_minutes_per_month:
+            yield Contradiction(
+                (*path, "included_worth_per_hour"), "without included minutes there is nothing to be worth"
+            )
+        monthly, per_case = plan.standing_limit_per_month, plan.standing_limit
+        if monthly is not None and (per_case is None or Fraction(monthly) < Fraction(per_case)):
+            yield Contradiction(
+                (*path, "standing_limit_per_month"),
+                "the monthly limit is stated with a limit per case and is not below it",
+                (*path, "standing_limit"),
+            )
+
+
+def _authorization_and_emergency(policy: Policy) -> Iterator[Contradiction]:
+    terms = policy.authorization
+    if Fraction(terms.default_nte) < Fraction(terms.least_nte):
+        yield Contradiction(
+            ("authorization", "default_nte"), "the amount suggested is below the least", ("authorization", "least_nte")
+        )
+    yield from unknown(("emergency", "calendar"), [policy.emergency.calendar], _calendar_codes(policy), "calendars")
+
+
+def _intake(policy: Policy) -> Iterator[Contradiction]:
+    yield from never_applying(("intake",), policy.intake, ("product_lines",))
+    for number, row in enumerate(policy.intake):
+        yield from doubled(("intake", number, "fields"), [each.code for each in row.fields])
+
+
+def _house_terms(policy: Policy) -> Iterator[Contradiction]:
+    terms, path = policy.house_terms, ("house_terms",)
+    yield from party_order_contradictions((*path, "party_order"), terms.party_order, ALWAYS_PARTIES)
+    yield from share_contradictions((*path, "shares"), terms.shares, ALWAYS_PARTIES, tuple(Revenue))
+    yield from resolution_contradictions((*path, "resolution"), terms.resolution)
+    yield from weight_contradictions((*path, "fallback"), terms.fallback)
+    causes = [each.code for each in policy.causes]
+    actions = [each.code for each in policy.corrective_actions]
+    for number, row in enumerate(terms.resolution):
+        here = (*path, "resolution", number)
+        yield from unknown((*here, "causes"), row.causes, causes, "causes")
+        yield from unknown((*here, "last_actions"), row.last_actions, actions, "corrective_actions")
+    for side in ("integrator_calendar", "manufacturer_calendar"):
+        name = getattr(terms.confirmation, side)
+        yield from unknown((*path, "confirmation", side), [name], _calendar_codes(policy), "calendars")

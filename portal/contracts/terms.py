@@ -1,0 +1,372 @@
+"""The tables of a policy: bands, rounding, warranty, causes, bill-to, plans, emergencies, intake, house terms."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from fractions import Fraction
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from portal.contracts.blocks import (
+    Block,
+    Code,
+    Collector,
+    Company,
+    Days,
+    DecimalText,
+    Direction,
+    Label,
+    Level,
+    MailAddress,
+    Minutes,
+    Mode,
+    Payer,
+    ProductLineCode,
+    ResolutionRow,
+    Severity,
+    ShareRow,
+    TaskClass,
+    Text,
+    Weights,
+)
+
+
+class Clock(StrEnum):
+    """The promises that run against the clock."""
+
+    RESPONSE = "response"
+    UPDATE = "update"
+    WORKAROUND = "workaround"
+    RESOLUTION = "resolution"
+
+
+class Opener(StrEnum):
+    """Who may open a case under a plan."""
+
+    TECHNICIAN = "technician"
+    CERTIFIED_TECHNICIAN = "certified_technician"
+    CONTACT = "contact"
+    ENGINEER = "engineer"
+
+
+class FieldKind(StrEnum):
+    """What an intake field takes."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    CHOICE = "choice"
+    FILE = "file"
+
+
+class Band(Block):
+    """A named stretch of the week that has its own prices; the first band that is open at an instant is its band."""
+
+    code: Code
+    """The name rate rows use."""
+    label: Label
+    """What people read: "business hours"."""
+    calendar: Code | None = None
+    """The calendar whose open time is this band; left out only for the last band, which takes all other time."""
+
+
+class Rounding(Block):
+    """How metered time becomes billable minutes."""
+
+    increment_minutes: Minutes = Field(default=15, ge=1, le=1440)
+    """The step in minutes."""
+    direction: Direction = Direction.UP
+    """up, down or nearest (half a step goes up)."""
+    level: Level = Level.CASE
+    """Where it happens: at each entry, at the day's sum, or at the case's sum."""
+    grace_minutes: Minutes = 0
+    """Minutes tolerated past a step before the next one counts; only when rounding up."""
+
+    @model_validator(mode="after")
+    def _grace_below_step(self) -> Self:
+        if self.grace_minutes >= self.increment_minutes:
+            raise ValueError("grace_minutes must be less than increment_minutes")
+        if self.grace_minutes and self.direction is not Direction.UP:
+            raise ValueError('grace_minutes belongs to direction = "up"')
+        return self
+
+
+class Minimum(Block):
+    """The least that is billed once anything is billable."""
+
+    level: Level = Level.CASE
+    """entry, day or case."""
+    minutes: Minutes = Field(ge=1)
+    """The least minutes."""
+    modes: tuple[Mode, ...] = ()
+    """Modes this row is for; any where left out. The first row of a level that fits decides."""
+
+
+class Warranty(Block):
+    """What a system's warranty covers; the first row for the product line decides."""
+
+    product_lines: tuple[ProductLineCode, ...] = ()
+    """Product lines of this row; any where left out."""
+    months: int = Field(ge=0, le=240)
+    """Length from the start date, for systems whose record has no end date."""
+    free_task_classes: tuple[TaskClass, ...] = ()
+    """Task classes that cost nothing under warranty whatever the cause."""
+    free_causes: tuple[Code, ...] = ()
+    """Causes that make the work free when the case is closed under warranty."""
+
+
+class Cause(Block):
+    """What turned out to be wrong."""
+
+    code: Code
+    """The name other tables use."""
+    label: Label
+    """What people read."""
+    free: bool = False
+    """Free for the customer, always; decided when the case is closed."""
+    borne_by: Company | None = None
+    """Who bears free work; manufacturer or integrator. Belongs to free = true only."""
+
+    @model_validator(mode="after")
+    def _bearer_of_free_work(self) -> Self:
+        if self.free != (self.borne_by is not None):
+            raise ValueError("borne_by is stated exactly when free = true")
+        return self
+
+
+class CorrectiveAction(Block):
+    """What was done last to make it work again."""
+
+    code: Code
+    """The name the resolution table uses."""
+    label: Label
+    """What people read."""
+
+
+class TaskClassTerms(Block):
+    """What a task class means to this manufacturer."""
+
+    code: TaskClass
+    """support, how_to or commissioning."""
+    label: Label
+    """What people read."""
+    description: Text | None = None
+    """Where its border runs."""
+
+
+class BillTo(Block):
+    """Who pays; the first row whose conditions all hold decides. Conditions left out hold always."""
+
+    task_classes: tuple[TaskClass, ...] = ()
+    """Task classes this row is for."""
+    plans: tuple[Code, ...] = ()
+    """Plans this row is for."""
+    causes: tuple[Code, ...] = ()
+    """Causes this row is for; before the cause is known, such a row does not apply."""
+    before_day1: bool | None = None
+    """Whether the customer does not yet use the system unaided."""
+    in_warranty: bool | None = None
+    """Whether the system is under warranty."""
+    certified: bool | None = None
+    """Whether the technician who asked holds a valid certificate for the product line."""
+    payer: Payer
+    """customer, integrator, or manufacturer (which means free)."""
+    collector: Collector = Collector.OPERATOR
+    """operator, or the integrator that invoices its customer itself."""
+    seller_of_record: Company = Company.MANUFACTURER
+    """The company that sells the service in law."""
+
+    @property
+    def conditional(self) -> bool:
+        """Whether any condition is stated."""
+        lists = self.task_classes or self.plans or self.causes
+        return bool(lists) or not (self.before_day1 is self.in_warranty is self.certified is None)
+
+
+class Target(Block):
+    """A promise by severity; the first row of a clock that fits decides."""
+
+    clock: Clock = Clock.RESPONSE
+    """response, update, workaround or resolution."""
+    severities: tuple[Severity, ...] = ()
+    """Severities this row is for; any where left out."""
+    certified: bool | None = None
+    """Only for technicians with (true) or without (false) a certificate; for both where left out."""
+    minutes: Minutes = Field(ge=1)
+    """How long, counted in open time of the calendar."""
+    calendar: Code
+    """The calendar in which the minutes count; an always-open one makes them clock time."""
+
+
+class Plan(Block):
+    """What a customer can choose."""
+
+    code: Code
+    """The name other tables use."""
+    name: Label
+    """What people read."""
+    summary: Text | None = None
+    """What the buyer reads before accepting."""
+    complimentary: bool = False
+    """The plan of a site that has chosen nothing; a policy has exactly one."""
+    price_per_month: DecimalText = "0"
+    """The price of one month."""
+    included_minutes_per_month: Minutes = 0
+    """Minutes of work each calendar month that cost nothing more."""
+    included_worth_per_hour: DecimalText | None = None
+    """What an included hour is worth when its use is shared; price divided by minutes where left out."""
+    unlimited: bool = False
+    """Covered work costs nothing more, however long."""
+    covered_task_classes: tuple[TaskClass, ...] = (TaskClass.SUPPORT,)
+    """Task classes that included or unlimited time covers."""
+    covered_modes: tuple[Mode, ...] = (Mode.REMOTE, Mode.PHONE)
+    """Modes that included or unlimited time covers."""
+    cover_calendar: Code
+    """When the plan covers."""
+    always_covered_severities: tuple[Severity, ...] = ()
+    """Severities covered around the clock, whatever the calendar."""
+    targets: tuple[Target, ...] = ()
+    """Its promises."""
+    may_open: tuple[Opener, ...] = (Opener.TECHNICIAN, Opener.CERTIFIED_TECHNICIAN, Opener.CONTACT, Opener.ENGINEER)
+    """Who may open a case."""
+    customer_case_starts_with: Company = Company.INTEGRATOR
+    """Which company a case opened by the customer's contact starts with."""
+    standing_limit: DecimalText | None = None
+    """Money per case the plan's signature authorizes; nothing where left out."""
+    standing_limit_per_month: DecimalText | None = None
+    """The most such money in one calendar month; no such limit where left out."""
+    standing_minutes_per_case: Minutes | None = None
+    """Bought or included minutes that one case may use without asking; all that are left where left out."""
+    rank: int = Field(default=50, ge=0, le=99)
+    """Place in the factory's queue: lower is served first."""
+
+    @property
+    def included_worth(self) -> Fraction:
+        """Major units that one included hour is worth when its use is shared."""
+        if self.included_worth_per_hour is not None:
+            return Fraction(self.included_worth_per_hour)
+        if not self.included_minutes_per_month:
+            return Fraction(0)
+        return Fraction(self.price_per_month) * 60 / self.included_minutes_per_month
+
+
+class Emergency(Block):
+    """What may happen when nobody can be asked."""
+
+    system_down: Text
+    """What counts as system down: the words a person confirms when choosing severity 1."""
+    severities: tuple[Severity, ...] = (1,)
+    """Severities that do not wait."""
+    wait_minutes: Minutes = 15
+    """Minutes to wait for the approvers before going on at factory risk."""
+    at_factory_risk: bool = True
+    """Work goes on when nobody answers, billable only if ratified."""
+    ratification_days: Days = Field(default=5, ge=1)
+    """Business days in which a person may ratify."""
+    calendar: Code
+    """The calendar of the ratification days."""
+
+
+class AuthorizationTerms(Block):
+    """How the payer says yes."""
+
+    default_nte: DecimalText
+    """The not-to-exceed amount suggested."""
+    least_nte: DecimalText
+    """The least not-to-exceed amount that can be given."""
+    valid_days: Days = Field(default=30, ge=1)
+    """Days after which an unused authorization ends."""
+
+
+class Lifecycle(Block):
+    """The windows in a case's life."""
+
+    reopen_hours: int = Field(default=168, ge=0, le=8_784)
+    """Hours after the last resolution in which a return reopens the case; 0 closes at once."""
+    hand_back_hours: int = Field(default=24, ge=0, le=8_784)
+    """Hours in which a hand-back without new information does not restart a clock."""
+    interim_cut_days: Days | None = Field(default=None, ge=1)
+    """Approved work older than this at period end is billed before the case closes; never where left out."""
+
+
+class IntakeField(Block):
+    """One thing the factory needs to know before it can help."""
+
+    code: Code
+    """Its name in the stored answers."""
+    label: Label
+    """What the technician reads."""
+    kind: FieldKind = FieldKind.TEXT
+    """text, number, choice or file."""
+    choices: tuple[Label, ...] = ()
+    """What can be chosen; for kind = "choice" only."""
+    required: bool = True
+    """Whether the case can be sent without it."""
+    help: Text | None = None
+    """Where to find it on the system."""
+
+    @model_validator(mode="after")
+    def _choices_for_choice(self) -> Self:
+        if (self.kind is FieldKind.CHOICE) != (len(self.choices) >= 2):
+            raise ValueError('choices (two or more) are stated exactly when kind = "choice"')
+        return self
+
+
+class Intake(Block):
+    """The checklist of some product lines; the first row for the product line decides."""
+
+    product_lines: tuple[ProductLineCode, ...] = ()
+    """Product lines of this row; any where left out."""
+    fields: tuple[IntakeField, ...] = Field(min_length=1)
+    """What is asked, in order."""
+
+
+class Ladder(Block):
+    """How a challenge ends: the two managers, a neutral, then the fallback split, each with its business days."""
+
+    manager_days: Days = 5
+    """Business days for the two managers."""
+    neutral_name: Label | None = None
+    """The neutral; the managers' days lead straight to the fallback where left out."""
+    neutral_mail: MailAddress | None = None
+    """Where the neutral is reached."""
+    neutral_days: Days = 10
+    """Business days for the neutral."""
+
+    @model_validator(mode="after")
+    def _neutral_is_reachable(self) -> Self:
+        if (self.neutral_name is None) != (self.neutral_mail is None):
+            raise ValueError("a neutral has both neutral_name and neutral_mail")
+        return self
+
+
+class Confirmation(Block):
+    """When silence counts as a yes to a resolution."""
+
+    business_days: Days = 5
+    """Business days of the silent party after a delivered second notice."""
+    second_notice_days: Days = 3
+    """Business days after the resolution at which the second notice goes out."""
+    integrator_calendar: Code
+    """The integrator's business days."""
+    manufacturer_calendar: Code
+    """The manufacturer's business days."""
+    deemed_up_to: DecimalText
+    """Above this amount silence goes to the manager instead."""
+
+
+class HouseTerms(Block):
+    """What holds where there is no integrator or no agreement."""
+
+    party_order: tuple[Code, ...] = ("manufacturer", "integrator", "operator")
+    """Decides who gets the remainder of a split."""
+    shares: tuple[ShareRow, ...] = Field(min_length=1)
+    """Shares of every revenue kind."""
+    resolution: tuple[ResolutionRow, ...] = ()
+    """Weights by cause and last corrective action."""
+    fallback: Weights
+    """The split when a challenge ends without agreement."""
+    confirmation: Confirmation
+    """When silence counts as a yes."""
+    challenge: Ladder = Ladder()
+    """How a challenge ends."""
