@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from portal.contracts.checks import (
     ALWAYS_PARTIES,
+    amount_contradictions,
     calendar_contradictions,
     doubled,
     never_applying,
@@ -26,12 +27,16 @@ if TYPE_CHECKING:
 
 def agreement_contradictions(agreement: Agreement) -> Iterator[Contradiction]:
     """Every contradiction of the agreement, table by table."""
+    yield from amount_contradictions(agreement, agreement.currency)
     yield from calendar_contradictions(agreement.calendars)
     yield from _parties(agreement)
     known = _party_codes(agreement)
     yield from party_order_contradictions(("party_order",), agreement.party_order, known)
     yield from share_contradictions(("shares",), agreement.shares, known, ())
     yield from never_applying(("intercompany",), agreement.intercompany, RATE_CONDITIONS)
+    for number, row in enumerate(agreement.intercompany):
+        if row.plans:
+            yield Contradiction(("intercompany", number, "plans"), "intercompany prices do not depend on the plan")
     yield from resolution_contradictions(("resolution",), agreement.resolution)
     yield from weight_contradictions(("fallback",), agreement.fallback)
     calendars = {each.code for each in agreement.calendars}

@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from portal.calendars import ALWAYS, Calendar, Window
+
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WHOLE_BP = 10_000
 _WINDOW = re.compile(r"(?P<first>[a-z]{3})(?:-(?P<last>[a-z]{3}))? (?P<opens>\d\d:\d\d)-(?P<closes>\d\d:\d\d)")
@@ -195,6 +197,17 @@ class CalendarBlock(Block):
             raise ValueError("a calendar needs windows, or always = true")
         return self
 
+    def opened_in(self, zone: str) -> Calendar:
+        """The calendar as a value to reckon with; ``zone`` is the document's."""
+        if self.always:
+            return ALWAYS
+        return Calendar(
+            self.zone or zone,
+            tuple(Window(*row) for row in self.parsed_windows),
+            frozenset(self.holidays),
+            frozenset(parse_month_day(text) for text in self.yearly_holidays),
+        )
+
     @property
     def parsed_windows(self) -> tuple[tuple[int, int, int], ...]:
         """Every (weekday, opening minute, closing minute), in the order of the week."""
@@ -212,16 +225,19 @@ class RateRow(Block):
     """Task classes this row is for; any where left out."""
     product_lines: tuple[ProductLineCode, ...] = ()
     """Product lines this row is for; any where left out."""
+    plans: tuple[Code, ...] = ()
+    """Plans this row is for; any where left out. Intercompany rows name none."""
     per_hour: DecimalText
     """The price of one hour, in the document's currency, as text: "150.00"."""
 
-    def covers(self, *, mode: str, band: str, task_class: str, product_line: str) -> bool:
+    def covers(self, *, mode: str, band: str, task_class: str, product_line: str, plan: str) -> bool:
         """Whether the row is for this work."""
         pairs = (
             (self.modes, mode),
             (self.bands, band),
             (self.task_classes, task_class),
             (self.product_lines, product_line),
+            (self.plans, plan),
         )
         return all(not allowed or value in allowed for allowed, value in pairs)
 

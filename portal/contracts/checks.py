@@ -19,8 +19,46 @@ from portal.contracts.blocks import (
 )
 from portal.contracts.reading import Contradiction
 from portal.contracts.toml_lines import Path
+from portal.errors import RuleBroken
+from portal.money import minor_digits
 
+AMOUNT_KEYS = frozenset(
+    {
+        "price_per_month",
+        "standing_limit",
+        "standing_limit_per_month",
+        "default_nte",
+        "least_nte",
+        "deemed_up_to",
+        "minimum_payout",
+        "cap",
+    }
+)
 ALWAYS_PARTIES = ("manufacturer", "integrator", "operator")
+
+
+def amount_contradictions(document: Block, currency: str) -> Iterator[Contradiction]:
+    """An unknown currency, or amounts with more decimals than the currency has; rates per hour may be finer."""
+    try:
+        digits = minor_digits(currency)
+    except RuleBroken:
+        yield Contradiction(("currency",), f'"{currency}" is no currency in use')
+        return
+    for path, text in _amounts(document, ()):
+        if len(text.partition(".")[2]) > digits:
+            yield Contradiction(path, f"amounts in {currency} have {digits} decimals")
+
+
+def _amounts(value: object, path: Path) -> Iterator[tuple[Path, str]]:
+    """Every amount of the document with its place."""
+    if isinstance(value, Block):
+        for name in type(value).model_fields:
+            yield from _amounts(getattr(value, name), (*path, name))
+    elif isinstance(value, tuple):
+        for number, item in enumerate(value):
+            yield from _amounts(item, (*path, number))
+    elif isinstance(value, str) and path[-1] in AMOUNT_KEYS:
+        yield path, value
 
 
 def doubled(table: Path, codes: Iterable[object], key: str = "code") -> Iterator[Contradiction]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from itertools import product
 from typing import TYPE_CHECKING
 
 from portal.contracts.blocks import Collector, Mode, Payer, Revenue, TaskClass
 from portal.contracts.checks import (
     ALWAYS_PARTIES,
+    amount_contradictions,
     calendar_contradictions,
     doubled,
     never_applying,
@@ -24,11 +26,12 @@ if TYPE_CHECKING:
     from portal.contracts.policy import Policy
 
 BILL_TO_CONDITIONS = ("task_classes", "plans", "causes", "before_day1", "in_warranty", "certified")
-RATE_CONDITIONS = ("modes", "bands", "task_classes", "product_lines")
+RATE_CONDITIONS = ("modes", "bands", "task_classes", "product_lines", "plans")
 
 
 def policy_contradictions(policy: Policy) -> Iterator[Contradiction]:
     """Every contradiction of the policy, table by table."""
+    yield from amount_contradictions(policy, policy.currency)
     checks: tuple[Callable[[Policy], Iterator[Contradiction]], ...] = (
         _calendars_and_bands,
         _rates,
@@ -64,17 +67,19 @@ def _calendars_and_bands(policy: Policy) -> Iterator[Contradiction]:
 
 def _rates(policy: Policy) -> Iterator[Contradiction]:
     bands = [each.code for each in policy.bands]
+    plans = [each.code for each in policy.plans]
     for number, row in enumerate(policy.rates):
         yield from unknown(("rates", number, "bands"), row.bands, bands, "bands")
+        yield from unknown(("rates", number, "plans"), row.plans, plans, "plans")
     yield from never_applying(("rates",), policy.rates, RATE_CONDITIONS)
-    for mode in Mode:
-        for band in bands:
-            for task_class in TaskClass:
-                # A product line that no row can name: what is left must be priced by rows for any product line.
-                if not any(
-                    row.covers(mode=mode, band=band, task_class=task_class, product_line="") for row in policy.rates
-                ):
-                    yield Contradiction(("rates",), f"no row prices {mode} work, band {band}, task class {task_class}")
+    # No row can name the empty product line: work on any line must be priced by rows that are for all lines.
+    for mode, band, task_class, plan in product(Mode, bands, TaskClass, plans):
+        priced = any(
+            row.covers(mode=mode, band=band, task_class=task_class, product_line="", plan=plan) for row in policy.rates
+        )
+        if not priced:
+            what = f"{mode} work, band {band}, task class {task_class}, plan {plan}"
+            yield Contradiction(("rates",), f"no row for all product lines prices {what}")
 
 
 def _minimums_and_warranty(policy: Policy) -> Iterator[Contradiction]:
