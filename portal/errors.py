@@ -52,6 +52,14 @@ class Stale(Conflict):
         self.since = tuple(since)
 
 
+class TooOften(PortalError):
+    """The same was tried too often in a short time; ``retry_seconds`` says when it may be tried again."""
+
+    def __init__(self, sentence: str, retry_seconds: int) -> None:
+        super().__init__(sentence)
+        self.retry_seconds = retry_seconds
+
+
 class RuleBroken(PortalError):
     """A rule of the product, of a signed document or of the ledger refuses this."""
 

@@ -1,0 +1,139 @@
+"""What templates print: money, instants, durations and shares as text a person reads at a glance.
+
+Every function is pure: the viewer's zone and the request's now are arguments; ``register`` binds them as filters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from babel.numbers import format_currency, format_decimal
+from flask import Flask
+from markupsafe import Markup
+
+from portal.money import Money, minor_digits
+
+LOCALE = "en_US"
+SECONDS_PER_MINUTE = 60
+MINUTES_PER_HOUR = 60
+HOURS_PER_DAY = 24
+
+
+def money_text(amount: Money | None) -> str:
+    """The amount with its currency, as ``$1,234.50`` or ``-€3.00``; a dash where there is none."""
+    if amount is None:
+        return "–"
+    digits = minor_digits(amount.currency)
+    value = Decimal(amount.minor).scaleb(-digits)
+    return format_currency(value, amount.currency, locale=LOCALE)
+
+
+def local_time(at: datetime | None, zone: ZoneInfo) -> Markup:
+    """The instant in the viewer's zone, with the exact instant as machine text and on hover."""
+    if at is None:
+        return Markup("–")
+    local = at.astimezone(zone)
+    return _time_element(at, local, f"{local:%d %b %Y, %H:%M}")
+
+
+def local_clock(at: datetime, zone: ZoneInfo) -> Markup:
+    """The time of day alone, for rows whose day is said elsewhere."""
+    local = at.astimezone(zone)
+    return _time_element(at, local, f"{local:%H:%M}")
+
+
+def local_date(on: date | datetime | None, zone: ZoneInfo) -> str:
+    """A calendar date, or the viewer's date of an instant, as ``22 Nov 2026``."""
+    if on is None:
+        return "–"
+    if isinstance(on, datetime):
+        on = on.astimezone(zone).date()
+    return f"{on:%d %b %Y}"
+
+
+def due(at: datetime | None, now: datetime, zone: ZoneInfo) -> Markup:
+    """How long until ``at``, or since, with the time: ``due in 1 h 20 min (14:35)``."""
+    if at is None:
+        return Markup("no time set")
+    local, today = at.astimezone(zone), now.astimezone(zone).date()
+    clock = f"{local:%H:%M}" if local.date() == today else f"{local:%a %d %b %H:%M}"
+    remaining_seconds = int((at - now).total_seconds())
+    words = (
+        f"due in {duration(remaining_seconds)}"
+        if remaining_seconds >= 0
+        else f"overdue by {duration(-remaining_seconds)}"
+    )
+    return Markup(
+        '<time class="due{late}" datetime="{at}" title="{title}" data-clock="{clock}">{words} ({clock})</time>'
+    ).format(
+        late=" due-late" if remaining_seconds < 0 else "",
+        at=_iso(at),
+        title=_exact(at, local),
+        clock=clock,
+        words=words,
+    )
+
+
+def duration(seconds: int | None) -> str:
+    """Whole minutes of a duration, as ``1 h 20 min`` or ``3 d 4 h``; a started minute is not counted."""
+    if seconds is None:
+        return "–"
+    minutes = abs(seconds) // SECONDS_PER_MINUTE
+    if minutes == 0:
+        return "under 1 min" if seconds else "0 min"
+    hours, minutes = divmod(minutes, MINUTES_PER_HOUR)
+    days, hours = divmod(hours, HOURS_PER_DAY)
+    parts = [(days, "d"), (hours, "h"), (minutes, "min")]
+    shown = [f"{count} {unit}" for count, unit in parts if count][:2]
+    return ("-" if seconds < 0 else "") + " ".join(shown)
+
+
+def minutes_text(seconds: int | None) -> str:
+    """Worked time as hours and minutes to the second where there are any: ``2 h 05 min``, ``12 min 30 s``."""
+    if seconds is None:
+        return "–"
+    hours, rest = divmod(abs(seconds), SECONDS_PER_MINUTE * MINUTES_PER_HOUR)
+    minutes, left = divmod(rest, SECONDS_PER_MINUTE)
+    text = f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
+    if left:
+        text += f" {left:02d} s"
+    return ("-" if seconds < 0 else "") + text
+
+
+def percentage(basis_points: int | None) -> str:
+    """Basis points as a percentage: 6250 reads ``62.5 %``."""
+    if basis_points is None:
+        return "–"
+    return f"{format_decimal(Decimal(basis_points) / 100, locale=LOCALE)} %"
+
+
+def register(app: Flask, *, zone: Callable[[], ZoneInfo], now: Callable[[], datetime]) -> None:
+    """Make the filters known to templates, bound to the viewer's zone and the request's now."""
+    app.jinja_env.filters.update(
+        money=money_text,
+        instant=datetime.fromisoformat,
+        local_time=lambda at: local_time(at, zone()),
+        local_clock=lambda at: local_clock(at, zone()),
+        local_date=lambda on: local_date(on, zone()),
+        due=lambda at: due(at, now(), zone()),
+        duration=duration,
+        minutes=minutes_text,
+        bp=percentage,
+    )
+
+
+def _time_element(at: datetime, local: datetime, text: str) -> Markup:
+    return Markup('<time datetime="{at}" title="{title}">{text}</time>').format(
+        at=_iso(at), title=_exact(at, local), text=text
+    )
+
+
+def _iso(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _exact(at: datetime, local: datetime) -> str:
+    return f"{local:%a %d %b %Y %H:%M:%S %Z} ({at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC)"

@@ -1,0 +1,60 @@
+"""Which pages each role sees in the menu, most used first. Pure: an actor in, entries out."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass
+
+from portal.access import Actor, Role, Side
+
+Roles = frozenset[Role]
+
+EVERYBODY: Roles = frozenset(Role)
+FACTORY: Roles = frozenset({Role.ENGINEER, Role.SUPPORT_LEAD})
+FIELD: Roles = frozenset({Role.TECHNICIAN, Role.SERVICE_MANAGER})
+SERVICE: Roles = FACTORY | FIELD
+CUSTOMERS: Roles = frozenset({Role.BUYER, Role.CONTACT})
+LEADS: Roles = frozenset({Role.SUPPORT_LEAD, Role.SERVICE_MANAGER})
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the menu."""
+
+    label: str
+    endpoint: str
+    icon: str
+    roles: Roles
+    sides: frozenset[Side] = frozenset(Side)
+
+
+ENTRIES: tuple[Entry, ...] = (
+    Entry("Today", "today.today", "sun", EVERYBODY),
+    Entry("Escalate", "cases.escalate", "arrow-up-right-circle", FIELD),
+    Entry("Log a call", "cases.log_call", "telephone-plus", FACTORY),
+    Entry("Open a case", "cases.open_case", "plus-circle", CUSTOMERS),
+    Entry("Queue", "cases.queue", "list-ol", FACTORY),
+    Entry("Cases", "cases.mine", "folder2-open", SERVICE | CUSTOMERS),
+    Entry("Time", "work.timesheet", "stopwatch", SERVICE),
+    Entry("Approve time", "work.approvals", "check2-square", LEADS),
+    Entry("Plan", "plans.plan", "shield-check", CUSTOMERS),
+    Entry("Authorizations", "plans.authorizations", "hand-thumbs-up", CUSTOMERS | LEADS),
+    Entry("Invoices", "billing.invoices", "receipt", frozenset({Role.BUYER, Role.FINANCE})),
+    Entry("Periods", "settlement.periods", "calendar3", frozenset({Role.FINANCE})),
+    Entry("Statements", "settlement.statements", "file-earmark-text", frozenset({Role.FINANCE, Role.SERVICE_MANAGER})),
+    Entry("Ledger", "ledger.accounts", "journal-text", frozenset({Role.FINANCE}), frozenset({Side.MANUFACTURER})),
+    Entry("Systems", "directory.systems", "hdd-network", SERVICE | CUSTOMERS),
+    Entry("Known issues", "cases.known_issues", "bug", FACTORY),
+    Entry("Documents", "contracts.documents", "file-earmark-ruled", LEADS | {Role.FINANCE, Role.ADMINISTRATOR}),
+    Entry("Reports", "reporting.reports", "bar-chart", LEADS | {Role.FINANCE}),
+    Entry("Organisations", "directory.organisations", "building", frozenset({Role.ADMINISTRATOR})),
+    Entry("People", "identity.people", "people", frozenset({Role.ADMINISTRATOR})),
+    Entry("Audit log", "identity.audit_log", "clock-history", frozenset({Role.ADMINISTRATOR})),
+)
+
+
+def menu(actor: Actor, known: Container[str]) -> tuple[Entry, ...]:
+    """The entries of the actor's roles and side whose page exists in this deployment."""
+    return tuple(
+        entry for entry in ENTRIES if entry.endpoint in known and actor.side in entry.sides and actor.has(*entry.roles)
+    )

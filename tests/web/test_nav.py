@@ -1,0 +1,36 @@
+"""The menu holds a role's pages and no others."""
+
+import pytest
+
+from portal.access import ROLES_OF_SIDE, Actor, OneAct, Role, Side
+from portal.web import nav
+
+EVERY_PAGE = frozenset(entry.endpoint for entry in nav.ENTRIES)
+
+
+def _actor(role: Role, side: Side, act: OneAct | None = None) -> Actor:
+    return Actor(person_id=1, organisation_id=1, side=side, roles=frozenset({role}), act=act)
+
+
+@pytest.mark.parametrize(("side", "role"), [(side, role) for side, roles in ROLES_OF_SIDE.items() for role in roles])
+def test_every_role_of_every_side_finds_its_first_page_and_no_administration_unless_it_administers(side, role):
+    endpoints = [entry.endpoint for entry in nav.menu(_actor(role, side), EVERY_PAGE)]
+    assert endpoints[0] == "today.today"
+    assert ("identity.people" in endpoints) == (role is Role.ADMINISTRATOR)
+    assert len(endpoints) <= 11
+
+
+def test_a_page_that_does_not_exist_is_not_in_the_menu():
+    assert nav.menu(_actor(Role.ENGINEER, Side.MANUFACTURER), frozenset({"cases.queue"})) == (
+        next(entry for entry in nav.ENTRIES if entry.endpoint == "cases.queue"),
+    )
+
+
+def test_only_the_manufacturers_finance_sees_its_ledger():
+    integrators = nav.menu(_actor(Role.FINANCE, Side.INTEGRATOR), EVERY_PAGE)
+    assert "ledger.accounts" not in [entry.endpoint for entry in integrators]
+
+
+def test_a_mailed_link_has_no_menu():
+    act = OneAct("accept_custody", "case", "1", 1)
+    assert nav.menu(_actor(Role.ENGINEER, Side.MANUFACTURER, act), EVERY_PAGE) == ()
