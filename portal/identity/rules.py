@@ -1,0 +1,91 @@
+"""Decisions about sign-in, sessions, links and passwords: facts and now in, values out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from portal.access import Actor
+from portal.errors import Invalid
+
+SESSION_IDLE = timedelta(hours=12)
+SESSION_LONGEST = timedelta(days=14)
+# The row says when a browser was last seen to this precision, so that reading a page does not write one each time.
+SEEN_STEP = timedelta(minutes=5)
+LINK_DAYS = timedelta(days=7)
+RESET_HOURS = timedelta(hours=2)
+
+# NIST SP 800-63B-4, 3.1.1.2 (2025): at least 15 characters where a password is the only factor, at least 64 allowed,
+# no rules of composition, no periodic change. 12 is this product's floor, because sign-in is throttled and a second
+# factor may be required by the organisation.
+PASSWORD_SHORTEST = 12
+PASSWORD_LONGEST = 256
+
+
+@dataclass(frozen=True)
+class Place:
+    """An organisation a person may act for."""
+
+    membership_id: int
+    organisation_name: str
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Who is signed in, as the pages show it."""
+
+    actor: Actor
+    session_id: str
+    name: str
+    email: str
+    zone: ZoneInfo
+    organisation_name: str
+    other_organisations: tuple[Place, ...] = ()
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """How many tries within which time a throttle lets through."""
+
+    attempts: int
+    window: timedelta
+
+
+SIGN_IN_PER_ADDRESS = Allowance(10, timedelta(minutes=15))
+SIGN_IN_PER_HOST = Allowance(100, timedelta(minutes=15))
+RESET_PER_ADDRESS = Allowance(3, timedelta(hours=1))
+RESET_PER_HOST = Allowance(30, timedelta(hours=1))
+
+
+def session_ends_at(created_at: datetime, seen_at: datetime) -> datetime:
+    """When a session ends by itself: idle too long, or too old, whichever comes first."""
+    return min(seen_at + SESSION_IDLE, created_at + SESSION_LONGEST)
+
+
+def session_is_alive(*, expires_at: datetime, seen_at: datetime, revoked_at: datetime | None, now: datetime) -> bool:
+    """Whether a signed-in browser may go on."""
+    return revoked_at is None and now < expires_at and now < seen_at + SESSION_IDLE
+
+
+def check_password(password: str, *, email: str, name: str) -> None:
+    """Refuse a password that is short, endless, or the person's own name or address.
+
+    *Raises*: Invalid, at the field ``password``.
+    """
+    sentence = _weakness(password, email=email, name=name)
+    if sentence:
+        raise Invalid("This password cannot be used.", {"password": sentence})
+
+
+def _weakness(password: str, *, email: str, name: str) -> str | None:
+    if len(password) < PASSWORD_SHORTEST:
+        return f"Use at least {PASSWORD_SHORTEST} characters; a few unrelated words are easy to remember."
+    if len(password) > PASSWORD_LONGEST:
+        return f"Use at most {PASSWORD_LONGEST} characters."
+    if len(set(password)) < 5:
+        return "This repeats too few characters."
+    plain = password.casefold()
+    if plain in {email.casefold(), name.casefold()}:
+        return "Do not use your own name or address."
+    return None
