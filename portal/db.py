@@ -16,8 +16,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
     BigInteger,
@@ -40,6 +44,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import CITEXT, JSONB
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction, mapped_column, registry
+from sqlalchemy.pool import NullPool
 from sqlalchemy.types import TypeDecorator
 
 OWNER_ROLE = "portal_owner"
@@ -151,6 +156,27 @@ def transaction(engine: Engine, scope: Scope | None = None) -> Iterator[Session]
     """One unit of work: committed when the block ends, rolled back when it raises."""
     with open_session(engine, scope) as session, session.begin():
         yield session
+
+
+def upgrade(owner_url: str | URL, migrations: Path, *, revision: str = "head") -> None:
+    """Bring the database to ``revision``; whoever comes second waits for the first and then finds nothing to do."""
+    configuration = Config()
+    configuration.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    engine = engine_for(owner_url, poolclass=NullPool)
+    with engine.connect() as connection:
+        configuration.attributes["connection"] = connection
+        command.upgrade(configuration, revision)
+
+
+def code_revision(migrations: Path) -> str | None:
+    """The newest revision this code brings; readiness compares it with the database's."""
+    return ScriptDirectory(str(migrations)).get_current_head()
+
+
+def database_revision(session: Session) -> str | None:
+    """The revision the database is at."""
+    found: str | None = session.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
 
 
 def set_scope(session: Session, scope: Scope | None) -> None:

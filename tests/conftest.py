@@ -1,0 +1,133 @@
+"""What every test may ask for: a database that forgets the test, or a fresh one that really commits.
+
+- ``work_session``, ``owner_session``, ``web_session(scope)``: sessions of the three roles on one connection, undone
+  at the end of the test. Commit freely. ``work_engine``, ``web_engine`` and ``web_engine_options`` belong to it.
+- ``committed_database``: a clone of its own with real commits and as many connections as you like; for races, for
+  processes that are killed, for a server in the background.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from portal.config import Settings
+from portal.db import WEB_ROLE, WORK_ROLE, Scope, engine_for, open_session
+from tests.support.database import PREFIX, Cluster, running_cluster
+from tests.support.shared_connection import SharedConnection
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    with running_cluster() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def _shared(cluster: Cluster) -> Iterator[SharedConnection]:
+    name = f"{PREFIX}_{os.getpid()}"
+    connection = SharedConnection(cluster.clone(name))
+    yield connection
+    connection.close()
+    cluster.drop(name)
+
+
+@pytest.fixture
+def shared_connection(_shared: SharedConnection) -> Iterator[SharedConnection]:
+    yield _shared
+    _shared.undo_everything()
+
+
+@pytest.fixture
+def settings(shared_connection: SharedConnection, tmp_path: Path) -> Settings:
+    return settings_for(shared_connection.url, tmp_path)
+
+
+@pytest.fixture
+def owner_engine(shared_connection: SharedConnection) -> Engine:
+    return shared_connection.engine(None)
+
+
+@pytest.fixture
+def work_engine(shared_connection: SharedConnection) -> Engine:
+    return shared_connection.engine(WORK_ROLE)
+
+
+@pytest.fixture
+def web_engine(shared_connection: SharedConnection) -> Engine:
+    return shared_connection.engine(WEB_ROLE)
+
+
+@pytest.fixture
+def web_engine_options(shared_connection: SharedConnection) -> dict[str, Any]:
+    """For the engine that the web app makes itself."""
+    return shared_connection.engine_options(WEB_ROLE)
+
+
+@pytest.fixture
+def owner_session(owner_engine: Engine) -> Iterator[Session]:
+    with open_session(owner_engine) as session:
+        yield session
+
+
+@pytest.fixture
+def work_session(work_engine: Engine) -> Iterator[Session]:
+    with open_session(work_engine) as session:
+        yield session
+
+
+@pytest.fixture
+def web_session(web_engine: Engine) -> Iterator[Callable[[Scope | None], Session]]:
+    opened: list[Session] = []
+
+    def open_for(scope: Scope | None = None) -> Session:
+        opened.append(open_session(web_engine, scope))
+        return opened[-1]
+
+    yield open_for
+    for session in opened:
+        session.close()
+
+
+@dataclass(frozen=True)
+class CommittedDatabase:
+    """A database of this test alone; ``settings`` name it for programs that the test starts."""
+
+    settings: Settings
+    owner_engine: Engine
+    work_engine: Engine
+    web_engine: Engine
+
+
+@pytest.fixture
+def committed_database(cluster: Cluster, tmp_path: Path) -> Iterator[CommittedDatabase]:
+    name = f"{PREFIX}_{next(_numbers)}_{os.getpid()}"
+    settings = settings_for(cluster.clone(name), tmp_path)
+    engines = [
+        engine_for(str(url)) for url in (settings.database_url, settings.work_database_url, settings.web_database_url)
+    ]
+    yield CommittedDatabase(settings, *engines)
+    for engine in engines:
+        engine.dispose()
+    cluster.drop(name)
+
+
+def settings_for(database_url: str, instance: Path) -> Settings:
+    """A development deployment on ``database_url`` whose files lie in ``instance``."""
+    environ = {
+        "DATABASE_URL": database_url,
+        "INSTANCE_DIR": str(instance),
+        "SECRET_KEY": "tests-" * 8,
+        "BASE_URL": "http://localhost",
+    }
+    return Settings.from_env(environ)

@@ -1,0 +1,188 @@
+"""Many sessions, several roles, one real transaction that a test rolls back.
+
+Every engine of a test hands out a ``Seat``: it looks like a connection, begins with a savepoint, and its commit keeps
+what was written while its rollback undoes it. All seats sit on one connection to PostgreSQL, so a case that a builder
+wrote as portal_work is seen by the page that reads as portal_web, under the real grants and row security, and nothing
+of it outlives the test.
+
+What this cannot show are two transactions that really run at once: those tests take ``committed_database``.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from sqlalchemy import Engine
+from sqlalchemy.pool import NullPool
+
+from portal.db import engine_for
+
+_READ_ONLY = ("SELECT", "SHOW", "SET", "SAVEPOINT", "RELEASE")
+_NO_SCOPE = ("", "")
+
+
+class SharedConnection:
+    """The real connection; who speaks on it now; which savepoints stand, oldest first."""
+
+    def __init__(self, owner_url: str) -> None:
+        self.url = owner_url
+        self._engine = engine_for(owner_url, poolclass=NullPool)
+        self._fairy = self._engine.raw_connection()
+        self.real: psycopg.Connection[Any] = self._fairy.driver_connection
+        self.speaker: Seat | None = None
+        self.open: list[Seat] = []
+        self.writes_kept = 0
+        self.names = itertools.count(1)
+
+    def engine(self, role: str | None) -> Engine:
+        """An engine whose connections are seats of ``role`` (None: the owner)."""
+        return engine_for(self.url, **self.engine_options(role))
+
+    def engine_options(self, role: str | None) -> dict[str, Any]:
+        """The same as options, for an engine that somebody else makes."""
+        return {
+            "creator": lambda: Seat(self, role),
+            "poolclass": NullPool,
+            "pool_pre_ping": False,
+            "use_native_hstore": False,
+        }
+
+    def undo_everything(self) -> None:
+        """End the test: nothing stays."""
+        self.real.rollback()
+        self.speaker = None
+        self.open.clear()
+        self.writes_kept = 0
+
+    def close(self) -> None:
+        """End the worker."""
+        self._fairy.close()
+        self._engine.dispose()
+
+
+class Seat:
+    """One session's place on the shared connection."""
+
+    def __init__(self, shared: SharedConnection, role: str | None) -> None:
+        self._shared = shared
+        self._role = role
+        self._savepoint: str | None = None
+        self._scope = _NO_SCOPE
+        self._writes_kept_before = 0
+        self._wrote = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._shared.real, name)
+
+    def add_notice_handler(self, _callback: Any) -> None:
+        """The shared connection has its handler already."""
+
+    def cursor(self, **kwargs: Any) -> Any:
+        if self._shared.real.info.transaction_status is not TransactionStatus.INERROR:
+            self._speak()
+            self._begin()
+        return _WatchedCursor(self, **kwargs)
+
+    def execute(self, *args: Any, **kwargs: Any) -> Any:
+        return self.cursor().execute(*args, **kwargs)
+
+    def commit(self) -> None:
+        if self._savepoint is None:
+            return
+        self._speak()
+        real = self._shared.real
+        # A real commit runs the deferred constraints. Inside a savepoint that is undone, so that they stay deferred.
+        real.execute("SAVEPOINT seat_commit")
+        real.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        real.execute("ROLLBACK TO SAVEPOINT seat_commit")
+        if self._wrote:
+            self._shared.writes_kept += 1
+        self._leave()
+
+    def rollback(self) -> None:
+        if self._savepoint is None:
+            return
+        failed = self._shared.real.info.transaction_status is TransactionStatus.INERROR
+        others_kept_something = self._shared.writes_kept > self._writes_kept_before
+        if others_kept_something and (failed or self._wrote):
+            raise RuntimeError(
+                "sessions of this test overlap in a way one connection cannot show: use committed_database"
+            )
+        if not others_kept_something:
+            self._shared.real.execute(f"ROLLBACK TO SAVEPOINT {self._savepoint}")
+            position = self._shared.open.index(self)
+            for later in self._shared.open[position + 1 :]:
+                later._forget()
+            del self._shared.open[position + 1 :]
+        self._leave()
+
+    def close(self) -> None:
+        self.rollback()
+
+    def note(self, statement: object) -> None:
+        """Remember whether this transaction may have written."""
+        words = str(statement).lstrip()
+        if not words.upper().startswith(_READ_ONLY) or "procrastinate_defer" in words:
+            self._wrote = True
+
+    def _begin(self) -> None:
+        if self._savepoint is None:
+            self._savepoint = f"seat_{next(self._shared.names)}"
+            self._writes_kept_before = self._shared.writes_kept
+            self._wrote = False
+            self._shared.real.execute(f"SAVEPOINT {self._savepoint}")
+            self._shared.open.append(self)
+
+    def _leave(self) -> None:
+        self._shared.open.remove(self)
+        self._shared.speaker = None
+        self._forget()
+
+    def _forget(self) -> None:
+        self._savepoint = None
+        self._scope = _NO_SCOPE
+        self._wrote = False
+
+    def _speak(self) -> None:
+        """Take the connection over: with this seat's role, and the scope its own transaction has set."""
+        shared = self._shared
+        if shared.speaker is self:
+            return
+        if shared.speaker is not None:
+            shared.speaker._scope = _scope_on(shared.real)
+        role = "NONE" if self._role is None else self._role
+        shared.real.execute(f"SET ROLE {role}")
+        shared.real.execute(
+            "SELECT set_config('portal.organisation_id', %s, true), set_config('portal.person_id', %s, true)",
+            self._scope,
+        )
+        shared.speaker = self
+
+
+class _WatchedCursor(psycopg.Cursor[Any]):
+    def __init__(self, seat: Seat, **kwargs: Any) -> None:
+        super().__init__(seat._shared.real, **kwargs)
+        self._seat = seat
+
+    def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
+        self._seat.note(query)
+        return super().execute(query, *args, **kwargs)
+
+    def executemany(self, query: Any, *args: Any, **kwargs: Any) -> Any:
+        self._seat.note(query)
+        return super().executemany(query, *args, **kwargs)
+
+    def copy(self, statement: Any, *args: Any, **kwargs: Any) -> Any:
+        self._seat.note(statement)
+        return super().copy(statement, *args, **kwargs)
+
+
+def _scope_on(real: psycopg.Connection[Any]) -> tuple[str, str]:
+    row = real.execute(
+        "SELECT coalesce(current_setting('portal.organisation_id', true), ''),"
+        " coalesce(current_setting('portal.person_id', true), '')"
+    ).fetchone()
+    return (str(row[0]), str(row[1])) if row else _NO_SCOPE

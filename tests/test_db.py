@@ -1,0 +1,134 @@
+"""Scope, roles, types and the fixtures themselves."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import column, select, text, values
+from sqlalchemy.exc import IntegrityError, ProgrammingError, StatementError
+
+from portal import db
+from portal.config import MIGRATIONS
+from portal.db import Scope, UtcDateTime, connection_url, open_session, set_scope, transaction
+
+SCOPE_NOW = text("SELECT current_setting('portal.organisation_id', true), current_setting('portal.person_id', true)")
+WHO = text("SELECT current_user")
+
+
+def test_scope_is_set_for_the_transaction_when_a_session_has_one(web_session):
+    session = web_session(Scope(7, 11))
+    assert session.execute(SCOPE_NOW).one() == ("7", "11")
+    session.commit()
+    assert session.execute(SCOPE_NOW).one() == ("7", "11")
+
+
+def test_scope_is_empty_when_a_session_has_none(web_session):
+    assert web_session(None).execute(SCOPE_NOW).one() == ("", "")
+
+
+def test_scope_ends_with_its_transaction_when_a_connection_is_used_again(committed_database):
+    with transaction(committed_database.web_engine, Scope(7, 11)) as session:
+        backend = session.scalar(text("SELECT pg_backend_pid()"))
+    with committed_database.web_engine.connect() as connection:
+        assert connection.scalar(text("SELECT pg_backend_pid()")) == backend
+        assert connection.execute(SCOPE_NOW).one() == ("", "")
+
+
+def test_scope_holds_inside_a_savepoint_when_the_savepoint_is_undone(web_session):
+    session = web_session(Scope(7, 11))
+    session.execute(WHO)
+    session.begin_nested().rollback()
+    assert session.execute(SCOPE_NOW).one() == ("7", "11")
+
+
+def test_scope_changes_at_once_when_the_transaction_has_begun(web_session):
+    session = web_session(None)
+    session.execute(WHO)
+    set_scope(session, Scope(3, 4))
+    assert session.execute(SCOPE_NOW).one() == ("3", "4")
+
+
+def test_sessions_keep_role_and_scope_when_they_interleave(web_session, work_session, owner_session):
+    first, second = web_session(Scope(1, 2)), web_session(Scope(3, 4))
+    for _ in range(2):
+        assert first.execute(SCOPE_NOW).one() == ("1", "2")
+        assert second.execute(SCOPE_NOW).one() == ("3", "4")
+        assert [s.scalar(WHO) for s in (first, work_session, owner_session)] == [
+            "portal_web",
+            "portal_work",
+            "portal_owner",
+        ]
+
+
+def test_each_session_sees_what_another_committed_when_they_share_the_test(owner_session, owner_engine):
+    owner_session.execute(text("CREATE TABLE fact (id int PRIMARY KEY)"))
+    owner_session.execute(text("INSERT INTO fact VALUES (1)"))
+    owner_session.commit()
+    with open_session(owner_engine) as other:
+        other.execute(text("INSERT INTO fact VALUES (2)"))
+        other.rollback()
+        assert other.scalars(text("SELECT id FROM fact")).all() == [1]
+
+
+def test_nothing_stays_when_the_test_before_committed(owner_session):
+    assert owner_session.scalar(text("SELECT to_regclass('fact')")) is None
+
+
+def test_a_failed_statement_is_undone_alone_when_earlier_work_was_committed(owner_session):
+    owner_session.execute(text("CREATE TABLE fact (id int PRIMARY KEY)"))
+    owner_session.execute(text("INSERT INTO fact VALUES (1)"))
+    owner_session.commit()
+    with pytest.raises(IntegrityError):
+        owner_session.execute(text("INSERT INTO fact VALUES (1)"))
+    owner_session.rollback()
+    assert owner_session.scalars(text("SELECT id FROM fact")).all() == [1]
+
+
+def test_deferred_constraints_are_checked_when_a_test_session_commits(owner_session):
+    owner_session.execute(text("CREATE TABLE fact (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)"))
+    owner_session.execute(text("INSERT INTO fact VALUES (1), (1)"))
+    with pytest.raises(IntegrityError):
+        owner_session.commit()
+
+
+def test_new_tables_are_append_only_for_the_app_roles_unless_more_is_granted(owner_session, work_session, web_session):
+    owner_session.execute(text("CREATE TABLE fact (id int PRIMARY KEY)"))
+    owner_session.commit()
+    for session in (work_session, web_session(None)):
+        session.execute(text("INSERT INTO fact SELECT count(*) FROM fact"))
+        session.commit()
+        for statement in ("UPDATE fact SET id = 9", "DELETE FROM fact", "TRUNCATE fact"):
+            with pytest.raises(ProgrammingError, match="permission denied"):
+                session.execute(text(statement))
+            session.rollback()
+
+
+def test_new_functions_are_closed_to_the_app_roles_unless_granted(owner_session, web_session):
+    owner_session.execute(text("CREATE FUNCTION secret() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'"))
+    owner_session.commit()
+    with pytest.raises(ProgrammingError, match="permission denied"):
+        web_session(None).execute(text("SELECT secret()"))
+
+
+def test_naive_datetime_is_refused_when_it_is_bound_to_an_instant(owner_session):
+    rows = values(column("at", UtcDateTime)).data([(datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None),)])
+    with pytest.raises(StatementError, match="needs a time zone"):
+        owner_session.execute(select(rows))
+
+
+def test_connections_speak_utc_whatever_the_address_says():
+    url = connection_url("postgresql://me@host/base?options=-c%20role%3Dportal_web")
+    assert url.drivername == "postgresql+psycopg"
+    assert url.query["options"] == "-c role=portal_web -c timezone=UTC"
+
+
+def test_migrating_twice_changes_nothing_and_code_and_database_agree(committed_database):
+    db.upgrade(committed_database.settings.database_url, MIGRATIONS)
+    with open_session(committed_database.web_engine) as session:
+        assert db.database_revision(session) == db.code_revision(MIGRATIONS)
+
+
+def test_flask_sqlalchemy_shares_the_tables_and_the_base():
+    assert db.db.metadata is db.Base.metadata
+    assert db.db.Model.registry is db.Base.registry
