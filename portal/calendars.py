@@ -371,7 +371,9 @@ def _union(pauses: Iterable[Period]) -> tuple[tuple[int, int], ...]:
 def _outside(pauses: Iterable[tuple[int, int]], first: int, last: int) -> Iterator[tuple[int, int]]:
     """What the disjoint, ordered pauses leave of [first, last)."""
     for begins, stops in pauses:
-        if first < begins < last:
+        if begins >= last:
+            break
+        if begins > first:
             yield first, begins
         first = max(first, stops)
     if first < last:
