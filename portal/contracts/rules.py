@@ -1,0 +1,300 @@
+"""What a signed document says about one thing: which version holds, which row decides, what it comes to.
+
+Pure look-ups; every first-match table is read here and nowhere else. Amounts leave this module in minor units, rates as
+exact minor units per hour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from fractions import Fraction
+from typing import Protocol, TypeVar
+
+from portal.calendars import Calendar, is_open
+from portal.contracts.agreement import Agreement
+from portal.contracts.blocks import WHOLE_BP, Company, Level, RateRow, Revenue, ShareRow, Weights
+from portal.contracts.policy import Policy
+from portal.contracts.terms import (
+    Band,
+    BillTo,
+    Cause,
+    Clock,
+    FieldKind,
+    HouseTerms,
+    IntakeField,
+    Plan,
+    Target,
+    Warranty,
+)
+from portal.errors import Invalid, RuleBroken
+from portal.money import minor_digits
+
+
+class Dated(Protocol):
+    """A signed version: it holds from ``effective_from`` until the next one's."""
+
+    @property
+    def effective_from(self) -> datetime: ...
+
+
+Version = TypeVar("Version", bound=Dated)
+
+
+def version_in_force(versions: Iterable[Version], at: datetime) -> Version | None:
+    """The version that holds at ``at``: the latest that began at or before it; None before the first."""
+    begun = [each for each in versions if each.effective_from <= at]
+    return max(begun, key=lambda each: each.effective_from, default=None)
+
+
+def amount_minor(text: str, currency: str) -> int:
+    """A document's amount in minor units. *Raises*: RuleBroken when it is finer than the currency."""
+    exact = rate_minor(text, currency)
+    if exact.denominator != 1:
+        raise RuleBroken(f"{text} is finer than an amount in {currency} can be.")
+    return exact.numerator
+
+
+def rate_minor(text: str, currency: str) -> Fraction:
+    """A document's rate as exact minor units per hour."""
+    scale: int = 10 ** minor_digits(currency)
+    return Fraction(text) * scale
+
+
+def calendar_named(document: Policy | Agreement, code: str) -> Calendar:
+    """The calendar of that name. *Raises*: RuleBroken when the document has none."""
+    for block in document.calendars:
+        if block.code == code:
+            return block.opened_in(document.zone)
+    raise RuleBroken(f'The document has no calendar "{code}".')
+
+
+def calendar_label(document: Policy | Agreement, code: str) -> str:
+    """What people read for that calendar."""
+    return next((each.label or each.code for each in document.calendars if each.code == code), code)
+
+
+def plan_named(policy: Policy, code: str | None) -> Plan:
+    """The plan of that code; the complimentary plan for a site that chose nothing. *Raises*: RuleBroken."""
+    for plan in policy.plans:
+        if plan.code == code or (code is None and plan.complimentary):
+            return plan
+    raise RuleBroken(f'The policy has no plan "{code}".')
+
+
+def cause_named(policy: Policy, code: str) -> Cause:
+    """The cause of that code. *Raises*: Invalid."""
+    for cause in policy.causes:
+        if cause.code == code:
+            return cause
+    raise Invalid("Choose one of the causes of the policy.", {"cause": "Choose one of the causes of the policy."})
+
+
+def band_at(policy: Policy, at: datetime) -> Band:
+    """The band of an instant: the first whose calendar is open, else the last."""
+    for band in policy.bands[:-1]:
+        if band.calendar is not None and is_open(calendar_named(policy, band.calendar), at):
+            return band
+    return policy.bands[-1]
+
+
+def _first_rate(rows: Iterable[RateRow], facts: Mapping[str, str]) -> RateRow | None:
+    return next((row for row in rows if row.covers(**facts)), None)
+
+
+def hourly_rate(policy: Policy, *, mode: str, band: str, task_class: str, product_line: str, plan: str) -> Fraction:
+    """Minor units per hour of this work towards the customer. *Raises*: RuleBroken when no row prices it."""
+    facts = {"mode": mode, "band": band, "task_class": task_class, "product_line": product_line, "plan": plan}
+    row = _first_rate(policy.rates, facts)
+    if row is None:
+        raise RuleBroken(f"The policy names no price for {mode} work, {band}, {task_class}.")
+    return rate_minor(row.per_hour, policy.currency)
+
+
+def intercompany_rate(
+    policy: Policy, agreement: Agreement | None, *, mode: str, band: str, task_class: str, product_line: str
+) -> Fraction:
+    """Minor units per hour that the integrator pays: the agreement's net price, else the policy's own price."""
+    facts = {"mode": mode, "band": band, "task_class": task_class, "product_line": product_line}
+    row = _first_rate(agreement.intercompany, {**facts, "plan": ""}) if agreement else None
+    if row is not None:
+        return rate_minor(row.per_hour, policy.currency)
+    return hourly_rate(policy, plan=plan_named(policy, None).code, **facts)
+
+
+def minimum_minutes(policy: Policy, level: Level, mode: str) -> int:
+    """The least minutes billed at a level for a mode of work; 0 where the policy states none."""
+    for row in policy.minimums:
+        if row.level is level and (not row.modes or mode in row.modes):
+            return row.minutes
+    return 0
+
+
+def warranty_for(policy: Policy, product_line: str) -> Warranty | None:
+    """The warranty row of a product line; None where the policy grants none."""
+    rows = (row for row in policy.warranty if not row.product_lines or product_line in row.product_lines)
+    return next(rows, None)
+
+
+def warranty_end(policy: Policy, product_line: str, starts_on: date) -> date | None:
+    """The first day without warranty for a system whose record names no end; the 31st ends with a shorter month."""
+    row = warranty_for(policy, product_line)
+    if row is None:
+        return None
+    years, month = divmod(starts_on.month - 1 + row.months, 12)
+    first = date(starts_on.year + years, month + 1, 1)
+    length = (date(first.year + (month + 1) // 12, (month + 1) % 12 + 1, 1) - first).days
+    return first.replace(day=min(starts_on.day, length))
+
+
+@dataclass(frozen=True)
+class PayerFacts:
+    """What the bill-to table looks at; ``cause`` None while it is not known."""
+
+    task_class: str
+    plan: str
+    before_day1: bool
+    in_warranty: bool
+    certified: bool
+    cause: str | None = None
+
+
+def bill_to_row(policy: Policy, facts: PayerFacts) -> BillTo:
+    """The first row of the bill-to table that holds. *Raises*: RuleBroken when none does."""
+    for row in policy.bill_to:
+        if _holds(row, facts):
+            return row
+    raise RuleBroken("The policy does not say who pays for this.")
+
+
+def _holds(row: BillTo, facts: PayerFacts) -> bool:
+    lists = ((row.task_classes, facts.task_class), (row.plans, facts.plan), (row.causes, facts.cause))
+    flags = (
+        (row.before_day1, facts.before_day1),
+        (row.in_warranty, facts.in_warranty),
+        (row.certified, facts.certified),
+    )
+    by_list = all(not allowed or value in allowed for allowed, value in lists)
+    return by_list and all(wanted is None or wanted == value for wanted, value in flags)
+
+
+def free_causes(policy: Policy, product_line: str, *, in_warranty: bool) -> tuple[str, ...]:
+    """The causes that make the work free for this system, in the policy's order."""
+    row = warranty_for(policy, product_line) if in_warranty else None
+    under_warranty = row.free_causes if row else ()
+    return tuple(cause.code for cause in policy.causes if cause.free or cause.code in under_warranty)
+
+
+def target_for(plan: Plan, clock: Clock, *, severity: int, certified: bool) -> Target | None:
+    """The promise of a plan for one clock; None where it promises nothing."""
+    for target in plan.targets:
+        fits = not target.severities or severity in target.severities
+        if target.clock is clock and fits and target.certified in (None, certified):
+            return target
+    return None
+
+
+def intake_fields(policy: Policy, product_line: str) -> tuple[IntakeField, ...]:
+    """What the factory asks for a product line."""
+    for row in policy.intake:
+        if not row.product_lines or product_line in row.product_lines:
+            return row.fields
+    return ()
+
+
+def intake_problems(fields: Iterable[IntakeField], answers: Mapping[str, str]) -> dict[str, str]:
+    """The sentence for each field whose answer is missing or cannot be right; file fields answer with a file's name."""
+    problems: dict[str, str] = {}
+    for field in fields:
+        answer = answers.get(field.code, "").strip()
+        if not answer:
+            if field.required:
+                problems[field.code] = f"{field.label} is missing."
+        elif field.kind is FieldKind.CHOICE and answer not in field.choices:
+            problems[field.code] = f"Choose one of: {', '.join(field.choices)}."
+        elif field.kind is FieldKind.NUMBER and not answer.removeprefix("-").replace(".", "", 1).isdecimal():
+            problems[field.code] = f"{field.label} is a number."
+    return problems
+
+
+def split_terms(policy: Policy, agreement: Agreement | None) -> Agreement | HouseTerms:
+    """What shares and confirmation follow: the agreement, or the policy's house terms where there is none."""
+    return agreement if agreement is not None else policy.house_terms
+
+
+def share_row(policy: Policy, agreement: Agreement | None, revenue: Revenue) -> ShareRow:
+    """The tranches of a revenue kind: the agreement's, else the house terms', which state every kind."""
+    rows = (*(agreement.shares if agreement else ()), *policy.house_terms.shares)
+    return next(row for row in rows if revenue in row.revenues)
+
+
+@dataclass(frozen=True)
+class ResolutionWeights:
+    """The weights of a resolution: from the table, or proposed with a reason, which needs both companies' yes."""
+
+    integrator_bp: int
+    manufacturer_bp: int
+    from_table: bool
+    reason: str = ""
+
+    @property
+    def resolved_by(self) -> str:
+        """integrator, manufacturer or jointly."""
+        if self.integrator_bp == WHOLE_BP:
+            return Company.INTEGRATOR
+        return Company.MANUFACTURER if self.manufacturer_bp == WHOLE_BP else "jointly"
+
+
+def table_weights(policy: Policy, agreement: Agreement | None, *, cause: str, last_action: str) -> Weights | None:
+    """The weights the signed table names; None outside the table.
+
+    Without an integrator's agreement the house terms' table speaks.
+    """
+    rows = split_terms(policy, agreement).resolution
+    return next((row for row in rows if row.covers(cause=cause, last_action=last_action)), None)
+
+
+def resolution_weights(
+    policy: Policy,
+    agreement: Agreement | None,
+    *,
+    cause: str,
+    last_action: str,
+    proposed: Weights | None = None,
+    reason: str = "",
+) -> ResolutionWeights:
+    """The weights of a resolution.
+
+    *Raises*: Invalid when the cause or action is not the policy's, when the table says nothing and nothing is proposed,
+    or when the proposal leaves the table without a reason or does not sum to the whole.
+    """
+    cause_named(policy, cause)
+    if last_action not in {each.code for each in policy.corrective_actions}:
+        raise Invalid("Choose what was done last.", {"last_action": "Choose one of the policy's corrective actions."})
+    row = table_weights(policy, agreement, cause=cause, last_action=last_action)
+    if proposed is None:
+        if row is None:
+            sentence = "The signed table says nothing about this cause and action: propose weights with a reason."
+            raise Invalid(sentence, {"weights": sentence})
+        return ResolutionWeights(row.integrator_bp, row.manufacturer_bp, from_table=True)
+    if proposed.integrator_bp + proposed.manufacturer_bp != WHOLE_BP:
+        raise Invalid("The weights must sum to 100 %.", {"weights": "The weights must sum to 100 %."})
+    if row is not None and row.integrator_bp == proposed.integrator_bp:
+        return ResolutionWeights(row.integrator_bp, row.manufacturer_bp, from_table=True)
+    if not reason.strip():
+        raise Invalid("Leaving the signed table needs a reason.", {"reason": "Say why the table does not fit."})
+    return ResolutionWeights(proposed.integrator_bp, proposed.manufacturer_bp, from_table=False, reason=reason.strip())
+
+
+def resale_ceiling_minor(agreement: Agreement, list_minor: int) -> int | None:
+    """The most the integrator may ask for what lists at ``list_minor``; None without a ceiling. Rounded down."""
+    ceiling = agreement.resale.ceiling_bp
+    return None if ceiling is None else list_minor * ceiling // WHOLE_BP
+
+
+def check_resale_price(agreement: Agreement, *, list_minor: int, price_minor: int) -> None:
+    """Refuse a resale price above the ceiling. *Raises*: Invalid."""
+    ceiling = resale_ceiling_minor(agreement, list_minor)
+    if ceiling is not None and price_minor > ceiling:
+        raise Invalid("The price is above the ceiling of the agreement.", {"price": "This is above the ceiling."})

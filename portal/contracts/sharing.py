@@ -1,0 +1,181 @@
+"""Who gets what of a bill item, by the signed tranches: exact, in party order, summing to the amount.
+
+A part of one revenue kind is cut into tranches, each tranche goes to its recipients as an exact fraction, and only then
+is the part divided into minor units, once, by largest remainder in party order. What depends on a resolution that is
+not decided yet goes to the party "undetermined" and is divided among the resolvers later without touching the rest.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from portal.contracts.agreement import Agreement
+from portal.contracts.blocks import WHOLE_BP, Company, Payer, Recipient, Revenue, Tranche, Weights
+from portal.contracts.policy import Policy
+from portal.contracts.rules import rate_minor, share_row, split_terms
+from portal.errors import RuleBroken
+from portal.money import allocate, round_half_up
+
+UNDETERMINED = "undetermined"
+OPERATOR = "operator"
+
+
+@dataclass(frozen=True)
+class RevenuePart:
+    """One revenue kind within a bill item and what of it is shared."""
+
+    revenue: Revenue
+    amount_minor: int
+
+
+@dataclass(frozen=True)
+class SharingFacts:
+    """What sharing depends on beside the documents.
+
+    ``worked`` are the billed seconds of each company's people; ``weights`` None while the resolution is challenged or
+    not stated; ``seller`` the party that sold the plan or pack, the manufacturer where nobody else did.
+    """
+
+    parts: tuple[RevenuePart, ...]
+    worked: tuple[tuple[Company, int], ...] = ()
+    weights: Weights | None = None
+    seller: str = Company.MANUFACTURER
+    payer: Payer = Payer.CUSTOMER
+    has_integrator: bool = True
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one party gets of one revenue kind; ``weight_bp`` is its exact part rounded, for reading."""
+
+    party: str
+    revenue: Revenue
+    amount_minor: int
+    weight_bp: int
+    explanation: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Claim:
+    party: str
+    exact: Fraction
+    sentence: str
+
+
+def shares_of(policy: Policy, agreement: Agreement | None, facts: SharingFacts) -> tuple[Share, ...]:
+    """The shares of a bill item, kind by kind in the order given, parties in the documents' order, undetermined last.
+
+    *Shape*: the shares of a kind sum exactly to its part; a party without a claim has no row, a claim that rounds to
+    nothing keeps its row of zero.
+    *Raises*: RuleBroken for a part below zero; reversals are made from the shares that were posted.
+    """
+    order = (*split_terms(policy, agreement).party_order, UNDETERMINED)
+    shares: list[Share] = []
+    for part in facts.parts:
+        if part.amount_minor < 0:
+            raise RuleBroken("Only an amount that was earned is shared; a reversal follows the shares it reverses.")
+        if part.amount_minor == 0:
+            continue
+        row = share_row(policy, agreement, part.revenue)
+        claims = _claims(row.tranches, part.amount_minor, facts, policy.currency)
+        shares.extend(_divided(part, [_without_own_share(claim, facts) for claim in claims], order))
+    return tuple(shares)
+
+
+def settle_undetermined(
+    policy: Policy, agreement: Agreement | None, undetermined: Share, weights: Weights, *, has_integrator: bool = True
+) -> tuple[Share, ...]:
+    """The undetermined share divided among the resolvers once their weights are decided; sums to it exactly."""
+    facts = SharingFacts((), weights=weights, has_integrator=has_integrator)
+    tranche = Tranche(to=Recipient.RESOLVER, bp=undetermined.weight_bp)
+    claims = _recipients(tranche, Fraction(undetermined.amount_minor), facts)
+    part = RevenuePart(undetermined.revenue, undetermined.amount_minor)
+    return _divided(part, claims, split_terms(policy, agreement).party_order)
+
+
+def _claims(tranches: Sequence[Tranche], amount_minor: int, facts: SharingFacts, currency: str) -> Iterable[_Claim]:
+    """Every recipient's exact part, tranche by tranche; what a cap leaves goes to the next tranche."""
+    left_over = Fraction(0)
+    for tranche in tranches:
+        exact = Fraction(amount_minor * tranche.bp, WHOLE_BP) + left_over
+        left_over = Fraction(0)
+        if tranche.cap is not None and exact > rate_minor(tranche.cap, currency):
+            left_over = exact - rate_minor(tranche.cap, currency)
+            exact -= left_over
+        yield from _recipients(tranche, exact, facts)
+
+
+def _recipients(tranche: Tranche, exact: Fraction, facts: SharingFacts) -> list[_Claim]:
+    """To whom one tranche goes."""
+    percent = f"{_percent(tranche.bp)}{' up to ' + tranche.cap if tranche.cap else ''}"
+    if tranche.to is Recipient.PARTY and tranche.party is not None:
+        return [_Claim(_present(tranche.party, facts), exact, f"{percent} to the {tranche.party}")]
+    if tranche.to is Recipient.SELLER:
+        return [_Claim(_present(facts.seller, facts), exact, f"{percent} to the seller")]
+    if tranche.to is Recipient.WORKED_TIME and (total := sum(seconds for _, seconds in facts.worked)):
+        return [
+            _Claim(
+                _present(company, facts),
+                exact * seconds / total,
+                f"{percent} by worked time: {_minutes(seconds)} of {_minutes(total)} min",
+            )
+            for company, seconds in facts.worked
+            if seconds
+        ]
+    # Resolvers; also worked time of a part without work, such as a month nobody called in.
+    if not facts.has_integrator or facts.payer is Payer.INTEGRATOR:
+        return [_Claim(Company.MANUFACTURER, exact, f"{percent} to the only resolver")]
+    if facts.weights is None:
+        return [_Claim(UNDETERMINED, exact, f"{percent} to who resolved it, not yet decided")]
+    return [
+        _Claim(company, exact * weight / WHOLE_BP, f"{percent} to who resolved it, weight {_percent(weight)}")
+        for company in Company
+        if (weight := facts.weights.of(company))
+    ]
+
+
+def _present(party: str, facts: SharingFacts) -> str:
+    """Without an integrator its part is the manufacturer's, who did its work."""
+    return Company.MANUFACTURER if party == Company.INTEGRATOR and not facts.has_integrator else party
+
+
+def _without_own_share(claim: _Claim, facts: SharingFacts) -> _Claim:
+    """An integrator that pays a net price gets nothing back of it: its part is the manufacturer's."""
+    if facts.payer is Payer.INTEGRATOR and claim.party == Company.INTEGRATOR:
+        return _Claim(Company.MANUFACTURER, claim.exact, f"{claim.sentence} (the integrator pays net)")
+    return claim
+
+
+def _divided(part: RevenuePart, claims: Iterable[_Claim], order: Sequence[str]) -> tuple[Share, ...]:
+    exact: dict[str, Fraction] = defaultdict(Fraction)
+    sentences: dict[str, list[str]] = defaultdict(list)
+    for claim in claims:
+        exact[claim.party] += claim.exact
+        sentences[claim.party].append(claim.sentence)
+    parties = [party for party in order if exact.get(party)]
+    if sum((exact[party] for party in parties), Fraction(0)) != part.amount_minor:
+        raise RuleBroken("The tranches of the signed document do not add up to the amount.")
+    amounts = allocate(part.amount_minor, [exact[party] for party in parties])
+    return tuple(
+        Share(
+            party,
+            part.revenue,
+            amount,
+            round_half_up(exact[party] * WHOLE_BP / part.amount_minor),
+            tuple(sentences[party]),
+        )
+        for party, amount in zip(parties, amounts, strict=True)
+    )
+
+
+def _percent(bp: int) -> str:
+    whole, rest = divmod(bp, 100)
+    return f"{whole}.{rest:02d}".rstrip("0").rstrip(".") + " %" if rest else f"{whole} %"
+
+
+def _minutes(seconds: int) -> str:
+    exact = Fraction(seconds, 60)
+    return str(exact.numerator) if exact.denominator == 1 else f"{float(exact):.1f}"
