@@ -24,12 +24,14 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Connection,
     Date,
     DateTime,
     Dialect,
     Engine,
+    ForeignKeyConstraint,
     Identity,
     Integer,
     LargeBinary,
@@ -43,7 +45,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import CITEXT, JSONB
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction, mapped_column, registry
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, SessionTransaction, mapped_column, registry
 from sqlalchemy.pool import NullPool
 from sqlalchemy.types import TypeDecorator
 
@@ -94,6 +96,8 @@ Words = Annotated[str, mapped_column(Text)]
 Address = Annotated[str, mapped_column(CITEXT)]
 Sha256 = Annotated[bytes, mapped_column(LargeBinary)]
 Document = Annotated[dict[str, Any], mapped_column(JSONB(none_as_null=True))]
+UuidId = Uid
+Json = dict[str, Any]
 
 
 class Base(DeclarativeBase):
@@ -111,15 +115,40 @@ class Base(DeclarativeBase):
             uuid.UUID: Uuid,
             bytes: LargeBinary,
             dict[str, Any]: JSONB(none_as_null=True),
+            list[int]: ARRAY(BigInteger),
+            list[str]: ARRAY(Text),
         },
+    )
+
+
+CASE_PARTIES = ("manufacturer_id", "integrator_id", "customer_id")
+
+
+class CaseScoped:
+    """The columns that every row about a case carries, so that row security compares columns and never joins."""
+
+    case_id: Mapped[int]
+    manufacturer_id: Mapped[int]
+    integrator_id: Mapped[int]
+    customer_id: Mapped[int]
+
+
+def case_foreign_key() -> ForeignKeyConstraint:
+    """Hold a row's three companies to those of its case: none can be said that the case does not have."""
+    return ForeignKeyConstraint(
+        ["case_id", *CASE_PARTIES],
+        ["support_case.id", *(f"support_case.{party}" for party in CASE_PARTIES)],
     )
 
 
 @dataclass(frozen=True)
 class Scope:
-    """For whom a transaction reads: row security shows what this organisation, and this person in it, may see."""
+    """For whom a transaction reads: row security shows what this organisation, and this person in it, may see.
 
-    organisation_id: int
+    *Shape*: without an organisation only the person's own rows show, as between password and choice of organisation.
+    """
+
+    organisation_id: int | None
     person_id: int
 
 
@@ -194,6 +223,6 @@ def _tell_row_security(session: Session, transaction: SessionTransaction, connec
 
 
 def _apply(connection: Connection, scope: Scope | None) -> None:
-    organisation = str(scope.organisation_id) if scope else ""
+    organisation = str(scope.organisation_id) if scope and scope.organisation_id is not None else ""
     person = str(scope.person_id) if scope else ""
     connection.execute(_APPLY_SCOPE, {"organisation": organisation, "person": person})

@@ -77,4 +77,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    raise NotImplementedError("facts are kept: restore a backup instead")
+    raise RuntimeError("facts are kept: restore a backup instead")

@@ -1,0 +1,261 @@
+"""Tables from the billing cut to shares and invoices: facts only; a correction reverses and adds."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.db import Base, CaseScoped, Id, Json, case_foreign_key
+
+
+class BillingCut(CaseScoped, Base):
+    """A point up to which a case is billed: its closing, or a period's end for older approved work."""
+
+    __tablename__ = "billing_cut"
+    __table_args__ = (
+        UniqueConstraint("case_id", "seq"),
+        CheckConstraint("kind IN ('closing', 'period_end')", name="kind"),
+        case_foreign_key(),
+    )
+
+    id: Mapped[Id]
+    seq: Mapped[int]
+    kind: Mapped[str]
+    cut_at: Mapped[datetime]
+
+
+class BillItem(CaseScoped, Base):
+    """What one cut of a case costs: payer, collector, seller of record, the versions it was decided by."""
+
+    __tablename__ = "bill_item"
+    __table_args__ = (
+        UniqueConstraint("cut_id", "revision"),
+        UniqueConstraint("replaces_id"),
+        Index("ix_bill_item_case_id", "case_id"),
+        Index("ix_bill_item_payer_id", "payer_id", "id"),
+        Index("ix_bill_item_period_id", "period_id"),
+        CheckConstraint("(revision = 0) = (replaces_id IS NULL)", name="revision_replaces"),
+        CheckConstraint("amount_minor >= 0 AND list_amount_minor >= amount_minor", name="amounts"),
+        CheckConstraint("audience IN ('own', 'companies', 'customer')", name="audience"),
+        case_foreign_key(),
+    )
+
+    id: Mapped[Id]
+    audience: Mapped[str]
+    owner_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    cut_id: Mapped[int] = mapped_column(ForeignKey("billing_cut.id"))
+    revision: Mapped[int]
+    replaces_id: Mapped[int | None] = mapped_column(ForeignKey("bill_item.id"))
+    payer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    collector_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    seller_of_record_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    currency: Mapped[str]
+    amount_minor: Mapped[int]
+    list_amount_minor: Mapped[int]
+    included_seconds: Mapped[int]
+    policy_version_id: Mapped[int] = mapped_column(ForeignKey("document_version.id"))
+    agreement_version_id: Mapped[int | None] = mapped_column(ForeignKey("document_version.id"))
+    resolution_id: Mapped[int | None] = mapped_column(ForeignKey("resolution.id"))
+    period_id: Mapped[int] = mapped_column(ForeignKey("period.id"))
+    explanation: Mapped[Json]
+    occurred_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+
+
+class BillItemReversal(CaseScoped, Base):
+    """A bill item taken back, with the reason; the next revision replaces it."""
+
+    __tablename__ = "bill_item_reversal"
+    __table_args__ = (UniqueConstraint("bill_item_id"), case_foreign_key())
+
+    id: Mapped[Id]
+    audience: Mapped[str]
+    owner_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    bill_item_id: Mapped[int] = mapped_column(ForeignKey("bill_item.id"))
+    reason: Mapped[str]
+    reversed_at: Mapped[datetime]
+
+
+class BillLine(CaseScoped, Base):
+    """One line of a bill item with its seconds, rate, amount, who bears it, and the steps that made it."""
+
+    __tablename__ = "bill_line"
+    __table_args__ = (
+        UniqueConstraint("bill_item_id", "position"),
+        CheckConstraint("amount_minor >= 0 AND list_amount_minor >= 0", name="amounts"),
+        CheckConstraint("rate_den > 0", name="rate"),
+        CheckConstraint("bearer IN ('payer', 'manufacturer', 'integrator')", name="bearer"),
+        case_foreign_key(),
+    )
+
+    id: Mapped[Id]
+    audience: Mapped[str]
+    owner_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    bill_item_id: Mapped[int] = mapped_column(ForeignKey("bill_item.id"))
+    position: Mapped[int]
+    kind: Mapped[str]
+    bearer: Mapped[str]
+    band: Mapped[str]
+    mode: Mapped[str]
+    task_class: Mapped[str]
+    seconds: Mapped[int]
+    rate_num: Mapped[int]
+    rate_den: Mapped[int]
+    currency: Mapped[str]
+    amount_minor: Mapped[int]
+    list_amount_minor: Mapped[int]
+    description: Mapped[str]
+    explanation: Mapped[Json]
+
+
+class BillSegment(CaseScoped, Base):
+    """A piece of a time entry that a line is made of."""
+
+    __tablename__ = "bill_segment"
+    __table_args__ = (
+        Index("ix_bill_segment_line_id", "line_id"),
+        Index("ix_bill_segment_entry_id", "entry_id"),
+        CheckConstraint("ended_at >= started_at", name="order"),
+        case_foreign_key(),
+    )
+
+    id: Mapped[Id]
+    audience: Mapped[str]
+    owner_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    line_id: Mapped[int] = mapped_column(ForeignKey("bill_line.id"))
+    entry_id: Mapped[int] = mapped_column(ForeignKey("time_entry.id"))
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime]
+    seconds: Mapped[int]
+    billed_seconds: Mapped[int]
+
+
+class Share(CaseScoped, Base):
+    """A party's part of a bill item; NULL party is the undetermined part. Rows of one item sum to it."""
+
+    __tablename__ = "share"
+    __table_args__ = (
+        Index("ix_share_bill_item_id", "bill_item_id"),
+        Index("ix_share_party_id", "party_id", "id"),
+        Index("ix_share_reverses_id", "reverses_id"),
+        CheckConstraint("kind IN ('original', 'reversal', 'decided')", name="kind"),
+        CheckConstraint("(kind = 'reversal') = (reverses_id IS NOT NULL)", name="reversal_names_share"),
+        CheckConstraint("amount_minor <> 0", name="not_zero"),
+        CheckConstraint("funding IN ('cash', 'use')", name="funding"),
+        case_foreign_key(),
+    )
+
+    id: Mapped[Id]
+    bill_item_id: Mapped[int] = mapped_column(ForeignKey("bill_item.id"))
+    kind: Mapped[str]
+    party_id: Mapped[int | None] = mapped_column(ForeignKey("organisation.id"))
+    party_role: Mapped[str]
+    revenue_kind: Mapped[str]
+    funding: Mapped[str]
+    weight_bp: Mapped[int]
+    currency: Mapped[str]
+    amount_minor: Mapped[int]
+    reverses_id: Mapped[int | None] = mapped_column(ForeignKey("share.id"))
+    explanation: Mapped[Json]
+    recorded_at: Mapped[datetime]
+
+
+class Invoice(Base):
+    """One payer's bill items of one manufacturer, currency and period; Stripe's object hangs on its intent."""
+
+    __tablename__ = "invoice"
+    __table_args__ = (
+        UniqueConstraint("manufacturer_id", "number"),
+        UniqueConstraint("manufacturer_id", "payer_id", "currency", "period_id", "part"),
+        UniqueConstraint("intent_id"),
+        Index("ix_invoice_payer_id", "payer_id", "id"),
+        CheckConstraint("total_minor > 0", name="total"),
+    )
+
+    id: Mapped[Id]
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    payer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    collector_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    seller_of_record_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    period_id: Mapped[int] = mapped_column(ForeignKey("period.id"))
+    part: Mapped[int] = mapped_column(default=1, server_default="1")
+    number: Mapped[int]
+    name: Mapped[str]
+    currency: Mapped[str]
+    total_minor: Mapped[int]
+    purchase_order: Mapped[str] = mapped_column(default="", server_default="")
+    due_on: Mapped[date]
+    intent_id: Mapped[UUID] = mapped_column(ForeignKey("intent.id"))
+    issued_at: Mapped[datetime]
+
+
+class InvoiceItem(Base):
+    """A bill item on an invoice, once; a reversed item comes back once as a credit."""
+
+    __tablename__ = "invoice_item"
+    __table_args__ = (
+        UniqueConstraint("bill_item_id", "kind"),
+        UniqueConstraint("invoice_id", "position"),
+        CheckConstraint("kind IN ('charge', 'credit')", name="kind"),
+        CheckConstraint("(kind = 'charge') = (amount_minor > 0)", name="sign"),
+    )
+
+    id: Mapped[Id]
+    invoice_id: Mapped[int] = mapped_column(ForeignKey("invoice.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    payer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    bill_item_id: Mapped[int] = mapped_column(ForeignKey("bill_item.id"))
+    position: Mapped[int]
+    kind: Mapped[str]
+    description: Mapped[str]
+    amount_minor: Mapped[int]
+
+
+class CashApplication(CaseScoped, Base):
+    """Cash of a receipt makes part of a share payable: pro rata over the invoice, cumulatively exact."""
+
+    __tablename__ = "cash_application"
+    __table_args__ = (
+        UniqueConstraint("receipt_id", "share_id"),
+        Index("ix_cash_application_share_id", "share_id"),
+        CheckConstraint("amount_minor <> 0", name="not_zero"),
+        case_foreign_key(),
+    )
+
+    id: Mapped[Id]
+    receipt_id: Mapped[int] = mapped_column(ForeignKey("cash_receipt.id"))
+    share_id: Mapped[int] = mapped_column(ForeignKey("share.id"))
+    party_id: Mapped[int | None] = mapped_column(ForeignKey("organisation.id"))
+    currency: Mapped[str]
+    amount_minor: Mapped[int]
+    applied_at: Mapped[datetime]
+
+
+class LineQuery(CaseScoped, Base):
+    """A customer asks about a line of its bill; it has an owner and an end date."""
+
+    __tablename__ = "line_query"
+    __table_args__ = (Index("ix_line_query_bill_line_id", "bill_line_id"), case_foreign_key())
+
+    id: Mapped[Id]
+    bill_line_id: Mapped[int] = mapped_column(ForeignKey("bill_line.id"))
+    question: Mapped[str]
+    asked_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    asked_at: Mapped[datetime]
+    answer_by: Mapped[datetime]
+
+
+class LineQueryAnswer(CaseScoped, Base):
+    """The answer that ends a query."""
+
+    __tablename__ = "line_query_answer"
+    __table_args__ = (UniqueConstraint("query_id"), case_foreign_key())
+
+    id: Mapped[Id]
+    query_id: Mapped[int] = mapped_column(ForeignKey("line_query.id"))
+    answer: Mapped[str]
+    answered_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    answered_at: Mapped[datetime]

@@ -1,0 +1,121 @@
+"""Tables of worked time: a running timer per person, entries, their approval and reversal.
+
+Entries are facts. Overlap is refused on a small mutable table whose row the reversal of an entry deletes.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy.dialects.postgresql import TSTZRANGE, ExcludeConstraint, Range
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.db import Base, CaseScoped, Id, case_foreign_key
+
+
+class RunningTimer(Base):
+    """A person's one running timer; it may run without a case until the call is saved."""
+
+    __tablename__ = "running_timer"
+
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), primary_key=True)
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    case_id: Mapped[int | None] = mapped_column(ForeignKey("support_case.id"))
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    mode: Mapped[str]
+    task_class: Mapped[str]
+    note: Mapped[str] = mapped_column(default="", server_default="")
+
+
+class TimeEntry(CaseScoped, Base):
+    """An interval of work on a case with a note the payer can read; a correction is a reversal and a new entry."""
+
+    __tablename__ = "time_entry"
+    __table_args__ = (
+        Index("ix_time_entry_case_id", "case_id", "started_at"),
+        Index("ix_time_entry_person_id", "person_id", "started_at"),
+        UniqueConstraint("root_id", "revision"),
+        UniqueConstraint("id", "person_id"),
+        CheckConstraint("ended_at > started_at", name="order"),
+        CheckConstraint("length(btrim(note)) > 0", name="note"),
+        CheckConstraint("mode IN ('remote', 'phone', 'on_site', 'travel')", name="mode"),
+        CheckConstraint("task_class IN ('support', 'how_to', 'commissioning')", name="task_class"),
+        CheckConstraint("source IN ('timer', 'manual', 'import')", name="source"),
+        CheckConstraint("audience IN ('own', 'companies', 'customer')", name="audience"),
+        CheckConstraint("organisation_id IN (manufacturer_id, integrator_id)", name="never_the_customer"),
+        case_foreign_key(),
+    )
+
+    id: Mapped[Id]
+    audience: Mapped[str] = mapped_column(default="customer", server_default="customer")
+    owner_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    person_name: Mapped[str]
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime]
+    seconds: Mapped[int] = mapped_column(
+        Computed("floor(extract(epoch FROM ended_at - started_at))::bigint", persisted=True)
+    )
+    mode: Mapped[str]
+    task_class: Mapped[str]
+    note: Mapped[str]
+    source: Mapped[str]
+    flag: Mapped[str] = mapped_column(default="", server_default="")
+    root_id: Mapped[int | None] = mapped_column(ForeignKey("time_entry.id"))
+    revision: Mapped[int] = mapped_column(default=0, server_default="0")
+    recorded_at: Mapped[datetime]
+
+
+class TimeOccupancy(Base):
+    """The instants a person has already sold; two entries of one person cannot share any."""
+
+    __tablename__ = "time_occupancy"
+    __table_args__ = (
+        ExcludeConstraint(("person_id", "="), ("during", "&&"), name="ex_time_occupancy_no_overlap", using="gist"),
+        Index("ix_time_occupancy_organisation_id", "organisation_id"),
+    )
+
+    entry_id: Mapped[int] = mapped_column(ForeignKey("time_entry.id"), primary_key=True)
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    during: Mapped[Range[datetime]] = mapped_column(TSTZRANGE)
+
+
+class TimeApproval(CaseScoped, Base):
+    """Somebody other than the worker says the entry is right."""
+
+    __tablename__ = "time_approval"
+    __table_args__ = (
+        UniqueConstraint("entry_id"),
+        ForeignKeyConstraint(["entry_id", "worker_id"], ["time_entry.id", "time_entry.person_id"]),
+        CheckConstraint("approved_by <> worker_id", name="by_another"),
+        Index("ix_time_approval_case_id", "case_id"),
+        case_foreign_key(),
+    )
+
+    id: Mapped[Id]
+    entry_id: Mapped[int]
+    worker_id: Mapped[int]
+    approved_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    approved_at: Mapped[datetime]
+
+
+class TimeReversal(CaseScoped, Base):
+    """An entry taken back, with the reason; the corrected entry carries its root and next revision."""
+
+    __tablename__ = "time_reversal"
+    __table_args__ = (
+        UniqueConstraint("entry_id"),
+        Index("ix_time_reversal_case_id", "case_id"),
+        CheckConstraint("length(btrim(reason)) > 0", name="reason"),
+        case_foreign_key(),
+    )
+
+    id: Mapped[Id]
+    entry_id: Mapped[int] = mapped_column(ForeignKey("time_entry.id"))
+    reason: Mapped[str]
+    reversed_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    reversed_at: Mapped[datetime]

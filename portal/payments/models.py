@@ -1,0 +1,202 @@
+"""Tables of everything that talks to Stripe: intents committed before the call, the event inbox, money movements."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.db import Base, Id, Json, UuidId
+
+
+class ConnectedAccount(Base):
+    """An organisation's account at Stripe and what it may receive."""
+
+    __tablename__ = "connected_account"
+    __table_args__ = (
+        UniqueConstraint("provider_account_id"),
+        CheckConstraint(
+            "transfers_state IN ('pending', 'active', 'restricted', 'unsupported')", name="transfers_state"
+        ),
+    )
+
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), primary_key=True)
+    provider_account_id: Mapped[str]
+    transfers_state: Mapped[str]
+    requirements: Mapped[Json]
+    livemode: Mapped[bool]
+    created_at: Mapped[datetime]
+    checked_at: Mapped[datetime]
+
+
+class ProviderCustomer(Base):
+    """A payer as Stripe knows it, per manufacturer."""
+
+    __tablename__ = "provider_customer"
+    __table_args__ = (UniqueConstraint("manufacturer_id", "payer_id"), UniqueConstraint("provider_customer_id"))
+
+    id: Mapped[Id]
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    payer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    provider_customer_id: Mapped[str]
+    livemode: Mapped[bool]
+    created_at: Mapped[datetime]
+
+
+class Intent(Base):
+    """One external effect wanted: committed before the call, its key derived from id, step and generation."""
+
+    __tablename__ = "intent"
+    __table_args__ = (
+        CheckConstraint("kind IN ('account', 'customer', 'invoice', 'transfer', 'transfer_reversal')", name="kind"),
+        CheckConstraint("state IN ('planned', 'sent', 'unknown', 'succeeded', 'failed', 'cancelled')", name="state"),
+        CheckConstraint("amount_minor >= 0", name="amount"),
+        Index("uq_intent_provider_object", "provider_object_id", unique=True),
+        Index(
+            "uq_intent_document",
+            "kind",
+            "document_type",
+            "document_id",
+            unique=True,
+            postgresql_where=text("state NOT IN ('failed', 'cancelled')"),
+        ),
+        Index("ix_intent_unfinished", "created_at", postgresql_where=text("state IN ('planned', 'sent', 'unknown')")),
+    )
+
+    id: Mapped[UuidId]
+    kind: Mapped[str]
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    document_type: Mapped[str]
+    document_id: Mapped[str]
+    currency: Mapped[str]
+    amount_minor: Mapped[int]
+    request: Mapped[Json]
+    progress: Mapped[Json]
+    generation: Mapped[int] = mapped_column(default=1, server_default="1")
+    state: Mapped[str]
+    provider_object_id: Mapped[str | None]
+    failure: Mapped[str] = mapped_column(default="", server_default="")
+    livemode: Mapped[bool]
+    created_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class IntentAttempt(Base):
+    """One call made for an intent: its step, key and outcome."""
+
+    __tablename__ = "intent_attempt"
+    __table_args__ = (Index("ix_intent_attempt_intent_id", "intent_id"),)
+
+    id: Mapped[Id]
+    intent_id: Mapped[UUID] = mapped_column(ForeignKey("intent.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    step: Mapped[str]
+    idempotency_key: Mapped[str]
+    outcome: Mapped[str]
+    detail: Mapped[str]
+    attempted_at: Mapped[datetime]
+
+
+class ProviderEvent(Base):
+    """An event as delivered or polled, stored once by its id; processed by job."""
+
+    __tablename__ = "provider_event"
+    __table_args__ = (CheckConstraint("style IN ('snapshot', 'thin')", name="style"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    style: Mapped[str]
+    type: Mapped[str]
+    object_id: Mapped[str]
+    payload: Mapped[Json]
+    livemode: Mapped[bool]
+    received_at: Mapped[datetime]
+
+
+class ProviderEventOutcome(Base):
+    """What became of an event: handled, or ignored because it is not ours."""
+
+    __tablename__ = "provider_event_outcome"
+
+    event_id: Mapped[str] = mapped_column(ForeignKey("provider_event.id"), primary_key=True)
+    outcome: Mapped[str]
+    handled_at: Mapped[datetime]
+
+
+class BalanceMovement(Base):
+    """A balance transaction of the platform account, imported once, matched to one journal transaction."""
+
+    __tablename__ = "balance_movement"
+    __table_args__ = (
+        CheckConstraint("net_minor = amount_minor - fee_minor", name="net"),
+        Index("ix_balance_movement_source", "source_object_id"),
+    )
+
+    provider_id: Mapped[str] = mapped_column(primary_key=True)
+    manufacturer_id: Mapped[int | None] = mapped_column(ForeignKey("organisation.id"))
+    category: Mapped[str]
+    currency: Mapped[str]
+    amount_minor: Mapped[int]
+    fee_minor: Mapped[int]
+    net_minor: Mapped[int]
+    source_object_id: Mapped[str]
+    livemode: Mapped[bool]
+    occurred_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+
+
+class PaymentRecord(Base):
+    """A payment outside Stripe as one person recorded it; cash only when a second person confirms."""
+
+    __tablename__ = "payment_record"
+    __table_args__ = (
+        UniqueConstraint("invoice_id", "reference"),
+        CheckConstraint("amount_minor > 0", name="amount"),
+    )
+
+    id: Mapped[Id]
+    invoice_id: Mapped[int] = mapped_column(ForeignKey("invoice.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    payer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    currency: Mapped[str]
+    amount_minor: Mapped[int]
+    method: Mapped[str]
+    reference: Mapped[str]
+    recorded_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    received_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+
+
+class CashReceipt(Base):
+    """Cash that arrived for an invoice, with Stripe's fee; applied to shares by billing."""
+
+    __tablename__ = "cash_receipt"
+    __table_args__ = (
+        UniqueConstraint("provider_object_id"),
+        UniqueConstraint("record_id"),
+        Index("ix_cash_receipt_invoice_id", "invoice_id"),
+        CheckConstraint("amount_minor > 0 AND fee_minor >= 0", name="amounts"),
+        CheckConstraint("(source = 'stripe') = (provider_object_id IS NOT NULL)", name="stripe_names_object"),
+        CheckConstraint("(source = 'out_of_band') = (record_id IS NOT NULL)", name="out_of_band_names_record"),
+        CheckConstraint("recorded_by IS NULL OR recorded_by <> confirmed_by", name="two_people"),
+    )
+
+    id: Mapped[Id]
+    invoice_id: Mapped[int] = mapped_column(ForeignKey("invoice.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    payer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    currency: Mapped[str]
+    amount_minor: Mapped[int]
+    fee_minor: Mapped[int]
+    source: Mapped[str]
+    provider_object_id: Mapped[str | None]
+    record_id: Mapped[int | None] = mapped_column(ForeignKey("payment_record.id"))
+    recorded_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    confirmed_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    livemode: Mapped[bool]
+    received_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]

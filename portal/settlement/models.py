@@ -1,0 +1,207 @@
+"""Tables of settlement: statements and lines, contests, two people's approval, and what became of the money."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.db import Base, Id, Json
+
+
+class Statement(Base):
+    """One party's statement of a period and currency; ``content_sha256`` covers every line."""
+
+    __tablename__ = "statement"
+    __table_args__ = (
+        UniqueConstraint("manufacturer_id", "party_id", "currency", "period_id", "revision"),
+        UniqueConstraint("manufacturer_id", "number"),
+        UniqueConstraint("id", "content_sha256"),
+        Index("ix_statement_party_id", "party_id", "id"),
+        Index("ix_statement_period_id", "period_id"),
+    )
+
+    id: Mapped[Id]
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    party_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    period_id: Mapped[int] = mapped_column(ForeignKey("period.id"))
+    revision: Mapped[int]
+    number: Mapped[int]
+    name: Mapped[str]
+    currency: Mapped[str]
+    net_minor: Mapped[int]
+    line_count: Mapped[int]
+    content_sha256: Mapped[str]
+    review_until: Mapped[datetime]
+    made_at: Mapped[datetime]
+
+
+class StatementLine(Base):
+    """One payable posting on a statement, once; ``document`` leads to the share that earned it."""
+
+    __tablename__ = "statement_line"
+    __table_args__ = (
+        UniqueConstraint("statement_id", "position"),
+        UniqueConstraint("posting_id"),
+        Index("ix_statement_line_case_id", "case_id"),
+    )
+
+    id: Mapped[Id]
+    statement_id: Mapped[int] = mapped_column(ForeignKey("statement.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    party_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    position: Mapped[int]
+    kind: Mapped[str]
+    posting_id: Mapped[int] = mapped_column(ForeignKey("posting.id"))
+    share_id: Mapped[int | None] = mapped_column(ForeignKey("share.id"))
+    case_id: Mapped[int | None] = mapped_column(ForeignKey("support_case.id"))
+    case_name: Mapped[str]
+    description: Mapped[str]
+    amount_minor: Mapped[int]
+    occurred_at: Mapped[datetime]
+
+
+class StatementAcceptance(Base):
+    """The party says the statement is right, before the window ends."""
+
+    __tablename__ = "statement_acceptance"
+    __table_args__ = (UniqueConstraint("statement_id"),)
+
+    id: Mapped[Id]
+    statement_id: Mapped[int] = mapped_column(ForeignKey("statement.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    party_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    content_sha256: Mapped[str]
+    accepted_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    accepted_at: Mapped[datetime]
+
+
+class Contest(Base):
+    """A party contests one line within the review window; the line is held, the rest goes on."""
+
+    __tablename__ = "contest"
+    __table_args__ = (UniqueConstraint("statement_line_id"), Index("ix_contest_statement_id", "statement_id"))
+
+    id: Mapped[Id]
+    statement_id: Mapped[int] = mapped_column(ForeignKey("statement.id"))
+    statement_line_id: Mapped[int] = mapped_column(ForeignKey("statement_line.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    party_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    reason: Mapped[str]
+    contested_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    contested_at: Mapped[datetime]
+
+
+class ContestDecision(Base):
+    """The contest's end: the line stands (released with the next statement) or is corrected by a new posting."""
+
+    __tablename__ = "contest_decision"
+    __table_args__ = (
+        UniqueConstraint("contest_id"),
+        CheckConstraint("outcome IN ('stands', 'corrected', 'withdrawn')", name="outcome"),
+    )
+
+    id: Mapped[Id]
+    contest_id: Mapped[int] = mapped_column(ForeignKey("contest.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    party_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    outcome: Mapped[str]
+    explanation: Mapped[str]
+    decided_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    decided_at: Mapped[datetime]
+
+
+class StatementPreparation(Base):
+    """One finance person prepared the statement: the hash, and how the amount is to be disposed of."""
+
+    __tablename__ = "statement_preparation"
+    __table_args__ = (
+        Index("ix_statement_preparation_statement_id", "statement_id"),
+        UniqueConstraint("id", "preparer_id", "content_sha256"),
+    )
+
+    id: Mapped[Id]
+    statement_id: Mapped[int] = mapped_column(ForeignKey("statement.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    party_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    preparer_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    content_sha256: Mapped[str]
+    amount_minor: Mapped[int]
+    plan: Mapped[Json]
+    prepared_at: Mapped[datetime]
+
+
+class StatementApproval(Base):
+    """Another finance person approved exactly what was prepared and shown."""
+
+    __tablename__ = "statement_approval"
+    __table_args__ = (
+        UniqueConstraint("statement_id"),
+        ForeignKeyConstraint(["statement_id", "content_sha256"], ["statement.id", "statement.content_sha256"]),
+        ForeignKeyConstraint(
+            ["preparation_id", "preparer_id", "content_sha256"],
+            [
+                "statement_preparation.id",
+                "statement_preparation.preparer_id",
+                "statement_preparation.content_sha256",
+            ],
+        ),
+        CheckConstraint("approver_id <> preparer_id", name="four_eyes"),
+    )
+
+    id: Mapped[Id]
+    statement_id: Mapped[int]
+    preparation_id: Mapped[int]
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    party_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    preparer_id: Mapped[int]
+    approver_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    content_sha256: Mapped[str]
+    currency: Mapped[str]
+    amount_minor: Mapped[int]
+    approved_at: Mapped[datetime]
+
+
+class Disposition(Base):
+    """A part of an approved amount: transferred, retained, invoiced, held or carried; the parts sum to it."""
+
+    __tablename__ = "disposition"
+    __table_args__ = (
+        UniqueConstraint("approval_id", "kind"),
+        UniqueConstraint("intent_id"),
+        CheckConstraint("kind IN ('transferred', 'retained', 'invoiced', 'held', 'carried')", name="kind"),
+        CheckConstraint("kind <> 'transferred' OR intent_id IS NOT NULL", name="transfer_has_intent"),
+    )
+
+    id: Mapped[Id]
+    approval_id: Mapped[int] = mapped_column(ForeignKey("statement_approval.id"))
+    statement_id: Mapped[int] = mapped_column(ForeignKey("statement.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    party_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    kind: Mapped[str]
+    currency: Mapped[str]
+    amount_minor: Mapped[int]
+    intent_id: Mapped[UUID | None] = mapped_column(ForeignKey("intent.id"))
+    disposed_at: Mapped[datetime]
+
+
+class CloseManifest(Base):
+    """What a close froze: counts, totals, chain head, open exceptions; the hard one is signed."""
+
+    __tablename__ = "close_manifest"
+    __table_args__ = (
+        UniqueConstraint("period_id", "kind"),
+        CheckConstraint("kind IN ('soft', 'hard')", name="kind"),
+    )
+
+    id: Mapped[Id]
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    period_id: Mapped[int] = mapped_column(ForeignKey("period.id"))
+    kind: Mapped[str]
+    content: Mapped[Json]
+    sha256: Mapped[str]
+    chain_head: Mapped[str]
+    signed_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    made_at: Mapped[datetime]
