@@ -1,0 +1,66 @@
+"""Pure decisions about cover: what a case costs, who pays, who must say yes, which hours are promised to whom.
+
+Facts, signed documents and "now" go in, values come out; nothing here reads a clock, a table or a setting.
+"""
+
+from portal.entitlement.rules.authorization import (
+    AuthorizationFact,
+    EmergencyStep,
+    SpokenYes,
+    authorized_minor,
+    check_nte,
+    check_ratification,
+    check_spoken_yes,
+    emergency_step,
+    expires_at,
+    may_go_on,
+    ratify_by,
+)
+from portal.entitlement.rules.coverage import coverage_for
+from portal.entitlement.rules.decision import (
+    BandPrice,
+    CoverageDecision,
+    CoverageFacts,
+    EmergencyPath,
+    Reason,
+    Response,
+    StandingFacts,
+    Step,
+    decision_from_json,
+    facts_from_json,
+    standing_room_minor,
+    to_json,
+)
+from portal.entitlement.rules.reservations import Grant, Reservation, Work, included_window, reserve
+
+__all__ = [
+    "AuthorizationFact",
+    "BandPrice",
+    "CoverageDecision",
+    "CoverageFacts",
+    "EmergencyPath",
+    "EmergencyStep",
+    "Grant",
+    "Reason",
+    "Reservation",
+    "Response",
+    "SpokenYes",
+    "StandingFacts",
+    "Step",
+    "Work",
+    "authorized_minor",
+    "check_nte",
+    "check_ratification",
+    "check_spoken_yes",
+    "coverage_for",
+    "decision_from_json",
+    "emergency_step",
+    "expires_at",
+    "facts_from_json",
+    "included_window",
+    "may_go_on",
+    "ratify_by",
+    "reserve",
+    "standing_room_minor",
+    "to_json",
+]

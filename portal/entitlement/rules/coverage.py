@@ -1,0 +1,290 @@
+"""Coverage and price: which service the customer has bought, as a function of facts, signed documents and the moment.
+
+The same facts, documents and moment always give the same decision, with its reasons in the order in which the rules
+spoke. Before Day 1 help is commissioning support; under house terms without an integrator the manufacturer stands in
+for it, so nothing is ever billed to a company that does not exist.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from fractions import Fraction
+
+from portal.calendars import add_seconds, explain_deadline, is_open
+from portal.contracts.agreement import Agreement
+from portal.contracts.blocks import Collector, Level, Payer, TaskClass
+from portal.contracts.policy import Policy
+from portal.contracts.rules import (
+    PayerFacts,
+    amount_minor,
+    band_at,
+    bill_to_row,
+    calendar_label,
+    calendar_named,
+    cause_named,
+    free_causes,
+    hourly_rate,
+    intercompany_rate,
+    minimum_minutes,
+    plan_named,
+    target_for,
+    warranty_end,
+    warranty_for,
+)
+from portal.contracts.terms import BillTo, Clock, Opener, Plan
+from portal.entitlement.rules.decision import (
+    BandPrice,
+    CoverageDecision,
+    CoverageFacts,
+    EmergencyPath,
+    Reason,
+    Response,
+    Step,
+    standing_room_minor,
+)
+from portal.money import round_half_up
+from portal.zones import zone_named
+
+
+@dataclass(frozen=True)
+class _Situation:
+    """What the facts mean under the policy, before money."""
+
+    plan: Plan
+    task_class: TaskClass
+    before_day1: bool
+    in_warranty: bool
+    row: BillTo
+    payer: Payer
+
+
+@dataclass(frozen=True)
+class _Cover:
+    """How long work costs nothing: None for ever."""
+
+    free_seconds: int | None
+    reason: Reason
+
+
+def coverage_for(
+    facts: CoverageFacts, policy: Policy, agreement: Agreement | None, *, now: datetime
+) -> CoverageDecision:
+    """What the case's payer has bought and what the work would cost, at ``now``.
+
+    *Raises*: RuleBroken when the facts name a plan the policy does not have.
+    """
+    situation = _situation(facts, policy, now)
+    cover = _cover(facts, policy, situation, now)
+    prices = _prices(facts, policy, agreement, situation)
+    band = band_at(policy, now)
+    least = _least_minor(facts, policy, cover, next(price.per_hour for price in prices if price.band == band.code))
+    can_cost = cover.free_seconds is not None
+    authorized = facts.authorized_minor.get(situation.payer, 0)
+    if situation.payer is Payer.CUSTOMER:
+        authorized += standing_room_minor(facts.standing, facts.severity)
+    response = _response(facts, policy, situation.plan, now)
+    return CoverageDecision(
+        decided_at=now,
+        plan_code=situation.plan.code,
+        plan_name=situation.plan.name,
+        may_open=_may_open(facts, situation.plan),
+        starts_with=situation.plan.customer_case_starts_with,
+        task_class=situation.task_class,
+        mode=facts.mode,
+        severity=facts.severity,
+        band=band.code,
+        before_day1=situation.before_day1,
+        in_warranty=situation.in_warranty,
+        covered=cover.free_seconds is None or cover.free_seconds > 0,
+        can_cost=can_cost,
+        payer=situation.payer,
+        collector=situation.row.collector if facts.has_integrator else Collector.OPERATOR,
+        seller_of_record=situation.row.seller_of_record,
+        currency=policy.currency,
+        prices=prices,
+        free_seconds=cover.free_seconds,
+        increment_minutes=policy.rounding.increment_minutes,
+        minimum_minutes=_minimum(policy, facts.mode),
+        least_minor=least if can_cost else 0,
+        free_causes=_free_cause_labels(facts, policy, situation),
+        included_seconds_left=_usable_grants(facts, situation.plan),
+        nte_suggestion_minor=max(amount_minor(policy.authorization.default_nte, policy.currency), least),
+        least_nte_minor=amount_minor(policy.authorization.least_nte, policy.currency),
+        authorized_minor=authorized,
+        authorization_needed=can_cost and authorized < least,
+        emergency=_emergency(facts, policy),
+        response=response,
+        queue_rank=situation.plan.rank,
+        reasons=_reasons(facts, policy, situation, cover, now),
+    )
+
+
+def _local_day(policy: Policy, at: datetime) -> date:
+    return at.astimezone(zone_named(policy.zone)).date()
+
+
+def _situation(facts: CoverageFacts, policy: Policy, now: datetime) -> _Situation:
+    plan = plan_named(policy, facts.plan_code)
+    today = _local_day(policy, now)
+    before_day1 = facts.day1_on is not None and today < facts.day1_on
+    task_class = TaskClass.COMMISSIONING if before_day1 else facts.task_class
+    in_warranty = _in_warranty(facts, policy, today)
+    # Only a technician can lack a certificate: a contact or an engineer who opens a case is not asked for one.
+    certified = facts.certified or facts.opener in (Opener.CONTACT, Opener.ENGINEER)
+    row = bill_to_row(policy, PayerFacts(task_class, plan.code, before_day1, in_warranty, certified))
+    absent = row.payer is Payer.INTEGRATOR and not facts.has_integrator
+    return _Situation(plan, task_class, before_day1, in_warranty, row, Payer.MANUFACTURER if absent else row.payer)
+
+
+def _in_warranty(facts: CoverageFacts, policy: Policy, today: date) -> bool:
+    starts_on, ends_on = facts.warranty_starts_on, facts.warranty_ends_on
+    if starts_on is not None and today < starts_on:
+        return False
+    if ends_on is not None:
+        return today <= ends_on
+    over_on = warranty_end(policy, facts.product_line, starts_on) if starts_on is not None else None
+    return over_on is not None and today < over_on
+
+
+def _cover(facts: CoverageFacts, policy: Policy, situation: _Situation, now: datetime) -> _Cover:
+    """The first rule that makes work free, or none."""
+    plan, task_class = situation.plan, situation.task_class
+    if situation.payer is Payer.MANUFACTURER:
+        return _Cover(None, Reason(code="manufacturer_bears", sentence="The manufacturer bears this work."))
+    warranty = warranty_for(policy, facts.product_line) if situation.in_warranty else None
+    if warranty is not None and task_class in warranty.free_task_classes:
+        return _Cover(None, Reason(code="warranty_covers", sentence="The warranty covers this kind of help."))
+    if situation.payer is not Payer.CUSTOMER:
+        return _Cover(0, Reason(code="time_billed", sentence="Time is billed to the integrator from the first minute."))
+    if task_class not in plan.covered_task_classes or facts.mode not in plan.covered_modes:
+        return _Cover(0, Reason(code="outside_scope", sentence=f"{plan.name} does not cover this kind of work."))
+    if not _plan_is_open(facts, policy, plan, now):
+        hours = calendar_label(policy, plan.cover_calendar)
+        return _Cover(0, Reason(code="outside_hours", sentence=f"{plan.name} covers {hours}; it is outside that now."))
+    if plan.unlimited:
+        return _Cover(None, Reason(code="plan_covers", sentence=f"{plan.name} covers this work, however long."))
+    usable = _usable_grants(facts, plan)
+    if usable:
+        sentence = f"{usable // 60} minutes are left for this case; work beyond them is billed by time."
+        return _Cover(usable, Reason(code="hours_left", sentence=sentence))
+    return _Cover(
+        0, Reason(code="time_billed", sentence="No hours are left or included: time is billed from the start.")
+    )
+
+
+def _plan_is_open(facts: CoverageFacts, policy: Policy, plan: Plan, now: datetime) -> bool:
+    always = facts.severity in plan.always_covered_severities
+    return always or is_open(calendar_named(policy, plan.cover_calendar), now)
+
+
+def _usable_grants(facts: CoverageFacts, plan: Plan) -> int:
+    """Hours left that this case may use without asking."""
+    left = facts.included_seconds_left + facts.bought_seconds_left
+    if plan.standing_minutes_per_case is None:
+        return left
+    return min(left, max(plan.standing_minutes_per_case * 60 - facts.grant_seconds_used_on_case, 0))
+
+
+def _prices(
+    facts: CoverageFacts, policy: Policy, agreement: Agreement | None, situation: _Situation
+) -> tuple[BandPrice, ...]:
+    prices = []
+    for band in policy.bands:
+        work = {
+            "mode": facts.mode.value,
+            "band": band.code,
+            "task_class": situation.task_class.value,
+            "product_line": facts.product_line,
+        }
+        if situation.payer is Payer.INTEGRATOR:
+            rate = intercompany_rate(policy, agreement, **work)
+        else:
+            rate = hourly_rate(policy, plan=situation.plan.code, **work)
+        prices.append(BandPrice(band=band.code, label=band.label, rate_num=rate.numerator, rate_den=rate.denominator))
+    return tuple(prices)
+
+
+def _minimum(policy: Policy, mode: str) -> int:
+    return max(minimum_minutes(policy, level, mode) for level in Level)
+
+
+def _least_minor(facts: CoverageFacts, policy: Policy, cover: _Cover, per_hour: Fraction) -> int:
+    """The price of the first billed second: what free minutes leave of the minimum, at least one step."""
+    free_minutes = (cover.free_seconds or 0) // 60
+    minutes = max(_minimum(policy, facts.mode) - free_minutes, policy.rounding.increment_minutes)
+    return round_half_up(per_hour * minutes / 60)
+
+
+def _free_cause_labels(facts: CoverageFacts, policy: Policy, situation: _Situation) -> tuple[str, ...]:
+    codes = free_causes(policy, facts.product_line, in_warranty=situation.in_warranty)
+    return tuple(cause_named(policy, code).label for code in codes)
+
+
+def _may_open(facts: CoverageFacts, plan: Plan) -> bool:
+    kinds = {facts.opener}
+    if facts.opener is Opener.TECHNICIAN and facts.certified:
+        kinds.add(Opener.CERTIFIED_TECHNICIAN)
+    return not kinds.isdisjoint(plan.may_open)
+
+
+def _emergency(facts: CoverageFacts, policy: Policy) -> EmergencyPath | None:
+    terms = policy.emergency
+    if facts.severity not in terms.severities:
+        return None
+    return EmergencyPath(
+        system_down=terms.system_down,
+        wait_seconds=terms.wait_minutes * 60,
+        at_factory_risk=terms.at_factory_risk,
+        ratification_days=terms.ratification_days,
+    )
+
+
+def _response(facts: CoverageFacts, policy: Policy, plan: Plan, now: datetime) -> Response | None:
+    target = target_for(plan, Clock.RESPONSE, severity=facts.severity, certified=facts.certified)
+    if target is None:
+        return None
+    calendar, seconds = calendar_named(policy, target.calendar), target.minutes * 60
+    return Response(
+        due_at=add_seconds(calendar, now, seconds),
+        target_seconds=seconds,
+        calendar=target.calendar,
+        calendar_label=calendar_label(policy, target.calendar),
+        steps=tuple(
+            Step(start=period.start, end=period.end, seconds=counted)
+            for period, counted in explain_deadline(calendar, now, seconds)
+        ),
+    )
+
+
+def _reasons(
+    facts: CoverageFacts, policy: Policy, situation: _Situation, cover: _Cover, now: datetime
+) -> tuple[Reason, ...]:
+    """Why, in the order in which the rules spoke."""
+    plan, found = situation.plan, []
+
+    def because(code: str, sentence: str) -> None:
+        found.append(Reason(code=code, sentence=sentence))
+
+    if facts.plan_code is None:
+        because("no_plan", f"The site has chosen no plan: {plan.name} applies.")
+    else:
+        because("plan", f"The site has the plan {plan.name}.")
+    if not _may_open(facts, plan):
+        because("may_not_open", f"{plan.name} does not let this person open a case.")
+    if situation.before_day1:
+        because("before_day1", f"Before Day 1 ({facts.day1_on}) help is commissioning support.")
+    if facts.opener is Opener.TECHNICIAN and not facts.certified:
+        because("uncertified", f"The technician has no valid certificate for {facts.product_line}.")
+    if situation.in_warranty:
+        because("in_warranty", "The system is under warranty.")
+    if cover.free_seconds is not None and (labels := _free_cause_labels(facts, policy, situation)):
+        because("free_causes", f"It turns out free if the cause is: {', '.join(labels)}.")
+    if situation.row.payer is Payer.INTEGRATOR and not facts.has_integrator:
+        because("no_integrator", "No integrator services the site: its part is the manufacturer's.")
+    because(f"payer_{situation.payer}", f"What it costs is the {situation.payer}'s to pay.")
+    because("band", f"It is {band_at(policy, now).label} now.")
+    found.append(cover.reason)
+    if facts.severity in policy.emergency.severities:
+        because("emergency", f"Severity {facts.severity} does not wait; unanswered work is billable only if ratified.")
+    return tuple(found)
