@@ -23,6 +23,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from flask_sqlalchemy import SQLAlchemy
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -154,7 +155,8 @@ class Scope:
 
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 
-ENGINE_OPTIONS: dict[str, Any] = {"pool_pre_ping": True}
+# What people typed stays out of error texts, and so out of logs.
+ENGINE_OPTIONS: dict[str, Any] = {"pool_pre_ping": True, "hide_parameters": True}
 
 
 def connection_url(url: str | URL) -> URL:
@@ -168,6 +170,13 @@ def connection_url(url: str | URL) -> URL:
     if "timezone" not in options.lower():
         options = f"{options} -c timezone=UTC".strip()
     return parsed.update_query_dict({"options": options})
+
+
+def driver_conninfo(url: str | URL) -> str:
+    """The same address in the driver's own notation, for a program that brings its own connections."""
+    parsed = connection_url(url)
+    arguments = {**parsed.translate_connect_args(username="user", database="dbname"), **parsed.query}
+    return make_conninfo("", **arguments)
 
 
 def engine_for(url: str | URL, **options: Any) -> Engine:

@@ -153,11 +153,7 @@ def _ensure_running(directory: Path, *, durable: bool) -> Path:
     configuration = _SETTINGS.format(sockets=str(sockets).replace("'", "''"), durability=durability)
     (directory / "portal.conf").write_text(configuration, encoding="utf-8")
     (directory / "portal.conf").chmod(0o644)
-    started = _run(
-        [binaries / "pg_ctl", "-D", directory, "-l", directory / "log", "-w", "-t", START_SECONDS, "start"], user
-    )
-    if started.returncode != 0:
-        _wait_until_it_answers(sockets, directory, started.stdout)
+    _start_and_wait(binaries, directory, sockets, user)
     return sockets
 
 
@@ -169,15 +165,19 @@ def _answers(sockets: Path) -> bool:
     return True
 
 
-def _wait_until_it_answers(sockets: Path, directory: Path, said: str) -> None:
-    # pg_ctl also fails when a server is up already but still recovering from a crash: that one needs time only.
+def _start_and_wait(binaries: Path, directory: Path, sockets: Path, user: pwd.struct_passwd | None) -> None:
+    command = [binaries / "pg_ctl", "-D", directory, "-l", directory / "log", "-w", "-t", START_SECONDS, "start"]
     until = time.monotonic() + START_SECONDS
-    while "another server might be running" in said and time.monotonic() < until:
-        if _answers(sockets):
+    while True:
+        started = _run(command, user)
+        if started.returncode == 0 or _answers(sockets):
             return
+        # A server that is just going down, or recovering from a crash, needs time only.
+        if "another server might be running" not in started.stdout or time.monotonic() > until:
+            break
         time.sleep(0.1)
     log = directory / "log"
-    tail = "\n".join(log.read_text(errors="replace").splitlines()[-5:]) if log.exists() else said
+    tail = "\n".join(log.read_text(errors="replace").splitlines()[-5:]) if log.exists() else started.stdout
     raise Misconfigured(f"The embedded PostgreSQL in {directory} does not start. Its log ends with:\n{tail}")
 
 

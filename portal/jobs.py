@@ -1,0 +1,65 @@
+"""Work for later: a job commits with the rows it is about, or not at all.
+
+The queue is procrastinate's, in the same PostgreSQL. A job is deferred on the session's own connection, so a rolled
+back transaction leaves no job and a committed one cannot lose it.
+
+Invariants:
+ - A job carries ids, never facts: its task reads the facts when it runs.
+ - No queueing lock: it would raise inside the business transaction. The same job twice is harmless, because every
+   task is idempotent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from procrastinate import SyncPsycopgConnector
+from procrastinate.manager import JobManager
+from procrastinate.tasks import configure_task
+from procrastinate.types import JSONDict
+from sqlalchemy import UniqueConstraint
+from sqlalchemy.orm import Mapped, Session
+
+from portal.db import Base, Id, RecordedAt, Ref, Words
+
+# Never opened: it words the statements, which run on the connection they are given.
+_queue = JobManager(SyncPsycopgConnector())
+
+
+class JobFailure(Base):
+    """One attempt of a job that ended in an error; ``is_final`` when no further attempt follows by itself."""
+
+    __tablename__ = "job_failure"
+    __table_args__ = (UniqueConstraint("job_id", "attempt"),)
+
+    id: Mapped[Id]
+    job_id: Mapped[Ref]
+    name: Mapped[Words]
+    attempt: Mapped[int]
+    error: Mapped[Words]
+    is_final: Mapped[bool]
+    recorded_at: Mapped[RecordedAt]
+
+
+def enqueue(session: Session, name: str, /, *, run_at: datetime | None = None, **ids: int | str | UUID) -> int:
+    """Have the worker run task ``name`` once this transaction commits, not before ``run_at``; the job's number."""
+    return enqueue_many(session, name, [ids], run_at=run_at)[0]
+
+
+def enqueue_many(
+    session: Session, name: str, batch: Sequence[Mapping[str, int | str | UUID]], *, run_at: datetime | None = None
+) -> list[int]:
+    """Like ``enqueue`` for each of ``batch``, in one statement."""
+    if not batch:
+        return []
+    if run_at is not None and run_at.utcoffset() is None:
+        raise TypeError("a job's time needs a time zone")
+    connection = session.connection().connection.driver_connection
+    deferrer = configure_task(name=name, job_manager=_queue, connection=connection, schedule_at=run_at)
+    return deferrer.batch_defer(*[_as_json(ids) for ids in batch])
+
+
+def _as_json(ids: Mapping[str, int | str | UUID]) -> JSONDict:
+    return {key: str(value) if isinstance(value, UUID) else value for key, value in ids.items()}

@@ -1,0 +1,6 @@
+"""The tasks: one per job name, each a few lines that call an action; and the schedule.
+
+A sweep (``every=...``) finds facts whose job was lost and enqueues it again; it never does the work itself.
+"""
+
+from __future__ import annotations

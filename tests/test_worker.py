@@ -1,0 +1,220 @@
+"""Jobs run, fail, are tried again, and outlive the process that ran them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from sqlalchemy import select, text
+
+from portal.config import ROOT
+from portal.db import driver_conninfo, open_session, transaction
+from portal.errors import ProviderTrouble, RuleBroken
+from portal.jobs import JobFailure, enqueue
+from portal.worker.registry import TASKS, Edges, task
+from portal.worker.running import MOST_ATTEMPTS, pause_after, run_pending
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+STATES = text("SELECT task_name, status::text, attempts FROM procrastinate_jobs ORDER BY id")
+
+
+class Clock:
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(NOW)
+
+
+@pytest.fixture
+def edges(settings, work_engine, clock) -> Edges:
+    return Edges(settings, work_engine, clock)
+
+
+@pytest.fixture
+def registered() -> Iterator[None]:
+    """Tasks that a test registers are forgotten after it."""
+    before = dict(TASKS)
+    yield
+    TASKS.clear()
+    TASKS.update(before)
+
+
+def put(edges: Edges, name: str, **ids) -> int:
+    with transaction(edges.engine) as session:
+        return enqueue(session, name, **ids)
+
+
+def states(edges: Edges) -> list[tuple]:
+    with open_session(edges.engine) as session:
+        return [tuple(row) for row in session.execute(STATES)]
+
+
+@pytest.mark.usefixtures("registered")
+def test_jobs_run_in_order_with_those_they_enqueue_when_the_queue_is_drained(edges):
+    seen = []
+
+    @task("first")
+    def first(session, now, *, number):
+        seen.append((number, now))
+        enqueue(session, "second", number=number)
+
+    @task("second")
+    def second(session, now, *, number):
+        seen.append((number, now))
+
+    put(edges, "first", number=1)
+    assert run_pending(edges) == ["first", "second"]
+    assert seen == [(1, NOW), (1, NOW)]
+    assert states(edges) == []
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_job_waits_when_its_time_has_not_come(edges, clock):
+    task("later")(lambda session, now: None)
+    with transaction(edges.engine) as session:
+        enqueue(session, "later", run_at=NOW + timedelta(minutes=5))
+    assert run_pending(edges) == []
+    clock.now += timedelta(minutes=5)
+    assert run_pending(edges) == ["later"]
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_task_commits_nothing_when_it_fails_and_the_failure_is_kept(edges, clock):
+    @task("unlucky")
+    def unlucky(session, now, *, case_id):
+        enqueue(session, "unlucky", case_id=case_id)
+        raise ProviderTrouble("Stripe does not answer.")
+
+    number = put(edges, "unlucky", case_id=1)
+    with pytest.raises(ProviderTrouble):
+        run_pending(edges)
+    assert states(edges) == [("unlucky", "todo", 1)]
+    assert run_pending(edges) == []
+    clock.now += timedelta(seconds=5)
+    assert run_pending(edges, raise_errors=False) == ["unlucky"]
+    with open_session(edges.engine) as session:
+        failures = session.scalars(select(JobFailure).order_by(JobFailure.attempt)).all()
+    assert [(f.job_id, f.attempt, f.is_final) for f in failures] == [(number, 1, False), (number, 2, False)]
+    assert failures[0].error == "ProviderTrouble: Stripe does not answer."
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_job_is_given_up_when_a_rule_refuses(edges):
+    @task("refused")
+    def refused(session, now):
+        raise RuleBroken("The period is closed.")
+
+    put(edges, "refused")
+    assert run_pending(edges, raise_errors=False) == ["refused"]
+    assert states(edges) == [("refused", "failed", 1)]
+
+
+@pytest.mark.usefixtures("registered")
+def test_foreign_words_are_not_kept_when_an_error_is_not_ours(edges):
+    @task("leaky")
+    def leaky(session, now):
+        raise ValueError("somebody@example.com")
+
+    put(edges, "leaky")
+    run_pending(edges, raise_errors=False)
+    with open_session(edges.engine) as session:
+        assert session.scalars(select(JobFailure.error)).all() == ["ValueError"]
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_task_that_enqueues_itself_for_ever_is_stopped(edges):
+    task("endless")(lambda session, now: enqueue(session, "endless"))
+    put(edges, "endless")
+    with pytest.raises(RuntimeError, match="without end"):
+        run_pending(edges, most=5)
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_name_is_registered_once():
+    task("only")(lambda session, now: None)
+    with pytest.raises(ValueError, match="two tasks"):
+        task("only")(lambda session, now: None)
+
+
+def test_pauses_double_up_to_an_hour_and_end():
+    pauses = [pause_after(ProviderTrouble("no answer"), attempt) for attempt in range(1, MOST_ATTEMPTS + 1)]
+    assert [p.total_seconds() for p in pauses[:3] if p] == [5, 10, 20]
+    assert pauses[-2] == timedelta(hours=1)
+    assert pauses[-1] is None
+
+
+@contextmanager
+def worker_process(settings) -> Iterator[subprocess.Popen]:
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "DATABASE_URL": settings.database_url,
+        "INSTANCE_DIR": str(settings.instance_dir),
+        "SECRET_KEY": settings.secret_key,
+    }
+    process = subprocess.Popen([sys.executable, "-m", "tests.support.worker_process"], env=environ, cwd=ROOT)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+def next_word(connection: psycopg.Connection, channel: str) -> str:
+    for notice in connection.notifies(timeout=30):
+        if notice.channel == channel:
+            return notice.payload
+    raise AssertionError(f"nothing was said on {channel}")
+
+
+@pytest.fixture
+def listener(committed_database) -> Iterator[psycopg.Connection]:
+    conninfo = driver_conninfo(committed_database.settings.database_url)
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        for channel in ("held", "done", "answered"):
+            connection.execute(f"LISTEN {channel}")
+        yield connection
+
+
+def test_a_job_is_taken_up_again_when_its_worker_was_killed(committed_database, listener):
+    settings = committed_database.settings
+    listener.execute("SELECT pg_advisory_lock(77)")
+    with transaction(committed_database.work_engine) as session:
+        number = enqueue(session, "hold", lock=77)
+    with worker_process(settings) as first:
+        assert next_word(listener, "held") == "77"
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait()
+    with worker_process(settings) as second:
+        assert next_word(listener, "held") == "77"
+        listener.execute("SELECT pg_advisory_unlock(77)")
+        assert next_word(listener, "done") == "77"
+        second.send_signal(signal.SIGINT)
+        assert second.wait(timeout=30) == 0
+    with open_session(committed_database.work_engine) as session:
+        assert session.execute(STATES).all() == []
+        failure = session.scalars(select(JobFailure)).one()
+    assert (failure.job_id, failure.attempt, failure.is_final) == (number, 1, False)
+    assert failure.error.startswith("WorkerLost")
+
+
+def test_a_waiting_worker_answers_at_once_when_a_job_commits(committed_database, listener):
+    with worker_process(committed_database.settings):
+        for word in ("one", "two"):
+            with transaction(committed_database.web_engine) as session:
+                enqueue(session, "answer", word=word)
+            assert next_word(listener, "answered") == word
