@@ -1,0 +1,106 @@
+"""Products and one-time prices, as far as invoice items and checkout name them."""
+
+from decimal import ROUND_HALF_UP, Decimal
+
+from portal.standin import events, objects
+from portal.standin.endpoints import Call, Endpoint
+from portal.standin.objects import PAGING, Body
+from portal.standin.parameters import boolean, currency_code, decimal_number, integer, merged_metadata, metadata, text
+from portal.standin.refusals import bad_parameter
+
+
+def create_product(call: Call) -> Body:
+    given = call.parameters
+    body: Body = {
+        "id": objects.new_id("prod", 14),
+        "object": "product",
+        "active": given.get("active") is not False,
+        "created": call.state.now(),
+        "default_price": None,
+        "description": given.get("description"),
+        "images": [],
+        "livemode": False,
+        "metadata": merged_metadata({}, given.get("metadata")),
+        "name": given["name"],
+        "type": "service",
+        "updated": call.state.now(),
+    }
+    objects.insert(call.state, body)
+    events.record(call, "product.created", body)
+    return body
+
+
+def create_price(call: Call) -> Body:
+    given = call.parameters
+    objects.fetch(call.state, "product", given["product"], param="product")
+    unit = unit_amount(given)
+    body: Body = {
+        "id": objects.new_id("price"),
+        "object": "price",
+        "active": True,
+        "billing_scheme": "per_unit",
+        "created": call.state.now(),
+        "currency": given["currency"],
+        "livemode": False,
+        "lookup_key": given.get("lookup_key"),
+        "metadata": merged_metadata({}, given.get("metadata")),
+        "nickname": given.get("nickname"),
+        "product": given["product"],
+        "recurring": None,
+        "type": "one_time",
+        "unit_amount": int(unit) if unit == unit.to_integral_value() else None,
+        "unit_amount_decimal": str(unit),
+    }
+    objects.insert(call.state, body)
+    events.record(call, "price.created", body)
+    return body
+
+
+def unit_amount(given: Body) -> Decimal:
+    """The price of one, from either of its two parameters. Raises: Refusal unless it is exactly one."""
+    given_ways = [given[name] for name in ("unit_amount", "unit_amount_decimal") if given.get(name) is not None]
+    if len(given_ways) != 1:
+        raise bad_parameter("Pass exactly one of unit_amount and unit_amount_decimal.", "unit_amount")
+    return Decimal(given_ways[0])
+
+
+def times(unit: Decimal, quantity: Decimal) -> int:
+    """Minor units, half a unit away from zero."""
+    return int((unit * quantity).to_integral_value(ROUND_HALF_UP))
+
+
+def retrieve_product(call: Call, product_id: str) -> Body:
+    return objects.fetch(call.state, "product", product_id)
+
+
+def retrieve_price(call: Call, price_id: str) -> Body:
+    return objects.fetch(call.state, "price", price_id)
+
+
+def list_products(call: Call) -> Body:
+    return objects.page(call.state, "product", call.parameters, url="/v1/products")
+
+
+def list_prices(call: Call) -> Body:
+    equal = {name: call.parameters.get(name) for name in ("product", "currency")}
+    return objects.page(call.state, "price", call.parameters, url="/v1/prices", equal=equal)
+
+
+PRODUCT = {"name": text(required=True), "description": text(), "active": boolean(), "metadata": metadata()}
+PRICE = {
+    "currency": currency_code(required=True),
+    "lookup_key": text(),
+    "metadata": metadata(),
+    "nickname": text(),
+    "product": text(required=True),
+    "unit_amount": integer(0),
+    "unit_amount_decimal": decimal_number(),
+}
+ENDPOINTS = (
+    Endpoint("POST", "/v1/products", create_product, PRODUCT),
+    Endpoint("GET", "/v1/products", list_products, PAGING),
+    Endpoint("GET", "/v1/products/<id>", retrieve_product),
+    Endpoint("POST", "/v1/prices", create_price, PRICE),
+    Endpoint("GET", "/v1/prices", list_prices, {**PAGING, "product": text(), "currency": currency_code()}),
+    Endpoint("GET", "/v1/prices/<id>", retrieve_price),
+)

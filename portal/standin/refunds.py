@@ -1,0 +1,102 @@
+"""Refunds of a charge. The processing fee is not returned, transfers stay untouched, and a refund that the balance does
+not cover stays pending until it is settled through the control API.
+"""
+
+from portal.standin import balance, events, objects
+from portal.standin.endpoints import Call, Endpoint
+from portal.standin.objects import PAGING, Body
+from portal.standin.parameters import integer, merged_metadata, metadata, text
+from portal.standin.refusals import bad_parameter, refused
+
+
+def create_refund(call: Call) -> Body:
+    given = call.parameters
+    charge = _charge_of(call)
+    left = charge["amount"] - charge["amount_refunded"]
+    amount = given.get("amount") or left
+    if left == 0:
+        raise refused(f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded")
+    if amount > left:
+        raise refused(f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left})", param="amount")
+    body: Body = {
+        "id": objects.new_id("re"),
+        "object": "refund",
+        "amount": amount,
+        "balance_transaction": None,
+        "charge": charge["id"],
+        "created": call.state.now(),
+        "currency": charge["currency"],
+        "failure_reason": None,
+        "metadata": merged_metadata({}, given.get("metadata")),
+        "payment_intent": charge["payment_intent"],
+        "pending_reason": "insufficient_funds",
+        "reason": given.get("reason"),
+        "receipt_number": None,
+        "source_transfer_reversal": None,
+        "status": "pending",
+        "transfer_reversal": None,
+    }
+    objects.insert(call.state, body)
+    charge["amount_refunded"] += amount
+    charge["refunded"] = charge["amount_refunded"] == charge["amount"]
+    objects.save(call.state, charge)
+    if amount <= balance.available(call.state, charge["currency"]):
+        _settle(call, body)
+    events.record(call, "refund.created", body)
+    events.record(call, "charge.refunded", charge)
+    return body
+
+
+def settle_refund(call: Call, refund_id: str) -> Body:
+    """A pending refund goes out after all, as when the balance has been funded."""
+    body = objects.fetch(call.state, "refund", refund_id)
+    if body["status"] == "pending":
+        before = dict(body)
+        _settle(call, body)
+        events.record(call, "refund.updated", body, previous=before)
+    return body
+
+
+def retrieve_refund(call: Call, refund_id: str) -> Body:
+    return objects.fetch(call.state, "refund", refund_id)
+
+
+def list_refunds(call: Call) -> Body:
+    equal = {name: call.parameters.get(name) for name in ("charge", "payment_intent")}
+    return objects.page(call.state, "refund", call.parameters, url="/v1/refunds", equal=equal)
+
+
+def _charge_of(call: Call) -> Body:
+    given = call.parameters
+    if bool(given.get("charge")) == bool(given.get("payment_intent")):
+        raise bad_parameter("Pass exactly one of charge and payment_intent.", "charge", code="parameter_missing")
+    charge_id = given.get("charge")
+    if not charge_id:
+        intent = objects.fetch(call.state, "payment_intent", given["payment_intent"], param="payment_intent")
+        charge_id = intent["latest_charge"] or ""
+    charge = objects.fetch(call.state, "charge", charge_id, param="charge")
+    if charge["status"] != "succeeded":
+        raise refused(f"This {charge['object']} has not succeeded and cannot be refunded.")
+    return charge
+
+
+def _settle(call: Call, body: Body) -> None:
+    charge = objects.fetch(call.state, "charge", body["charge"])
+    kind = "refund" if charge["payment_method_details"]["type"] == "card" else "payment_refund"
+    moved = balance.move(call, kind, -body["amount"], body["currency"], body["id"])
+    body.update(status="succeeded", pending_reason=None, balance_transaction=moved["id"])
+    objects.save(call.state, body)
+
+
+REFUND = {
+    "amount": integer(1),
+    "charge": text(),
+    "metadata": metadata(),
+    "payment_intent": text(),
+    "reason": text("duplicate", "fraudulent", "requested_by_customer"),
+}
+ENDPOINTS = (
+    Endpoint("POST", "/v1/refunds", create_refund, REFUND),
+    Endpoint("GET", "/v1/refunds", list_refunds, {**PAGING, "charge": text(), "payment_intent": text()}),
+    Endpoint("GET", "/v1/refunds/<id>", retrieve_refund),
+)
