@@ -157,7 +157,7 @@ _ACQUAINT = (
             UPDATE organisation SET visible_to = array_append(visible_to, NEW.id)
                 WHERE NOT NEW.id = ANY (visible_to);
         ELSE
-            UPDATE organisation SET visible_to = array_append(visible_to, operator.id)
+            UPDATE organisation SET visible_to = array_append(organisation.visible_to, operator.id)
                 FROM organisation operator
                 WHERE organisation.id = NEW.id AND operator.is_operator
                   AND NOT operator.id = ANY (organisation.visible_to);
