@@ -61,7 +61,13 @@ def test_imports_go_strictly_downward():
 
 
 @pytest.mark.parametrize(
-    "rule", [architecture.file_is_short, architecture.functions_are_short, architecture.parameters_are_few]
+    "rule",
+    [
+        architecture.file_is_short,
+        architecture.functions_are_short,
+        architecture.parameters_are_few,
+        architecture.booleans_are_keyword_only,
+    ],
 )
 def test_code_stays_small(rule):
     assert_none(violation for source in PROGRAM for violation in rule(source))
@@ -121,6 +127,7 @@ LONG_FUNCTION = "def long():\n" + "    pass\n" * 60
         (architecture.functions_are_short, "portal/a.py", LONG_FUNCTION, 1),
         (architecture.parameters_are_few, "portal/a.py", "def f(a, b, c, d, e, f, *, g=1): ...", 1),
         (architecture.parameters_are_few, "portal/a.py", "class A:\n    def f(self, a, b, c, d, e, f): ...", 2),
+        (architecture.booleans_are_keyword_only, "portal/a.py", "def f(a: int,\n      b: bool | None): ...", 2),
         (architecture.libraries_stay_home, "portal/cases/queries.py", "import flask", 1),
         (architecture.libraries_stay_home, "portal/cases/queries.py", "from flask.views import View", 1),
         (architecture.libraries_stay_home, "portal/web/cases.py", "\nfrom flask_sqlalchemy import SQLAlchemy", 2),
@@ -159,6 +166,7 @@ def test_a_rule_names_file_and_line_of_a_violation(rule, path, text, line):
             LONG_FUNCTION.removesuffix("    pass\n"),
         ),
         (architecture.parameters_are_few, "portal/a.py", "class A:\n    def f(self, a, b, c, d, e, *, g): ..."),
+        (architecture.booleans_are_keyword_only, "portal/a.py", "def f(a: Callable[[int], bool], *, b: bool): ..."),
         (architecture.libraries_stay_home, "portal/web/cases.py", "from flask import request\nimport flasky"),
         (architecture.libraries_stay_home, "portal/payments/gateway.py", "import stripe"),
         (architecture.clock_stays_outside, "portal/web/cases.py", "import datetime\ndatetime.datetime.now()"),

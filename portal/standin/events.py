@@ -92,7 +92,9 @@ def list_events(call: Call) -> Body:
         found = objects.page(call.state, "event", given, url="/v1/events")
     else:
         bodies = objects.every(call.state, "event")[::-1]
-        chosen = [event for event in bodies if _wanted(call.state, event, wanted, success) and _within(event, given)]
+        chosen = [
+            event for event in bodies if _wanted(call.state, event, wanted, success=success) and _within(event, given)
+        ]
         found = objects.page_of(chosen, given, "/v1/events")
     found["data"] = [_with_pending(call.state, event) for event in found["data"]]
     return found
@@ -152,7 +154,7 @@ def _with_pending(state: State, event: Body) -> Body:
     return {**event, "pending_webhooks": pending_deliveries(state, event["id"])}
 
 
-def _wanted(state: State, event: Body, types: list[str], success: bool | None) -> bool:
+def _wanted(state: State, event: Body, types: list[str], *, success: bool | None) -> bool:
     if types and not any(_type_matches(event["type"], pattern) for pattern in types):
         return False
     return success is None or (pending_deliveries(state, event["id"]) == 0) == success

@@ -134,6 +134,14 @@ def parameters_are_few(source: Source) -> Iterator[str]:
             )
 
 
+def booleans_are_keyword_only(source: Source) -> Iterator[str]:
+    for function in functions(source):
+        for argument in (*function.args.posonlyargs, *function.args.args):
+            annotation = ast.unparse(argument.annotation) if argument.annotation else ""
+            if re.search(r"\bbool\b", annotation) and not re.search(r"\[.*\bbool\b", annotation):
+                yield source.at(argument.lineno, f"{function.name} takes the boolean {argument.arg} by position")
+
+
 def functions(source: Source) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     for node in ast.walk(source.tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
