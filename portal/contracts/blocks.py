@@ -261,7 +261,7 @@ class Tranche(Block):
 
     @model_validator(mode="after")
     def _names_its_party(self) -> Self:
-        if (self.to is Recipient.PARTY) != (self.party is not None):
+        if (self.to == Recipient.PARTY) != (self.party is not None):
             raise ValueError('to = "party" names its party; the other recipients name none')
         return self
 
@@ -285,7 +285,7 @@ class Weights(Block):
 
     def of(self, company: Company) -> int:
         """The weight of one company."""
-        return self.integrator_bp if company is Company.INTEGRATOR else self.manufacturer_bp
+        return self.integrator_bp if company == Company.INTEGRATOR else self.manufacturer_bp
 
 
 class ResolutionRow(Weights):

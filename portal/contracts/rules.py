@@ -126,7 +126,7 @@ def intercompany_rate(
 def minimum_minutes(policy: Policy, level: Level, mode: str) -> int:
     """The least minutes billed at a level for a mode of work; 0 where the policy states none."""
     for row in policy.minimums:
-        if row.level is level and (not row.modes or mode in row.modes):
+        if row.level == level and (not row.modes or mode in row.modes):
             return row.minutes
     return 0
 
@@ -190,7 +190,7 @@ def target_for(plan: Plan, clock: Clock, *, severity: int, certified: bool) -> T
     """The promise of a plan for one clock; None where it promises nothing."""
     for target in plan.targets:
         fits = not target.severities or severity in target.severities
-        if target.clock is clock and fits and target.certified in (None, certified):
+        if target.clock == clock and fits and target.certified in (None, certified):
             return target
     return None
 

@@ -111,11 +111,11 @@ def _claims(tranches: Sequence[Tranche], amount_minor: int, facts: SharingFacts,
 def _recipients(tranche: Tranche, exact: Fraction, facts: SharingFacts) -> list[_Claim]:
     """To whom one tranche goes."""
     percent = f"{_percent(tranche.bp)}{' up to ' + tranche.cap if tranche.cap else ''}"
-    if tranche.to is Recipient.PARTY and tranche.party is not None:
+    if tranche.to == Recipient.PARTY and tranche.party is not None:
         return [_Claim(_present(tranche.party, facts), exact, f"{percent} to the {tranche.party}")]
-    if tranche.to is Recipient.SELLER:
+    if tranche.to == Recipient.SELLER:
         return [_Claim(_present(facts.seller, facts), exact, f"{percent} to the seller")]
-    if tranche.to is Recipient.WORKED_TIME and (total := sum(seconds for _, seconds in facts.worked)):
+    if tranche.to == Recipient.WORKED_TIME and (total := sum(seconds for _, seconds in facts.worked)):
         return [
             _Claim(
                 _present(company, facts),
@@ -126,7 +126,7 @@ def _recipients(tranche: Tranche, exact: Fraction, facts: SharingFacts) -> list[
             if seconds
         ]
     # Resolvers; also worked time of a part without work, such as a month nobody called in.
-    if not facts.has_integrator or facts.payer is Payer.INTEGRATOR:
+    if not facts.has_integrator or facts.payer == Payer.INTEGRATOR:
         return [_Claim(Company.MANUFACTURER, exact, f"{percent} to the only resolver")]
     if facts.weights is None:
         return [_Claim(UNDETERMINED, exact, f"{percent} to who resolved it, not yet decided")]
@@ -144,7 +144,7 @@ def _present(party: str, facts: SharingFacts) -> str:
 
 def _without_own_share(claim: _Claim, facts: SharingFacts) -> _Claim:
     """An integrator that pays a net price gets nothing back of it: its part is the manufacturer's."""
-    if facts.payer is Payer.INTEGRATOR and claim.party == Company.INTEGRATOR:
+    if facts.payer == Payer.INTEGRATOR and claim.party == Company.INTEGRATOR:
         return _Claim(Company.MANUFACTURER, claim.exact, f"{claim.sentence} (the integrator pays net)")
     return claim
 

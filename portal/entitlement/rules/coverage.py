@@ -81,7 +81,7 @@ def coverage_for(
     least = _least_minor(facts, policy, cover, next(price.per_hour for price in prices if price.band == band.code))
     can_cost = cover.free_seconds is not None
     authorized = facts.authorized_minor.get(situation.payer, 0)
-    if situation.payer is Payer.CUSTOMER:
+    if situation.payer == Payer.CUSTOMER:
         authorized += standing_room_minor(facts.standing, facts.severity)
     response = _response(facts, policy, situation.plan, now)
     return CoverageDecision(
@@ -133,7 +133,7 @@ def _situation(facts: CoverageFacts, policy: Policy, now: datetime) -> _Situatio
     # Only a technician can lack a certificate: a contact or an engineer who opens a case is not asked for one.
     certified = facts.certified or facts.opener in (Opener.CONTACT, Opener.ENGINEER)
     row = bill_to_row(policy, PayerFacts(task_class, plan.code, before_day1, in_warranty, certified))
-    absent = row.payer is Payer.INTEGRATOR and not facts.has_integrator
+    absent = row.payer == Payer.INTEGRATOR and not facts.has_integrator
     return _Situation(plan, task_class, before_day1, in_warranty, row, Payer.MANUFACTURER if absent else row.payer)
 
 
@@ -150,12 +150,12 @@ def _in_warranty(facts: CoverageFacts, policy: Policy, today: date) -> bool:
 def _cover(facts: CoverageFacts, policy: Policy, situation: _Situation, now: datetime) -> _Cover:
     """The first rule that makes work free, or none."""
     plan, task_class = situation.plan, situation.task_class
-    if situation.payer is Payer.MANUFACTURER:
+    if situation.payer == Payer.MANUFACTURER:
         return _Cover(None, Reason(code="manufacturer_bears", sentence="The manufacturer bears this work."))
     warranty = warranty_for(policy, facts.product_line) if situation.in_warranty else None
     if warranty is not None and task_class in warranty.free_task_classes:
         return _Cover(None, Reason(code="warranty_covers", sentence="The warranty covers this kind of help."))
-    if situation.payer is not Payer.CUSTOMER:
+    if situation.payer != Payer.CUSTOMER:
         return _Cover(0, Reason(code="time_billed", sentence="Time is billed to the integrator from the first minute."))
     if task_class not in plan.covered_task_classes or facts.mode not in plan.covered_modes:
         return _Cover(0, Reason(code="outside_scope", sentence=f"{plan.name} does not cover this kind of work."))
@@ -197,7 +197,7 @@ def _prices(
             "task_class": situation.task_class.value,
             "product_line": facts.product_line,
         }
-        if situation.payer is Payer.INTEGRATOR:
+        if situation.payer == Payer.INTEGRATOR:
             rate = intercompany_rate(policy, agreement, **work)
         else:
             rate = hourly_rate(policy, plan=situation.plan.code, **work)
@@ -280,7 +280,7 @@ def _reasons(
         because("in_warranty", "The system is under warranty.")
     if cover.free_seconds is not None and (labels := _free_cause_labels(facts, policy, situation)):
         because("free_causes", f"It turns out free if the cause is: {', '.join(labels)}.")
-    if situation.row.payer is Payer.INTEGRATOR and not facts.has_integrator:
+    if situation.row.payer == Payer.INTEGRATOR and not facts.has_integrator:
         because("no_integrator", "No integrator services the site: its part is the manufacturer's.")
     because(f"payer_{situation.payer}", f"What it costs is the {situation.payer}'s to pay.")
     because("band", f"It is {band_at(policy, now).label} now.")
