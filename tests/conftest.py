@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from portal.config import Settings
 from portal.db import WEB_ROLE, WORK_ROLE, Scope, engine_for, open_session
+from tests.support.cast import Cast, build_cast
 from tests.support.database import PREFIX, Cluster, running_cluster
 from tests.support.shared_connection import SharedConnection
 
@@ -97,6 +98,14 @@ def web_session(web_engine: Engine) -> Iterator[Callable[[Scope | None], Session
     yield open_for
     for session in opened:
         session.close()
+
+
+@pytest.fixture
+def cast(work_session: Session) -> Cast:
+    """The fixed cast, stored and committed for the length of the test."""
+    stored = build_cast(work_session)
+    work_session.commit()
+    return stored
 
 
 @dataclass(frozen=True)

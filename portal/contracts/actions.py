@@ -1,0 +1,231 @@
+"""The verbs of signed documents: draft, propose, sign, and the customer's acceptance with its choice of plan.
+
+A proposed text never changes again; a signature names its hash; the version comes into force by itself when the last
+company has signed. A policy needs the manufacturer's signature, an agreement both companies'.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from portal.access import Actor, Role, Side
+from portal.audit import actions as audit
+from portal.contracts import queries
+from portal.contracts.agreement import Agreement, agreement_against_policy, parse_agreement
+from portal.contracts.canonical import canonical_json, sha256
+from portal.contracts.models import (
+    Document,
+    DocumentDraft,
+    DocumentInForce,
+    DocumentSignature,
+    DocumentVersion,
+    PlanChoice,
+)
+from portal.contracts.policy import Policy, parse_policy
+from portal.contracts.rules import plan_named
+from portal.directory import queries as directory
+from portal.directory.models import Site
+from portal.errors import Conflict, DocumentInvalid, Invalid, NotAllowed, NotFound, RuleBroken
+from portal.jobs import enqueue
+
+
+def open_document(
+    session: Session, actor: Actor, *, kind: str, title: str, now: datetime, integrator_id: int | None = None
+) -> Document:
+    """Begin a policy, or an agreement with an integrator. *Raises*: NotAllowed, Invalid when there is one already."""
+    _must_administer(actor)
+    if actor.side is not Side.MANUFACTURER:
+        raise NotAllowed("The manufacturer opens a document; the integrator signs an agreement.")
+    document = Document(
+        kind=kind, manufacturer_id=actor.organisation_id, integrator_id=integrator_id, title=title, created_at=now
+    )
+    try:
+        with session.begin_nested():
+            session.add(document)
+            session.flush()
+    except IntegrityError as taken:
+        raise Invalid("There is such a document already: write its next version.") from taken
+    audit.record(session, actor, "open_document", "document", document.id, details={"kind": kind}, now=now)
+    return document
+
+
+def save_draft(session: Session, actor: Actor, document: Document, body_toml: str, now: datetime) -> DocumentDraft:
+    """Keep what is being written, however wrong it still is."""
+    _must_administer(actor)
+    _must_be_party(actor, document)
+    draft = queries.draft(session, actor, document.id)
+    if draft is None:
+        draft = DocumentDraft(document_id=document.id, organisation_id=actor.organisation_id)
+        session.add(draft)
+    draft.body_toml, draft.edited_by, draft.edited_at = body_toml, actor.person_id, now
+    session.flush()
+    return draft
+
+
+def propose_version(
+    session: Session, actor: Actor, document: Document, *, body_toml: str, effective_from: datetime, now: datetime
+) -> DocumentVersion:
+    """Offer a text for signature, from an instant on.
+
+    *Raises*: DocumentInvalid naming line and key; Invalid when another version begins at that instant.
+    """
+    _must_administer(actor)
+    _must_be_party(actor, document)
+    value = _parsed(session, document, body_toml, effective_from)
+    version = DocumentVersion(
+        document_id=document.id,
+        kind=document.kind,
+        manufacturer_id=document.manufacturer_id,
+        integrator_id=document.integrator_id,
+        number=queries.next_version_number(session, document.id),
+        effective_from=effective_from,
+        body_toml=body_toml,
+        canonical_json=canonical_json(value),
+        sha256=sha256(value),
+        proposed_by=actor.person_id,
+        proposed_at=now,
+    )
+    session.add(version)
+    session.flush()
+    details = {"number": version.number, "sha256": version.sha256}
+    audit.record(session, actor, "propose_version", "document_version", version.id, details=details, now=now)
+    if document.integrator_id is not None:
+        enqueue(session, "notify_version_proposed", version_id=version.id, by_organisation_id=actor.organisation_id)
+    return version
+
+
+def sign_version(
+    session: Session, actor: Actor, version: DocumentVersion, *, shown_sha256: str, now: datetime
+) -> DocumentSignature:
+    """Sign exactly the text that was shown; with the last signature the version comes into force.
+
+    *Raises*: NotAllowed, NotFound; Conflict when another text was shown; Invalid when its instant is taken.
+    """
+    _must_administer(actor)
+    document = queries.document(session, version.document_id)
+    _must_be_party(actor, document)
+    if shown_sha256 != version.sha256:
+        raise Conflict("The text you were shown is not this version. Read it again before you sign.")
+    given = queries.signatures(session, version.id)
+    for signature in given:
+        if signature.organisation_id == actor.organisation_id:
+            return signature
+    signature = DocumentSignature(
+        version_id=version.id,
+        organisation_id=actor.organisation_id,
+        manufacturer_id=version.manufacturer_id,
+        integrator_id=version.integrator_id,
+        person_id=actor.person_id,
+        sha256=version.sha256,
+        signed_at=now,
+    )
+    session.add(signature)
+    session.flush()
+    audit.record(
+        session, actor, "sign_version", "document_version", version.id, details={"sha256": version.sha256}, now=now
+    )
+    signed_by = {row.organisation_id for row in given} | {actor.organisation_id}
+    if {version.manufacturer_id, version.integrator_id} - {None} <= signed_by:
+        _bring_into_force(session, version, now)
+    return signature
+
+
+def choose_plan(
+    session: Session,
+    actor: Actor,
+    *,
+    site: Site,
+    version: DocumentVersion,
+    shown_sha256: str,
+    plan_code: str,
+    from_at: datetime,
+    now: datetime,
+) -> PlanChoice:
+    """The customer accepts the policy by its hash and chooses a plan for a site from an instant on.
+
+    *Raises*: NotAllowed; Conflict when another text was shown; Invalid for a plan the policy does not have.
+    """
+    if actor.side is not Side.CUSTOMER or not actor.has(Role.BUYER):
+        raise NotAllowed("A plan is chosen by the customer's buyer.")
+    if site.customer_id != actor.organisation_id or version.kind != "policy":
+        raise NotFound()
+    if shown_sha256 != version.sha256:
+        raise Conflict("The policy you were shown has changed. Read it again before you accept it.")
+    try:
+        plan_named(queries.policy_of(version), plan_code)
+    except RuleBroken as unknown:
+        raise Invalid("Choose one of the plans.", {"plan_code": "Choose one of the plans."}) from unknown
+    integrator_id = _integrator_of_site(session, site, version.manufacturer_id, from_at)
+    choice = PlanChoice(
+        manufacturer_id=version.manufacturer_id,
+        customer_id=site.customer_id,
+        integrator_id=integrator_id,
+        seller_id=integrator_id or version.manufacturer_id,
+        site_id=site.id,
+        version_id=version.id,
+        sha256=version.sha256,
+        plan_code=plan_code,
+        from_at=from_at,
+        accepted_by=actor.person_id,
+        accepted_at=now,
+        terms={},
+    )
+    try:
+        with session.begin_nested():
+            session.add(choice)
+            session.flush()
+    except IntegrityError as taken:
+        raise Conflict("A plan was already chosen for this site from that instant.") from taken
+    audit.record(session, actor, "choose_plan", "plan_choice", choice.id, details={"plan": plan_code}, now=now)
+    enqueue(session, "open_grants", plan_choice_id=choice.id)
+    return choice
+
+
+def _parsed(session: Session, document: Document, body_toml: str, effective_from: datetime) -> Policy | Agreement:
+    if document.kind == "policy":
+        return parse_policy(body_toml)
+    agreement = parse_agreement(body_toml)
+    policy = queries.policy_in_force(session, document.manufacturer_id, effective_from).policy
+    problems = agreement_against_policy(agreement, policy, body_toml)
+    if problems:
+        raise DocumentInvalid(problems)
+    return agreement
+
+
+def _bring_into_force(session: Session, version: DocumentVersion, now: datetime) -> None:
+    row = DocumentInForce(
+        document_id=version.document_id,
+        version_id=version.id,
+        kind=version.kind,
+        manufacturer_id=version.manufacturer_id,
+        integrator_id=version.integrator_id,
+        effective_from=version.effective_from,
+        recorded_at=now,
+    )
+    try:
+        with session.begin_nested():
+            session.add(row)
+            session.flush()
+    except IntegrityError as taken:
+        raise Invalid("Another signed version begins at the same instant: propose another.") from taken
+
+
+def _integrator_of_site(session: Session, site: Site, manufacturer_id: int, at: datetime) -> int | None:
+    servicing = {
+        directory.servicing_integrator_id(session, site_id=site.id, product_line_id=line.id, on=at.date())
+        for line in directory.product_lines(session, manufacturer_id)
+    } - {None}
+    return servicing.pop() if len(servicing) == 1 else None
+
+
+def _must_administer(actor: Actor) -> None:
+    if not actor.has(Role.ADMINISTRATOR):
+        raise NotAllowed("Documents are written and signed by an administrator.")
+
+
+def _must_be_party(actor: Actor, document: Document) -> None:
+    if actor.organisation_id not in (document.manufacturer_id, document.integrator_id):
+        raise NotFound()

@@ -1,0 +1,136 @@
+"""Reads of the directory, always scoped by the actor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
+from sqlalchemy.orm import Session
+
+from portal.access import Actor, Side
+from portal.directory.models import (
+    Certificate,
+    Organisation,
+    ProductLine,
+    PunchItem,
+    ServiceRelationship,
+    Site,
+    System,
+)
+from portal.errors import NotFound
+
+
+def organisation(session: Session, organisation_id: int) -> Organisation:
+    """An organisation that the actor's scope knows. *Raises*: NotFound."""
+    found = session.get(Organisation, organisation_id)
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def organisation_names(session: Session, ids: Sequence[int]) -> dict[int, str]:
+    """Names by id, for those that are known."""
+    rows = session.execute(select(Organisation.id, Organisation.name).where(Organisation.id.in_(set(ids))))
+    return {row.id: row.name for row in rows}
+
+
+def operator(session: Session) -> Organisation:
+    """The organisation that runs the deployment. *Raises*: NotFound before it is founded."""
+    found = session.scalars(select(Organisation).where(Organisation.is_operator)).one_or_none()
+    if found is None:
+        raise NotFound("This deployment has no operator yet.")
+    return found
+
+
+def systems_of(actor: Actor, on: date) -> Select[tuple[System]]:
+    """The systems an actor may act on that day: its own make, those it services, or those at its own sites."""
+    return select(System).where(_system_scope(actor, on))
+
+
+def system(session: Session, actor: Actor, system_id: int, on: date) -> System:
+    """One of the actor's systems. *Raises*: NotFound."""
+    found = session.scalars(systems_of(actor, on).where(System.id == system_id)).one_or_none()
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def systems_by_words(session: Session, actor: Actor, words: str, on: date, limit: int = 20) -> Sequence[System]:
+    """The actor's systems whose serial or name contains the words, by name."""
+    pattern = "%" + words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    matching = or_(System.serial.ilike(pattern), System.name.ilike(pattern))
+    return session.scalars(systems_of(actor, on).where(matching).order_by(System.name, System.id).limit(limit)).all()
+
+
+def servicing_integrator_id(session: Session, *, site_id: int, product_line_id: int, on: date) -> int | None:
+    """Who services the product line at the site on that day; None where nobody does (house terms)."""
+    return session.scalars(
+        select(ServiceRelationship.integrator_id).where(
+            ServiceRelationship.site_id == site_id,
+            ServiceRelationship.product_line_id == product_line_id,
+            ServiceRelationship.from_on <= on,
+            or_(ServiceRelationship.to_on.is_(None), ServiceRelationship.to_on > on),
+        )
+    ).one_or_none()
+
+
+def is_certified(session: Session, *, person_id: int, product_line_id: int, on: date) -> bool:
+    """Whether the person holds a certificate for the product line that is valid on that day."""
+    valid = exists().where(
+        Certificate.person_id == person_id,
+        Certificate.product_line_id == product_line_id,
+        Certificate.issued_on <= on,
+        Certificate.expires_on > on,
+    )
+    return bool(session.scalar(select(valid)))
+
+
+def certificates(session: Session, actor: Actor) -> Sequence[Certificate]:
+    """Certificates of the actor's people, or, for a manufacturer, those it issued; soonest to expire first."""
+    mine = (
+        Certificate.manufacturer_id == actor.organisation_id
+        if actor.side is Side.MANUFACTURER
+        else Certificate.organisation_id == actor.organisation_id
+    )
+    return session.scalars(select(Certificate).where(mine).order_by(Certificate.expires_on, Certificate.id)).all()
+
+
+def sites(session: Session, actor: Actor) -> Sequence[Site]:
+    """The sites the actor knows, by name."""
+    statement = select(Site).order_by(Site.name, Site.id)
+    if actor.side is Side.CUSTOMER:
+        statement = statement.where(Site.customer_id == actor.organisation_id)
+    if actor.site_ids is not None:
+        statement = statement.where(Site.id.in_(actor.site_ids))
+    return session.scalars(statement).all()
+
+
+def product_lines(session: Session, manufacturer_id: int) -> Sequence[ProductLine]:
+    """A manufacturer's product lines, by name."""
+    mine = ProductLine.manufacturer_id == manufacturer_id
+    return session.scalars(select(ProductLine).where(mine).order_by(ProductLine.name)).all()
+
+
+def open_punch_items(session: Session, system_id: int) -> Sequence[PunchItem]:
+    """Closeout items still open on a system, oldest first."""
+    still_open = and_(PunchItem.system_id == system_id, PunchItem.closed_at.is_(None))
+    return session.scalars(select(PunchItem).where(still_open).order_by(PunchItem.id)).all()
+
+
+def _system_scope(actor: Actor, on: date) -> ColumnElement[bool]:
+    if actor.side is Side.MANUFACTURER:
+        own: ColumnElement[bool] = System.manufacturer_id == actor.organisation_id
+    elif actor.side is Side.CUSTOMER:
+        own = System.customer_id == actor.organisation_id
+    else:
+        own = exists().where(
+            ServiceRelationship.site_id == System.site_id,
+            ServiceRelationship.product_line_id == System.product_line_id,
+            ServiceRelationship.integrator_id == actor.organisation_id,
+            ServiceRelationship.from_on <= on,
+            or_(ServiceRelationship.to_on.is_(None), ServiceRelationship.to_on > on),
+        )
+    if actor.site_ids is None:
+        return own
+    return and_(own, System.site_id.in_(actor.site_ids))
