@@ -1,0 +1,156 @@
+"""Compiled prices: one row per plan, mode, task class and band, and the plans' timetables.
+
+Invariants: rates are exact fractions of minor units per hour; a list rate is never below the rate; a tariff is compiled
+once from its terms and decides nothing itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import NamedTuple
+
+from portal.errors import RuleBroken
+from portal.rating.facts import MODES, TASK_CLASSES
+from portal.rating.terms import (
+    INTERCOMPANY,
+    PER_CASE,
+    PER_DAY,
+    PER_ENTRY,
+    BandTerm,
+    Bill,
+    CoverTerms,
+    Favours,
+    MinimumTerm,
+    PlanTerms,
+    RateTerm,
+    Rounding,
+    RoundingTerm,
+    Situation,
+    Treatment,
+)
+from portal.rating.timetable import Timetable
+
+LEVELS = (PER_ENTRY, PER_DAY, PER_CASE)
+
+
+class Row(NamedTuple):
+    """The price of one kind of work: rates per hour in minor units as exact fractions, how its seconds count.
+
+    ``minimums`` are (level, seconds), the entry's before the day's before the case's.
+    """
+
+    plan: str
+    mode: str
+    task_class: str
+    band: str
+    rate_num: int
+    rate_den: int
+    list_num: int
+    list_den: int
+    rounding: Rounding
+    minimums: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class Tariff:
+    """Compiled prices of one policy for one product line, in one currency; ``treatments`` remembers decisions made."""
+
+    currency: str
+    zone: str
+    list_plan: str
+    rows: Mapping[tuple[str, str, str, str], Row]
+    timetables: Mapping[str, Timetable]
+    covers: Mapping[str, CoverTerms | None]
+    bill_to: Callable[[Situation], Bill]
+    favours: Favours
+    treatments: dict[Situation, Treatment] = field(default_factory=dict, repr=False, compare=False)
+
+    def row(self, plan: str, mode: str, task_class: str, band: str) -> Row:
+        """The price of some work. *Raises*: RuleBroken when the policy names none."""
+        row = self.rows.get((plan, mode, task_class, band))
+        if row is None:
+            words = (word.replace("_", " ") for word in (mode, task_class, band))
+            raise RuleBroken(f"The policy names no price for {', '.join(words)} under the plan {plan}.")
+        return row
+
+    def timetable(self, plan: str) -> Timetable:
+        """The bands and cover of a plan. *Raises*: RuleBroken for a plan that the policy does not have."""
+        table = self.timetables.get(plan)
+        if table is None:
+            raise RuleBroken(f"The policy has no plan {plan}.")
+        return table
+
+
+def build_tariff(
+    *,
+    currency: str,
+    zone: str,
+    bands: Sequence[BandTerm],
+    otherwise: str,
+    plans: Sequence[PlanTerms],
+    list_plan: str,
+    bill_to: Callable[[Situation], Bill],
+    favours: Favours | None = None,
+) -> Tariff:
+    """The tariff of these terms; ``list_plan`` is the plan whose rates are the list prices, ``bill_to`` says whose
+    bill work is on.
+
+    Where no intercompany terms are among the plans, an integrator that pays pays list prices.
+    *Raises*: RuleBroken for a plan named twice or a list plan that is not there.
+    """
+    by_key = {plan.key: plan for plan in plans}
+    if len(by_key) != len(plans) or list_plan not in by_key:
+        raise RuleBroken("A policy's plans need different names, and its list prices a plan among them.")
+    listed = by_key[list_plan]
+    by_key.setdefault(INTERCOMPANY, PlanTerms(INTERCOMPANY, listed.rates, listed.roundings, listed.minimums))
+    names = (*(band.name for band in bands), otherwise)
+    rows = {row[:4]: row for plan in by_key.values() for row in _rows_of(plan, listed, names)}
+    by_day = any(_counts_by_day(plan) for plan in plans)
+    timetables = {
+        key: Timetable(zone, tuple(bands), otherwise, plan.cover.calendar if plan.cover else None, by_day)
+        for key, plan in by_key.items()
+    }
+    covers = {key: plan.cover for key, plan in by_key.items()}
+    return Tariff(currency, zone, list_plan, rows, timetables, covers, bill_to, favours or Favours())
+
+
+def _counts_by_day(plan: PlanTerms) -> bool:
+    levels = [*(term.rounding.level for term in plan.roundings), *(term.level for term in plan.minimums)]
+    return PER_DAY in levels
+
+
+def _rows_of(plan: PlanTerms, listed: PlanTerms, bands: Iterable[str]) -> Iterator[Row]:
+    for band in bands:
+        for mode in MODES:
+            for task_class in TASK_CLASSES:
+                own = _rate(plan.rates, mode, task_class, band)
+                if own is not None:
+                    shown = max(own, _rate(listed.rates, mode, task_class, band) or own)
+                    prices = (own.numerator, own.denominator, shown.numerator, shown.denominator)
+                    minimums = _minimums(plan.minimums, mode, task_class, band)
+                    yield Row(plan.key, mode, task_class, band, *prices, _rounding(plan.roundings, mode), minimums)
+
+
+def _fits(allowed: Sequence[str], met: str) -> bool:
+    return not allowed or met in allowed
+
+
+def _rate(terms: Iterable[RateTerm], mode: str, task_class: str, band: str) -> Fraction | None:
+    for term in terms:
+        if _fits(term.modes, mode) and _fits(term.bands, band) and _fits(term.task_classes, task_class):
+            return term.hourly
+    return None
+
+
+def _rounding(terms: Iterable[RoundingTerm], mode: str) -> Rounding:
+    return next((term.rounding for term in terms if _fits(term.modes, mode)), Rounding())
+
+
+def _minimums(terms: Sequence[MinimumTerm], mode: str, task_class: str, band: str) -> tuple[tuple[str, int], ...]:
+    found: dict[str, int] = {}
+    for term in terms:
+        if _fits(term.modes, mode) and _fits(term.bands, band) and _fits(term.task_classes, task_class):
+            found.setdefault(term.level, term.seconds)
+    return tuple((level, found[level]) for level in LEVELS if found.get(level))
