@@ -1,0 +1,117 @@
+"""The command line: run the portal's processes and do what an operator does by hand.
+
+A command reads the settings, opens the database, calls one function and says what happened. What is ours to say goes
+to standard output; log lines go to standard error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger as GunicornLogger
+
+from portal import db, embedded, logs
+from portal.config import MIGRATIONS, Settings
+from portal.errors import PortalError
+
+
+class _Commands(click.Group):
+    """Say our own errors in their sentence; anything else is a defect and keeps its traceback."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except PortalError as error:
+            raise click.ClickException(error.sentence) from error
+
+
+@click.group(cls=_Commands)
+@click.version_option(package_name="factoryline")
+def main() -> None:
+    """Factoryline: support that two companies give one customer."""
+
+
+@main.command()
+@click.option("--bind", default="127.0.0.1:8000", show_default=True, help="Address and port to listen on.")
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Web processes.")
+@click.option("--threads", default=4, show_default=True, type=click.IntRange(1, 64), help="Threads of each process.")
+def serve(bind: str, workers: int, threads: int) -> None:
+    """Serve the pages."""
+    from portal.app import create_app
+
+    with ready_settings() as settings:
+        serve_pages(lambda: create_app(settings), bind=bind, workers=workers, threads=threads)
+
+
+@main.command()
+@click.option("--concurrency", default=2, show_default=True, type=click.IntRange(1, 32), help="Jobs run at once.")
+@click.option("--until-empty", is_flag=True, help="Stop when no job is due, instead of waiting for more.")
+def work(concurrency: int, *, until_empty: bool) -> None:
+    """Run the jobs: mail, billing, transfers, sweeps."""
+    from portal.app import create_worker
+    from portal.worker.running import work as work_on
+
+    with ready_settings() as settings:
+        work_on(create_worker(settings), concurrency=concurrency, until_empty=until_empty)
+
+
+@main.command()
+@click.option("--revision", default="head", show_default=True, help="Stop at this revision.")
+def migrate(revision: str) -> None:
+    """Bring the database's tables to this release; safe to run beside the release before."""
+    with ready_settings(migrate_embedded=False) as settings:
+        db.upgrade(settings.database_url or "", MIGRATIONS, revision=revision)
+    click.echo(f"The database is at revision {db.code_revision(MIGRATIONS) if revision == 'head' else revision}.")
+
+
+def serve_pages(build: Callable[[], Any], *, bind: str, workers: int, threads: int) -> None:
+    """Run gunicorn in this process until it is told to stop; the app is built once and shared by forking."""
+    options = {
+        "bind": bind,
+        "workers": workers,
+        "threads": threads,
+        "worker_class": "gthread",
+        "preload_app": True,
+        "timeout": 60,
+        "graceful_timeout": 30,
+        "logger_class": _GunicornLog,
+        "control_socket_disable": True,
+    }
+
+    class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+        def load_config(self) -> None:
+            for key, value in options.items():
+                self.cfg.set(key, value)
+
+        def load(self) -> Any:
+            return build()
+
+    Server().run()
+
+
+class _GunicornLog(GunicornLogger):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's lines in our form; requests are logged by the app, which knows their ids."""
+
+    def setup(self, cfg: Any) -> None:
+        self.error_log.handlers = []
+        self.error_log.propagate = True
+        self.access_log.disabled = True
+
+
+@contextmanager
+def ready_settings(*, migrate_embedded: bool = True) -> Iterator[Settings]:
+    """Settings with a database that answers, while the block runs; the embedded one is migrated on the way."""
+    settings = Settings.from_env()
+    logs.configure(settings.log_level)
+    with embedded.database_for(settings) as ready:
+        if migrate_embedded and settings.database_url is None:
+            db.upgrade(ready.database_url or "", MIGRATIONS)
+        yield ready
+
+
+if __name__ == "__main__":
+    main()
