@@ -16,7 +16,7 @@ from gunicorn.glogging import Logger as GunicornLogger
 
 from portal import db, embedded, logs
 from portal.config import MIGRATIONS, Settings
-from portal.errors import PortalError
+from portal.errors import Misconfigured, PortalError
 
 
 class _Commands(click.Group):
@@ -41,9 +41,10 @@ def main() -> None:
 @click.option("--threads", default=4, show_default=True, type=click.IntRange(1, 64), help="Threads of each process.")
 def serve(bind: str, workers: int, threads: int) -> None:
     """Serve the pages."""
-    from portal.app import create_app
-
     with ready_settings() as settings:
+        from portal.app import create_app
+
+        required(settings.web_database_url, "WEB_DATABASE_URL")
         serve_pages(lambda: create_app(settings), bind=bind, workers=workers, threads=threads)
 
 
@@ -52,10 +53,11 @@ def serve(bind: str, workers: int, threads: int) -> None:
 @click.option("--until-empty", is_flag=True, help="Stop when no job is due, instead of waiting for more.")
 def work(concurrency: int, *, until_empty: bool) -> None:
     """Run the jobs: mail, billing, transfers, sweeps."""
-    from portal.app import create_worker
-    from portal.worker.running import work as work_on
-
     with ready_settings() as settings:
+        from portal.app import create_worker
+        from portal.worker.running import work as work_on
+
+        required(settings.work_database_url, "WORK_DATABASE_URL")
         work_on(create_worker(settings), concurrency=concurrency, until_empty=until_empty)
 
 
@@ -64,7 +66,7 @@ def work(concurrency: int, *, until_empty: bool) -> None:
 def migrate(revision: str) -> None:
     """Bring the database's tables to this release; safe to run beside the release before."""
     with ready_settings(migrate_embedded=False) as settings:
-        db.upgrade(settings.database_url or "", MIGRATIONS, revision=revision)
+        db.upgrade(required(settings.database_url, "DATABASE_URL"), MIGRATIONS, revision=revision)
     click.echo(f"The database is at revision {db.code_revision(MIGRATIONS) if revision == 'head' else revision}.")
 
 
@@ -108,9 +110,16 @@ def ready_settings(*, migrate_embedded: bool = True) -> Iterator[Settings]:
     settings = Settings.from_env()
     logs.configure(settings.log_level)
     with embedded.database_for(settings) as ready:
-        if migrate_embedded and settings.database_url is None:
-            db.upgrade(ready.database_url or "", MIGRATIONS)
+        if migrate_embedded and not settings.names_a_database:
+            db.upgrade(required(ready.database_url, "DATABASE_URL"), MIGRATIONS)
         yield ready
+
+
+def required(address: str | None, key: str) -> str:
+    """The address this command cannot do without."""
+    if address is None:
+        raise Misconfigured(f"This command needs {key}.")
+    return address
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ LIVE_KEY_PREFIXES = ("sk_live_", "rk_live_")
 class Settings:
     """A deployment's settings.
 
-    *Shape*: ``database_url`` None means the embedded PostgreSQL, whose addresses ``portal.embedded`` fills in;
+    *Shape*: no database address at all means the embedded PostgreSQL, whose addresses ``portal.embedded`` fills in;
     ``stripe_api_base`` None means Stripe itself; ``smtp_url`` None keeps mail in ``mail_dir``.
     """
 
@@ -54,6 +54,11 @@ class Settings:
     mail_from: str = "Factoryline <portal@localhost>"
     log_level: str = "INFO"
     proxy_hops: int = 0
+
+    @property
+    def names_a_database(self) -> bool:
+        """Whether any login to a database is set; a host of one kind needs only its own."""
+        return any((self.database_url, self.web_database_url, self.work_database_url))
 
     @property
     def is_production(self) -> bool:
@@ -178,8 +183,6 @@ def _contradictions(settings: Settings) -> list[str]:
         problems.append("MAIL_FROM must be a mail address")
     if settings.secret_key and len(settings.secret_key) < SECRET_KEY_LENGTH:
         problems.append(f"SECRET_KEY must have at least {SECRET_KEY_LENGTH} characters")
-    if not settings.database_url and (settings.web_database_url or settings.work_database_url):
-        problems.append("DATABASE_URL must be set when WEB_DATABASE_URL or WORK_DATABASE_URL is")
     if settings.is_production:
         problems += _missing_in_production(settings)
     return problems
@@ -189,7 +192,7 @@ def _missing_in_production(settings: Settings) -> list[str]:
     problems = []
     if not settings.secret_key:
         problems.append("SECRET_KEY is required in production")
-    if not settings.database_url:
+    if not settings.names_a_database:
         problems.append("DATABASE_URL is required in production; the embedded PostgreSQL is for development")
     if not settings.base_url.startswith("https://"):
         problems.append("BASE_URL must begin with https:// in production")

@@ -24,7 +24,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -104,7 +104,7 @@ def start(directory: Path, *, durable: bool = True) -> Server:
 @contextmanager
 def database_for(settings: Settings, *, durable: bool = True) -> Iterator[Settings]:
     """Settings that name a database: as they are, or on the embedded server while the block runs."""
-    if settings.database_url:
+    if settings.names_a_database:
         yield settings
         return
     server = start(settings.instance_dir / "postgres", durable=durable)
@@ -116,7 +116,7 @@ def database_for(settings: Settings, *, durable: bool = True) -> Iterator[Settin
 
 def attach(settings: Settings) -> Settings:
     """Like ``database_for``, until this process ends: for programs that we do not run ourselves (a WSGI server)."""
-    if settings.database_url:
+    if settings.names_a_database:
         return settings
     server = start(settings.instance_dir / "postgres")
     atexit.register(server.release)
@@ -190,6 +190,10 @@ def _stop_if_unused(directory: Path) -> None:
     finally:
         os.close(users)
     _run([_binaries() / "pg_ctl", "-D", directory, "-m", "fast", "-w", "stop"], _server_user())
+    sockets = _socket_directory(directory)
+    if sockets != directory:
+        with suppress(OSError):
+            sockets.rmdir()
 
 
 def _initialise(binaries: Path, directory: Path, user: pwd.struct_passwd | None) -> None:

@@ -50,6 +50,12 @@ def test_app_roles_share_the_owners_address_unless_they_have_their_own(tmp_path)
     assert settings.work_database_url == "postgresql://o@db/p?sslmode=require&options=-c%20role%3Dportal_work"
 
 
+def test_a_host_of_one_kind_needs_only_its_own_login(tmp_path):
+    settings = read(tmp_path, **{**PRODUCTION, "DATABASE_URL": "", "WEB_DATABASE_URL": "postgresql://w@db/p"})
+    assert settings.names_a_database
+    assert (settings.database_url, settings.work_database_url) == (None, None)
+
+
 def test_as_role_begins_the_query_when_there_is_none():
     assert as_role("postgresql://o@db/p", "portal_web") == "postgresql://o@db/p?options=-c%20role%3Dportal_web"
 
@@ -94,7 +100,6 @@ def test_production_refuses_to_start_when_a_key_is_missing(tmp_path, key):
         ({**STRIPE, **PRODUCTION, "STRIPE_SECRET_KEY": "sk_test_1"}, "test key"),
         ({"STRIPE_SECRET_KEY": "sk_test_1", "STRIPE_THIN_WEBHOOK_SECRET": "b"}, "STRIPE_WEBHOOK_SECRET"),
         ({"STRIPE_SECRET_KEY": "sk_test_1", "STRIPE_WEBHOOK_SECRET": "a"}, "STRIPE_THIN_WEBHOOK_SECRET"),
-        ({"WEB_DATABASE_URL": "postgresql://w@db/p"}, "DATABASE_URL"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(tmp_path, environ, named):

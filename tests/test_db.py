@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 
+import psycopg
 import pytest
 from sqlalchemy import column, select, text, values
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError, ProgrammingError, StatementError
 
 from portal import db
-from portal.config import MIGRATIONS
+from portal.config import MIGRATIONS, as_role
 from portal.db import Scope, UtcDateTime, connection_url, open_session, set_scope, transaction
+from tests.support.database import PREFIX
 
 SCOPE_NOW = text("SELECT current_setting('portal.organisation_id', true), current_setting('portal.person_id', true)")
 WHO = text("SELECT current_user")
@@ -127,6 +131,25 @@ def test_migrating_twice_changes_nothing_and_code_and_database_agree(committed_d
     db.upgrade(committed_database.settings.database_url, MIGRATIONS)
     with open_session(committed_database.web_engine) as session:
         assert db.database_revision(session) == db.code_revision(MIGRATIONS)
+
+
+def test_an_owner_without_any_right_on_roles_migrates_when_the_roles_are_there(cluster):
+    name = f"{PREFIX}_plain_{os.getpid()}"
+    with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {name} LOGIN IN ROLE portal_web, portal_work")
+        connection.execute(f"GRANT {name} TO CURRENT_USER")
+        connection.execute(f"CREATE DATABASE {name} OWNER {name} TEMPLATE template0")
+    try:
+        plain = make_url(cluster.url(name)).set(username=name).render_as_string(hide_password=False)
+        db.upgrade(plain, MIGRATIONS)
+        engine = db.engine_for(as_role(plain, "portal_web"))
+        with open_session(engine) as session:
+            assert session.scalar(WHO) == "portal_web"
+        engine.dispose()
+    finally:
+        cluster.drop(name)
+        with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"DROP ROLE {name}")
 
 
 def test_flask_sqlalchemy_shares_the_tables_and_the_base():

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,8 +31,15 @@ server.release()
 
 
 @pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    return tmp_path / "postgres"
+def instance() -> Iterator[Path]:
+    """A folder outside pytest's own, which every other run of pytest closes to the server's user again."""
+    with tempfile.TemporaryDirectory(prefix="factoryline-test-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def directory(instance: Path) -> Path:
+    return instance / "postgres"
 
 
 @contextmanager
@@ -125,8 +133,8 @@ def test_data_and_socket_are_closed_to_others(directory):
         server.release()
 
 
-def test_owner_is_no_superuser_and_migrates_everything(directory, tmp_path):
-    settings = Settings.from_env({"INSTANCE_DIR": str(tmp_path)})
+def test_owner_is_no_superuser_and_migrates_everything(directory, instance):
+    settings = Settings.from_env({"INSTANCE_DIR": str(instance)})
     with embedded.database_for(settings, durable=False) as ready:
         db.upgrade(ready.database_url, MIGRATIONS)
         engine = db.engine_for(ready.work_database_url)
@@ -139,12 +147,13 @@ def test_owner_is_no_superuser_and_migrates_everything(directory, tmp_path):
     assert postmaster(directory) is None
 
 
-def test_a_long_path_works_although_socket_paths_are_short(tmp_path):
-    directory = tmp_path / ("long" * 30) / "postgres"
+def test_a_long_path_works_although_socket_paths_are_short(instance):
+    directory = instance / ("long" * 30) / "postgres"
     server = embedded.start(directory, durable=False)
     with psycopg.connect(server.url()) as connection:
         assert connection.execute("SELECT current_user").fetchone() == ("portal_owner",)
     server.release()
+    assert not server.sockets.exists()
 
 
 def test_a_named_database_is_left_alone(tmp_path):

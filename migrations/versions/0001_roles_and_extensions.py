@@ -19,11 +19,14 @@ DECLARE
     may_act boolean;
 BEGIN
     FOREACH role_name IN ARRAY ARRAY['portal_web', 'portal_work'] LOOP
-        BEGIN
-            EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
-        EXCEPTION WHEN duplicate_object OR unique_violation THEN
-            NULL; -- roles belong to the whole server: another database has made it
-        END;
+        -- Asked first, because a login that may not make roles is refused even a role that exists.
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role_name) THEN
+            BEGIN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN
+                NULL; -- roles belong to the whole server: another database has just made it
+            END;
+        END IF;
         -- From 16 on being a member and being allowed to act as the role are two things.
         IF current_setting('server_version_num')::int >= 160000 THEN
             EXECUTE 'SELECT pg_has_role(current_user, $1, ''SET'')' INTO may_act USING role_name;
