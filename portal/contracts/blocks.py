@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from datetime import date
 from enum import StrEnum
-from fractions import Fraction
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -167,7 +166,9 @@ WindowText = Annotated[str, AfterValidator(_window)]
 MonthDay = Annotated[str, StringConstraints(pattern=r"^\d\d-\d\d$"), AfterValidator(_month_day)]
 BasisPoints = Annotated[int, Field(ge=0, le=WHOLE_BP)]
 Minutes = Annotated[int, Field(ge=0, le=5_256_000)]
+SomeMinutes = Annotated[int, Field(ge=1, le=5_256_000)]
 Days = Annotated[int, Field(ge=0, le=3_660)]
+SomeDays = Annotated[int, Field(ge=1, le=3_660)]
 Severity = Annotated[int, Field(ge=1, le=4)]
 
 
@@ -240,11 +241,6 @@ class RateRow(Block):
             (self.plans, plan),
         )
         return all(not allowed or value in allowed for allowed, value in pairs)
-
-    @property
-    def rate(self) -> Fraction:
-        """Major units per hour, exactly."""
-        return Fraction(self.per_hour)
 
 
 class Tranche(Block):

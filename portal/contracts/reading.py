@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import tomllib
-import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -47,9 +46,12 @@ def document_from_toml(
         raise DocumentInvalid([Problem(1, "", f"The document is longer than {LONGEST_DOCUMENT:,} characters.")])
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        lines = key_lines(text)
+    except ValueError as error:
+        # Mostly TOMLDecodeError; a number of thousands of digits is refused by Python itself.
         raise DocumentInvalid([_syntax_problem(text, str(error))]) from None
-    lines = key_lines(text)
+    except RecursionError:
+        raise DocumentInvalid([Problem(1, "", "Lists or tables are nested too deeply.")]) from None
     return _validated(model, json.dumps(values, default=_as_text), contradictions, lines)
 
 
@@ -180,19 +182,11 @@ def _unknown_key(model: type[BaseModel], path: Path) -> str:
 
 
 def _table_at(model: type[BaseModel], path: Path) -> type[BaseModel]:
-    """The model whose keys stand at ``path``."""
+    """The model whose keys stand at ``path``; a table's field is a model, or a list of one."""
     table = model
-    for part in path:
-        if isinstance(part, str):
-            table = _model_in(table.model_fields[part].annotation) or table
+    for name in path:
+        if isinstance(name, str):
+            annotation = table.model_fields[name].annotation
+            kinds = typing.get_args(annotation) or (annotation,)
+            table = next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel))
     return table
-
-
-def _model_in(annotation: object) -> type[BaseModel] | None:
-    """The model inside an annotation such as tuple[Plan, ...] or Ladder | None."""
-    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
-        return annotation if issubclass(annotation, BaseModel) else None
-    for inner in typing.get_args(annotation):
-        if found := _model_in(inner):
-            return found
-    return None

@@ -26,6 +26,8 @@ from portal.contracts.blocks import (
     ResolutionRow,
     Severity,
     ShareRow,
+    SomeDays,
+    SomeMinutes,
     TaskClass,
     Text,
     Weights,
@@ -73,7 +75,7 @@ class Band(Block):
 class Rounding(Block):
     """How metered time becomes billable minutes."""
 
-    increment_minutes: Minutes = Field(default=15, ge=1, le=1440)
+    increment_minutes: SomeMinutes = 15
     """The step in minutes."""
     direction: Direction = Direction.UP
     """up, down or nearest (half a step goes up)."""
@@ -96,7 +98,7 @@ class Minimum(Block):
 
     level: Level = Level.CASE
     """entry, day or case."""
-    minutes: Minutes = Field(ge=1)
+    minutes: SomeMinutes
     """The least minutes."""
     modes: tuple[Mode, ...] = ()
     """Modes this row is for; any where left out. The first row of a level that fits decides."""
@@ -192,7 +194,7 @@ class Target(Block):
     """Severities this row is for; any where left out."""
     certified: bool | None = None
     """Only for technicians with (true) or without (false) a certificate; for both where left out."""
-    minutes: Minutes = Field(ge=1)
+    minutes: SomeMinutes
     """How long, counted in open time of the calendar."""
     calendar: Code
     """The calendar in which the minutes count; an always-open one makes them clock time."""
@@ -261,7 +263,7 @@ class Emergency(Block):
     """Minutes to wait for the approvers before going on at factory risk."""
     at_factory_risk: bool = True
     """Work goes on when nobody answers, billable only if ratified."""
-    ratification_days: Days = Field(default=5, ge=1)
+    ratification_days: SomeDays = 5
     """Business days in which a person may ratify."""
     calendar: Code
     """The calendar of the ratification days."""
@@ -274,7 +276,7 @@ class AuthorizationTerms(Block):
     """The not-to-exceed amount suggested."""
     least_nte: DecimalText
     """The least not-to-exceed amount that can be given."""
-    valid_days: Days = Field(default=30, ge=1)
+    valid_days: SomeDays = 30
     """Days after which an unused authorization ends."""
 
 
@@ -285,7 +287,7 @@ class Lifecycle(Block):
     """Hours after the last resolution in which a return reopens the case; 0 closes at once."""
     hand_back_hours: int = Field(default=24, ge=0, le=8_784)
     """Hours in which a hand-back without new information does not restart a clock."""
-    interim_cut_days: Days | None = Field(default=None, ge=1)
+    interim_cut_days: SomeDays | None = None
     """Approved work older than this at period end is billed before the case closes; never where left out."""
 
 

@@ -13,7 +13,9 @@ from collections.abc import Mapping
 
 Path = tuple[str | int, ...]
 
-_KEY_PART = re.compile(r"""\s*(?P<key>[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')[ \t]*""")
+_PART = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
+_KEY_PART = re.compile(_PART)
+_KEY = re.compile(rf"\s*{_PART}(?:[ \t]*\.[ \t]*{_PART})*[ \t]*")
 _STRINGS = re.compile(r'"""(?:[^\\]|\\.)*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'', re.DOTALL)
 _BLANK = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
 _SCALAR = re.compile(r"[^,\]}\n#]+")
@@ -36,20 +38,12 @@ class _Scanner:
             self.lines.setdefault(path[:length], line)
 
     def skip_blank(self) -> None:
-        match = _BLANK.match(self.text, self.at)
-        self.at = match.end() if match else self.at
+        self.at = _end_of(_BLANK, self.text, self.at)
 
     def keys(self) -> tuple[str, ...]:
         """A dotted key."""
-        found: list[str] = []
-        while match := _KEY_PART.match(self.text, self.at):
-            self.at = match.end()
-            raw = match["key"]
-            found.append(_unquoted(raw))
-            if not self.text.startswith(".", self.at):
-                break
-            self.at += 1
-        return tuple(found)
+        start, self.at = self.at, _end_of(_KEY, self.text, self.at)
+        return tuple(_unquoted(part) for part in _KEY_PART.findall(self.text[start : self.at]))
 
     def document(self) -> None:
         table: Path = ()
@@ -99,8 +93,9 @@ class _Scanner:
             self.items(path)
         elif self.text.startswith("{", self.at):
             self.inline_table(path)
-        elif match := _STRINGS.match(self.text, self.at) or _SCALAR.match(self.text, self.at):
-            self.at = match.end()
+        else:
+            end = _end_of(_STRINGS, self.text, self.at)
+            self.at = end if end > self.at else _end_of(_SCALAR, self.text, self.at)
 
     def items(self, path: Path) -> None:
         number = 0
@@ -127,6 +122,12 @@ class _Scanner:
         if self.text.startswith(",", self.at):
             self.at += 1
             self.skip_blank()
+
+
+def _end_of(pattern: re.Pattern[str], text: str, at: int) -> int:
+    """Where ``pattern`` ends when it stands at ``at``; ``at`` itself when it does not."""
+    match = pattern.match(text, at)
+    return match.end() if match else at
 
 
 def _unquoted(raw: str) -> str:
