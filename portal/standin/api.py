@@ -66,6 +66,7 @@ def _perform(desk: Desk, request: Request, request_id: str, fault: Fault | None)
     raw = http.raw_parameters(request)
     key = _key(request, raw)
     if key is None:
+        _hold(desk.faults, fault, "hold_before", "delay")
         return _execute(desk, request, request_id, found, raw, key=None, fault=fault), False
     kept = idempotency.kept_answer(desk.state, key)
     if kept is not None:

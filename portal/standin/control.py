@@ -121,7 +121,11 @@ def _steer_deliveries(pages: Blueprint, desk: Desk, courier: Courier) -> None:
     def set_endpoints() -> Response:
         for name, given in _given({events.SNAPSHOT: ADDRESS, events.THIN: ADDRESS}).items():
             known = desk.state.setting(f"endpoint_{name}", {})
-            desk.state.set_setting(f"endpoint_{name}", {**known, **given, "url": given.get("url") or ""})
+            if "url" in given:
+                known["url"] = given["url"] or ""
+            if given.get("secrets"):
+                known["secrets"] = given["secrets"]
+            desk.state.set_setting(f"endpoint_{name}", known)
         names = (events.SNAPSHOT, events.THIN)
         return jsonify({name: desk.state.setting(f"endpoint_{name}", {}) for name in names})
 

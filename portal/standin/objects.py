@@ -156,7 +156,7 @@ def _public(body: Any, expand: list[str]) -> Any:
         return [_public(entry, expand) for entry in body]
     if not isinstance(body, dict):
         return body
-    hidden = [name for name in INCLUDABLE.get(body.get("object", ""), ()) if not _named(name, expand)]
+    hidden = [name for name in INCLUDABLE.get(str(body.get("object")), ()) if not _named(name, expand)]
     return {key: _public(value, expand) for key, value in body.items() if not key.startswith("_") and key not in hidden}
 
 

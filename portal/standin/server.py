@@ -3,8 +3,10 @@
 import signal
 import sys
 from types import FrameType
+from typing import Any
 
 from flask import Flask, Response, request
+from werkzeug.exceptions import InternalServerError
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from portal.standin import (
@@ -72,9 +74,15 @@ def create_app(desk: Desk, courier: Courier) -> Flask:
     methods = ["GET", "POST", "DELETE"]
     app.add_url_rule("/v1/<path:rest>", "v1", answer, methods=methods, provide_automatic_options=False)
     app.add_url_rule("/v2/<path:rest>", "v2", answer, methods=methods, provide_automatic_options=False)
+    app.register_error_handler(InternalServerError, _failed)
     app.register_blueprint(hosted.blueprint(desk))
     app.register_blueprint(control.blueprint(desk, courier))
     return app
+
+
+def _failed(error: InternalServerError) -> tuple[dict[str, Any], int]:
+    """A defect of the stand-in, in Stripe's shape; the traceback is on standard error. Nothing was committed."""
+    return {"error": {"type": "api_error", "message": f"The stand-in failed: {error.original_exception!r}"}}, 500
 
 
 def serve(settings: Settings) -> None:
