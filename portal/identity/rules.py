@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from portal.access import Actor
@@ -52,10 +56,29 @@ class Allowance:
     window: timedelta
 
 
-SIGN_IN_PER_ADDRESS = Allowance(10, timedelta(minutes=15))
+# One host guessing at one person is stopped soon; the wider limits stop many hosts, or many names from one host.
+SIGN_IN_PER_PAIR = Allowance(10, timedelta(minutes=15))
+SIGN_IN_PER_ADDRESS = Allowance(50, timedelta(minutes=15))
 SIGN_IN_PER_HOST = Allowance(100, timedelta(minutes=15))
 RESET_PER_ADDRESS = Allowance(3, timedelta(hours=1))
 RESET_PER_HOST = Allowance(30, timedelta(hours=1))
+
+
+def token_sha256(token: str) -> bytes:
+    """What is stored of a token, and what a look-up by token asks for."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def link_token(secret: str, link_id: UUID) -> str:
+    """The token of a mailed link: only who holds the deployment's secret can make it."""
+    mac = hmac.digest(secret.encode(), b"mailed link " + link_id.bytes, "sha256")
+    return base64.urlsafe_b64encode(mac).decode().rstrip("=")
+
+
+def throttle_key(kind: str, *values: str) -> str:
+    """The key of a throttle's row; addresses stand in it as a hash."""
+    named = "\n".join(value.casefold() for value in values)
+    return f"{kind}:{hashlib.sha256(named.encode()).hexdigest()}"
 
 
 def session_ends_at(created_at: datetime, seen_at: datetime) -> datetime:

@@ -1,0 +1,267 @@
+"""Sign-in and sessions: the only writer of sessions, passwords and throttles.
+
+Nothing here tells whether an address is known: the answer, its status and the work done for it are the same.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import case, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from portal import jobs
+from portal.access import Actor, OneAct
+from portal.audit import actions as audit
+from portal.db import Scope, set_scope
+from portal.errors import Conflict, NotAllowed, NotFound, TooOften
+from portal.identity import links, passwords, queries, rules
+from portal.identity.models import Credential, MailedLink, Membership, Person, Throttle, WebSession
+
+TOKEN_BYTES = 32
+KEPT_CHARACTERS = 200
+RESET_ACT = "reset_password"
+_WAIT = "That was tried too often. Wait a quarter of an hour, or ask for a new password by mail."
+
+
+@dataclass(frozen=True)
+class Browser:
+    """What is kept about the browser somebody signs in with, so that they know it in the list."""
+
+    address: str
+    user_agent: str
+
+
+def sign_in(session: Session, *, email: str, password: str, browser: Browser, now: datetime) -> str | None:
+    """The token of a new session, or None when address and password do not fit.
+
+    *Raises*: TooOften.
+    """
+    _throttle(session, "sign_in", (email, browser.address), rules.SIGN_IN_PER_PAIR, now)
+    _throttle(session, "sign_in_address", (email,), rules.SIGN_IN_PER_ADDRESS, now)
+    _throttle(session, "sign_in_host", (browser.address,), rules.SIGN_IN_PER_HOST, now)
+    person_id = _person_of(session, email)
+    set_scope(session, Scope(links.NOBODY, person_id))
+    credential = session.get(Credential, person_id)
+    fits = passwords.matches(credential.password_hash if credential else None, password)
+    place = _latest_place(session, person_id)
+    if not fits or credential is None or place is None:
+        set_scope(session, None)
+        return None
+    if passwords.is_outdated(credential.password_hash):
+        _set_password(session, person_id, password, now)
+    set_scope(session, Scope(place.organisation_id, person_id))
+    _forgive(session, "sign_in", email, browser.address)
+    return _open_session(session, place, browser, now)
+
+
+def sign_out(session: Session, viewer: rules.Viewer, now: datetime) -> None:
+    """End the session the request came with."""
+    _revoke(session, viewer.actor, now, WebSession.id == UUID(viewer.session_id))
+
+
+def switch_organisation(
+    session: Session, viewer: rules.Viewer, membership_id: int, *, browser: Browser, now: datetime
+) -> str:
+    """The token of a new session for another of the person's organisations; the old one ends.
+
+    *Raises*: NotFound.
+    """
+    if membership_id not in {place.membership_id for place in viewer.other_organisations}:
+        raise NotFound
+    sign_out(session, viewer, now)
+    set_scope(session, Scope(links.NOBODY, viewer.actor.person_id))
+    membership = session.get(Membership, membership_id)
+    if membership is None or membership.ended_at is not None:
+        raise NotFound
+    set_scope(session, Scope(membership.organisation_id, membership.person_id))
+    return _open_session(session, membership, browser, now)
+
+
+def revoke_session(session: Session, actor: Actor, session_id: UUID, now: datetime) -> None:
+    """End one of the actor's own sessions.
+
+    *Raises*: NotFound.
+    """
+    found = queries.live_session(session, actor, session_id, now)
+    _revoke(session, actor, now, WebSession.id == found.id)
+
+
+def revoke_other_sessions(session: Session, viewer: rules.Viewer, now: datetime) -> None:
+    """End every session of the person but the one asking."""
+    _revoke(session, viewer.actor, now, WebSession.id != UUID(viewer.session_id))
+
+
+def change_password(session: Session, viewer: rules.Viewer, *, old: str, new: str, now: datetime) -> bool:
+    """Set another password, and end every other session of the person; False when ``old`` is not the present one.
+
+    A wrong ``old`` is an answer, not an error: an error would undo the count of tries.
+
+    *Raises*: Invalid, TooOften.
+    """
+    _throttle(session, "change_password", (viewer.email,), rules.SIGN_IN_PER_PAIR, now)
+    credential = session.get(Credential, viewer.actor.person_id)
+    if not passwords.matches(credential.password_hash if credential else None, old):
+        return False
+    rules.check_password(new, email=viewer.email, name=viewer.name)
+    _set_password(session, viewer.actor.person_id, new, now)
+    revoke_other_sessions(session, viewer, now)
+    audit.record(session, viewer.actor, "change_password", "person", viewer.actor.person_id, now=now)
+    return True
+
+
+def change_profile(session: Session, actor: Actor, *, name: str, phone: str, zone: str) -> None:
+    """Keep how the person is called, reached, and in which zone times are shown."""
+    session.execute(
+        update(Person).where(Person.id == actor.person_id).values(display_name=name, phone=phone, zone=zone)
+    )
+
+
+def ask_for_reset(session: Session, *, email: str, browser: Browser, now: datetime) -> None:
+    """Have the worker mail a link to choose a new password, if the address is anybody's.
+
+    *Raises*: TooOften.
+    """
+    _throttle(session, "reset", (email,), rules.RESET_PER_ADDRESS, now)
+    _throttle(session, "reset_host", (browser.address,), rules.RESET_PER_HOST, now)
+    # A job for nobody does nothing; it is there so that both answers take the same time.
+    jobs.enqueue(session, "mail_password_reset", person_id=_person_of(session, email))
+
+
+def create_reset_link(session: Session, person_id: int, *, secret: str, now: datetime) -> MailedLink | None:
+    """The link the worker mails; None for nobody, and for a person without a place to act for."""
+    person = session.get(Person, person_id)
+    membership = _latest_place(session, person_id)
+    if person is None or membership is None:
+        return None
+    return links.create_link(
+        session,
+        OneAct(RESET_ACT, "person", str(person_id), 0),
+        secret=secret,
+        organisation_id=membership.organisation_id,
+        email=person.email,
+        person_id=person_id,
+        now=now,
+        lasts=rules.RESET_HOURS,
+    )
+
+
+def reset_password(session: Session, link: links.OpenLink, password: str, now: datetime) -> None:
+    """Set the password through a mailed link, which is used up; every session of the person ends.
+
+    *Raises*: Invalid, Conflict, NotAllowed.
+    """
+    if link.act.act != RESET_ACT:
+        raise NotAllowed("This link is for something else.")
+    if link.state != "open":
+        raise Conflict("This link was used or has ended. Ask for a new one.")
+    person = session.get_one(Person, link.actor.person_id)
+    rules.check_password(password, email=person.email, name=person.display_name)
+    links.use_link(session, link, now)
+    _set_password(session, person.id, password, now)
+    _revoke(session, link.actor, now)
+    audit.record(session, link.actor, "reset_password", "person", person.id, now=now)
+
+
+def first_password(session: Session, person_id: int, password: str, now: datetime) -> None:
+    """Give a person who has none a password."""
+    if session.get(Credential, person_id) is not None:
+        raise Conflict("There is a password already.")
+    _set_password(session, person_id, password, now)
+
+
+def open_first_session(session: Session, membership: Membership, *, browser: Browser, now: datetime) -> str:
+    """Sign in whoever has just accepted an invitation; the token of the session."""
+    return _open_session(session, membership, browser, now)
+
+
+def end_sessions_of_membership(session: Session, membership: Membership, now: datetime) -> None:
+    """End every session opened for the membership."""
+    session.execute(
+        update(WebSession)
+        .where(WebSession.membership_id == membership.id, WebSession.revoked_at.is_(None))
+        .values(revoked_at=now)
+    )
+
+
+def _open_session(session: Session, membership: Membership, browser: Browser, now: datetime) -> str:
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    session.add(
+        WebSession(
+            token_sha256=rules.token_sha256(token),
+            person_id=membership.person_id,
+            membership_id=membership.id,
+            organisation_id=membership.organisation_id,
+            created_at=now,
+            seen_at=now,
+            expires_at=now + rules.SESSION_LONGEST,
+            user_agent=browser.user_agent[:KEPT_CHARACTERS],
+            address=browser.address[:KEPT_CHARACTERS],
+        )
+    )
+    session.flush()
+    return token
+
+
+def _revoke(session: Session, actor: Actor, now: datetime, *which: object) -> None:
+    session.execute(
+        update(WebSession)
+        .where(WebSession.person_id == actor.person_id, WebSession.revoked_at.is_(None), *which)  # type: ignore[arg-type]
+        .values(revoked_at=now)
+    )
+
+
+def _person_of(session: Session, email: str) -> int:
+    found = session.scalar(text("SELECT find_person(:email)"), {"email": email.strip()})
+    return int(found) if found is not None else links.NOBODY
+
+
+def _latest_place(session: Session, person_id: int) -> Membership | None:
+    """The membership last signed in for, or the oldest one."""
+    last_used = (
+        select(WebSession.created_at)
+        .where(WebSession.membership_id == Membership.id)
+        .order_by(WebSession.created_at.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return session.scalar(
+        select(Membership)
+        .join(Person, Person.id == Membership.person_id)
+        .where(Membership.person_id == person_id, Membership.ended_at.is_(None), Person.disabled_at.is_(None))
+        .order_by(last_used.desc().nulls_last(), Membership.id)
+        .limit(1)
+    )
+
+
+def _set_password(session: Session, person_id: int, password: str, now: datetime) -> None:
+    kept = {"password_hash": passwords.hashed(password), "set_at": now}
+    statement = insert(Credential).values(person_id=person_id, **kept)
+    session.execute(statement.on_conflict_do_update(index_elements=[Credential.person_id], set_=kept))
+
+
+def _throttle(session: Session, kind: str, values: tuple[str, ...], allowance: rules.Allowance, now: datetime) -> None:
+    """Count one try; every web host counts in the same row."""
+    key = rules.throttle_key(kind, *values)
+    started = Throttle.window_started_at <= now - allowance.window
+    statement = insert(Throttle).values(key=key, window_started_at=now, attempts=1)
+    attempts, window_started_at = session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[Throttle.key],
+            set_={
+                "attempts": case((started, 1), else_=Throttle.attempts + 1),
+                "window_started_at": case((started, now), else_=Throttle.window_started_at),
+            },
+        ).returning(Throttle.attempts, Throttle.window_started_at)
+    ).one()
+    if attempts > allowance.attempts:
+        left: timedelta = window_started_at + allowance.window - now
+        raise TooOften(_WAIT, max(1, int(left.total_seconds())))
+
+
+def _forgive(session: Session, kind: str, *values: str) -> None:
+    session.execute(update(Throttle).where(Throttle.key == rules.throttle_key(kind, *values)).values(attempts=0))

@@ -1,0 +1,241 @@
+"""People of an organisation: invite, accept, change roles, end a membership.
+
+Every act is in the audit log. Ending a membership ends its sessions and voids its links in the same transaction, and
+enqueues there what other capabilities must do about whoever left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import any_, func, literal, select, text
+from sqlalchemy.orm import Session
+
+from portal import jobs
+from portal.access import ROLES_OF_SIDE, Actor, OneAct, Role, allowed_roles, may_administer
+from portal.audit import actions as audit
+from portal.db import Scope, set_scope
+from portal.errors import Conflict, Invalid, NotAllowed
+from portal.identity import actions, links, passwords, queries, rules
+from portal.identity.models import Credential, Invitation, MailedLink, Membership, Person
+
+INVITATION_ACT = "accept_invitation"
+
+# What other capabilities do about somebody who left, each as of that moment.
+LEAVER_JOBS = ("stop_timer_of_leaver", "return_offers_of_leaver", "pass_on_approvals_of_leaver")
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """What somebody gives who accepts an invitation; ``password`` is the present one where the person is known."""
+
+    name: str
+    password: str
+    zone: str
+
+
+def invite(
+    session: Session, actor: Actor, *, email: str, name: str, roles: Iterable[Role], secret: str, now: datetime
+) -> Invitation:
+    """Ask an address to join the actor's organisation; the worker mails the link.
+
+    *Raises*: NotAllowed, Invalid.
+    """
+    wanted = frozenset(roles)
+    _must_administer(actor)
+    _check_roles(actor, wanted)
+    _refuse_member(session, actor, email)
+    old = links.open_links_of(session, organisation_id=actor.organisation_id, email=email, now=now)
+    links.void_links(session, [link for link in old if link.act == INVITATION_ACT], "A newer invitation.", now)
+    link = links.create_link(
+        session,
+        OneAct(INVITATION_ACT, "organisation", str(actor.organisation_id), 0),
+        secret=secret,
+        organisation_id=actor.organisation_id,
+        email=email,
+        person_id=None,
+        now=now,
+    )
+    invitation = Invitation(
+        organisation_id=actor.organisation_id,
+        email=email,
+        display_name=name,
+        roles=sorted(wanted),
+        invited_by=actor.person_id,
+        invited_at=now,
+        link_id=link.id,
+    )
+    session.add(invitation)
+    session.flush()
+    audit.record(session, actor, "invite", "invitation", invitation.id, details={"roles": sorted(wanted)}, now=now)
+    jobs.enqueue(session, "mail_invitation", invitation_id=invitation.id)
+    return invitation
+
+
+def accept_invitation(session: Session, link: links.OpenLink, newcomer: Newcomer, now: datetime) -> Membership:
+    """Become a member through the mailed link, which is used up.
+
+    A known person proves with the present password that the address is still theirs to act under.
+
+    *Raises*: Invalid, Conflict.
+    """
+    if link.act.act != INVITATION_ACT or link.state != "open":
+        raise Conflict("This invitation was answered, taken back, or has ended. Ask for a new one.")
+    invitation = invitation_of(session, link)
+    person_id = session.scalar(text("SELECT find_person(:email)"), {"email": link.email})
+    links.use_link(session, link, now)
+    if person_id is None:
+        person_id = _new_person(session, invitation, newcomer, now)
+    else:
+        _know_again(session, link.actor.organisation_id, int(person_id), newcomer.password)
+    membership = Membership(
+        person_id=person_id,
+        organisation_id=invitation.organisation_id,
+        roles=list(invitation.roles),
+        site_ids=invitation.site_ids,
+        started_at=now,
+    )
+    session.add(membership)
+    session.flush()
+    audit.record(session, link.actor, "accept_invitation", "membership", membership.id, now=now)
+    return membership
+
+
+def withdraw_invitation(session: Session, actor: Actor, invitation_id: int, now: datetime) -> None:
+    """Take an invitation back; its link stops working.
+
+    *Raises*: NotAllowed, NotFound.
+    """
+    _must_administer(actor)
+    invitation = queries.invitation(session, invitation_id)
+    if invitation.link_id in {
+        pending.invitation.link_id for pending in queries.pending_invitations(session, actor, now)
+    }:
+        links.void_links(session, [session.get_one(MailedLink, invitation.link_id)], "Taken back.", now)
+        audit.record(session, actor, "withdraw_invitation", "invitation", invitation.id, now=now)
+
+
+def change_roles(
+    session: Session, actor: Actor, membership_id: int, roles: Iterable[Role], now: datetime
+) -> Membership:
+    """Give a member other roles.
+
+    *Raises*: NotAllowed, NotFound, Invalid, Conflict.
+    """
+    wanted = frozenset(roles)
+    _must_administer(actor)
+    membership = _current(session, actor, membership_id)
+    _check_roles(actor, wanted)
+    if Role.ADMINISTRATOR not in wanted:
+        _keep_an_administrator(session, actor, membership)
+    before = sorted(membership.roles)
+    if before != sorted(wanted):
+        membership.roles = sorted(wanted)
+        details = {"before": before, "after": sorted(wanted)}
+        audit.record(session, actor, "change_roles", "membership", membership.id, details=details, now=now)
+    return membership
+
+
+def end_membership(session: Session, actor: Actor, membership_id: int, now: datetime) -> Membership:
+    """Let somebody go: sessions and links end now, and what they held passes on by jobs of the same transaction.
+
+    *Raises*: NotAllowed, NotFound, Conflict.
+    """
+    _must_administer(actor)
+    membership = _current(session, actor, membership_id)
+    _keep_an_administrator(session, actor, membership)
+    membership.ended_at = now
+    actions.end_sessions_of_membership(session, membership, now)
+    email = session.get_one(Person, membership.person_id).email
+    open_links = links.open_links_of(session, organisation_id=actor.organisation_id, email=email, now=now)
+    links.void_links(session, open_links, "The person left.", now)
+    for name in LEAVER_JOBS:
+        jobs.enqueue(session, name, membership_id=membership.id)
+    audit.record(session, actor, "end_membership", "membership", membership.id, now=now)
+    return membership
+
+
+def invitation_of(session: Session, link: links.OpenLink) -> Invitation:
+    """The invitation a mailed link belongs to."""
+    return session.scalars(select(Invitation).where(Invitation.link_id == link.id)).one()
+
+
+def _must_administer(actor: Actor) -> None:
+    if not may_administer(actor):
+        raise NotAllowed("Only an administrator of your organisation changes who belongs to it.")
+
+
+def _check_roles(actor: Actor, wanted: frozenset[Role]) -> None:
+    if not allowed_roles(actor.side, wanted):
+        known = ", ".join(role.value.replace("_", " ") for role in sorted(ROLES_OF_SIDE[actor.side]))
+        raise Invalid("Choose at least one role.", {"roles": f"Your organisation has these roles: {known}."})
+
+
+def _refuse_member(session: Session, actor: Actor, email: str) -> None:
+    statement = (
+        select(Membership.id)
+        .join(Person, Person.id == Membership.person_id)
+        .where(
+            Membership.organisation_id == actor.organisation_id,
+            Membership.ended_at.is_(None),
+            func.lower(Person.email) == email.lower(),
+        )
+    )
+    if session.scalar(statement) is not None:
+        raise Invalid("Nobody was invited.", {"email": "Somebody with this address is a member already."})
+
+
+def _current(session: Session, actor: Actor, membership_id: int) -> Membership:
+    # The row is locked, so that two administrators cannot take each other's role at the same moment.
+    queries.member(session, actor, membership_id)
+    membership = session.scalars(
+        select(Membership)
+        .where(Membership.organisation_id == actor.organisation_id, Membership.ended_at.is_(None))
+        .order_by(Membership.id)
+        .with_for_update()
+    ).all()
+    found = next((row for row in membership if row.id == membership_id), None)
+    if found is None:
+        raise Conflict("This membership has ended already.")
+    return found
+
+
+def _keep_an_administrator(session: Session, actor: Actor, leaving: Membership) -> None:
+    others = session.scalar(
+        select(func.count())
+        .select_from(Membership)
+        .where(
+            Membership.organisation_id == actor.organisation_id,
+            Membership.ended_at.is_(None),
+            Membership.id != leaving.id,
+            literal(Role.ADMINISTRATOR.value) == any_(Membership.roles),
+        )
+    )
+    if not others and Role.ADMINISTRATOR in leaving.roles:
+        raise Conflict("Your organisation needs one administrator; make somebody else one first.")
+
+
+def _new_person(session: Session, invitation: Invitation, newcomer: Newcomer, now: datetime) -> int:
+    rules.check_password(newcomer.password, email=invitation.email, name=newcomer.name)
+    person = Person(
+        email=invitation.email,
+        display_name=newcomer.name,
+        zone=newcomer.zone,
+        visible_to=[invitation.organisation_id],
+        created_at=now,
+    )
+    session.add(person)
+    session.flush()
+    set_scope(session, Scope(invitation.organisation_id, person.id))
+    actions.first_password(session, person.id, newcomer.password, now)
+    return person.id
+
+
+def _know_again(session: Session, organisation_id: int, person_id: int, password: str) -> None:
+    set_scope(session, Scope(organisation_id, person_id))
+    credential = session.get(Credential, person_id)
+    if not passwords.matches(credential.password_hash if credential else None, password):
+        sentence = "You have an account here already: type its password."
+        raise Invalid("The invitation was not accepted.", {"password": sentence})
