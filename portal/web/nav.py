@@ -48,8 +48,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("Documents", "contracts.documents", "file-earmark-ruled", LEADS | {Role.FINANCE, Role.ADMINISTRATOR}),
     Entry("Reports", "reporting.reports", "bar-chart", LEADS | {Role.FINANCE}),
     Entry("Organisations", "directory.organisations", "building", frozenset({Role.ADMINISTRATOR})),
-    Entry("People", "identity.people", "people", frozenset({Role.ADMINISTRATOR})),
-    Entry("Audit log", "identity.audit_log", "clock-history", frozenset({Role.ADMINISTRATOR})),
+    Entry("People", "people.people", "people", frozenset({Role.ADMINISTRATOR})),
+    Entry("Audit log", "people.audit_log", "clock-history", frozenset({Role.ADMINISTRATOR})),
 )
 
 

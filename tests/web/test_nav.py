@@ -16,7 +16,7 @@ def _actor(role: Role, side: Side, act: OneAct | None = None) -> Actor:
 def test_every_role_of_every_side_finds_its_first_page_and_no_administration_unless_it_administers(side, role):
     endpoints = [entry.endpoint for entry in nav.menu(_actor(role, side), EVERY_PAGE)]
     assert endpoints[0] == "today.today"
-    assert ("identity.people" in endpoints) == (role is Role.ADMINISTRATOR)
+    assert ("people.people" in endpoints) == (role is Role.ADMINISTRATOR)
     assert len(endpoints) <= 11
 
 

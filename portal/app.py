@@ -1,0 +1,139 @@
+"""The one wiring place: settings and edges in, a Flask app out. Nothing else builds an app.
+
+The edges are arguments: the clock and how a database session is opened. Tests hand in their own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from flask import Flask, g, url_for
+from flask_bootstrap import Bootstrap5
+from jinja2 import StrictUndefined
+from sqlalchemy.orm import Session
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from portal.config import STATIC, TEMPLATES, Settings
+from portal.db import connection_url, db
+from portal.web import display, errors, forms, gate, headers, health, identity, links, nav, people, signed_in, today
+
+BLUEPRINTS = (
+    health.blueprint,
+    today.blueprint,
+    identity.blueprint,
+    people.blueprint,
+    links.blueprint,
+)
+
+# A field says how much it takes; these limits only keep a request from filling the memory.
+LARGEST_REQUEST_BYTES = 64 * 1024 * 1024
+LARGEST_FORM_TEXT_BYTES = 16 * 1024 * 1024
+# Our static files carry the hash of their content in the address.
+STATIC_AGE = timedelta(days=30)
+
+
+def utc_now() -> datetime:
+    """The real clock."""
+    return datetime.now(UTC)
+
+
+def create_app(
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    open_session: Callable[[], Session] | None = None,
+) -> Flask:
+    """The web application for ``settings``; ``open_session`` replaces Flask-SQLAlchemy's session in tests."""
+    configure_logging(settings)
+    app = gate.PortalFlask("portal", static_folder=str(STATIC), template_folder=str(TEMPLATES))
+    app.config.from_mapping(_flask_settings(settings))
+    if settings.proxy_hops:
+        hops = settings.proxy_hops
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    db.init_app(app)
+    Bootstrap5(app)
+    https = settings.base_url.startswith("https://")
+    headers.register(app, hosted_pages=headers.hosted_pages_of(settings.stripe_api_base), https=https)
+    signed_in.register(app)
+    edges = gate.Edges(settings, clock, open_session or db.session)
+    gate.register(app, edges, signed_in.viewer)
+    errors.register(app)
+    display.register(app, zone=gate.current_zone, now=gate.current_now)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    gate.check_every_view(app)
+    _prepare_templates(app, settings)
+    return app
+
+
+def configure_logging(settings: Settings) -> None:
+    """One JSON object per line with the request's ids; never a name, an address or what somebody typed."""
+    logging.basicConfig(level=settings.log_level, format="%(message)s")
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level]),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _flask_settings(settings: Settings) -> dict[str, Any]:
+    https = settings.base_url.startswith("https://")
+    host = urlsplit(settings.base_url).hostname
+    return {
+        "SECRET_KEY": settings.secret_key,
+        "SQLALCHEMY_DATABASE_URI": connection_url(settings.web_database_url or settings.database_url or ""),
+        "SQLALCHEMY_ENGINE_OPTIONS": {"pool_pre_ping": True},
+        "SESSION_COOKIE_NAME": "portal",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_SECURE": https,
+        "MAX_CONTENT_LENGTH": LARGEST_REQUEST_BYTES,
+        "MAX_FORM_MEMORY_SIZE": LARGEST_FORM_TEXT_BYTES,
+        "SEND_FILE_MAX_AGE_DEFAULT": STATIC_AGE,
+        "TRUSTED_HOSTS": [host] if settings.is_production else None,
+        # A form lives as long as the sign-in it was made under, not an hour.
+        "WTF_CSRF_TIME_LIMIT": None,
+        "BOOTSTRAP_SERVE_LOCAL": True,
+    }
+
+
+def _prepare_templates(app: Flask, settings: Settings) -> None:
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    known_views = frozenset(app.view_functions)
+    app.jinja_env.globals.update(
+        asset=_asset, livemode=settings.livemode, known_views=known_views, described=forms.described
+    )
+
+    @app.context_processor
+    def for_every_page() -> dict[str, Any]:
+        viewer = g.get("viewer")
+        return {
+            "viewer": viewer,
+            "now": g.get("now"),
+            "menu": nav.menu(viewer.actor, known_views) if viewer else (),
+        }
+
+
+def _asset(filename: str) -> str:
+    return url_for("static", filename=filename, v=_fingerprint(STATIC / filename))
+
+
+@cache
+def _fingerprint(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]

@@ -1,0 +1,173 @@
+"""The gate every request passes: who asks, whether the view is theirs, and one database transaction.
+
+Promises:
+ - Deny by default. A view is reached without sign-in only if it stands in ``ANONYMOUS_VIEWS``; every other view names
+   its rule with ``open_to``, and an app with a view that names none does not start.
+ - A refused page reads as one that does not exist.
+ - ``current_session`` reads for the actor's scope, so a view cannot load what the actor may not see. It commits once,
+   after a view that returns, and rolls back after one that raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+import structlog
+from flask import Flask, Response, current_app, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFProtect
+from sqlalchemy.orm import Session
+
+from portal.access import Actor
+from portal.config import Settings
+from portal.errors import NotFound
+from portal.identity.rules import Viewer
+
+ANONYMOUS_VIEWS = frozenset(
+    {
+        "static",
+        "bootstrap.static",
+        "health.healthz",
+        "health.readyz",
+        "identity.sign_in",
+        "identity.forgotten",
+        "links.link",
+    }
+)
+# Posts by programs that hold no page of ours: each verifies a signature of its own instead.
+SIGNED_POSTS: frozenset[str] = frozenset()
+
+UTC_ZONE = ZoneInfo("UTC")
+
+Rule = Callable[[Actor], bool]
+View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
+
+csrf = CSRFProtect()
+
+
+@dataclass(frozen=True)
+class Edges:
+    """What the wiring hands to views: settings, the clock, and how a session is opened."""
+
+    settings: Settings
+    clock: Callable[[], datetime]
+    open_session: Callable[[], Session]
+
+
+class PortalFlask(Flask):
+    """Flask whose transaction ends with the view, so that a refused commit is answered like any other error."""
+
+    def dispatch_request(self) -> ResponseReturnValue:
+        answer = super().dispatch_request()
+        if "session" in g:
+            g.session.commit()
+        return answer
+
+
+def open_to(rule: Rule) -> Callable[[View], View]:
+    """State who may reach the view: a predicate of the actor. It stands directly above the view function."""
+
+    def mark(view: View) -> View:
+        view.open_to = rule  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def anyone(actor: Actor) -> bool:
+    """Everybody who is signed in; what they see is decided by the query."""
+    return actor.act is None
+
+
+def register(app: Flask, edges: Edges, viewer_of: Callable[[], Viewer | None]) -> None:
+    """Put the gate in front of ``app``; ``viewer_of`` reads the request's sign-in."""
+    app.extensions["portal"] = edges
+
+    @app.before_request
+    def admit() -> ResponseReturnValue | None:
+        g.now = edges.clock()
+        if request.endpoint is None or request.endpoint in ("static", "bootstrap.static"):
+            return None
+        g.viewer = viewer_of()
+        if g.viewer is not None:
+            structlog.contextvars.bind_contextvars(
+                person_id=g.viewer.actor.person_id, organisation_id=g.viewer.actor.organisation_id
+            )
+        if request.endpoint in ANONYMOUS_VIEWS or request.endpoint in SIGNED_POSTS:
+            return None
+        if g.viewer is None:
+            return _to_sign_in()
+        if not vars(app.view_functions[request.endpoint])["open_to"](g.viewer.actor):
+            raise NotFound
+        return None
+
+    @app.teardown_request
+    def end(error: BaseException | None) -> None:
+        session = g.pop("session", None)
+        if session is not None:
+            session.close()
+
+    # After ``admit``, so that a stranger's post is sent to sign in before its token is looked at.
+    csrf.init_app(app)
+
+
+def check_every_view(app: Flask) -> None:
+    """Raise at start if a view neither names its rule nor stands in the list of anonymous ones."""
+    known = ANONYMOUS_VIEWS | SIGNED_POSTS
+    bare = sorted(
+        name for name, view in app.view_functions.items() if name not in known and not hasattr(view, "open_to")
+    )
+    if bare:
+        raise RuntimeError(f"views without open_to(...): {', '.join(bare)}")
+
+
+def current_edges() -> Edges:
+    """The wiring of the running app."""
+    edges: Edges = current_app.extensions["portal"]
+    return edges
+
+
+def current_session() -> Session:
+    """The request's database session."""
+    if "session" not in g:
+        g.session = current_edges().open_session()
+    session: Session = g.session
+    return session
+
+
+def current_viewer() -> Viewer:
+    """Who is signed in, with name, organisation and zone; only views behind the gate ask."""
+    viewer: Viewer | None = g.get("viewer")
+    if viewer is None:
+        raise NotFound
+    return viewer
+
+
+def current_actor() -> Actor:
+    """The actor of the request: the one signed in, or the one a mailed link makes."""
+    actor: Actor | None = g.get("link_actor")
+    return actor or current_viewer().actor
+
+
+def current_now() -> datetime:
+    """The one instant of this request."""
+    now: datetime = g.now
+    return now
+
+
+def current_zone() -> ZoneInfo:
+    """The zone times are shown in: the viewer's, or UTC for a stranger."""
+    viewer: Viewer | None = g.get("viewer")
+    return viewer.zone if viewer else UTC_ZONE
+
+
+def _to_sign_in() -> ResponseReturnValue:
+    if request.method in ("GET", "HEAD"):
+        wanted = request.full_path.rstrip("?") if request.path != "/" else None
+        return redirect(url_for("identity.sign_in", next=wanted), code=303)
+    # A form sent after the session ended: the typed text is still in the page the browser goes back to.
+    return Response(render_template("errors/signed_out.html"), status=401)

@@ -1,0 +1,224 @@
+"""Sign in and out, a forgotten password, an invitation, and one's own security page."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+from uuid import UUID
+from zoneinfo import available_timezones
+
+from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from wtforms import SelectField
+
+from portal.identity import actions, people, queries, rules
+from portal.identity.links import OpenLink
+from portal.web import links, signed_in
+from portal.web.forms import Form, email_field, line_field, page, password_field, refusals_of
+from portal.web.gate import anyone, current_actor, current_now, current_session, current_viewer, open_to
+
+blueprint = Blueprint("identity", __name__)
+
+PASSWORD_HELP = f"At least {rules.PASSWORD_SHORTEST} characters. A few unrelated words are easy to remember."
+NO_FIT = "Address and password do not fit. Check both, or choose a new password by mail."
+EMPTY_NAME = "Say how others should call you."
+# Zones named after a place; the rest of the list are old abbreviations.
+ZONES = tuple(
+    sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "US/", "posix")))
+)
+
+
+def zone_field() -> SelectField:
+    """The zone a person's times are shown in."""
+    return SelectField("Time zone", choices=["UTC", *ZONES])
+
+
+class SignInForm(Form):
+    email = email_field(autocomplete="username")
+    password = password_field()
+
+
+class ForgottenForm(Form):
+    email = email_field(autocomplete="username")
+
+
+class ResetForm(Form):
+    password = password_field("New password", new=True)
+
+
+class InvitationForm(Form):
+    name = line_field("Your name", required=EMPTY_NAME, limit=100, render_kw={"autocomplete": "name"})
+    zone = zone_field()
+    password = password_field(new=True)
+
+
+class ProfileForm(Form):
+    name = line_field("Your name", required=EMPTY_NAME, limit=100, render_kw={"autocomplete": "name"})
+    phone = line_field("Phone", limit=40, render_kw={"autocomplete": "tel", "inputmode": "tel"})
+    zone = zone_field()
+
+
+class PasswordForm(Form):
+    old = password_field("Present password")
+    password = password_field("New password", new=True)
+
+
+@blueprint.route("/sign-in", methods=["GET", "POST"])
+def sign_in() -> ResponseReturnValue:
+    form = SignInForm()
+    if form.validate_on_submit():
+        token = actions.sign_in(
+            current_session(),
+            email=form.email.data,
+            password=form.password.data,
+            browser=signed_in.browser(),
+            now=current_now(),
+        )
+        if token:
+            signed_in.begin(token)
+            return redirect(_wanted_page(), code=303)
+        form.refusal = NO_FIT
+    return page("identity/sign_in.html", form)
+
+
+@blueprint.post("/sign-out")
+@open_to(anyone)
+def sign_out() -> ResponseReturnValue:
+    actions.sign_out(current_session(), current_viewer(), current_now())
+    signed_in.end()
+    answer = make_response(redirect(url_for("identity.sign_in"), code=303))
+    # Pages kept for the Back button would otherwise still be there for the next person at this screen.
+    answer.headers["Clear-Site-Data"] = '"cache"'
+    return answer
+
+
+@blueprint.post("/acting-for")
+@open_to(anyone)
+def switch_organisation() -> ResponseReturnValue:
+    token = actions.switch_organisation(
+        current_session(),
+        current_viewer(),
+        request.form.get("membership_id", 0, type=int),
+        browser=signed_in.browser(),
+        now=current_now(),
+    )
+    signed_in.begin(token)
+    return redirect(url_for("today.today"), code=303)
+
+
+@blueprint.route("/forgotten-password", methods=["GET", "POST"])
+def forgotten() -> ResponseReturnValue:
+    form = ForgottenForm()
+    if form.validate_on_submit():
+        actions.ask_for_reset(current_session(), email=form.email.data, browser=signed_in.browser(), now=current_now())
+        return render_template("identity/reset_sent.html")
+    return page("identity/forgotten.html", form)
+
+
+@links.act(actions.RESET_ACT)
+def reset(link: OpenLink) -> ResponseReturnValue:
+    form = ResetForm()
+    if form.validate_on_submit():
+        with refusals_of(form):
+            actions.reset_password(current_session(), link, form.password.data, current_now())
+            signed_in.end()
+            return links.done(
+                "Your password is changed",
+                "Every browser that was signed in with the old one is signed out.",
+                url_for("identity.sign_in"),
+                "Sign in",
+            )
+    return page("identity/reset.html", form, link=link, password_help=PASSWORD_HELP)
+
+
+@links.act(people.INVITATION_ACT)
+def invitation(link: OpenLink) -> ResponseReturnValue:
+    found = people.invitation_of(current_session(), link)
+    form = InvitationForm(name=found.display_name)
+    if form.validate_on_submit():
+        with refusals_of(form):
+            newcomer = people.Newcomer(form.name.data, form.password.data, form.zone.data)
+            membership = people.accept_invitation(current_session(), link, newcomer, current_now())
+            token = actions.open_first_session(
+                current_session(), membership, browser=signed_in.browser(), now=current_now()
+            )
+            signed_in.begin(token)
+            return redirect(url_for("today.today"), code=303)
+    return page("identity/invitation.html", form, link=link, invitation=found, password_help=PASSWORD_HELP)
+
+
+@blueprint.get("/security")
+@open_to(anyone)
+def security() -> ResponseReturnValue:
+    return _security_page(_profile_form(), PasswordForm(formdata=None))
+
+
+@blueprint.post("/security/profile")
+@open_to(anyone)
+def change_profile() -> ResponseReturnValue:
+    form = _profile_form()
+    if form.validate_on_submit():
+        actions.change_profile(
+            current_session(), current_actor(), name=form.name.data, phone=form.phone.data or "", zone=form.zone.data
+        )
+        flash("Saved.", "good")
+        return redirect(url_for("identity.security"), code=303)
+    return _security_page(form, PasswordForm(formdata=None))
+
+
+@blueprint.post("/security/password")
+@open_to(anyone)
+def change_password() -> ResponseReturnValue:
+    form = PasswordForm()
+    if form.validate_on_submit():
+        with refusals_of(form):
+            fits = actions.change_password(
+                current_session(), current_viewer(), old=form.old.data, new=form.password.data, now=current_now()
+            )
+            if not fits:
+                form.old.errors = ["This is not your present password."]
+                return _security_page(_profile_form(), form)
+            flash("Your password is changed. Other browsers are signed out.", "good")
+            return redirect(url_for("identity.security"), code=303)
+    return _security_page(_profile_form(), form)
+
+
+@blueprint.post("/security/sessions/<uuid:session_id>/revocation")
+@open_to(anyone)
+def revoke_session(session_id: UUID) -> ResponseReturnValue:
+    actions.revoke_session(current_session(), current_actor(), session_id, current_now())
+    flash("That browser is signed out.", "good")
+    return redirect(url_for("identity.security"), code=303)
+
+
+@blueprint.post("/security/sessions/revocation")
+@open_to(anyone)
+def revoke_other_sessions() -> ResponseReturnValue:
+    actions.revoke_other_sessions(current_session(), current_viewer(), current_now())
+    flash("Every other browser is signed out.", "good")
+    return redirect(url_for("identity.security"), code=303)
+
+
+def _profile_form() -> ProfileForm:
+    person = queries.own_person(current_session(), current_actor())
+    return ProfileForm(name=person.display_name, phone=person.phone, zone=person.zone)
+
+
+def _security_page(profile: ProfileForm, password: PasswordForm) -> ResponseReturnValue:
+    sessions = queries.live_sessions(current_session(), current_actor(), current_now())
+    status = 422 if profile.errors or profile.is_refused or password.errors or password.is_refused else 200
+    body = render_template(
+        "identity/security.html",
+        profile=profile,
+        password=password,
+        password_help=PASSWORD_HELP,
+        sessions=sessions,
+    )
+    return body, status
+
+
+def _wanted_page() -> str:
+    """The page asked for before signing in: a path of this site, or the first page."""
+    wanted = request.args.get("next", "")
+    parts = urlsplit(wanted.replace("\\", "/"))
+    is_own = wanted.startswith("/") and not wanted.startswith("//") and not parts.netloc and not parts.scheme
+    return wanted if is_own and wanted.isprintable() else url_for("today.today")

@@ -1,0 +1,68 @@
+"""Fixtures of page tests: the app on this test's database, a clock, browsers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from portal.access import Actor
+from portal.app import create_app
+from portal.config import Settings
+from portal.db import open_session
+from portal.identity import actions
+from portal.identity.actions import Browser as BrowserName
+from tests.support.cast import Cast
+from tests.support.sign_in import give_password, membership_of
+from tests.web.support.client import Browser, Clock
+
+Visit = Callable[[Actor], Browser]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def app(settings: Settings, web_engine: Engine, clock: Clock) -> Flask:
+    return create_app(settings, clock=clock, open_session=lambda: open_session(web_engine))
+
+
+@pytest.fixture
+def nobody(app: Flask) -> Browser:
+    """A browser in which nobody is signed in."""
+    return Browser(app, app.test_client())
+
+
+@pytest.fixture
+def visit(app: Flask, work_session: Session, clock: Clock) -> Visit:
+    """A browser signed in as one of the cast, without the password's tenth of a second."""
+
+    def sign_in_as(actor: Actor) -> Browser:
+        place = membership_of(work_session, actor)
+        name = BrowserName(address="127.0.0.1", user_agent="Test")
+        token = actions.open_first_session(work_session, place, browser=name, now=clock())
+        work_session.commit()
+        browser = Browser(app, app.test_client())
+        with browser.client.session_transaction() as cookie:
+            cookie.update(_user_id=token, _fresh=True)
+        return browser
+
+    return sign_in_as
+
+
+@pytest.fixture
+def member_id(work_session: Session) -> Callable[[Actor], int]:
+    """The id of an actor's membership."""
+    return lambda actor: membership_of(work_session, actor).id
+
+
+@pytest.fixture
+def let_in(cast: Cast, work_session: Session) -> None:
+    """Ana, Tom and Sam may sign in with ``PASSWORD``."""
+    for actor in (cast.ana, cast.tom, cast.sam):
+        give_password(work_session, actor)
