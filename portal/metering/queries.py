@@ -1,0 +1,140 @@
+"""Reads of worked time, always scoped by the actor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Select, exists, select
+from sqlalchemy.orm import Session
+
+from portal.access import Actor, Audience, Side
+from portal.cases.models import SupportCase
+from portal.errors import NotFound
+from portal.metering.models import RunningTimer, TimeApproval, TimeEntry, TimeReversal
+
+PAGE = 50
+
+
+@dataclass(frozen=True)
+class EntryState:
+    """An entry with what became of it; live means not reversed."""
+
+    entry: TimeEntry
+    approved_at: datetime | None
+    reversal: TimeReversal | None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the entry still counts."""
+        return self.reversal is None
+
+    @property
+    def is_approved(self) -> bool:
+        """Whether somebody else said it is right."""
+        return self.approved_at is not None
+
+
+@dataclass(frozen=True)
+class RunningWork:
+    """The actor's running timer with the name of its case, if it has one yet."""
+
+    timer: RunningTimer
+    case_name: str | None
+    case_title: str | None
+
+
+def running_work(session: Session, actor: Actor) -> RunningWork | None:
+    """What the actor's timer runs on; None when nothing runs."""
+    row = session.execute(
+        select(RunningTimer, SupportCase.name, SupportCase.title)
+        .outerjoin(SupportCase, SupportCase.id == RunningTimer.case_id)
+        .where(RunningTimer.person_id == actor.person_id, RunningTimer.organisation_id == actor.organisation_id)
+    ).one_or_none()
+    return RunningWork(row[0], row[1], row[2]) if row is not None else None
+
+
+def entry(session: Session, actor: Actor, entry_id: int) -> EntryState:
+    """One entry of the actor's company. *Raises*: NotFound."""
+    found = _states(
+        session, _entries().where(TimeEntry.id == entry_id, TimeEntry.organisation_id == actor.organisation_id)
+    )
+    if not found:
+        raise NotFound()
+    return found[0]
+
+
+def entries_of_case(session: Session, actor: Actor, case_id: int) -> Sequence[EntryState]:
+    """Every entry of a case that the actor may read, in order of work, reversed ones included."""
+    statement = _entries().where(TimeEntry.case_id == case_id)
+    if actor.side is Side.CUSTOMER:
+        statement = statement.where(TimeEntry.audience == Audience.CUSTOMER)
+    return _states(session, statement.order_by(TimeEntry.started_at, TimeEntry.id))
+
+
+def timesheet(
+    session: Session, actor: Actor, *, worker_id: int, from_at: datetime, until_at: datetime
+) -> Sequence[EntryState]:
+    """A worker's entries that start in [from_at, until_at), in order; only of the actor's own company."""
+    statement = _entries().where(
+        TimeEntry.organisation_id == actor.organisation_id,
+        TimeEntry.person_id == worker_id,
+        TimeEntry.started_at >= from_at,
+        TimeEntry.started_at < until_at,
+    )
+    return _states(session, statement.order_by(TimeEntry.started_at, TimeEntry.id))
+
+
+def awaiting_approval(session: Session, actor: Actor, limit: int = PAGE) -> Sequence[TimeEntry]:
+    """Live entries of the actor's company that nobody has approved, oldest first; the actor's own left out."""
+    return session.scalars(
+        select(TimeEntry)
+        .where(
+            TimeEntry.organisation_id == actor.organisation_id,
+            TimeEntry.person_id != actor.person_id,
+            _not_reversed(),
+            ~exists().where(TimeApproval.entry_id == TimeEntry.id),
+        )
+        .order_by(TimeEntry.started_at, TimeEntry.id)
+        .limit(limit)
+    ).all()
+
+
+def approved_entries(session: Session, case_id: int) -> Sequence[TimeEntry]:
+    """The live, approved entries of a case in order of work: what billing rates."""
+    return session.scalars(
+        select(TimeEntry)
+        .join(TimeApproval, TimeApproval.entry_id == TimeEntry.id)
+        .where(TimeEntry.case_id == case_id, _not_reversed())
+        .order_by(TimeEntry.started_at, TimeEntry.id)
+    ).all()
+
+
+def has_unapproved(session: Session, case_id: int) -> bool:
+    """Whether live work on the case still waits for approval."""
+    waiting = exists().where(
+        TimeEntry.case_id == case_id, _not_reversed(), ~exists().where(TimeApproval.entry_id == TimeEntry.id)
+    )
+    return bool(session.scalar(select(waiting)))
+
+
+def runs_on(session: Session, case_id: int) -> bool:
+    """Whether anybody's timer runs on the case."""
+    return bool(session.scalar(select(exists().where(RunningTimer.case_id == case_id))))
+
+
+def _entries() -> Select[tuple[TimeEntry, datetime, TimeReversal]]:
+    return (
+        select(TimeEntry, TimeApproval.approved_at, TimeReversal)
+        .outerjoin(TimeApproval, TimeApproval.entry_id == TimeEntry.id)
+        .outerjoin(TimeReversal, TimeReversal.entry_id == TimeEntry.id)
+    )
+
+
+def _states(session: Session, statement: Select[tuple[TimeEntry, datetime, TimeReversal]]) -> Sequence[EntryState]:
+    return [EntryState(*row) for row in session.execute(statement)]
+
+
+def _not_reversed() -> ColumnElement[bool]:
+    return ~exists().where(TimeReversal.entry_id == TimeEntry.id)
