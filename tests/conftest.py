@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from portal.config import Settings
 from portal.db import WEB_ROLE, WORK_ROLE, Scope, engine_for, open_session
-from tests.support.cast import Cast, build_cast
+from tests.support.cast import Cast, build_cast, recast
 from tests.support.database import PREFIX, Cluster, running_cluster
 from tests.support.shared_connection import SharedConnection
 
@@ -43,10 +43,31 @@ def _shared(cluster: Cluster) -> Iterator[SharedConnection]:
     cluster.drop(name)
 
 
+@pytest.fixture(scope="session")
+def _shared_with_cast(cluster: Cluster) -> Iterator[tuple[SharedConnection, Cast]]:
+    name = f"{PREFIX}_cast_{os.getpid()}"
+    url = cluster.clone(name)
+    engine = engine_for(url)
+    with open_session(engine) as session:
+        stored = build_cast(session)
+        # The jobs of making the cast are no part of any test.
+        session.execute(text("DELETE FROM procrastinate_jobs"))
+        session.commit()
+    engine.dispose()
+    connection = SharedConnection(url)
+    yield connection, stored
+    connection.close()
+    cluster.drop(name)
+
+
 @pytest.fixture
-def shared_connection(_shared: SharedConnection) -> Iterator[SharedConnection]:
-    yield _shared
-    _shared.undo_everything()
+def shared_connection(request: pytest.FixtureRequest) -> Iterator[SharedConnection]:
+    if "cast" in request.fixturenames:
+        shared, _ = request.getfixturevalue("_shared_with_cast")
+    else:
+        shared = request.getfixturevalue("_shared")
+    yield shared
+    shared.undo_everything()
 
 
 @pytest.fixture
@@ -101,11 +122,9 @@ def web_session(web_engine: Engine) -> Iterator[Callable[[Scope | None], Session
 
 
 @pytest.fixture
-def cast(work_session: Session) -> Cast:
-    """The fixed cast, stored and committed for the length of the test."""
-    stored = build_cast(work_session)
-    work_session.commit()
-    return stored
+def cast(_shared_with_cast: tuple[SharedConnection, Cast], work_session: Session) -> Cast:
+    """The fixed cast, stored once per process; its rows belong to ``work_session``."""
+    return recast(work_session, _shared_with_cast[1])
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Meridian Audio, Alpen Haustechnik and Schule am Park have nothing to do with it:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from portal.access import Actor, Role, Side
 from portal.contracts import actions as contracts
 from portal.contracts import queries as contracts_queries
 from portal.contracts.models import DocumentVersion, PlanChoice
+from portal.db import Base
 from portal.directory import actions as directory
 from portal.directory.actions import NewOrganisation, NewSystem
 from portal.directory.models import Organisation, ProductLine, Site, System
@@ -157,6 +158,16 @@ def build_cast(session: Session, now: datetime = NOW) -> Cast:
         agreement_version=agreement_version,
         plan_choice=plan_choice,
     )
+
+
+def recast(session: Session, cast: Cast) -> Cast:
+    """The same cast with its rows loaded by ``session``."""
+    rows = {
+        field.name: session.get_one(type(value), value.id)
+        for field in fields(cast)
+        if isinstance(value := getattr(cast, field.name), Base)
+    }
+    return replace(cast, **rows)
 
 
 def add_person(session: Session, organisation: Organisation, name: str, *roles: Role) -> Actor:
