@@ -1,12 +1,11 @@
-"""The one wiring place: settings and edges in, a Flask app out. Nothing else builds an app.
+"""The one wiring place: settings and edges in, the web application or the worker's edges out.
 
-The edges are arguments: the clock and how a database session is opened. Tests hand in their own.
+The edges are arguments: the clock, how a database session is opened, Stripe, mail, files. Tests hand in their own.
 """
 
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import structlog
 from flask import Flask, g, url_for
 from flask_bootstrap import Bootstrap5
 from jinja2 import StrictUndefined
@@ -22,8 +20,9 @@ from sqlalchemy.orm import Session
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal.config import STATIC, TEMPLATES, Settings
-from portal.db import connection_url, db
+from portal.db import connection_url, db, engine_for
 from portal.web import display, errors, forms, gate, headers, health, identity, links, nav, people, signed_in, today
+from portal.worker.registry import Edges as WorkerEdges
 
 BLUEPRINTS = (
     health.blueprint,
@@ -52,7 +51,6 @@ def create_app(
     open_session: Callable[[], Session] | None = None,
 ) -> Flask:
     """The web application for ``settings``; ``open_session`` replaces Flask-SQLAlchemy's session in tests."""
-    configure_logging(settings)
     app = gate.PortalFlask("portal", static_folder=str(STATIC), template_folder=str(TEMPLATES))
     app.config.from_mapping(_flask_settings(settings))
     if settings.proxy_hops:
@@ -74,20 +72,17 @@ def create_app(
     return app
 
 
-def configure_logging(settings: Settings) -> None:
-    """One JSON object per line with the request's ids; never a name, an address or what somebody typed."""
-    logging.basicConfig(level=settings.log_level, format="%(message)s")
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level]),
-        cache_logger_on_first_use=False,
-    )
+def create_worker(
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    gateway: Any = None,
+    mailer: Any = None,
+    files: Any = None,
+) -> WorkerEdges:
+    """What the worker's tasks are given for ``settings``."""
+    engine = engine_for(settings.work_database_url or "")
+    return WorkerEdges(settings, engine, clock, gateway, mailer, files)
 
 
 def _flask_settings(settings: Settings) -> dict[str, Any]:
