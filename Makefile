@@ -44,7 +44,7 @@ clean:
 $(INSTALLED): requirements.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || $(PYTHON) -m venv --clear --without-pip $(VENV)
 	@pip="$(BIN)/python -m pip"; $$pip --version >/dev/null 2>&1 || pip="$(PYTHON) -m pip --python $(BIN)/python"; \
-		set -ex; \
+		set -e; echo "Installing what requirements.txt names into $(VENV) ..."; \
 		$$pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt; \
-		$$pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+		$$pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
