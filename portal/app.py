@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal.config import STATIC, TEMPLATES, Settings
-from portal.db import connection_url, db, engine_for
+from portal.db import ENGINE_OPTIONS, connection_url, db, engine_for
 from portal.web import display, errors, forms, gate, headers, health, identity, links, nav, people, signed_in, today
 from portal.worker.registry import Edges as WorkerEdges
 
@@ -91,7 +91,7 @@ def _flask_settings(settings: Settings) -> dict[str, Any]:
     return {
         "SECRET_KEY": settings.secret_key,
         "SQLALCHEMY_DATABASE_URI": connection_url(settings.web_database_url or settings.database_url or ""),
-        "SQLALCHEMY_ENGINE_OPTIONS": {"pool_pre_ping": True},
+        "SQLALCHEMY_ENGINE_OPTIONS": dict(ENGINE_OPTIONS),
         "SESSION_COOKIE_NAME": "portal",
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import structlog
@@ -11,6 +18,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import text
 
 from portal.cli import main
+from portal.config import ROOT, Settings
 from portal.db import engine_for
 
 
@@ -50,3 +58,48 @@ def test_every_bad_setting_is_named_when_a_command_starts(tmp_path):
     assert "LOG_LEVEL" in refused.stderr
     assert "PROXY_HOPS" in refused.stderr
     assert "Traceback" not in refused.output
+
+
+@contextmanager
+def process(settings: Settings, *arguments: str) -> Iterator[subprocess.Popen]:
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "DATABASE_URL": settings.database_url,
+        "INSTANCE_DIR": str(settings.instance_dir),
+        "SECRET_KEY": settings.secret_key,
+    }
+    command = [sys.executable, "-m", "portal.cli", *arguments]
+    started = subprocess.Popen(command, env=environ, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    try:
+        yield started
+    finally:
+        started.send_signal(signal.SIGINT)
+        started.communicate(timeout=30)
+
+
+def next_event(started: subprocess.Popen, prefix: str) -> str:
+    for line in started.stderr:
+        event = json.loads(line)["event"]
+        if event.startswith(prefix):
+            return event
+    raise AssertionError(f"the process ended before it said {prefix!r}")
+
+
+def test_serve_answers_and_is_ready_when_the_database_is_migrated(committed_database):
+    with process(committed_database.settings, "serve", "--bind", "127.0.0.1:0", "--workers", "1") as started:
+        address = next_event(started, "Listening at: ").split()[2]
+        for page, status in (("healthz", "alive"), ("readyz", "ready")):
+            with urllib.request.urlopen(f"{address}/{page}", timeout=30) as answer:
+                assert json.load(answer)["status"] == status
+    assert started.returncode == 0
+
+
+def test_work_ends_when_no_job_is_due(committed_database):
+    done = run(
+        "work",
+        "--until-empty",
+        DATABASE_URL=committed_database.settings.database_url,
+        INSTANCE_DIR=str(committed_database.settings.instance_dir),
+    )
+    assert done.exit_code == 0, done.output
