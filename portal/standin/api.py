@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import Request, Response
 
-from portal.standin import http, idempotency, objects
+from portal.standin import accounts, http, idempotency, objects
 from portal.standin.endpoints import Call, Endpoint, find_endpoint
 from portal.standin.faults import Fault, Faults
 from portal.standin.idempotency import KeptAnswer, Key, KeysInUse
@@ -98,7 +98,7 @@ def _execute(
         desk.state,
         desk.public_url,
         given,
-        account=request.headers.get("Stripe-Account", ""),
+        account=_account(desk.state, endpoint, request),
         request_id=request_id,
         idempotency_key=key.text if key else None,
         path=request.path,
@@ -119,6 +119,17 @@ def _execute(
     except Refusal as refusal:
         refused = _answer_of(refusal, request_id)
         return _commit(desk.state, key, lambda: refused) if refusal.kept else refused
+
+
+def _account(state: State, endpoint: Endpoint, request: Request) -> str:
+    """The connected account that the call is made for, or none. Raises: Refusal for one that is not ours."""
+    account_id = request.headers.get("Stripe-Account", "")
+    if account_id and objects.find(state, accounts.KIND, account_id) is None:
+        message = f"The provided key does not have access to account '{account_id}' (or that account does not exist)."
+        raise Refusal(403, message, code="account_invalid")
+    if account_id and not endpoint.for_accounts:
+        raise Refusal(400, "The stand-in answers this address for the platform only.", param="Stripe-Account")
+    return account_id
 
 
 def _commit(state: State, key: Key | None, effect: Callable[[], KeptAnswer]) -> KeptAnswer:

@@ -215,19 +215,15 @@ MONEY_IN = {
     "metadata": metadata(),
     "statement_descriptor": text(longest=22),
 }
+LIST_TRANSACTIONS = {**PAGING, "currency": currency_code(), "payout": text(), "source": text(), "type": text()}
 ENDPOINTS = (
-    Endpoint("GET", "/v1/balance", retrieve_balance),
-    Endpoint(
-        "GET",
-        "/v1/balance_transactions",
-        list_transactions,
-        {**PAGING, "currency": currency_code(), "payout": text(), "source": text(), "type": text()},
-    ),
-    Endpoint("GET", "/v1/balance_transactions/<id>", retrieve_transaction),
+    Endpoint("GET", "/v1/balance", retrieve_balance, for_accounts=True),
+    Endpoint("GET", "/v1/balance_transactions", list_transactions, LIST_TRANSACTIONS, for_accounts=True),
+    Endpoint("GET", "/v1/balance_transactions/<id>", retrieve_transaction, for_accounts=True),
     Endpoint("POST", "/v1/topups", create_topup, {**MONEY_IN, "transfer_group": text()}),
     Endpoint("GET", "/v1/topups", list_topups, {**PAGING, "status": text()}),
     Endpoint("GET", "/v1/topups/<id>", retrieve_topup),
-    Endpoint("POST", "/v1/payouts", create_payout, MONEY_IN),
-    Endpoint("GET", "/v1/payouts", list_payouts, {**PAGING, "status": text()}),
-    Endpoint("GET", "/v1/payouts/<id>", retrieve_payout),
+    Endpoint("POST", "/v1/payouts", create_payout, MONEY_IN, for_accounts=True),
+    Endpoint("GET", "/v1/payouts", list_payouts, {**PAGING, "status": text()}, for_accounts=True),
+    Endpoint("GET", "/v1/payouts/<id>", retrieve_payout, for_accounts=True),
 )

@@ -77,7 +77,11 @@ class Courier:
 def attempt(state: State, delivery_id: int) -> bool:
     """One try; the outcome is on the row."""
     sql = "SELECT event_id, endpoint, attempts, created_at FROM delivery WHERE id = ?"
-    event_id, endpoint, attempts, created_at = state.rows(sql, delivery_id)[0]
+    found = state.rows(sql, delivery_id)
+    if not found:
+        # A reset emptied the queue meanwhile.
+        return False
+    event_id, endpoint, attempts, created_at = found[0]
     target = state.setting(f"endpoint_{endpoint}", {})
     answer, accepted = _post(state, event_id, target)
     if accepted:
@@ -149,14 +153,20 @@ def _post(state: State, event_id: str, target: dict[str, Any]) -> tuple[str, boo
         "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
         "Stripe-Signature": signature(body, target.get("secrets", []), int(time.time())),
     }
-    url = urlsplit(target["url"])
+    try:
+        status = _send(target["url"], body, headers)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return f"no answer: {type(error).__name__}", False
+    return str(status), 200 <= status < 300
+
+
+def _send(address: str, body: bytes, headers: dict[str, str]) -> int:
+    """The status of the answer. Redirections are not followed: Stripe counts them as refusals."""
+    url = urlsplit(address)
     kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
     connection = kind(url.netloc, timeout=ANSWER_TIMEOUT_SECONDS)
     try:
         connection.request("POST", url.path + (f"?{url.query}" if url.query else ""), body, headers)
-        status = connection.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
-        return f"no answer: {type(error).__name__}", False
+        return connection.getresponse().status
     finally:
         connection.close()
-    return str(status), 200 <= status < 300

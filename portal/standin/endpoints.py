@@ -27,10 +27,13 @@ class Call:
 
 @dataclass(frozen=True)
 class Endpoint:
+    """``for_accounts``: also answers for a connected account named in the Stripe-Account header."""
+
     method: str
     pattern: str
     handler: Callable[..., Body]
     fields: Fields = field(default_factory=dict)
+    for_accounts: bool = False
 
     def match(self, method: str, path: str) -> tuple[str, ...] | None:
         """The variable parts of the path, in order, or None when it is another endpoint's."""

@@ -4,8 +4,7 @@ Recording an event queues its delivery in the same transaction, when an address 
 """
 
 import copy
-import operator
-from typing import Any
+import re
 
 from portal.standin import objects
 from portal.standin.endpoints import API_VERSION, Call, Endpoint
@@ -16,7 +15,9 @@ from portal.standin.state import State
 
 SNAPSHOT, THIN = "snapshot", "thin"
 MOST_TYPES = 20
-COMPARISONS = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
+UNDELIVERED = "SELECT 1 FROM delivery WHERE event_id = object.id AND status <> 'delivered'"
+# A star at the end of a type stands for the rest of it.
+EVENT_TYPE = re.compile(r"[a-z0-9_.]*\*?")
 
 
 def record(call: Call, event_type: str, body: Body, *, previous: Body | None = None, account: str = "") -> Body:
@@ -87,15 +88,13 @@ def list_events(call: Call) -> Body:
     if given.get("type") and given.get("types"):
         raise bad_parameter("You may pass either `type` or `types`, not both.", "types")
     wanted = given.get("types") or ([given["type"]] if given.get("type") else [])
-    success = given.get("delivery_success")
-    if not wanted and success is None:
-        found = objects.page(call.state, "event", given, url="/v1/events")
-    else:
-        bodies = objects.every(call.state, "event")[::-1]
-        chosen = [
-            event for event in bodies if _wanted(call.state, event, wanted, success=success) and _within(event, given)
-        ]
-        found = objects.page_of(chosen, given, "/v1/events")
+    if not all(EVENT_TYPE.fullmatch(pattern) for pattern in wanted):
+        raise bad_parameter("Invalid event type.", "types")
+    conditions = ["json_extract(body, '$.type') GLOB ?"] * len(wanted)
+    sql = f"({' OR '.join(conditions)})" if conditions else "1"
+    if given.get("delivery_success") is not None:
+        sql += f" AND {'NOT' if given['delivery_success'] else ''} EXISTS ({UNDELIVERED})"
+    found = objects.page(call.state, "event", given, url="/v1/events", also=(sql, wanted))
     found["data"] = [_with_pending(call.state, event) for event in found["data"]]
     return found
 
@@ -152,21 +151,6 @@ def _queue(state: State, event_id: str, endpoint: str) -> None:
 
 def _with_pending(state: State, event: Body) -> Body:
     return {**event, "pending_webhooks": pending_deliveries(state, event["id"])}
-
-
-def _wanted(state: State, event: Body, types: list[str], *, success: bool | None) -> bool:
-    if types and not any(_type_matches(event["type"], pattern) for pattern in types):
-        return False
-    return success is None or (pending_deliveries(state, event["id"]) == 0) == success
-
-
-def _type_matches(event_type: str, pattern: str) -> bool:
-    return event_type == pattern or (pattern.endswith("*") and event_type.startswith(pattern[:-1]))
-
-
-def _within(event: Body, given: dict[str, Any]) -> bool:
-    created = int(event["created"])
-    return all(COMPARISONS[bound](created, moment) for bound, moment in (given.get("created") or {}).items())
 
 
 V1_LIST = {**PAGING, "type": text(), "types": many(text(), most=MOST_TYPES), "delivery_success": boolean()}

@@ -164,6 +164,8 @@ def _unit(call: Call, fixed_currency: str | None) -> tuple[Decimal, str, str | N
     if sum(ways) != 1:
         message = "You must pass exactly one of `amount`, `unit_amount_decimal` and `pricing`."
         raise bad_parameter(message, "amount", code="parameter_missing")
+    if given.get("quantity") is not None and given.get("quantity_decimal") is not None:
+        raise bad_parameter("Pass only one of `quantity` and `quantity_decimal`.", "quantity")
     if given.get("amount") is not None and (given.get("quantity") or given.get("quantity_decimal")):
         raise bad_parameter("`amount` cannot be combined with a quantity.", "quantity")
     if price_id:

@@ -79,11 +79,18 @@ def every(state: State, kind: str, account: str = "", **equal: Any) -> list[Body
 
 
 def page(
-    state: State, kind: str, parameters: Mapping[str, Any], *, url: str, account: str = "", equal: Body | None = None
+    state: State,
+    kind: str,
+    parameters: Mapping[str, Any],
+    *,
+    url: str,
+    account: str = "",
+    equal: Body | None = None,
+    also: tuple[str, list[Any]] = ("1", []),
 ) -> Body:
-    """One page, newest first. *Shape*: Stripe's list object with has_more."""
-    sql: list[str] = ["kind = ? AND account = ?"]
-    values: list[Any] = [kind, account]
+    """One page, newest first; ``also`` is one more condition in SQL. *Shape*: Stripe's list object with has_more."""
+    sql: list[str] = ["kind = ? AND account = ?", f"({also[0]})"]
+    values: list[Any] = [kind, account, *also[1]]
     for path, wanted in (equal or {}).items():
         if wanted is not None:
             sql.append(f"json_extract(body, '$.{path}') = ?")

@@ -7,7 +7,7 @@ unsets an optional value and reads as None.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from portal.standin.refusals import bad_parameter
@@ -17,6 +17,9 @@ LONGEST_METADATA_KEY = 40
 LONGEST_METADATA_VALUE = 500
 LONGEST_TEXT = 5000
 LARGEST_AMOUNT = 99_999_999_99
+WHOLE = re.compile(r"-?[0-9]{1,15}")
+# Stripe takes at most twelve decimal places.
+EXACT = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,12})?")
 RANGE_BOUNDS = ("gt", "gte", "lt", "lte")
 
 
@@ -71,12 +74,9 @@ def currency_code(*, required: bool = False) -> Field:
 
 def integer(least: int | None = None, most: int = LARGEST_AMOUNT, *, required: bool = False) -> Field:
     def read(value: Any, path: str) -> int:
-        try:
-            number = int(str(value)) if not isinstance(value, bool) else None
-        except ValueError:
-            number = None
-        if number is None:
+        if not WHOLE.fullmatch(str(value)):
             raise bad_parameter(f"Invalid integer: {value}", path, code="parameter_invalid_integer")
+        number = int(str(value))
         if least is not None and number < least:
             message = f"This value must be greater than or equal to {least}."
             raise bad_parameter(message, path, code="parameter_invalid_integer")
@@ -89,13 +89,9 @@ def integer(least: int | None = None, most: int = LARGEST_AMOUNT, *, required: b
 
 def decimal_number(*, required: bool = False) -> Field:
     def read(value: Any, path: str) -> Decimal:
-        try:
-            number = Decimal(str(value))
-        except InvalidOperation:
-            number = Decimal("NaN")
-        if not number.is_finite() or number.as_tuple().exponent < -12:  # type: ignore[operator]
+        if not EXACT.fullmatch(str(value)):
             raise bad_parameter(f"Invalid decimal: {value}", path, code="parameter_invalid_decimal")
-        return number
+        return Decimal(str(value))
 
     return Field(read, required)
 

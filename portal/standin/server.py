@@ -71,7 +71,7 @@ def create_app(desk: Desk, courier: Courier) -> Flask:
     def answer(rest: str) -> Response:
         return api.answer(desk, request)
 
-    methods = ["GET", "POST", "DELETE"]
+    methods = ["GET", "POST", "DELETE", "PUT", "PATCH"]
     app.add_url_rule("/v1/<path:rest>", "v1", answer, methods=methods, provide_automatic_options=False)
     app.add_url_rule("/v2/<path:rest>", "v2", answer, methods=methods, provide_automatic_options=False)
     app.register_error_handler(InternalServerError, _failed)

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 import stripe
 
-from tests.standin.builders import an_open_invoice
+from tests.standin.builders import an_active_account, an_open_invoice
 
 
 def raw(standin, method, path, body="", **headers):
@@ -124,3 +124,15 @@ def test_nothing_private_leaves_the_stand_in(standin, client):
 def test_live_mode_is_never_claimed(client):
     assert an_open_invoice(client).livemode is False
     assert client.v1.balance.retrieve().livemode is False
+
+
+def test_an_account_that_is_not_ours_is_refused(client):
+    with pytest.raises(stripe.PermissionError):
+        client.v1.balance.retrieve(options={"stripe_account": "acct_unknown"})
+
+
+def test_platform_only_addresses_are_refused_for_an_account(standin, client):
+    options = {"stripe_account": an_active_account(standin)}
+    assert client.v1.payouts.list(options=options).data == []
+    with pytest.raises(stripe.InvalidRequestError):
+        client.v1.transfers.list(options=options)

@@ -125,8 +125,9 @@ def test_without_an_address_events_are_recorded_and_not_delivered(standin, clien
     assert len(client.v1.events.list().data) == 1
 
 
-def test_an_endpoint_that_does_not_listen_is_tried_again(standin, client, receiver):
-    standin.control.endpoints(webhook_url="http://127.0.0.1:9/nobody")
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/nobody", "http://127.0.0.1:port/", "nonsense"])
+def test_an_endpoint_that_does_not_listen_is_tried_again(standin, client, receiver, url):
+    standin.control.endpoints(webhook_url=url)
     client.v1.customers.create({"name": "N"})
     assert standin.control.drain()["waiting"] == 1
     assert standin.control.deliveries()[0]["last_answer"].startswith("no answer")
@@ -152,6 +153,12 @@ def test_events_are_listed_by_type_and_moment_in_pages(standin, client):
     recent = client.v1.events.list({"types": types, "created": {"gt": 1_790_001_800}, "limit": 100})
     assert len(recent.data) == 2
     assert len(client.v1.events.list({"created": {"lte": 1_790_001_800}, "limit": 100}).data) > 6
+
+
+@pytest.mark.parametrize("given", [{"type": "[a"}, {"types": ["a", "b?"]}, {"type": "a", "types": ["b"]}])
+def test_types_that_are_no_types_are_refused(client, given):
+    with pytest.raises(stripe.InvalidRequestError):
+        client.v1.events.list(given)
 
 
 def test_an_update_says_what_was_before(client):
