@@ -12,6 +12,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from sqlalchemy.orm import Session
 
 from portal.config import Settings
 from portal.db import WEB_ROLE, WORK_ROLE, Scope, engine_for, open_session
+from portal.worker.registry import Edges
+from portal.worker.running import run_pending
 from tests.support.cast import Cast, build_cast, recast
 from tests.support.database import PREFIX, Cluster, running_cluster
 from tests.support.shared_connection import SharedConnection
@@ -125,6 +128,16 @@ def web_session(web_engine: Engine) -> Iterator[Callable[[Scope | None], Session
 def cast(_shared_with_cast: tuple[SharedConnection, Cast], work_session: Session) -> Cast:
     """The fixed cast, stored once per process; its rows belong to ``work_session``."""
     return recast(work_session, _shared_with_cast[1])
+
+
+@pytest.fixture
+def run_jobs(settings: Settings, work_engine: Engine) -> Callable[..., list[str]]:
+    """Run every job that is due at ``now``, and those that these enqueue; ``edges`` are the gateway and the like."""
+
+    def run(now: datetime, **edges: Any) -> list[str]:
+        return run_pending(Edges(settings, work_engine, lambda: now, **edges))
+
+    return run
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from portal.db import driver_conninfo, open_session, transaction
 from portal.errors import ProviderTrouble, RuleBroken
 from portal.jobs import JobFailure, enqueue
 from portal.worker.registry import TASKS, Edges, task
-from portal.worker.running import MOST_ATTEMPTS, pause_after, run_pending
+from portal.worker.running import MOST_ATTEMPTS, build_queue, pause_after, run_pending
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 STATES = text("SELECT task_name, status::text, attempts FROM procrastinate_jobs ORDER BY id")
@@ -147,6 +147,31 @@ def test_a_name_is_registered_once():
     task("only")(lambda session, now: None)
     with pytest.raises(ValueError, match="two tasks"):
         task("only")(lambda session, now: None)
+
+
+def test_a_job_without_a_task_is_recorded_and_put_back(edges):
+    put(edges, "from_the_future")
+    assert run_pending(edges, raise_errors=False) == ["from_the_future"]
+    assert states(edges) == [("from_the_future", "todo", 1)]
+
+
+@pytest.mark.usefixtures("registered")
+def test_scheduled_tasks_are_on_the_queues_schedule(edges):
+    task("sweep", every="*/5 * * * *")(lambda session, now: None)
+    queue = build_queue(edges)
+    scheduled = {found.task.name: found.cron for found in queue.periodic_registry.periodic_tasks.values()}
+    assert scheduled["sweep"] == "*/5 * * * *"
+    assert set(TASKS) <= set(queue.tasks)
+
+
+@pytest.mark.usefixtures("registered")
+def test_run_jobs_runs_what_is_due_at_the_moment_it_is_given(run_jobs, work_session):
+    task("sent")(lambda session, now: enqueue(session, "kept", run_at=now + timedelta(days=1)))
+    task("kept")(lambda session, now: None)
+    enqueue(work_session, "sent")
+    work_session.commit()
+    assert run_jobs(NOW) == ["sent"]
+    assert run_jobs(NOW + timedelta(days=1)) == ["kept"]
 
 
 def test_pauses_double_up_to_an_hour_and_end():

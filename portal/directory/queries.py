@@ -43,7 +43,7 @@ def operator(session: Session) -> Organisation:
     return found
 
 
-def systems_of(actor: Actor, on: date) -> Select[tuple[System]]:
+def systems_of(actor: Actor, on: date) -> Select[System]:
     """The systems an actor may act on that day: its own make, those it services, or those at its own sites."""
     return select(System).where(_system_scope(actor, on))
 

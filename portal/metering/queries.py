@@ -124,7 +124,7 @@ def runs_on(session: Session, case_id: int) -> bool:
     return bool(session.scalar(select(exists().where(RunningTimer.case_id == case_id))))
 
 
-def _entries() -> Select[tuple[TimeEntry, datetime, TimeReversal]]:
+def _entries() -> Select[TimeEntry, datetime, TimeReversal]:
     return (
         select(TimeEntry, TimeApproval.approved_at, TimeReversal)
         .outerjoin(TimeApproval, TimeApproval.entry_id == TimeEntry.id)
@@ -132,7 +132,7 @@ def _entries() -> Select[tuple[TimeEntry, datetime, TimeReversal]]:
     )
 
 
-def _states(session: Session, statement: Select[tuple[TimeEntry, datetime, TimeReversal]]) -> Sequence[EntryState]:
+def _states(session: Session, statement: Select[TimeEntry, datetime, TimeReversal]) -> Sequence[EntryState]:
     return [EntryState(*row) for row in session.execute(statement)]
 
 

@@ -50,8 +50,10 @@ class WorkerLost(PortalError):
 
 
 def perform(edges: Edges, name: str, ids: Mapping[str, Any]) -> None:
-    """Run the task of one job now."""
-    found = TASKS[name]
+    """Run the task of one job now. *Raises*: LookupError for a name that has no task."""
+    found = TASKS.get(name)
+    if found is None:
+        raise LookupError(f"no task is called {name}")
     now = edges.clock()
     if found.own_transactions:
         found.run(edges, now, **ids)
