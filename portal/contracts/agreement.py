@@ -7,6 +7,7 @@ policy's words; `agreement_against_policy` says which of them the policy does no
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import Field
@@ -144,8 +145,11 @@ def parse_agreement(text: str) -> Agreement:
     return document_from_toml(Agreement, text, agreement_contradictions)
 
 
+@lru_cache(maxsize=256)
 def agreement_from_json(text: str) -> Agreement:
     """The agreement back from its canonical JSON.
+
+    The same text gives the same object, so that what is compiled from it is compiled once.
 
     *Raises*: DocumentInvalid, problems without lines.
     """

@@ -6,6 +6,7 @@ A policy that contradicts itself cannot be made by `parse_policy` or `policy_fro
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import Field
@@ -87,8 +88,11 @@ def parse_policy(text: str) -> Policy:
     return document_from_toml(Policy, text, policy_contradictions)
 
 
+@lru_cache(maxsize=256)
 def policy_from_json(text: str) -> Policy:
     """The policy back from its canonical JSON.
+
+    The same text gives the same object, so that what is compiled from it is compiled once.
 
     *Raises*: DocumentInvalid, problems without lines.
     """

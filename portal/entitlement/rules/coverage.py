@@ -2,16 +2,19 @@
 
 The same facts, documents and moment always give the same decision, with its reasons in the order in which the rules
 spoke. Before Day 1 help is commissioning support; under house terms without an integrator the manufacturer stands in
-for it, so nothing is ever billed to a company that does not exist.
+for it, so nothing is ever billed to a company that does not exist. What it costs, and from which minute, is asked of
+`rating` with supposed work: the price shown is the price billed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
-from fractions import Fraction
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+from itertools import islice
 
-from portal.calendars import add_seconds, explain_deadline, is_open
+from portal.calendars import add_seconds, explain_deadline, is_open, open_periods, resolve_local
 from portal.contracts.agreement import Agreement
 from portal.contracts.blocks import Collector, Level, Payer, TaskClass
 from portal.contracts.policy import Policy
@@ -43,8 +46,15 @@ from portal.entitlement.rules.decision import (
     Step,
     standing_room_minor,
 )
-from portal.money import round_half_up
+from portal.rating.engine import rate
+from portal.rating.facts import CaseFacts, Cover, GrantState, WorkInterval
+from portal.rating.policies import compile_tariff
+from portal.rating.preview import preview
+from portal.rating.tariff import Tariff
 from portal.zones import zone_named
+
+# Every weekly calendar shows all its borders within this time; nobody works on longer without a break.
+HORIZON_SECONDS = 7 * 86_400
 
 
 @dataclass(frozen=True)
@@ -60,11 +70,11 @@ class _Situation:
 
 
 @dataclass(frozen=True)
-class _Cover:
-    """How long work costs nothing: None for ever."""
+class _Cost:
+    """How long work costs nothing (None: for ever), and the least it costs once it costs."""
 
     free_seconds: int | None
-    reason: Reason
+    least_minor: int
 
 
 def coverage_for(
@@ -75,15 +85,11 @@ def coverage_for(
     *Raises*: RuleBroken when the facts name a plan the policy does not have.
     """
     situation = _situation(facts, policy, now)
-    cover = _cover(facts, policy, situation, now)
-    prices = _prices(facts, policy, agreement, situation)
-    band = band_at(policy, now)
-    least = _least_minor(facts, policy, cover, next(price.per_hour for price in prices if price.band == band.code))
-    can_cost = cover.free_seconds is not None
+    cost = _cost(facts, policy, tariff_for(policy, facts.product_line, agreement), situation, now)
+    can_cost = cost.free_seconds is not None
     authorized = facts.authorized_minor.get(situation.payer, 0)
     if situation.payer == Payer.CUSTOMER:
         authorized += standing_room_minor(facts.standing, facts.severity)
-    response = _response(facts, policy, situation.plan, now)
     return CoverageDecision(
         decided_at=now,
         plan_code=situation.plan.code,
@@ -93,30 +99,30 @@ def coverage_for(
         task_class=situation.task_class,
         mode=facts.mode,
         severity=facts.severity,
-        band=band.code,
+        band=band_at(policy, now).code,
         before_day1=situation.before_day1,
         in_warranty=situation.in_warranty,
-        covered=cover.free_seconds is None or cover.free_seconds > 0,
+        covered=cost.free_seconds is None or cost.free_seconds > 0,
         can_cost=can_cost,
         payer=situation.payer,
         collector=situation.row.collector if facts.has_integrator else Collector.OPERATOR,
         seller_of_record=situation.row.seller_of_record,
         currency=policy.currency,
-        prices=prices,
-        free_seconds=cover.free_seconds,
+        prices=_prices(facts, policy, agreement, situation),
+        free_seconds=cost.free_seconds,
         increment_minutes=policy.rounding.increment_minutes,
         minimum_minutes=_minimum(policy, facts.mode),
-        least_minor=least if can_cost else 0,
+        least_minor=cost.least_minor,
         free_causes=_free_cause_labels(facts, policy, situation),
         included_seconds_left=_usable_grants(facts, situation.plan),
-        nte_suggestion_minor=max(amount_minor(policy.authorization.default_nte, policy.currency), least),
+        nte_suggestion_minor=max(amount_minor(policy.authorization.default_nte, policy.currency), cost.least_minor),
         least_nte_minor=amount_minor(policy.authorization.least_nte, policy.currency),
         authorized_minor=authorized,
-        authorization_needed=can_cost and authorized < least,
+        authorization_needed=can_cost and authorized < cost.least_minor,
         emergency=_emergency(facts, policy),
-        response=response,
+        response=_response(facts, policy, situation.plan, now),
         queue_rank=situation.plan.rank,
-        reasons=_reasons(facts, policy, situation, cover, now),
+        reasons=_reasons(facts, policy, situation, now, can_cost=can_cost),
     )
 
 
@@ -130,47 +136,120 @@ def _situation(facts: CoverageFacts, policy: Policy, now: datetime) -> _Situatio
     before_day1 = facts.day1_on is not None and today < facts.day1_on
     task_class = TaskClass.COMMISSIONING if before_day1 else facts.task_class
     in_warranty = _in_warranty(facts, policy, today)
-    # Only a technician can lack a certificate: a contact or an engineer who opens a case is not asked for one.
-    certified = facts.certified or facts.opener in (Opener.CONTACT, Opener.ENGINEER)
-    row = bill_to_row(policy, PayerFacts(task_class, plan.code, before_day1, in_warranty, certified))
+    row = bill_to_row(policy, PayerFacts(task_class, plan.code, before_day1, in_warranty, _certified(facts)))
     absent = row.payer == Payer.INTEGRATOR and not facts.has_integrator
     return _Situation(plan, task_class, before_day1, in_warranty, row, Payer.MANUFACTURER if absent else row.payer)
 
 
+def _certified(facts: CoverageFacts) -> bool:
+    """Only a technician can lack a certificate: a contact or an engineer who opens a case is not asked for one."""
+    return facts.certified or facts.opener in (Opener.CONTACT, Opener.ENGINEER)
+
+
+def _warranty_over_on(facts: CoverageFacts, policy: Policy) -> date | None:
+    """The first day without warranty; None where there never was one or nobody knows its end."""
+    if facts.warranty_ends_on is not None:
+        return facts.warranty_ends_on + timedelta(days=1)
+    if facts.warranty_starts_on is None:
+        return None
+    return warranty_end(policy, facts.product_line, facts.warranty_starts_on)
+
+
 def _in_warranty(facts: CoverageFacts, policy: Policy, today: date) -> bool:
-    starts_on, ends_on = facts.warranty_starts_on, facts.warranty_ends_on
-    if starts_on is not None and today < starts_on:
-        return False
-    if ends_on is not None:
-        return today <= ends_on
-    over_on = warranty_end(policy, facts.product_line, starts_on) if starts_on is not None else None
-    return over_on is not None and today < over_on
+    starts_on, over_on = facts.warranty_starts_on, _warranty_over_on(facts, policy)
+    begun = starts_on is None or starts_on <= today
+    return begun and over_on is not None and today < over_on
 
 
-def _cover(facts: CoverageFacts, policy: Policy, situation: _Situation, now: datetime) -> _Cover:
-    """The first rule that makes work free, or none."""
+@lru_cache(maxsize=512)
+def tariff_for(policy: Policy, product_line: str, agreement: Agreement | None) -> Tariff:
+    """The compiled tariff of these documents, compiled once."""
+    return compile_tariff(policy, product_line=product_line, agreement=agreement)
+
+
+def _cost(facts: CoverageFacts, policy: Policy, tariff: Tariff, situation: _Situation, now: datetime) -> _Cost:
+    """From when it costs and how much at least, as rating says of supposed work from ``now`` on.
+
+    Where cost begins is first guessed and the guess then verified; searching is the slow way to the same answer.
+    """
+    case = _case_facts(facts, policy, situation, now)
+    usable = _usable_grants(facts, situation.plan)
+    grants = (GrantState(1, "included", usable),) if usable else ()
+    mode, task_class = facts.mode.value, facts.task_class.value
+
+    def owed(seconds: int) -> int:
+        work = WorkInterval(0, 0, now, now + timedelta(seconds=seconds), mode, task_class)
+        return rate(case, (work,), grants, tariff).owed_by(situation.payer.value)
+
+    def searched() -> int | None:
+        found = preview(
+            case, (), grants, tariff, at=now, mode=mode, task_class=task_class, horizon_seconds=HORIZON_SECONDS
+        )
+        return found.costs_from_seconds
+
+    free = _first_free(owed, _guess(facts, policy, situation.plan, now), searched)
+    return _Cost(free, 0 if free is None else owed(free + 1))
+
+
+def _first_free(owed: Callable[[int], int], guess: int, searched: Callable[[], int | None]) -> int | None:
+    """The most seconds of work that cost nothing; None where none within the horizon cost anything."""
+    if owed(1):
+        return 0
+    if guess and not owed(guess) and owed(guess + 1):
+        return guess
+    return searched() if owed(HORIZON_SECONDS) else None
+
+
+def _guess(facts: CoverageFacts, policy: Policy, plan: Plan, now: datetime) -> int:
+    """Where cost probably begins: hours left in whole steps of rounding, or the end of the plan's hours."""
+    step = policy.rounding.increment_minutes * 60
+    usable = _usable_grants(facts, plan) // step * step
+    if facts.severity in plan.always_covered_severities:
+        return usable
+    calendar = calendar_named(policy, plan.cover_calendar)
+    until = now + timedelta(seconds=HORIZON_SECONDS)
+    closing = sum(period.seconds for period in islice(open_periods(calendar, now, until), 1))
+    return closing if plan.unlimited else min(usable, closing)
+
+
+def _case_facts(facts: CoverageFacts, policy: Policy, situation: _Situation, now: datetime) -> CaseFacts:
+    """The facts as rating knows them."""
+
+    def midnight(day: date | None) -> datetime | None:
+        return None if day is None else resolve_local(policy.zone, datetime.combine(day, time()))
+
+    return CaseFacts(
+        cover=(Cover(now, situation.plan.code),),
+        severity=facts.severity,
+        certified=_certified(facts),
+        has_integrator=facts.has_integrator,
+        day_one_at=midnight(facts.day1_on),
+        warranty_from=midnight(facts.warranty_starts_on),
+        warranty_until=midnight(_warranty_over_on(facts, policy)),
+    )
+
+
+def _cover_reason(facts: CoverageFacts, policy: Policy, situation: _Situation, now: datetime) -> Reason:
+    """Why work costs nothing at first, or why it costs at once."""
     plan, task_class = situation.plan, situation.task_class
     if situation.payer == Payer.MANUFACTURER:
-        return _Cover(None, Reason(code="manufacturer_bears", sentence="The manufacturer bears this work."))
+        return Reason(code="manufacturer_bears", sentence="The manufacturer bears this work.")
     warranty = warranty_for(policy, facts.product_line) if situation.in_warranty else None
     if warranty is not None and task_class in warranty.free_task_classes:
-        return _Cover(None, Reason(code="warranty_covers", sentence="The warranty covers this kind of help."))
+        return Reason(code="warranty_covers", sentence="The warranty covers this kind of help.")
     if situation.payer != Payer.CUSTOMER:
-        return _Cover(0, Reason(code="time_billed", sentence="Time is billed to the integrator from the first minute."))
+        return Reason(code="time_billed", sentence="Time is billed to the integrator from the first minute.")
     if task_class not in plan.covered_task_classes or facts.mode not in plan.covered_modes:
-        return _Cover(0, Reason(code="outside_scope", sentence=f"{plan.name} does not cover this kind of work."))
+        return Reason(code="outside_scope", sentence=f"{plan.name} does not cover this kind of work.")
     if not _plan_is_open(facts, policy, plan, now):
         hours = calendar_label(policy, plan.cover_calendar)
-        return _Cover(0, Reason(code="outside_hours", sentence=f"{plan.name} covers {hours}; it is outside that now."))
+        return Reason(code="outside_hours", sentence=f"{plan.name} covers {hours}; it is outside that now.")
     if plan.unlimited:
-        return _Cover(None, Reason(code="plan_covers", sentence=f"{plan.name} covers this work, however long."))
-    usable = _usable_grants(facts, plan)
-    if usable:
+        return Reason(code="plan_covers", sentence=f"{plan.name} covers this work, however long.")
+    if usable := _usable_grants(facts, plan):
         sentence = f"{usable // 60} minutes are left for this case; work beyond them is billed by time."
-        return _Cover(usable, Reason(code="hours_left", sentence=sentence))
-    return _Cover(
-        0, Reason(code="time_billed", sentence="No hours are left or included: time is billed from the start.")
-    )
+        return Reason(code="hours_left", sentence=sentence)
+    return Reason(code="time_billed", sentence="No hours are left or included: time is billed from the start.")
 
 
 def _plan_is_open(facts: CoverageFacts, policy: Policy, plan: Plan, now: datetime) -> bool:
@@ -207,13 +286,6 @@ def _prices(
 
 def _minimum(policy: Policy, mode: str) -> int:
     return max(minimum_minutes(policy, level, mode) for level in Level)
-
-
-def _least_minor(facts: CoverageFacts, policy: Policy, cover: _Cover, per_hour: Fraction) -> int:
-    """The price of the first billed second: what free minutes leave of the minimum, at least one step."""
-    free_minutes = (cover.free_seconds or 0) // 60
-    minutes = max(_minimum(policy, facts.mode) - free_minutes, policy.rounding.increment_minutes)
-    return round_half_up(per_hour * minutes / 60)
 
 
 def _free_cause_labels(facts: CoverageFacts, policy: Policy, situation: _Situation) -> tuple[str, ...]:
@@ -258,7 +330,7 @@ def _response(facts: CoverageFacts, policy: Policy, plan: Plan, now: datetime) -
 
 
 def _reasons(
-    facts: CoverageFacts, policy: Policy, situation: _Situation, cover: _Cover, now: datetime
+    facts: CoverageFacts, policy: Policy, situation: _Situation, now: datetime, *, can_cost: bool
 ) -> tuple[Reason, ...]:
     """Why, in the order in which the rules spoke."""
     plan, found = situation.plan, []
@@ -278,13 +350,13 @@ def _reasons(
         because("uncertified", f"The technician has no valid certificate for {facts.product_line}.")
     if situation.in_warranty:
         because("in_warranty", "The system is under warranty.")
-    if cover.free_seconds is not None and (labels := _free_cause_labels(facts, policy, situation)):
+    if can_cost and (labels := _free_cause_labels(facts, policy, situation)):
         because("free_causes", f"It turns out free if the cause is: {', '.join(labels)}.")
     if situation.row.payer == Payer.INTEGRATOR and not facts.has_integrator:
         because("no_integrator", "No integrator services the site: its part is the manufacturer's.")
     because(f"payer_{situation.payer}", f"What it costs is the {situation.payer}'s to pay.")
     because("band", f"It is {band_at(policy, now).label} now.")
-    found.append(cover.reason)
+    found.append(_cover_reason(facts, policy, situation, now))
     if facts.severity in policy.emergency.severities:
         because("emergency", f"Severity {facts.severity} does not wait; unanswered work is billable only if ratified.")
     return tuple(found)
