@@ -57,8 +57,15 @@ def blueprint(desk: Desk, courier: Courier) -> Blueprint:
     _play_people(pages, desk)
     _move_money_and_time(pages, desk)
     _show(pages, desk)
+    pages.before_request(_refuse_browsers)
     pages.register_error_handler(Refusal, _refusal)
     return pages
+
+
+def _refuse_browsers() -> None:
+    """A page of another site, open on the same machine, must not be able to post here."""
+    if "Origin" in request.headers or "Sec-Fetch-Site" in request.headers:
+        raise Refusal(403, "The control API is not for browsers.")
 
 
 def _refusal(refusal: Refusal) -> tuple[Response, int]:

@@ -121,6 +121,13 @@ def test_nothing_private_leaves_the_stand_in(standin, client):
         assert '"_' not in raw(standin, "GET", path)[1]
 
 
+def test_a_page_of_another_site_cannot_use_the_control_api(standin, client):
+    an_open_invoice(client)
+    answer, _ = raw(standin, "POST", "/_control/reset", Origin="https://elsewhere.example")
+    assert answer.status == 403
+    assert standin.control.counters()["invoice"] == 1
+
+
 def test_live_mode_is_never_claimed(client):
     assert an_open_invoice(client).livemode is False
     assert client.v1.balance.retrieve().livemode is False
