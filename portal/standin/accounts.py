@@ -228,7 +228,7 @@ USE_CASE = group(
 )
 ENDPOINTS = (
     Endpoint("POST", "/v2/core/accounts", create_account, ACCOUNT),
-    Endpoint("GET", "/v2/core/accounts", list_accounts, {"limit": integer(1, 100), "page": text()}),
+    Endpoint("GET", "/v2/core/accounts", list_accounts, {"limit": integer(1, 100), "page": integer(0)}),
     Endpoint("GET", "/v2/core/accounts/<id>", retrieve_account, {"include": many(text(*INCLUDES))}),
     Endpoint("POST", "/v2/core/accounts/<id>", update_account, ACCOUNT),
     Endpoint(

@@ -74,7 +74,7 @@ def search(call: Call) -> Body:
         if not match:
             raise bad_parameter(f"We were unable to parse your search query near: {clause}", "query")
         bodies = [body for body in bodies if _satisfies(body, match)]
-    limit, start = given.get("limit") or 10, int(given.get("page") or 0)
+    limit, start = given.get("limit") or 10, given.get("page") or 0
     more = len(bodies) > start + limit
     return {
         "object": "search_result",
@@ -104,7 +104,7 @@ CUSTOMER = {
     "shipping": group({"address": ADDRESS, "name": text(), "phone": text()}),
     "tax_exempt": text("exempt", "none", "reverse"),
 }
-SEARCH = {"query": text(required=True), "limit": integer(1, 100), "page": text()}
+SEARCH = {"query": text(required=True), "limit": integer(1, 100), "page": integer(0)}
 ENDPOINTS = (
     *(Endpoint("GET", f"/v1/{collection}/search", search, SEARCH) for collection in SEARCHES),
     Endpoint("POST", "/v1/customers", create_customer, CUSTOMER),

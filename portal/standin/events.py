@@ -9,7 +9,7 @@ import re
 from portal.standin import objects
 from portal.standin.endpoints import API_VERSION, Call, Endpoint
 from portal.standin.objects import PAGING, Body
-from portal.standin.parameters import boolean, many, text
+from portal.standin.parameters import boolean, integer, many, text
 from portal.standin.refusals import Refusal, bad_parameter
 from portal.standin.state import State
 
@@ -125,7 +125,7 @@ def thin_page(call: Call, bodies: list[Body], url: str) -> Body:
     """A page as v2 shapes it: data, next_page_url, previous_page_url."""
     given = call.parameters
     limit = given.get("limit") or 20
-    start = int(given.get("page") or 0)
+    start = given.get("page") or 0
     kept = {key: value for key, value in given.items() if key not in ("page", "types") and value is not None}
     query = "".join(f"&{key}={value}" for key, value in kept.items())
     query += "".join(f"&types[{index}]={name}" for index, name in enumerate(given.get("types") or []))
@@ -156,7 +156,7 @@ def _with_pending(state: State, event: Body) -> Body:
 V1_LIST = {**PAGING, "type": text(), "types": many(text(), most=MOST_TYPES), "delivery_success": boolean()}
 V2_LIST = {
     "limit": PAGING["limit"],
-    "page": text(),
+    "page": integer(0),
     "object_id": text(),
     "types": many(text(), most=MOST_TYPES),
 }

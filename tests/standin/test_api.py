@@ -91,6 +91,14 @@ def test_lists_page_forwards_and_backwards_newest_first(client):
             client.v1.customers.list(bad)
 
 
+def test_a_page_that_is_no_page_is_refused(client):
+    for read in (client.v2.core.events.list, client.v2.core.accounts.list):
+        with pytest.raises(stripe.InvalidRequestError):
+            read({"page": "x"})
+    with pytest.raises(stripe.InvalidRequestError):
+        client.v1.customers.search({"query": "name:'x'", "page": "x"})
+
+
 def test_lists_expand_below_data(standin, client):
     invoice = an_open_invoice(client)
     standin.control.pay_invoice(invoice.id)

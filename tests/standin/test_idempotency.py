@@ -129,6 +129,23 @@ def test_a_second_call_while_the_first_executes_is_a_conflict(standin, client):
     assert a_transfer(client, account_id, key="k1").id == made.id
 
 
+def test_a_crowd_with_few_keys_makes_one_transfer_a_key_and_never_overdraws(standin):
+    account_id = an_active_account(standin)
+    standin.control.fund(1000)
+
+    def outcome(number):
+        try:
+            return a_transfer(standin.client(), account_id, 100, key=f"k{number % 12}").id
+        except stripe.StripeError as error:
+            return error.error.code
+
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = set(pool.map(outcome, range(36)))
+    refusals = {"balance_insufficient", "idempotency_key_in_use"}
+    assert len(outcomes - refusals) == standin.control.counters()["transfer"] == 10
+    assert standin.client().v1.balance.retrieve().available[0].amount == 0
+
+
 def test_a_key_is_forgotten_after_a_day(standin, client):
     account_id = an_active_account(standin)
     standin.control.fund(2000)
