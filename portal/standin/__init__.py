@@ -9,7 +9,8 @@ Neighbours: none. It imports nothing of the portal and the portal never imports 
 
 Why: nothing obtainable simulates Connect, and what matters for money is what happens when an answer is lost. So beside
 Stripe's API there is a control API (``/_control``) that injects faults, holds and repeats deliveries, and plays the
-people at Stripe's hosted pages. It is written from Stripe's documentation, API version 2026-10-28.endive.
+people at Stripe's hosted pages. It is written from Stripe's documentation and the types of its Python package, API
+version 2026-10-28.endive; it has not been compared with Stripe itself, call by call.
 
 A request goes: server > api (match, authenticate, faults, idempotency) > parameters > a handler of accounts, customers,
 catalogue, invoices, invoice_items, payments, refunds, checkout, transfers, balance or events > objects > state.

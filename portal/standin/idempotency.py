@@ -3,7 +3,7 @@
 v1 keeps any answer once the endpoint began executing, a 500 and a refused balance included, for at least a day;
 refused parameters, 401 and 429 keep nothing. v2 keeps successes for 30 days and executes failures again. The same key
 with other parameters or another address is an error, and so is a second call while the first is executing.
-Source: docs.stripe.com/api/idempotent_requests, docs.stripe.com/api-v2-overview (2026-11).
+Source: docs.stripe.com/api/idempotent_requests, docs.stripe.com/error-low-level (2026-11).
 """
 
 import hashlib

@@ -13,7 +13,7 @@ from portal.standin.objects import PAGING, Body
 from portal.standin.parameters import text
 from portal.standin.refusals import refused
 
-# United States standard price, 2.9 % + 30 cents: stripe.com/pricing (2026-11).
+# Stripe's standard price for cards in the United States, 2.9 % + 30 cents. Real fees come with each transaction.
 CARD_FEE_BP = 290
 CARD_FEE_FIXED_MINOR = 30
 BANK_FEE_MINOR = 0

@@ -2,7 +2,8 @@
 
 ``kept`` says whether v1 keeps the answer under the idempotency key: refused parameters and unknown objects are found
 before an endpoint executes and are not kept; what the state of things refuses (balance, status) is.
-Source: docs.stripe.com/api/errors, docs.stripe.com/error-codes, docs.stripe.com/api/idempotent_requests (2026-11).
+Source for what is kept: docs.stripe.com/api/idempotent_requests (2026-11). Messages are modelled on Stripe's, codes are
+those of docs.stripe.com/error-codes.
 """
 
 from dataclasses import dataclass
