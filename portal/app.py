@@ -21,6 +21,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal.config import STATIC, TEMPLATES, Settings
 from portal.db import ENGINE_OPTIONS, connection_url, db, engine_for
+from portal.notifications.actions import Mailer
+from portal.notifications.mail import FileMailer, SmtpMailer
 from portal.web import display, errors, forms, gate, headers, health, identity, links, nav, people, signed_in, today
 from portal.worker.registry import Edges as WorkerEdges
 
@@ -82,7 +84,14 @@ def create_worker(
 ) -> WorkerEdges:
     """What the worker's tasks are given for ``settings``."""
     engine = engine_for(settings.work_database_url or "")
-    return WorkerEdges(settings, engine, clock, gateway, mailer, files)
+    return WorkerEdges(settings, engine, clock, gateway, mailer or mailer_for(settings), files)
+
+
+def mailer_for(settings: Settings) -> Mailer:
+    """How mail leaves: by the named server, or kept as files where none is named."""
+    if settings.smtp_url:
+        return SmtpMailer(settings.smtp_url, settings.mail_from)
+    return FileMailer(settings.mail_dir, settings.mail_from)
 
 
 def _flask_settings(settings: Settings) -> dict[str, Any]:

@@ -25,7 +25,6 @@ from alembic.script import ScriptDirectory
 from flask_sqlalchemy import SQLAlchemy
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     Connection,
     Date,
@@ -44,7 +43,7 @@ from sqlalchemy import (
     event,
     text,
 )
-from sqlalchemy.dialects.postgresql import CITEXT, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, CITEXT, JSONB
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, SessionTransaction, mapped_column, registry
 from sqlalchemy.pool import NullPool

@@ -4,3 +4,5 @@ A sweep (``every=...``) finds facts whose job was lost and enqueues it again; it
 """
 
 from __future__ import annotations
+
+import portal.worker.mail_tasks  # noqa: F401

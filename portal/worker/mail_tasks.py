@@ -1,0 +1,51 @@
+"""Tasks that tell people: they queue letters, and one sends them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from portal.db import transaction
+from portal.notifications import actions, notices
+from portal.notifications.letters import LETTERS, Writing
+from portal.notifications.models import Delivery
+from portal.notifications.rendering import Letter
+from portal.worker.registry import Edges, task
+
+
+@task("send_delivery", own_transactions=True)
+def send_delivery(edges: Edges, now: datetime, *, delivery_id: int) -> None:
+    settings = edges.settings
+
+    def write(session: Session, delivery: Delivery) -> Letter | None:
+        writing = Writing(session, delivery, settings.base_url, settings.secret_key, now)
+        return LETTERS[delivery.template](writing)
+
+    actions.send_delivery(edges.engine, edges.mailer, delivery_id, write=write, now=now)
+
+
+@task("sweep_deliveries", every="*/15 * * * *")
+def sweep_deliveries(session: Session, now: datetime) -> None:
+    actions.sweep_deliveries(session, now)
+
+
+@task("mail_password_reset", own_transactions=True)
+def mail_password_reset(edges: Edges, now: datetime, *, person_id: int) -> None:
+    with transaction(edges.engine) as session:
+        notices.mail_password_reset(session, person_id, secret=edges.settings.secret_key, now=now)
+
+
+@task("mail_invitation")
+def mail_invitation(session: Session, now: datetime, *, invitation_id: int) -> None:
+    notices.mail_invitation(session, invitation_id, now)
+
+
+@task("notify_version_proposed")
+def notify_version_proposed(session: Session, now: datetime, *, version_id: int, by_organisation_id: int) -> None:
+    notices.notify_version_proposed(session, version_id, by_organisation_id, now)
+
+
+@task("notify_service_change")
+def notify_service_change(session: Session, now: datetime, *, relationship_id: int, before_id: int) -> None:
+    notices.notify_service_change(session, relationship_id, before_id, now)
