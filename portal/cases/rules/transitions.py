@@ -106,10 +106,11 @@ class Transition:
 
 @dataclass(frozen=True)
 class Permission:
-    """Whether a step may be taken; where not, the sentence that says why."""
+    """Whether a step may be taken; where not, the sentence that says why, and whether it could be another time."""
 
     allowed: bool
     sentence: str = ""
+    ever: bool = True
 
 
 _RUNNING = frozenset({State.OPEN, State.WAITING_INFORMATION})
@@ -179,6 +180,14 @@ TRANSITIONS: Mapping[Verb, Transition] = MappingProxyType(
     }
 )
 
+# What each company, and the customer, can ever be to a case.
+_POSSIBLE: Mapping[Company | None, frozenset[Standing]] = MappingProxyType(
+    {
+        Company.MANUFACTURER: frozenset(Standing) - {Standing.INTEGRATOR, Standing.CUSTOMER, Standing.PORTAL},
+        Company.INTEGRATOR: frozenset(Standing) - {Standing.FACTORY, Standing.CUSTOMER, Standing.PORTAL},
+        None: frozenset({Standing.CUSTOMER}),
+    }
+)
 _ROLES: Mapping[Side, frozenset[Role]] = MappingProxyType(
     {
         Side.MANUFACTURER: frozenset({Role.ENGINEER, Role.SUPPORT_LEAD}),
@@ -229,16 +238,23 @@ def may(verb: Verb, situation: Situation, actor: Actor | None) -> Permission:
 
     A mailed link's actor is checked by its one act, not here by role.
     """
+    if situation.state not in TRANSITIONS[verb].sources:
+        return may_as(verb, situation, None)
+    if actor is None:
+        refusal = _refusal(verb, situation, None) if verb in _BY_JOB else TRANSITIONS[verb].refusal
+        return Permission(not refusal, refusal)
+    if actor.act is None and not actor.has(*(_SPEAKERS if verb in _SPOKEN else _ROLES)[actor.side]):
+        return Permission(False, "This is not among your roles.", ever=False)
+    return may_as(verb, situation, company_of(actor))
+
+
+def may_as(verb: Verb, situation: Situation, company: Company | None) -> Permission:
+    """Whether a company (None: the customer) may take this step now, whoever speaks for it."""
     step = TRANSITIONS[verb]
     if situation.state not in step.sources:
         return Permission(False, f"The case is {situation.state.replace('_', ' ')}: this step is not open.")
-    if actor is None:
-        refusal = _refusal(verb, situation, None) if verb in _BY_JOB else step.refusal
-        return Permission(not refusal, refusal)
-    company = company_of(actor)
-    roles = (_SPEAKERS if verb in _SPOKEN else _ROLES)[actor.side]
-    if actor.act is None and not actor.has(*roles):
-        return Permission(False, "This is not among your roles.")
+    if step.by.isdisjoint(_POSSIBLE[company]):
+        return Permission(False, step.refusal, ever=False)
     if step.by.isdisjoint(standings_of(situation, company)):
         return Permission(False, step.refusal)
     refusal = _refusal(verb, situation, company)
@@ -267,17 +283,11 @@ def _refusal(verb: Verb, situation: Situation, company: Company | None) -> str:
 def check(verb: Verb, situation: Situation, actor: Actor | None) -> None:
     """Refuse a step that may not be taken.
 
-    *Raises*: Conflict where the case's state or somebody else's step forbids it, NotAllowed where the person may not.
+    *Raises*: Conflict where the case's state or somebody else's step forbids it, NotAllowed where the person never may.
     """
     permission = may(verb, situation, actor)
-    if permission.allowed:
-        return
-    if actor is None or situation.state not in TRANSITIONS[verb].sources:
-        raise Conflict(permission.sentence)
-    roles = (_SPEAKERS if verb in _SPOKEN else _ROLES)[actor.side]
-    if actor.act is None and not actor.has(*roles):
-        raise NotAllowed(permission.sentence)
-    raise Conflict(permission.sentence)
+    if not permission.allowed:
+        raise (Conflict if permission.ever else NotAllowed)(permission.sentence)
 
 
 def possible_verbs(situation: Situation, actor: Actor) -> tuple[Verb, ...]:
