@@ -1,7 +1,7 @@
 """Worked seconds to counted seconds: whole increments, then minimums, each at its level.
 
-Invariants: time that is added follows the last work of its group, time that is taken off comes from the last work
-first, so that the parts sum to what counts; work of different kinds or bills never counts together.
+Invariants: time that is added follows the last work of its group, at that work's price; time that is taken off comes
+from the last work first, so that the parts sum to what counts; work of different kinds or bills never counts together.
 """
 
 from __future__ import annotations

@@ -171,7 +171,7 @@ class RatedCase:
 
 
 def difference(current: Sequence[Line], previous: Sequence[Line]) -> tuple[Line, ...]:
-    """What a later cut bills: ``current`` less all lines of earlier cuts; lines that did not change are left out.
+    """What a later cut bills: ``current`` less all lines of earlier cuts; what did not change is left out.
 
     *Shape*: in the order of ``current``, then lines that are no longer there, negative. Amounts are compared rounded
     with rounded, so a fraction of a cent is never billed twice.
@@ -224,4 +224,4 @@ def _segment_difference(later: Sequence[Segment], earlier: Sequence[Segment]) ->
 
 
 def _says_something(line: Line) -> bool:
-    return bool(line.seconds or line.amount_minor or line.list_amount_minor)
+    return bool(line.seconds or line.amount_minor or line.list_amount_minor or line.segments)

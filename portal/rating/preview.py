@@ -89,7 +89,7 @@ def preview(
         currency=tariff.currency,
         band=first.key.band,
         hourly=first.rate if first.kind in PAID_KINDS else Fraction(0),
-        least_minor=owed(supposed(1)) - so_far,
+        least_minor=max(owed(supposed(1)) - so_far, 0),
         costs_from_seconds=_free_seconds(lambda seconds: owed(supposed(seconds)) - so_far, horizon_seconds),
         bands=tuple(_hourly_prices(asked, tariff, plan=what.plan, key=(mode, what.task_class), paid=paid)),
     )
@@ -104,13 +104,13 @@ def _hourly_prices(
 
 
 def _free_seconds(added: Callable[[int], int], horizon_seconds: int) -> int | None:
-    """The most seconds of work that add nothing; more work never costs less, so halving finds it."""
-    if added(horizon_seconds) == 0:
+    """Seconds of work that add nothing while one more does, found by halving; None when the whole horizon is free."""
+    if added(horizon_seconds) <= 0:
         return None
     free, costly = 0, horizon_seconds
     while costly - free > 1:
         middle = (free + costly) // 2
-        if added(middle) == 0:
+        if added(middle) <= 0:
             free = middle
         else:
             costly = middle

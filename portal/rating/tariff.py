@@ -60,9 +60,9 @@ class Tariff:
     currency: str
     zone: str
     list_plan: str
-    rows: Mapping[tuple[str, str, str, str], Row]
-    timetables: Mapping[str, Timetable]
-    covers: Mapping[str, CoverTerms | None]
+    rows: Mapping[tuple[str, str, str, str], Row] = field(repr=False)
+    timetables: Mapping[str, Timetable] = field(repr=False)
+    covers: Mapping[str, CoverTerms | None] = field(repr=False)
     bill_to: Callable[[Situation], Bill]
     favours: Favours
     treatments: dict[Situation, Treatment] = field(default_factory=dict, repr=False, compare=False)

@@ -56,36 +56,27 @@ class Timetable:
         """Every band, the one for all other time last."""
         return (*(band.name for band in self.bands), self.otherwise)
 
-    def band_at(self, at: datetime) -> str:
-        """The name of the band in which an instant lies."""
-        stamp = int(at.timestamp())
-        return next(self.pieces(stamp, stamp + 1)).band
-
     def pieces(self, start: int, end: int) -> Iterator[Piece]:
-        """The time from ``start`` to ``end`` cut at its borders; neighbours differ in something."""
-        begun, answer = start, None
-        # Most work lies within one piece of one day.
-        borders = self.known.get(start // DAY_SECONDS)
-        if borders is not None and start < end:
-            index = bisect_right(borders.starts, start)
-            if end <= borders.starts[index]:
-                yield Piece(start, end, *borders.answers[index - 1])
-                return
-        while start < end:
-            number = start // DAY_SECONDS
-            borders = self.known.get(number) or self._remember(number)
-            index = bisect_right(borders.starts, start) - 1
+        """The time from ``start`` to a later ``end`` cut at its borders; neighbours differ in something."""
+        borders = self._day(start)
+        index = bisect_right(borders.starts, start)
+        begun, answer = start, borders.answers[index - 1]
+        while borders.starts[index] < end:
+            border = borders.starts[index]
+            if index == len(borders.answers):
+                borders, index = self._day(border), 0
             met = borders.answers[index]
-            if answer is not None and met != answer:
-                yield Piece(begun, start, *answer)
-                begun = start
-            answer = met
-            start = borders.starts[index + 1]
-        if answer is not None:
-            yield Piece(begun, end, *answer)
+            index += 1
+            if met != answer:
+                yield Piece(begun, border, *answer)
+                begun, answer = border, met
+        yield Piece(begun, end, *answer)
 
-    def _remember(self, number: int) -> DayBorders:
-        borders = self.known[number] = _day_borders(self, number)
+    def _day(self, instant: int) -> DayBorders:
+        number = instant // DAY_SECONDS
+        borders = self.known.get(number)
+        if borders is None:
+            borders = self.known[number] = _day_borders(self, number)
         return borders
 
 

@@ -66,7 +66,8 @@ def local(text, zone=NEW_YORK):
 def work(entry_id, started_at, minutes, mode="remote", **more):
     if isinstance(started_at, str):
         started_at = local(started_at)
-    return WorkInterval(entry_id, 1, started_at, started_at + timedelta(minutes=minutes), mode, **more)
+    ended_at = started_at + timedelta(seconds=int(minutes * 60))
+    return WorkInterval(entry_id, 1, started_at, ended_at, mode, **more)
 
 
 def facts(plan_key="list", **more):
