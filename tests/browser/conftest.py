@@ -1,0 +1,115 @@
+"""Fixtures of browser tests: a real server on a real database, Chromium, a screen of each width."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Browser, Page, sync_playwright
+from sqlalchemy import Engine
+
+from portal.access import Actor
+from portal.app import create_app
+from portal.db import db, engine_for, open_session
+from tests.browser.specimen import specimen
+from tests.conftest import settings_for
+from tests.support import browsing
+from tests.support.cast import Cast, build_cast
+from tests.support.database import PREFIX, Cluster
+from tests.support.serving import served
+from tests.support.sign_in import PASSWORD, email_of, give_password
+
+Screen = Callable[..., Page]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "/browser/" in str(item.path):
+            item.add_marker(pytest.mark.browser)
+            if browsing.CHROMIUM is None:
+                item.add_marker(pytest.mark.skip(reason=browsing.WHY_SKIPPED))
+
+
+@dataclass(frozen=True)
+class Site:
+    """The running portal, shared by the tests of a run; ``cast`` is in its database."""
+
+    address: str
+    app: Flask
+    work_engine: Engine
+    cast: Cast
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        running = browsing.start(playwright)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def site(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    name = f"{PREFIX}_browser_{os.getpid()}"
+    settings = settings_for(cluster.clone(name), tmp_path_factory.mktemp("instance"))
+    work_engine = engine_for(settings.work_database_url or "")
+    with open_session(work_engine) as session:
+        cast = build_cast(session)
+        session.commit()
+    app = create_app(settings)
+    app.add_url_rule("/specimen", "specimen", specimen, methods=["GET", "POST"])
+    with served(app) as address:
+        yield Site(address, app, work_engine, cast)
+    work_engine.dispose()
+    with app.app_context():
+        db.engine.dispose()
+    cluster.drop(name)
+
+
+@pytest.fixture(params=[browsing.PHONE_PIXELS, browsing.DESK_PIXELS], ids=["phone", "desk"])
+def width(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
+
+
+@pytest.fixture
+def screen(chromium: Browser, site: Site, width: int) -> Iterator[Screen]:
+    """A page of the width under test; every call is another browser profile. A script error fails the test."""
+    contexts = []
+    errors: list[str] = []
+
+    def open_screen(**options: object) -> Page:
+        size = {"width": width, "height": browsing.HEIGHT_PIXELS}
+        context = chromium.new_context(viewport=size, base_url=site.address, **options)  # type: ignore[arg-type]
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda line: errors.append(line.text) if "Content Security Policy" in line.text else None)
+        return page
+
+    yield open_screen
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def enter(screen: Screen, site: Site) -> Callable[[Actor], Page]:
+    """A page signed in by the form as one of the cast, on the first page."""
+
+    def sign_in_as(actor: Actor) -> Page:
+        with open_session(site.work_engine) as session:
+            give_password(session, actor)
+            email = email_of(session, actor)
+        page = screen()
+        page.goto("/sign-in")
+        page.get_by_label("Email address").fill(email)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url("**/")
+        return page
+
+    return sign_in_as

@@ -1,0 +1,121 @@
+"""Every building block on one page, and the pages everybody meets: accessible, and drawn right at both widths."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.browsing import PHONE_PIXELS, assert_pleasant
+
+
+def test_every_building_block_is_pleasant_with_and_without_errors(site, enter):
+    page = enter(site.cast.ana)
+    page.goto("/specimen")
+    assert_pleasant(page, "specimen")
+    assert page.locator(".timer time").inner_text().startswith("0:12:")
+    page.get_by_role("button", name="Save the note").click()
+    page.get_by_text("Say it in one line.").first.wait_for()
+    assert page.evaluate("document.activeElement.getAttribute('role')") == "alert"
+    assert page.get_by_label("Subject").get_attribute("aria-invalid") == "true"
+    assert_pleasant(page, "specimen errors")
+
+
+def test_a_second_click_sends_nothing(site, enter):
+    page = enter(site.cast.ana)
+    page.goto("/specimen")
+    sent = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    page.get_by_label("Subject").fill("Twice")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Save the note").dblclick()
+    assert len(sent) == 1
+
+
+def test_signing_in_and_its_refusals_are_pleasant(site, screen):
+    page = screen()
+    page.goto("/security")
+    assert_pleasant(page, "sign in")
+    page.get_by_label("Email address").fill("ana@nor.example")
+    page.get_by_label("Password").fill("not the password")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_text("do not fit").wait_for()
+    assert_pleasant(page, "sign in refused")
+    page.get_by_role("link", name="Forgotten password").click()
+    assert_pleasant(page, "forgotten password")
+    page.get_by_label("Email address").fill("ana@nor.example")
+    page.get_by_role("button", name="Send the link").click()
+    page.get_by_text("Look into your mail").first.wait_for()
+    assert_pleasant(page, "link sent")
+    page.goto("/link/nothing")
+    assert_pleasant(page, "not found")
+
+
+@pytest.mark.parametrize("who", ["ana", "leo", "tom", "mia", "bea", "cal", "fay", "adam"])
+def test_each_role_has_a_pleasant_first_page(site, enter, who):
+    page = enter(getattr(site.cast, who))
+    assert_pleasant(page, f"today {who}")
+
+
+def test_an_administrators_pages_are_pleasant(site, enter):
+    page = enter(site.cast.adam)
+    page.goto("/people")
+    assert_pleasant(page, "people")
+    page.get_by_role("link", name="Invite somebody").click()
+    assert_pleasant(page, "invite")
+    page.get_by_role("button", name="Send the invitation").click()
+    page.get_by_text("Type the address.").first.wait_for()
+    assert_pleasant(page, "invite refused")
+    page.get_by_label("Email address").fill("nina@nor.example")
+    page.get_by_label("Name", exact=True).fill("Nina Falk")
+    page.get_by_label("Engineer").check()
+    page.get_by_role("button", name="Send the invitation").click()
+    page.get_by_text("the mail is on its way").wait_for()
+    assert_pleasant(page, "people invited")
+    page.get_by_role("link", name="Ana").click()
+    assert_pleasant(page, "person")
+    page.goto("/audit-log")
+    assert_pleasant(page, "audit log")
+    page.goto("/security")
+    assert_pleasant(page, "security")
+
+
+def test_the_keyboard_reaches_the_content_and_the_menu(site, enter, width):
+    page = enter(site.cast.adam)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip-link"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    if width != PHONE_PIXELS:
+        assert page.get_by_role("link", name="People").is_visible()
+        return
+    assert not page.get_by_role("link", name="People").is_visible()
+    page.get_by_role("button", name="Menu").focus()
+    page.keyboard.press("Enter")
+    assert page.get_by_role("link", name="People").is_visible()
+    assert_pleasant(page, "menu open")
+    page.keyboard.press("Escape")
+    assert not page.get_by_role("link", name="People").is_visible()
+    assert page.evaluate("document.activeElement.textContent").strip() == "Menu"
+
+
+def test_the_account_sheet_opens_is_pleasant_and_closes(site, enter, width):
+    page = enter(site.cast.ana)
+    if width == PHONE_PIXELS:
+        page.get_by_role("button", name="Menu").click()
+    page.locator(".account summary").click()
+    assert page.get_by_role("button", name="Sign out").is_visible()
+    assert_pleasant(page, "account")
+    page.keyboard.press("Escape")
+    assert not page.get_by_role("button", name="Sign out").is_visible()
+
+
+def test_everything_works_without_scripts(site, screen, enter):
+    enter(site.cast.ana)
+    page = screen(java_script_enabled=False)
+    page.goto("/sign-in")
+    page.get_by_label("Email address").fill("ana@nor.example")
+    page.get_by_label("Password").fill("correct horse battery staple")
+    page.get_by_role("button", name="Sign in").click()
+    assert page.get_by_role("link", name="Today").is_visible()
+    page.locator(".account summary").click()
+    page.get_by_role("button", name="Sign out").click()
+    assert page.get_by_role("heading", name="Sign in").is_visible()
