@@ -103,4 +103,14 @@ def _ensure_template(cluster: Cluster) -> None:
 
 def _abandoned(cluster: Cluster) -> list[str]:
     """Clones of runs that were killed: their name ends with the number of a process that is no more."""
-    return [name for name in cluster.names(PREFIX) if not Path(f"/proc/{name.rsplit('_', 1)[-1]}").exists()]
+    return [name for name in cluster.names(PREFIX) if not _lives(int(name.rsplit("_", 1)[-1]))]
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
