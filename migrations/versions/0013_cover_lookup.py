@@ -1,0 +1,71 @@
+"""What cover a site has, for whoever may know of the site: the facts of a coverage decision in one look-up.
+
+A plan choice, its hours and its standing authorization carry the integrator of the day they were signed. The one who
+services the site today must get the same coverage decision, so these facts are read here, with the site's own readers
+as the gate, and only what the decision needs leaves it.
+"""
+
+from alembic import op
+
+revision = "0013"
+down_revision = "0012"
+
+_FUNCTIONS = (
+    # Within a definer function current_user is the owner; the role that asks is the one set, else the login.
+    """
+    CREATE FUNCTION portal_sees_all() RETURNS boolean
+        LANGUAGE sql STABLE PARALLEL SAFE SET search_path = public, pg_temp AS $$
+        SELECT pg_has_role(
+            coalesce(nullif(current_setting('role', true), 'none'), session_user)::name, 'portal_work', 'USAGE')
+    $$
+    """,
+    """
+    CREATE FUNCTION cover_of_site(wanted_site bigint, maker bigint, at timestamptz, month_start date)
+        RETURNS TABLE (
+            plan_choice_id bigint, plan_code text, included_seconds bigint, has_included boolean,
+            bought_seconds bigint, standing_id bigint, incident_minor bigint, month_minor bigint,
+            severities bigint[], used_in_month_minor bigint)
+        LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+        SELECT choice.id, choice.plan_code,
+               coalesce(hours.included, 0), coalesce(hours.has_included, false), coalesce(hours.bought, 0),
+               standing.id, standing.nte_incident_minor, standing.nte_month_minor, standing.severities,
+               coalesce(used.used_minor, 0)
+        FROM site
+        LEFT JOIN LATERAL (
+            SELECT one.id, one.plan_code, one.from_at FROM plan_choice one
+            WHERE one.site_id = site.id AND one.manufacturer_id = maker AND one.from_at <= at
+            ORDER BY one.from_at DESC LIMIT 1
+        ) choice ON true
+        LEFT JOIN LATERAL (
+            SELECT sum(balance.free_seconds) FILTER (WHERE given.kind = 'included')::bigint AS included,
+                   bool_or(given.kind = 'included') AS has_included,
+                   sum(balance.free_seconds) FILTER (WHERE given.kind = 'pack')::bigint AS bought
+            FROM usage_grant given JOIN grant_balance balance ON balance.grant_id = given.id
+            WHERE given.site_id = site.id AND given.manufacturer_id = maker
+              AND given.starts_at <= at AND given.expires_at > at
+        ) hours ON true
+        LEFT JOIN LATERAL (
+            SELECT one.* FROM standing_authorization one
+            WHERE one.site_id = site.id AND one.manufacturer_id = maker AND one.from_at <= at
+              AND one.from_at >= choice.from_at AND (one.until_at IS NULL OR one.until_at > at)
+            ORDER BY one.from_at DESC LIMIT 1
+        ) standing ON true
+        LEFT JOIN standing_month used
+            ON used.standing_authorization_id = standing.id AND used.month_on = month_start
+        WHERE site.id = wanted_site
+          AND (portal_sees_all() OR portal_organisation() IN (maker, site.customer_id)
+               OR portal_organisation() = ANY (site.visible_to))
+    $$
+    """,
+)
+
+
+def upgrade() -> None:
+    for function in _FUNCTIONS:
+        op.execute(function)
+    op.execute("GRANT EXECUTE ON FUNCTION portal_sees_all() TO portal_web, portal_work")
+    op.execute("GRANT EXECUTE ON FUNCTION cover_of_site(bigint, bigint, timestamptz, date) TO portal_web, portal_work")
+
+
+def downgrade() -> None:
+    raise RuntimeError("facts are kept: restore a backup instead")

@@ -1,0 +1,189 @@
+"""Coverage and price: gather the facts, decide, and keep the decision with its case.
+
+Deciding stores nothing, so the page before the act and the act itself show and keep the same value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from portal.access import Actor, Side
+from portal.contracts.blocks import Mode, Payer, TaskClass
+from portal.contracts.rules import plan_named
+from portal.contracts.terms import Opener
+from portal.directory.models import ProductLine, System
+from portal.directory.queries import is_certified, servicing_integrator_id
+from portal.entitlement import queries
+from portal.entitlement.models import CoverageDecision as CoverageRow
+from portal.entitlement.queries import CaseParts, CaseUse, SiteCover, Terms
+from portal.entitlement.rules import CoverageDecision, CoverageFacts, StandingFacts, coverage_for, to_json
+
+_NOTHING_USED = CaseUse(0, 0, {})
+_OPENER = {Side.MANUFACTURER: Opener.ENGINEER, Side.INTEGRATOR: Opener.TECHNICIAN, Side.CUSTOMER: Opener.CONTACT}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What somebody asks for: how bad, what kind of help, how it will probably be done.
+
+    ``caller_certified`` is said where an engineer logs a call: whether the calling technician is certified; None where
+    the caller is no technician.
+    """
+
+    severity: int
+    task_class: TaskClass = TaskClass.SUPPORT
+    mode: Mode = Mode.REMOTE
+    caller_certified: bool | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where it is: the system with its line, and who services it; the manufacturer itself under house terms."""
+
+    system: System
+    product_line_code: str
+    integrator_id: int
+
+    @property
+    def has_integrator(self) -> bool:
+        """Whether an integrator services the system."""
+        return self.integrator_id != self.system.manufacturer_id
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """A decision with what it was made from; ``decision`` is what pages show."""
+
+    decision: CoverageDecision
+    facts: CoverageFacts
+    terms: Terms
+    cover: SiteCover
+    place: Place
+
+
+def decide_coverage(session: Session, actor: Actor, system: System, wanted: Wanted, *, now: datetime) -> Coverage:
+    """What help with this system would be covered by and cost, for a case that does not exist yet.
+
+    *Raises*: NotFound where the manufacturer has no policy.
+    """
+    place = _place(session, system, now)
+    certified = wanted.caller_certified
+    if actor.side is Side.INTEGRATOR:
+        certified = is_certified(
+            session, person_id=actor.person_id, product_line_id=system.product_line_id, on=now.date()
+        )
+    opener = _OPENER[actor.side]
+    if actor.side is Side.MANUFACTURER and wanted.caller_certified is not None:
+        opener = Opener.TECHNICIAN
+    asker = _Asker(opener, wanted, certified=bool(certified))
+    return _decide(session, place, asker, _terms(session, place, now), now=now)
+
+
+def decide_for_case(
+    session: Session, case: CaseParts, system: System, *, before: CoverageFacts, severity: int, now: datetime
+) -> Coverage:
+    """The decision anew for a case, as its facts are now; who asked stays what it was."""
+    line = session.get_one(ProductLine, system.product_line_id)
+    place = Place(system, line.code, case.integrator_id)
+    terms = _terms(session, place, now)
+    use = queries.case_use(session, case, terms.policy, now)
+    asker = _Asker(before.opener, Wanted(severity, before.task_class, before.mode), certified=before.certified)
+    return _decide(session, place, asker, terms, use=use, now=now)
+
+
+def keep_coverage(session: Session, coverage: Coverage, case: CaseParts) -> CoverageRow:
+    """Keep the decision with its case.
+
+    What an integrator pays is between the companies; everything else the customer reads too.
+    """
+    row = CoverageRow(
+        case_id=case.id,
+        manufacturer_id=case.manufacturer_id,
+        integrator_id=case.integrator_id,
+        customer_id=case.customer_id,
+        audience=audience_of(coverage.decision.payer),
+        policy_version_id=coverage.terms.policy_version_id,
+        agreement_version_id=coverage.terms.agreement_version_id,
+        plan_choice_id=coverage.cover.plan_choice_id,
+        facts=to_json(coverage.facts),
+        decision=to_json(coverage.decision),
+        decided_at=coverage.decision.decided_at,
+    )
+    session.add(row)
+    return row
+
+
+def audience_of(payer: Payer) -> str:
+    """Who reads what a paying side is asked and answers: the integrator's prices are not the customer's."""
+    return "companies" if payer is Payer.INTEGRATOR else "customer"
+
+
+@dataclass(frozen=True)
+class _Asker:
+    opener: Opener
+    wanted: Wanted
+    certified: bool
+
+
+def _place(session: Session, system: System, now: datetime) -> Place:
+    line = session.get_one(ProductLine, system.product_line_id)
+    servicing = servicing_integrator_id(
+        session, site_id=system.site_id, product_line_id=system.product_line_id, on=now.date()
+    )
+    return Place(system, line.code, servicing if servicing is not None else system.manufacturer_id)
+
+
+def _terms(session: Session, place: Place, now: datetime) -> Terms:
+    return queries.terms_in_force(
+        session, manufacturer_id=place.system.manufacturer_id, integrator_id=place.integrator_id, at=now
+    )
+
+
+def _decide(
+    session: Session, place: Place, asker: _Asker, terms: Terms, *, use: CaseUse = _NOTHING_USED, now: datetime
+) -> Coverage:
+    system, wanted = place.system, asker.wanted
+    cover = queries.site_cover(
+        session, site_id=system.site_id, manufacturer_id=system.manufacturer_id, policy=terms.policy, at=now
+    )
+    facts = CoverageFacts(
+        opener=asker.opener,
+        certified=asker.certified,
+        severity=wanted.severity,
+        task_class=wanted.task_class,
+        mode=wanted.mode,
+        product_line=place.product_line_code,
+        plan_code=cover.plan_code,
+        day1_on=system.day_one_on,
+        warranty_starts_on=system.warranty_starts_on,
+        warranty_ends_on=system.warranty_ends_on,
+        has_integrator=place.has_integrator,
+        included_seconds_left=_included_seconds(terms, cover),
+        bought_seconds_left=cover.bought_seconds,
+        grant_seconds_used_on_case=use.grant_seconds,
+        authorized_minor=use.authorized_minor,
+        standing=_standing(cover, use),
+    )
+    return Coverage(coverage_for(facts, terms.policy, terms.agreement, now=now), facts, terms, cover, place)
+
+
+def _included_seconds(terms: Terms, cover: SiteCover) -> int:
+    """Included time left; a month whose grant the night's job has not opened yet is still whole."""
+    if cover.has_included or cover.plan_code is None:
+        return cover.included_seconds
+    return plan_named(terms.policy, cover.plan_code).included_minutes_per_month * 60
+
+
+def _standing(cover: SiteCover, use: CaseUse) -> StandingFacts | None:
+    if cover.standing_id is None:
+        return None
+    return StandingFacts(
+        incident_minor=cover.incident_minor or 0,
+        month_minor=cover.month_minor or 0,
+        severities=cover.severities,
+        used_on_case_minor=0,
+        used_in_month_minor=max(cover.used_in_month_minor - use.standing_minor, 0),
+    )
