@@ -1,0 +1,211 @@
+"""The payer's yes and no as steps of a case: asked, answered, spoken, standing, at factory risk, ratified.
+
+Entitlement keeps the rows; here the case is held, the event written, and who waits for the answer is told by job.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal.access import Actor, may_do, may_work_cases
+from portal.cases.actions.core import Held, hold, record
+from portal.cases.actions.movement import terms_of
+from portal.cases.models import SupportCase
+from portal.contracts.policy import Policy
+from portal.directory.models import System
+from portal.entitlement import actions as entitlement
+from portal.entitlement.actions import Coverage
+from portal.entitlement.models import (
+    Authorization,
+    AuthorizationRefusal,
+    AuthorizationRequest,
+    Emergency,
+    EmergencyRefusal,
+)
+from portal.entitlement.queries import latest_coverage, request_state, requests_of
+from portal.entitlement.rules import SpokenYes, facts_from_json
+from portal.errors import Conflict, NotAllowed, NotFound
+from portal.jobs import enqueue
+
+
+def ask_authorization(
+    session: Session, actor: Actor, case: SupportCase, *, nte_minor: int, reason: str, now: datetime
+) -> AuthorizationRequest:
+    """Ask the payer for a first yes, or for one beyond what was authorized.
+
+    *Raises*: NotFound, NotAllowed, Conflict where it is asked already or costs nothing, Invalid.
+    """
+    held = hold(session, actor, case.id, now=now)
+    if not may_work_cases(actor):
+        raise NotAllowed("The service people of the two companies ask for authorization.")
+    if any(state.is_open for state in requests_of(session, case.id)):
+        raise Conflict("The payer has been asked already and has not answered.")
+    coverage = coverage_now(session, held)
+    if not coverage.decision.can_cost:
+        raise Conflict("This help costs the payer nothing.")
+    request = ask(session, held, coverage, reason=reason.strip() or "Help may cost money.", nte_minor=nte_minor)
+    path = coverage.decision.emergency
+    if path is not None:
+        wait = timedelta(seconds=path.wait_seconds)
+        enqueue(session, "begin_emergency", run_at=now + wait, request_id=request.id)
+    return request
+
+
+def authorize(session: Session, actor: Actor, request_id: int, *, nte_minor: int, now: datetime) -> Authorization:
+    """The payer says yes, signed in or by its mailed link; to work at factory risk it ratifies.
+
+    *Raises*: NotFound, NotAllowed, Conflict when it is answered, RuleBroken after the days to ratify, Invalid.
+    """
+    held = _hold_request(session, actor, request_id, now)
+    return answer_yes(session, held, request_id, nte_minor=nte_minor, policy=terms_of(session, held).policy)
+
+
+def authorize_spoken(
+    session: Session, actor: Actor, request_id: int, spoken: SpokenYes, *, nte_minor: int, now: datetime
+) -> Authorization:
+    """Write down the payer's yes on the telephone; it is mailed to the payer at once.
+
+    *Raises*: NotFound, NotAllowed, Conflict, Invalid naming what a spoken yes needs.
+    """
+    held = _hold_request(session, actor, request_id, now)
+    policy, state = terms_of(session, held).policy, request_state(session, request_id)
+    given = entitlement.spoken_authorization(session, actor, state, spoken, nte_minor=nte_minor, policy=policy, now=now)
+    _tell_yes(session, held, given, "authorized")
+    return given
+
+
+def refuse_authorization(
+    session: Session, actor: Actor, request_id: int, *, reason: str, now: datetime
+) -> AuthorizationRefusal | EmergencyRefusal:
+    """The payer says no; to work at factory risk it refuses to ratify. *Raises*: NotFound, NotAllowed, Conflict."""
+    held = _hold_request(session, actor, request_id, now)
+    state = request_state(session, request_id)
+    details = {"request_id": request_id, "reason": reason.strip()}
+    if state.emergency is not None:
+        refusal: AuthorizationRefusal | EmergencyRefusal = entitlement.refuse_ratification(
+            session, actor, state, now=now
+        )
+        record(session, held, "ratification_refused", audience=state.request.audience, details=details)
+        _rebill(session, held)
+        return refusal
+    refusal = entitlement.refuse(session, actor, state, reason=reason, now=now)
+    record(session, held, "authorization_refused", audience=state.request.audience, details=details)
+    return refusal
+
+
+def begin_emergency(session: Session, request_id: int, *, now: datetime) -> Emergency | None:
+    """The job after the policy's minutes: nobody answered, so severity 1 goes on at factory risk. Again is harmless."""
+    held = _hold_request(session, None, request_id, now)
+    state = request_state(session, request_id)
+    if held.case.state in ("resolved", "closed"):
+        return None
+    policy = terms_of(session, held).policy
+    begun = entitlement.begin_emergency(session, state, severity=held.case.severity, policy=policy, now=now)
+    if begun is not None:
+        details = {"request_id": request_id, "ratify_by": begun.ratify_by.isoformat()}
+        record(session, held, "emergency_begun", audience=begun.audience, details=details)
+        # When the days to ratify are over the time is the factory's, and nothing waits for it any more.
+        enqueue(session, "rebill", run_at=begun.ratify_by, case_id=held.case.id)
+    return begun
+
+
+def by_standing(session: Session, held: Held, coverage: Coverage) -> Authorization | None:
+    """Let the standing authorization say yes to a held case; None where it has no room."""
+    given = entitlement.use_standing(session, held.case, coverage, now=held.now)
+    if given is not None:
+        _tell_yes(session, held, given, "authorized")
+    return given
+
+
+def use_standing(session: Session, case_id: int, *, now: datetime) -> Authorization | None:
+    """The job when work has outgrown the hours left: take the standing authorization. Again is harmless."""
+    held = hold(session, None, case_id, now=now)
+    return by_standing(session, held, coverage_now(session, held))
+
+
+def ask(
+    session: Session, held: Held, coverage: Coverage, *, reason: str, nte_minor: int | None
+) -> AuthorizationRequest:
+    """Ask the payer on a held case; the mail goes out by job."""
+    wanted = entitlement.ask_for(coverage.decision, reason=reason, nte_minor=nte_minor)
+    request = entitlement.request_authorization(
+        session,
+        held.case,
+        wanted,
+        asked_by=held.actor.person_id if held.actor is not None else None,
+        policy=coverage.terms.policy,
+        now=held.now,
+    )
+    details = {"request_id": request.id, "nte_minor": request.nte_minor, "currency": request.currency}
+    record(session, held, "authorization_asked", audience=request.audience, details=details)
+    enqueue(session, "notify_authorization_request", request_id=request.id)
+    return request
+
+
+def answer_yes(session: Session, held: Held, request_id: int, *, nte_minor: int, policy: Policy) -> Authorization:
+    """The payer's yes on a held case."""
+    actor, state = held.actor, request_state(session, request_id)
+    if actor is None:
+        raise NotAllowed("The payer's own people answer this.")
+    given = entitlement.authorize(session, actor, state, nte_minor=nte_minor, policy=policy, now=held.now)
+    _tell_yes(session, held, given, "ratified" if given.basis == "ratified" else "authorized")
+    return given
+
+
+def coverage_now(session: Session, held: Held) -> Coverage:
+    """The decision for a case as its facts are now. *Raises*: Conflict for a case that has none yet."""
+    kept = latest_coverage(session, held.case.id)
+    if kept is None:
+        raise Conflict("Coverage of this case is being decided. Try again in a minute.")
+    system = session.get(System, held.case.system_id)
+    if system is None:
+        raise NotFound()
+    return entitlement.decide_for_case(
+        session,
+        held.case,
+        system,
+        before=facts_from_json(kept.facts),
+        severity=held.case.severity,
+        now=held.now,
+    )
+
+
+def _hold_request(session: Session, actor: Actor | None, request_id: int, now: datetime) -> Held:
+    case_id = session.scalar(select(AuthorizationRequest.case_id).where(AuthorizationRequest.id == request_id))
+    if case_id is None:
+        raise NotFound()
+    held = hold(session, actor, case_id, now=now)
+    if actor is not None and actor.act is not None and not _is_for(actor, request_id):
+        raise NotFound()
+    return held
+
+
+def _is_for(actor: Actor, request_id: int) -> bool:
+    return may_do(
+        actor,
+        entitlement.LINK_ACT,
+        entitlement.LINK_OBJECT,
+        str(request_id),
+        version=entitlement.LINK_VERSION,
+    )
+
+
+def _tell_yes(session: Session, held: Held, given: Authorization, kind: str) -> None:
+    details = {
+        "authorization_id": given.id,
+        "nte_minor": given.nte_minor,
+        "currency": given.currency,
+        "basis": given.basis,
+        "name": given.person_name,
+    }
+    record(session, held, kind, audience=given.audience, details=details)
+    _rebill(session, held)
+
+
+def _rebill(session: Session, held: Held) -> None:
+    """The payer's answer may have been what the bill item of a cut waited for."""
+    if held.case.state == "closed":
+        enqueue(session, "rebill", case_id=held.case.id)

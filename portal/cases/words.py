@@ -1,0 +1,52 @@
+"""What each kind of event says, for the timeline, for stale forms and for mail: "Ana accepted the case"."""
+
+from __future__ import annotations
+
+EVENT_WORDS = {
+    "opened": "opened the case",
+    "call_logged": "logged a call",
+    "offered": "offered the case",
+    "offer_withdrawn": "withdrew the offer",
+    "accepted": "accepted the case",
+    "taken_up": "took the case up",
+    "taken_back": "took the case back",
+    "declined": "declined the case",
+    "handed_back": "handed the case back",
+    "asked": "asked for information",
+    "answered": "answered the question",
+    "question_withdrawn": "withdrew the question",
+    "noted": "wrote a note",
+    "attached": "attached files",
+    "reference_set": "gave a number of their own",
+    "severity_changed": "changed the severity",
+    "task_class_changed": "changed the kind of help",
+    "paused": "paused the case",
+    "resumed": "resumed the case",
+    "resolved": "resolved the case",
+    "confirmed": "confirmed the resolution",
+    "deemed_confirmed": "took silence as a confirmation",
+    "deemed_undone": "took back the confirmation by silence",
+    "silence_to_manager": "asked the manager to answer the resolution",
+    "second_notice": "reminded of the unanswered resolution",
+    "challenged": "challenged the resolution",
+    "outcome_proposed": "proposed an outcome of the challenge",
+    "ladder_climbed": "took the challenge to its next stage",
+    "challenge_decided": "decided the challenge",
+    "fixed_confirmed": "said that it works",
+    "reopened": "reopened the case",
+    "closed": "closed the case",
+    "linked": "linked another case",
+    "known_issue_linked": "linked a known issue",
+    "authorization_asked": "asked for authorization",
+    "authorized": "authorized billable time",
+    "authorization_refused": "refused to authorize billable time",
+    "emergency_begun": "went on at factory risk",
+    "ratified": "ratified the work at factory risk",
+    "ratification_refused": "refused to ratify the work at factory risk",
+    "coverage_decided": "decided coverage and price again",
+}
+
+
+def sentence(kind: str) -> str:
+    """What somebody did, to follow a name."""
+    return EVENT_WORDS.get(kind, kind.replace("_", " "))
