@@ -41,4 +41,4 @@ def test_queue_goes_by_plan_then_severity_then_deadline_then_age():
         queue_key(20, 2, None, 1),
         queue_key(80, 1, soon, 2),
     ]
-    assert sorted(keys[::-1]) == keys
+    assert sorted([keys[3], keys[1], keys[4], keys[0], keys[2]]) == keys

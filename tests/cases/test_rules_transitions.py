@@ -44,10 +44,10 @@ CONTACT = actor(Side.CUSTOMER, Role.CONTACT)
 BUYER = actor(Side.CUSTOMER, Role.BUYER)
 
 WITH_INTEGRATOR = Situation(State.OPEN, INTEGRATOR)
-OFFERED = replace(WITH_INTEGRATOR, offer=Offer(INTEGRATOR, MAKER))
+OFFERED = replace(WITH_INTEGRATOR, state=State.OFFERED, offer=Offer(INTEGRATOR, MAKER))
 WITH_FACTORY = Situation(State.OPEN, MAKER)
-HANDED_BACK = replace(WITH_FACTORY, offer=Offer(MAKER, INTEGRATOR))
-ASKED = replace(OFFERED, state=State.WAITING_INFORMATION, question_by=MAKER)
+HANDED_BACK = replace(WITH_FACTORY, state=State.OFFERED, offer=Offer(MAKER, INTEGRATOR))
+ASKED = replace(OFFERED, state=State.WAITING, question_by=MAKER)
 RESOLVED = Situation(State.RESOLVED, MAKER, resolution_by=MAKER, within_reopen_window=True)
 CLOSED = replace(RESOLVED, state=State.CLOSED, within_reopen_window=False)
 
@@ -98,7 +98,7 @@ REFUSED = [
     (Verb.ACCEPT, OFFERED, CONTACT, NotAllowed, "not offered"),
     (Verb.ACCEPT, OFFERED, actor(Side.MANUFACTURER, Role.FINANCE), NotAllowed, "roles"),
     (Verb.ACCEPT, RESOLVED, ENGINEER, Conflict, "The case is resolved"),
-    (Verb.ASK_INFORMATION, ASKED, ENGINEER, Conflict, "waiting information"),
+    (Verb.ASK_INFORMATION, ASKED, ENGINEER, Conflict, "The case is waiting"),
     (Verb.WITHDRAW_QUESTION, ASKED, TECHNICIAN, Conflict, "asked nothing"),
     (Verb.TAKE_BACK, WITH_INTEGRATOR, TECHNICIAN, Conflict, "already"),
     (Verb.TAKE_BACK, WITH_INTEGRATOR, ENGINEER, NotAllowed, "Only the integrator"),
@@ -165,9 +165,18 @@ def test_only_acceptance_and_taking_back_move_custody():
 @pytest.mark.parametrize(
     ("verb", "situation", "state"),
     [
-        (Verb.ASK_INFORMATION, OFFERED, State.WAITING_INFORMATION),
-        (Verb.ANSWER, ASKED, State.OPEN),
-        (Verb.ACCEPT, ASKED, State.WAITING_INFORMATION),
+        (Verb.ASK_INFORMATION, OFFERED, State.WAITING),
+        (Verb.OFFER, WITH_INTEGRATOR, State.OFFERED),
+        (Verb.OFFER, replace(WITH_INTEGRATOR, state=State.WAITING), State.WAITING),
+        (Verb.ANSWER, ASKED, State.OFFERED),
+        (Verb.ANSWER, replace(ASKED, offer=None), State.OPEN),
+        (Verb.WITHDRAW_QUESTION, ASKED, State.OFFERED),
+        (Verb.ACCEPT, OFFERED, State.OPEN),
+        (Verb.DECLINE, OFFERED, State.OPEN),
+        (Verb.TAKE_BACK, HANDED_BACK, State.OPEN),
+        (Verb.CHANGE_SEVERITY, OFFERED, State.OFFERED),
+        (Verb.CHANGE_TASK_CLASS, RESOLVED, State.RESOLVED),
+        (Verb.ACCEPT, ASKED, State.WAITING),
         (Verb.RESOLVE, WITH_FACTORY, State.RESOLVED),
         (Verb.CHALLENGE, RESOLVED, State.RESOLVED),
         (Verb.CONFIRM_FIXED, RESOLVED, State.CLOSED),
@@ -204,6 +213,17 @@ def test_first_substantive_reply_accepts_an_offer(situation, company, audience, 
 
 
 companies = st.sampled_from(Company)
+
+
+def consistent(situation):
+    """A case is offered exactly while an offer is open, unless it waits."""
+    if situation.state is State.OPEN:
+        return replace(situation, offer=None)
+    if situation.state is State.OFFERED and situation.offer is None:
+        return replace(situation, offer=Offer(situation.holder, other_company(situation.holder)))
+    return situation
+
+
 situations = st.builds(
     Situation,
     state=st.sampled_from(State),
@@ -214,7 +234,7 @@ situations = st.builds(
     answered=st.booleans(),
     within_reopen_window=st.booleans(),
     has_integrator=st.booleans(),
-)
+).map(consistent)
 
 
 @given(
@@ -225,6 +245,12 @@ def test_refusal_always_has_a_sentence_and_permission_a_source_state(situation, 
     assert permission.allowed is not bool(permission.sentence)
     if permission.allowed:
         assert situation.state in TRANSITIONS[verb].sources
+
+
+@given(situation=situations, verb=st.sampled_from(Verb), company=st.sampled_from([MAKER, INTEGRATOR, None]))
+def test_state_moves_only_along_the_table(situation, verb, company):
+    if may_as(verb, situation, company).allowed:
+        assert state_after(verb, situation) in TRANSITIONS[verb].targets
 
 
 @given(situation=situations)

@@ -1,8 +1,8 @@
 """The state machine: states, verbs, and for each verb from where, to where and by whom.
 
-Custody is not a state: an open case is with one company at each instant, and an offer moves nothing until it is
-accepted. A question may be asked by the company that was offered the case; the case then stays where it is. Customers
-never hold custody. A challenge of the split changes no state: it never keeps a case from closing.
+Custody is not a state: a case is with one company at each instant, and an offer moves nothing until it is accepted. A
+question may be asked by the company that was offered the case; the case then stays where it is. Customers never hold
+custody. A challenge of the split changes no state: it never keeps a case from closing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ class State(StrEnum):
     """Where a case is in its life."""
 
     OPEN = "open"
-    WAITING_INFORMATION = "waiting_information"
+    OFFERED = "offered"
+    WAITING = "waiting"
     RESOLVED = "resolved"
     CLOSED = "closed"
 
@@ -79,9 +80,9 @@ class Offer:
 class Situation:
     """What the rules need to know of a case.
 
-    ``question_by`` is who waits for information; ``resolution_by`` who proposed the last resolution;
-    ``answered`` whether the other company has confirmed or challenged it; a yes by silence answers it only once it can
-    no longer be undone.
+    ``offer`` is the open one, also while the case waits; ``question_by`` is who waits for information;
+    ``resolution_by`` who proposed the last resolution; ``answered`` whether the other company has confirmed or
+    challenged it; a yes by silence answers it only once it can no longer be undone.
     """
 
     state: State
@@ -96,10 +97,10 @@ class Situation:
 
 @dataclass(frozen=True)
 class Transition:
-    """One verb: the states it starts from, the state it leads to (None keeps it), who may, and why not otherwise."""
+    """One verb: the states it starts from, those it can lead to, who may, and why not otherwise."""
 
     sources: frozenset[State]
-    target: State | None
+    targets: frozenset[State]
     by: frozenset[Standing]
     refusal: str
 
@@ -113,7 +114,11 @@ class Permission:
     ever: bool = True
 
 
-_RUNNING = frozenset({State.OPEN, State.WAITING_INFORMATION})
+_RUNNING = frozenset({State.OPEN, State.OFFERED, State.WAITING})
+_UNASKED = frozenset({State.OPEN, State.OFFERED})
+_WAITING = frozenset({State.WAITING})
+_RESOLVED = frozenset({State.RESOLVED})
+_CLOSED = frozenset({State.CLOSED})
 _ENDED = frozenset({State.RESOLVED, State.CLOSED})
 _EVER = frozenset(State)
 _COMPANIES = frozenset({Standing.HOLDER, Standing.OTHER_COMPANY})
@@ -121,65 +126,58 @@ _EVERYBODY = _COMPANIES | {Standing.CUSTOMER}
 
 
 def _step(
-    sources: frozenset[State], target: State | None, by: Standing | frozenset[Standing], refusal: str
+    sources: frozenset[State], targets: frozenset[State], by: Standing | frozenset[Standing], refusal: str
 ) -> Transition:
-    return Transition(sources, target, by if isinstance(by, frozenset) else frozenset({by}), refusal)
+    return Transition(sources, targets, by if isinstance(by, frozenset) else frozenset({by}), refusal)
 
 
 TRANSITIONS: Mapping[Verb, Transition] = MappingProxyType(
     {
-        Verb.OFFER: _step(_RUNNING, None, Standing.HOLDER, "Only the company that holds the case offers it."),
-        Verb.WITHDRAW_OFFER: _step(_RUNNING, None, Standing.OFFERER, "Your company has offered nothing."),
-        Verb.ACCEPT: _step(_RUNNING, None, Standing.OFFERED, "The case is not offered to your company."),
-        Verb.DECLINE: _step(_RUNNING, None, Standing.OFFERED, "The case is not offered to your company."),
+        Verb.OFFER: _step(_RUNNING, _RUNNING, Standing.HOLDER, "Only the company that holds the case offers it."),
+        Verb.WITHDRAW_OFFER: _step(_RUNNING, _RUNNING, Standing.OFFERER, "Your company has offered nothing."),
+        Verb.ACCEPT: _step(_RUNNING, _RUNNING, Standing.OFFERED, "The case is not offered to your company."),
+        Verb.DECLINE: _step(_RUNNING, _RUNNING, Standing.OFFERED, "The case is not offered to your company."),
         Verb.HAND_BACK: _step(
-            _RUNNING, None, Standing.HOLDER, "Only the factory, while it holds the case, hands it back."
+            _RUNNING, _RUNNING, Standing.HOLDER, "Only the factory, while it holds the case, hands it back."
         ),
-        Verb.TAKE_BACK: _step(_RUNNING, None, Standing.INTEGRATOR, "Only the integrator takes a case back."),
+        Verb.TAKE_BACK: _step(_RUNNING, _RUNNING, Standing.INTEGRATOR, "Only the integrator takes a case back."),
         Verb.ASK_INFORMATION: _step(
-            frozenset({State.OPEN}),
-            State.WAITING_INFORMATION,
+            _UNASKED,
+            _WAITING,
             frozenset({Standing.HOLDER, Standing.OFFERED}),
             "Only the company that holds the case, or is offered it, asks for information.",
         ),
-        Verb.ANSWER: _step(
-            frozenset({State.WAITING_INFORMATION}), State.OPEN, _EVERYBODY, "Nobody is waiting for information."
-        ),
-        Verb.WITHDRAW_QUESTION: _step(
-            frozenset({State.WAITING_INFORMATION}), State.OPEN, Standing.ASKER, "Your company has asked nothing."
-        ),
-        Verb.RESOLVE: _step(
-            _RUNNING, State.RESOLVED, Standing.HOLDER, "Only the company that holds the case resolves it."
-        ),
-        Verb.CONFIRM: _step(_ENDED, None, Standing.ANSWERER, "The other company confirms the resolution, once."),
-        Verb.CHALLENGE: _step(_ENDED, None, Standing.ANSWERER, "The other company challenges the resolution, once."),
+        Verb.ANSWER: _step(_WAITING, _UNASKED, _EVERYBODY, "Nobody is waiting for information."),
+        Verb.WITHDRAW_QUESTION: _step(_WAITING, _UNASKED, Standing.ASKER, "Your company has asked nothing."),
+        Verb.RESOLVE: _step(_RUNNING, _RESOLVED, Standing.HOLDER, "Only the company that holds the case resolves it."),
+        Verb.CONFIRM: _step(_ENDED, _ENDED, Standing.ANSWERER, "The other company confirms the resolution, once."),
+        Verb.CHALLENGE: _step(_ENDED, _ENDED, Standing.ANSWERER, "The other company challenges the resolution, once."),
         Verb.CHALLENGE_CAUSE: _step(
             _ENDED,
-            None,
+            _ENDED,
             frozenset({Standing.ANSWERER, Standing.CUSTOMER}),
             "Cause and task class are challenged by the other company or by the payer.",
         ),
-        Verb.CONFIRM_FIXED: _step(
-            frozenset({State.RESOLVED}), State.CLOSED, Standing.CUSTOMER, "The customer's contact says that it works."
-        ),
+        Verb.CONFIRM_FIXED: _step(_RESOLVED, _CLOSED, Standing.CUSTOMER, "The customer's contact says that it works."),
         Verb.REOPEN: _step(
-            frozenset({State.RESOLVED}),
-            State.OPEN,
+            _RESOLVED,
+            frozenset({State.OPEN}),
             _EVERYBODY,
             "The case can no longer be reopened: open a linked case.",
         ),
-        Verb.CLOSE: _step(
-            frozenset({State.RESOLVED}), State.CLOSED, Standing.PORTAL, "A case closes when its reopen window ends."
-        ),
-        Verb.CHANGE_SEVERITY: _step(_RUNNING, None, _COMPANIES, "Severity is changed while the case is open."),
+        Verb.CLOSE: _step(_RESOLVED, _CLOSED, Standing.PORTAL, "A case closes when its reopen window ends."),
+        Verb.CHANGE_SEVERITY: _step(_RUNNING, _RUNNING, _COMPANIES, "Severity is changed while the case is open."),
         Verb.CHANGE_TASK_CLASS: _step(
-            _RUNNING | {State.RESOLVED}, None, Standing.FACTORY, "The factory proposes the task class."
+            _RUNNING | _RESOLVED, _RUNNING | _RESOLVED, Standing.FACTORY, "The factory proposes the task class."
         ),
-        Verb.NOTE: _step(_EVER, None, _EVERYBODY, "You are no party to this case."),
-        Verb.SET_REFERENCE: _step(_EVER, None, _EVERYBODY, "You are no party to this case."),
+        Verb.NOTE: _step(_EVER, _EVER, _EVERYBODY, "You are no party to this case."),
+        Verb.SET_REFERENCE: _step(_EVER, _EVER, _EVERYBODY, "You are no party to this case."),
     }
 )
 
+_OFFERING = frozenset({Verb.OFFER, Verb.HAND_BACK})
+_ENDS_OFFER = frozenset({Verb.WITHDRAW_OFFER, Verb.ACCEPT, Verb.DECLINE, Verb.TAKE_BACK})
+_ENDS_QUESTION = frozenset({Verb.ANSWER, Verb.WITHDRAW_QUESTION})
 # What each company, and the customer, can ever be to a case.
 _POSSIBLE: Mapping[Company | None, frozenset[Standing]] = MappingProxyType(
     {
@@ -252,7 +250,7 @@ def may_as(verb: Verb, situation: Situation, company: Company | None) -> Permiss
     """Whether a company (None: the customer) may take this step now, whoever speaks for it."""
     step = TRANSITIONS[verb]
     if situation.state not in step.sources:
-        return Permission(False, f"The case is {situation.state.replace('_', ' ')}: this step is not open.")
+        return Permission(False, f"The case is {situation.state}: this step is not open.")
     if step.by.isdisjoint(_POSSIBLE[company]):
         return Permission(False, step.refusal, ever=False)
     if step.by.isdisjoint(standings_of(situation, company)):
@@ -263,7 +261,7 @@ def may_as(verb: Verb, situation: Situation, company: Company | None) -> Permiss
 
 def _refusal(verb: Verb, situation: Situation, company: Company | None) -> str:
     """What beside state and standing forbids a step; empty where nothing does."""
-    if verb in (Verb.OFFER, Verb.HAND_BACK):
+    if verb in _OFFERING:
         giver = Company.INTEGRATOR if verb == Verb.OFFER else Company.MANUFACTURER
         if company != giver:
             return "The integrator offers a case to the factory, the factory hands it back."
@@ -296,9 +294,16 @@ def possible_verbs(situation: Situation, actor: Actor) -> tuple[Verb, ...]:
 
 
 def state_after(verb: Verb, situation: Situation) -> State:
-    """The state a step leads to."""
-    target = TRANSITIONS[verb].target
-    return situation.state if target is None else target
+    """The state a step leads to: a running case waits while a question is open, is offered while an offer is."""
+    targets = TRANSITIONS[verb].targets
+    if len(targets) == 1:
+        return next(iter(targets))
+    if situation.state in _ENDED:
+        return situation.state
+    if situation.state == State.WAITING and verb not in _ENDS_QUESTION:
+        return State.WAITING
+    offered = verb in _OFFERING or (situation.offer is not None and verb not in _ENDS_OFFER)
+    return State.OFFERED if offered else State.OPEN
 
 
 def custody_after(verb: Verb, situation: Situation) -> Company:
