@@ -24,9 +24,6 @@ from portal.jobs import enqueue
 # Who speaks where a job acts.
 PORTAL_NAME = "Factoryline"
 
-_STATES = {"open": rules.State.OPEN, "offered": rules.State.OPEN, "waiting": rules.State.WAITING_INFORMATION}
-_STATES |= {"resolved": rules.State.RESOLVED, "closed": rules.State.CLOSED}
-
 
 @dataclass(frozen=True)
 class Held:
@@ -49,7 +46,7 @@ class Held:
             to = side_of(case, case.offered_to_id)
             offer = rules.Offer(by=_other(to), to=to)
         return rules.Situation(
-            state=_STATES[case.state],
+            state=rules.State(case.state),
             holder=Company(case.holder_side),
             offer=offer,
             question_by=_maybe_side(case, self.question_by_id),
