@@ -1,4 +1,15 @@
 """Policies and agreements: what everything costs and how it is shared, as signed data.
 
-Promises: a version in force is named by its SHA-256 and never changes; no rate, window or share is in the code.
+Promises: a version in force is named by its SHA-256 and never changes; no rate, window or share is in the code; a
+document that contradicts itself is refused with line, key and what is allowed, both places named; unknown keys are
+errors.
+
+How it is laid out: ``blocks`` and ``terms`` are the tables, ``policy`` and ``agreement`` the documents; ``reading``
+turns TOML or canonical JSON into one frozen value, ``toml_lines`` finds the lines, ``checks`` and its two neighbours
+find contradictions; ``rules`` reads the first-match tables, ``sharing`` divides an amount, ``differences`` says in
+sentences what a new version changes.
+
+Why one pydantic model for text, storage and use: three schemas would disagree one day, and the disagreement would be
+money. Why TOML and not a form: two companies sign a text they can read, compare and keep. Why first match wins in every
+table: an order is something a person can follow with a finger; a best fit is not.
 """

@@ -1,12 +1,14 @@
 """The documents that come with the product are read, hashed and read back."""
 
 import hashlib
+import typing
 
 import pytest
+from pydantic import BaseModel
 
-from portal.contracts.agreement import agreement_against_policy, agreement_from_json, parse_agreement
+from portal.contracts.agreement import Agreement, agreement_against_policy, agreement_from_json, parse_agreement
 from portal.contracts.canonical import canonical_json, sha256
-from portal.contracts.policy import policy_from_json
+from portal.contracts.policy import Policy, policy_from_json
 from tests.support.documents import ALPEN, KESSLER, changed, text_of
 from tests.support.documents import policy as nordlicht
 
@@ -61,3 +63,26 @@ def test_words_the_policy_does_not_know_are_named_when_an_agreement_is_held_agai
     assert "EUR" in problems[0].message
     without_lines = agreement_against_policy(parse_agreement(text), nordlicht())
     assert [problem.line for problem in without_lines] == [None] * 4
+
+
+def blocks_of(model, seen):
+    if model in seen:
+        return
+    seen.add(model)
+    for field in model.model_fields.values():
+        for kind in (field.annotation, *typing.get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                blocks_of(kind, seen)
+
+
+def test_every_field_of_both_documents_says_what_it_is():
+    seen = set()
+    blocks_of(Policy, seen)
+    blocks_of(Agreement, seen)
+    assert len(seen) > 25
+    assert [
+        f"{model.__name__}.{name}"
+        for model in seen
+        for name, field in model.model_fields.items()
+        if not (field.description or "").endswith(".")
+    ] == []
