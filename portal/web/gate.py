@@ -42,6 +42,7 @@ ANONYMOUS_VIEWS = frozenset(
 SIGNED_POSTS: frozenset[str] = frozenset()
 
 UTC_ZONE = ZoneInfo("UTC")
+BIGGEST_ID = 2**63 - 1
 
 Rule = Callable[[Actor], bool]
 View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
@@ -92,6 +93,10 @@ def register(app: Flask, edges: Edges, viewer_of: Callable[[], Viewer | None]) -
         g.now = edges.clock()
         if request.endpoint is None or request.endpoint in ("static", "bootstrap.static"):
             return None
+        _refuse_impossible_addresses()
+        if request.mimetype != "multipart/form-data":
+            # Werkzeug reads such a body at once, whatever the limit of form text.
+            request.max_content_length = app.config["MAX_FORM_MEMORY_SIZE"]
         g.viewer = viewer_of()
         if g.viewer is not None:
             structlog.contextvars.bind_contextvars(
@@ -163,6 +168,14 @@ def current_zone() -> ZoneInfo:
     """The zone times are shown in: the viewer's, or UTC for a stranger."""
     viewer: Viewer | None = g.get("viewer")
     return viewer.zone if viewer else UTC_ZONE
+
+
+def _refuse_impossible_addresses() -> None:
+    # PostgreSQL holds no NUL and no id beyond bigint: asking it would be an error where "nothing here" is the answer.
+    has_nul = "\x00" in request.path or b"%00" in request.query_string
+    numbers = [value for value in (request.view_args or {}).values() if isinstance(value, int)]
+    if has_nul or any(number > BIGGEST_ID for number in numbers):
+        raise NotFound
 
 
 def _to_sign_in() -> ResponseReturnValue:

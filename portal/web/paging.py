@@ -18,6 +18,7 @@ Row = TypeVar("Row")
 
 PAGE_SIZE = 50
 CURSOR_LIMIT = 500
+BIGGEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,10 @@ def _value(value: Any) -> Any:
         if at.tzinfo is None:
             raise ValueError("a cursor's instant names its zone")
         return at
-    if isinstance(value, list):
-        raise TypeError("a cursor holds single values")
+    if isinstance(value, (list, float, bool)):
+        raise TypeError("a cursor holds ids, text and instants")
+    if isinstance(value, int) and abs(value) > BIGGEST_ID:
+        raise ValueError("no id is as big")
+    if isinstance(value, str) and "\x00" in value:
+        raise ValueError("no text of ours holds this")
     return value

@@ -41,6 +41,11 @@ def _encoded(text: str) -> str:
         _encoded('[{"at":"x"}]'),
         _encoded('[{"at":"2026-01-01T00:00:00"}]'),
         _encoded('[{"on":1}]'),
+        _encoded("[99999999999999999999]"),
+        _encoded("[1.5]"),
+        _encoded("[NaN]"),
+        _encoded("[true]"),
+        _encoded('["\\u0000"]'),
     ],
 )
 def test_a_made_up_cursor_reads_as_no_cursor(made_up):

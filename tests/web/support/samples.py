@@ -1,0 +1,55 @@
+"""For every argument in an address, something of the cast that a stranger must not reach.
+
+The isolation test fails for an argument that is not named here, so a new page cannot be forgotten.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal.access import Role
+from portal.identity import people
+from portal.identity.models import WebSession
+from tests.support.cast import NOW, Cast
+from tests.support.sign_in import membership_of
+
+Sample = Callable[[Session, Cast], Any]
+
+
+def _membership(session: Session, cast: Cast) -> int:
+    return membership_of(session, cast.ana).id
+
+
+def _invitation(session: Session, cast: Cast) -> int:
+    return people.invite(
+        session, cast.adam, email="nina@nor.example", name="Nina", roles=[Role.ENGINEER], secret="s" * 32, now=NOW
+    ).id
+
+
+def _session(session: Session, cast: Cast) -> uuid.UUID:
+    place = membership_of(session, cast.ana)
+    row = WebSession(
+        token_sha256=b"x" * 32,
+        person_id=place.person_id,
+        membership_id=place.id,
+        organisation_id=place.organisation_id,
+        created_at=NOW,
+        seen_at=NOW,
+        expires_at=NOW + timedelta(days=1),
+    )
+    session.add(row)
+    session.flush()
+    return session.scalars(select(WebSession.id).where(WebSession.token_sha256 == b"x" * 32)).one()
+
+
+SAMPLES: dict[str, Sample] = {
+    "membership_id": _membership,
+    "invitation_id": _invitation,
+    "session_id": _session,
+}
