@@ -43,13 +43,10 @@ def price(basis: Basis) -> RatedCase:
     draws: tuple[Draw, ...] = ()
     if basis.grants:
         parts, draws = _drawn(parts, basis.grants)
-    lines = _lines(parts)
-    exceeded = [(payer, limit) for payer, limit in basis.nte_minor if _owed(lines, payer) > limit]
-    if exceeded:
-        for payer, limit in exceeded:
+    for payer, limit in basis.nte_minor:
+        if _owed(parts, payer) > limit:
             parts = _stopped(parts, payer, limit)
-        lines = _lines(parts)
-    return RatedCase(basis, lines, draws)
+    return RatedCase(basis, _lines(parts), draws)
 
 
 def amount(rate_num: int, rate_den: int, seconds: int) -> int:
@@ -58,8 +55,17 @@ def amount(rate_num: int, rate_den: int, seconds: int) -> int:
     return (2 * rate_num * seconds + unit) // (2 * unit)
 
 
-def _owed(lines: Sequence[Line], payer: str) -> int:
-    return sum([line.amount_minor for line in lines if line.key.bill.payer == payer])
+def _owed(parts: Sequence[Part], payer: str) -> int:
+    """What the payer's lines would come to."""
+    counted: dict[Family, int] = {}
+    rows: dict[Family, Row] = {}
+    for part in parts:
+        piece = part.slice
+        if piece.bill.payer == payer and _costs(part):
+            family = (piece.bill, id(piece.row))
+            rows[family] = piece.row
+            counted[family] = counted.get(family, 0) + part.seconds
+    return sum([amount(row.rate_num, row.rate_den, counted[family]) for family, row in rows.items()])
 
 
 def _drawn(parts: Sequence[Part], grants: Sequence[GrantState]) -> tuple[list[Part], tuple[Draw, ...]]:
@@ -158,7 +164,9 @@ def _lines(parts: Sequence[Part]) -> tuple[Line, ...]:
     found: dict[Same, tuple[Row, list[Segment]]] = {}
     for piece, kind, grant_id, start, end, seconds in parts:
         row = piece.row
-        shown = _line_kind(piece, kind) if grant_id is None and kind != BEYOND_NTE else kind
+        # Most parts are what they seem: the question is asked of the others only.
+        settled = grant_id is not None or kind == BEYOND_NTE or (row.rate_num and piece.kind in PAID_KINDS)
+        shown = kind if settled else _line_kind(piece)
         segment = Segment(piece.entry_id, start, end, seconds, piece.custody, piece.side)
         same = (shown, piece.bill, id(row), grant_id)
         known = found.get(same)
@@ -169,10 +177,8 @@ def _lines(parts: Sequence[Part]) -> tuple[Line, ...]:
     return _priced(found)
 
 
-def _line_kind(piece: Slice, kind: str) -> str:
+def _line_kind(piece: Slice) -> str:
     """Work that has no price is included; time added to free work is free for the same reason."""
-    if piece.kind in PAID_KINDS and piece.row.rate_num:
-        return kind
     return INCLUDED if piece.kind in CHARGED and not piece.row.rate_num else piece.kind
 
 
