@@ -23,7 +23,21 @@ from portal.config import STATIC, TEMPLATES, Settings
 from portal.db import ENGINE_OPTIONS, connection_url, db, engine_for
 from portal.notifications.actions import Mailer
 from portal.notifications.mail import FileMailer, SmtpMailer
-from portal.web import display, errors, forms, gate, headers, health, identity, links, nav, people, signed_in, today
+from portal.web import (
+    display,
+    errors,
+    forms,
+    gate,
+    headers,
+    health,
+    identity,
+    links,
+    nav,
+    people,
+    signed_in,
+    today,
+    work,
+)
 from portal.worker.registry import Edges as WorkerEdges
 
 BLUEPRINTS = (
@@ -32,6 +46,7 @@ BLUEPRINTS = (
     identity.blueprint,
     people.blueprint,
     links.blueprint,
+    work.blueprint,
 )
 
 # A field says how much it takes; these limits only keep a request from filling the memory.
@@ -69,6 +84,7 @@ def create_app(
     display.register(app, zone=gate.current_zone, now=gate.current_now)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+    work.register(app)
     gate.check_every_view(app)
     _prepare_templates(app, settings)
     return app

@@ -138,3 +138,23 @@ def _states(session: Session, statement: Select[TimeEntry, datetime, TimeReversa
 
 def _not_reversed() -> ColumnElement[bool]:
     return ~exists().where(TimeReversal.entry_id == TimeEntry.id)
+
+
+def case_to_work_on(session: Session, actor: Actor, name: str) -> SupportCase:
+    """A case of the actor's company by its name, for logging work. *Raises*: NotFound."""
+    own = SupportCase.manufacturer_id if actor.side is Side.MANUFACTURER else SupportCase.integrator_id
+    statement = select(SupportCase).where(SupportCase.name == name.strip().upper(), own == actor.organisation_id)
+    if actor.side is Side.CUSTOMER:
+        raise NotFound()
+    if actor.site_ids is not None:
+        statement = statement.where(SupportCase.site_id.in_(actor.site_ids))
+    found = session.scalars(statement).one_or_none()
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def case_names(session: Session, case_ids: Sequence[int]) -> dict[int, str]:
+    """The names of cases by id."""
+    rows = session.execute(select(SupportCase.id, SupportCase.name).where(SupportCase.id.in_(set(case_ids))))
+    return {row.id: row.name for row in rows}
