@@ -32,6 +32,7 @@ from portal.web import (
     health,
     identity,
     links,
+    mailbox,
     nav,
     people,
     signed_in,
@@ -45,6 +46,7 @@ BLUEPRINTS = (
     today.blueprint,
     identity.blueprint,
     people.blueprint,
+    mailbox.blueprint,
     links.blueprint,
     work.blueprint,
 )
@@ -136,6 +138,8 @@ def _prepare_templates(app: Flask, settings: Settings) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     known_views = frozenset(app.view_functions)
+    # Where mail is sent there is no kept mail to read.
+    in_menu = known_views - {"mailbox.mailbox"} if settings.smtp_url or settings.is_production else known_views
     app.jinja_env.globals.update(
         asset=_asset, livemode=settings.livemode, known_views=known_views, described=forms.described
     )
@@ -146,7 +150,7 @@ def _prepare_templates(app: Flask, settings: Settings) -> None:
         return {
             "viewer": viewer,
             "now": g.get("now"),
-            "menu": nav.menu(viewer.actor, known_views) if viewer else (),
+            "menu": nav.menu(viewer.actor, in_menu) if viewer else (),
         }
 
 

@@ -26,6 +26,7 @@ class Entry:
     icon: str
     roles: Roles
     sides: frozenset[Side] = frozenset(Side)
+    operator_only: bool = False
 
 
 ENTRIES: tuple[Entry, ...] = (
@@ -50,11 +51,17 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("Organisations", "directory.organisations", "building", frozenset({Role.ADMINISTRATOR})),
     Entry("People", "people.people", "people", frozenset({Role.ADMINISTRATOR})),
     Entry("Audit log", "people.audit_log", "clock-history", frozenset({Role.ADMINISTRATOR})),
+    Entry("Kept mail", "mailbox.mailbox", "envelope", frozenset({Role.ADMINISTRATOR}), operator_only=True),
 )
 
 
 def menu(actor: Actor, known: Container[str]) -> tuple[Entry, ...]:
     """The entries of the actor's roles and side whose page exists in this deployment."""
     return tuple(
-        entry for entry in ENTRIES if entry.endpoint in known and actor.side in entry.sides and actor.has(*entry.roles)
+        entry
+        for entry in ENTRIES
+        if entry.endpoint in known
+        and actor.side in entry.sides
+        and (actor.is_operator or not entry.operator_only)
+        and actor.has(*entry.roles)
     )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
+from portal.db import open_session
+from portal.identity import actions, rules
 from tests.support.browsing import PHONE_PIXELS, assert_pleasant
 
 
@@ -76,6 +80,32 @@ def test_an_administrators_pages_are_pleasant(site, enter):
     assert_pleasant(page, "audit log")
     page.goto("/security")
     assert_pleasant(page, "security")
+    page.goto("/kept-mail")
+    assert_pleasant(page, "kept mail")
+
+
+def test_the_pages_of_mailed_links_are_pleasant(site, screen):
+    page = screen()
+    page.goto(reset_path(site, site.cast.eli))
+    assert_pleasant(page, "new password")
+    page.get_by_role("textbox", name="New password").fill("short")
+    page.get_by_role("button", name="Save the password").click()
+    page.get_by_text("at least 12 characters").first.wait_for()
+    assert_pleasant(page, "new password refused")
+    page.get_by_role("textbox", name="New password").fill("seven green lamps over water")
+    page.get_by_role("button", name="Save the password").click()
+    page.get_by_text("Your password is changed").first.wait_for()
+    assert_pleasant(page, "new password set")
+    page.goto(page.url)
+    page.get_by_text("This link has ended").first.wait_for()
+    assert_pleasant(page, "link used")
+
+
+def reset_path(site, actor):
+    secret = site.app.secret_key
+    with open_session(site.work_engine) as session, session.begin():
+        link = actions.create_reset_link(session, actor.person_id, secret=secret, now=datetime.now(UTC))
+        return f"/link/{rules.link_token(secret, link.id)}"
 
 
 def test_the_keyboard_reaches_the_content_and_the_menu(site, enter, width):
