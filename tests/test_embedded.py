@@ -101,7 +101,10 @@ def test_what_was_committed_is_there_when_the_server_itself_went_down_hard(direc
     with psycopg.connect(server.url()) as connection:
         connection.execute("CREATE TABLE fact AS SELECT 1 AS id")
     # PostgreSQL's immediate shutdown: nothing is written, the next start recovers as after a power cut.
-    os.kill(postmaster(directory), signal.SIGQUIT)
+    with psycopg.connect(server.url()) as witness:
+        os.kill(postmaster(directory), signal.SIGQUIT)
+        with pytest.raises(psycopg.OperationalError):
+            list(witness.notifies(timeout=30))
     again = embedded.start(directory)
     with psycopg.connect(again.url()) as connection:
         assert connection.execute("SELECT id FROM fact").fetchone() == (1,)

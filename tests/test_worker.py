@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
 from sqlalchemy import select, text
 
-from portal.config import ROOT
-from portal.db import driver_conninfo, open_session, transaction
+from portal import embedded
+from portal.config import MIGRATIONS, ROOT, Settings
+from portal.db import driver_conninfo, engine_for, open_session, transaction, upgrade
 from portal.errors import ProviderTrouble, RuleBroken
 from portal.jobs import JobFailure, enqueue
 from portal.worker.registry import TASKS, Edges, task
 from portal.worker.running import MOST_ATTEMPTS, build_queue, pause_after, run_pending
+from tests.conftest import settings_for
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 STATES = text("SELECT task_name, status::text, attempts FROM procrastinate_jobs ORDER BY id")
@@ -243,3 +248,35 @@ def test_a_waiting_worker_answers_at_once_when_a_job_commits(committed_database,
             with transaction(committed_database.web_engine) as session:
                 enqueue(session, "answer", word=word)
             assert next_word(listener, "answered") == word
+
+
+def test_a_worker_goes_on_when_the_database_was_restarted(tmp_path):
+    with tempfile.TemporaryDirectory(prefix="factoryline-test-") as folder:
+        directory = Path(folder) / "postgres"
+        before = embedded.start(directory, durable=False)
+        settings = settings_for(before.url(), tmp_path)
+        upgrade(before.url(), MIGRATIONS)
+        try:
+            with worker_process(settings):
+                answer_to(settings, "one")
+                with psycopg.connect(before.url()) as witness:
+                    # PostgreSQL's fast shutdown ends every connection, the witness' too.
+                    os.kill(int((directory / "postmaster.pid").read_text().split()[0]), signal.SIGINT)
+                    with pytest.raises(psycopg.OperationalError):
+                        list(witness.notifies(timeout=30))
+                embedded.start(directory, durable=False).release()
+                answer_to(settings, "two")
+        finally:
+            before.release()
+
+
+def answer_to(settings: Settings, word: str) -> None:
+    engine = engine_for(settings.database_url)
+    with psycopg.connect(driver_conninfo(settings.database_url), autocommit=True) as listening:
+        listening.execute("LISTEN answered")
+        with transaction(engine) as session:
+            enqueue(session, "answer", word=word)
+        # A job whose end was not recorded before the restart runs again: its word may come first.
+        words = iter(lambda: next_word(listening, "answered"), None)
+        assert word in itertools.islice(words, 2)
+    engine.dispose()

@@ -29,7 +29,7 @@ def people(session: Session, organisation_id: int, person_ids: Collection[int]) 
     return [Recipient(organisation_id, row.email, row.id) for row in session.execute(statement)]
 
 
-def _members(organisation_id: int) -> Select[tuple[int, str]]:
+def _members(organisation_id: int) -> Select[int, str]:
     return (
         select(Person.id, Person.email)
         .join(Membership, Membership.person_id == Person.id)

@@ -3,6 +3,7 @@
 Invariants:
  - The failure of an attempt is a row, written in a transaction of its own, before the job is put back or given up.
  - Pauses double from 5 seconds to an hour; after ``MOST_ATTEMPTS`` the job stays failed until somebody asks again.
+ - A worker outlives a restart of the database.
  - A job whose worker was killed is put back when its heartbeat has been missing for ``stalled_seconds``; killing
    workers again and again counts as attempts, so a job that brings workers down is given up too.
 """
@@ -11,13 +12,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 import structlog
 from procrastinate import App, BaseRetryStrategy, JobContext, PsycopgConnector, RetryDecision
+from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job, Status
+from psycopg import OperationalError
+from psycopg_pool import PoolTimeout
 from sqlalchemy import text
 
 import portal.worker.tasks  # noqa: F401  registers every task
@@ -29,6 +34,7 @@ from portal.worker.registry import TASKS, Edges, Task
 MOST_ATTEMPTS = 12
 FIRST_PAUSE_SECONDS = 5
 LONGEST_PAUSE_SECONDS = 3600
+RECONNECT_SECONDS = 1
 # What a rule refuses now it refuses the next time too.
 PERMANENT = (RuleBroken, NotFound, NotAllowed)
 
@@ -106,29 +112,61 @@ def work(
     poll_seconds: float = 2,
     until_empty: bool = False,
 ) -> None:
-    """Run jobs until told to stop (SIGINT, SIGTERM), letting those under way end; or until none is due."""
-    app = build_queue(edges, connections=concurrency + 2)
+    """Run jobs until told to stop (SIGINT, SIGTERM), letting those under way end; or until none is due.
+
+    While the database is away it waits for it; the jobs it was running are then taken for a lost worker's.
+    """
+    options: dict[str, Any] = {
+        "concurrency": concurrency,
+        "wait": not until_empty,
+        "delete_jobs": "successful",
+        # New jobs announce themselves; a job put back for later does not.
+        "fetch_job_polling_interval": poll_seconds,
+        "update_heartbeat_interval": heartbeat_seconds,
+        "stalled_worker_timeout": stalled_seconds,
+        "shutdown_graceful_timeout": stalled_seconds,
+        "install_signal_handlers": False,
+    }
 
     async def run() -> None:
-        async with app.open_async():
-            watching = asyncio.create_task(_watch_for_stalled(app, edges, stalled_seconds))
-            try:
-                await app.run_worker_async(
-                    concurrency=concurrency,
-                    wait=not until_empty,
-                    delete_jobs="successful",
-                    # New jobs announce themselves; a job put back for later does not.
-                    fetch_job_polling_interval=poll_seconds,
-                    update_heartbeat_interval=heartbeat_seconds,
-                    stalled_worker_timeout=stalled_seconds,
-                    shutdown_graceful_timeout=stalled_seconds,
-                )
-            finally:
-                watching.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await watching
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        while not stop.is_set():
+            app = build_queue(edges, connections=concurrency + 2)
+            ended_well = await _work_while_connected(app, edges, stop, options)
+            if ended_well and until_empty:
+                return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), RECONNECT_SECONDS)
 
     asyncio.run(run())
+
+
+async def _work_while_connected(app: App, edges: Edges, stop: asyncio.Event, options: dict[str, Any]) -> bool:
+    """Work until ``stop``, an empty queue, or the loss of the database; False after a loss."""
+    stalled_seconds = options["stalled_worker_timeout"]
+    try:
+        async with app.open_async():
+            side = [
+                asyncio.create_task(_watch_for_stalled(app, edges, stalled_seconds)),
+                asyncio.create_task(stop.wait()),
+            ]
+            working = asyncio.create_task(app.run_worker_async(**options))
+            try:
+                await asyncio.wait({working, side[1]}, return_when=asyncio.FIRST_COMPLETED)
+                # To procrastinate, cancelling means: finish the jobs under way, take no more.
+                working.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await working
+            finally:
+                for task_beside in side:
+                    task_beside.cancel()
+                await asyncio.gather(*side, return_exceptions=True)
+    except (ConnectorException, OperationalError, PoolTimeout) as error:
+        log.warning("worker_lost_the_database", error=type(error).__name__)
+        return False
+    return True
 
 
 def build_queue(edges: Edges, *, connections: int = 4) -> App:
