@@ -270,6 +270,7 @@ def correct(entry_id: int) -> ResponseReturnValue:
 @blueprint.post("/time/entries/<int:entry_id>/reversal")
 @open_to(rules.may_log_time)
 def reverse(entry_id: int) -> ResponseReturnValue:
+    queries.entry(current_session(), current_actor(), entry_id)
     form = ReversalForm()
     if form.validate():
         actions.reverse_entry(current_session(), current_actor(), entry_id, reason=form.reason.data, now=current_now())

@@ -16,6 +16,9 @@ from sqlalchemy.orm import Session
 from portal.access import Role
 from portal.identity import people
 from portal.identity.models import WebSession
+from portal.metering import actions as metering
+from portal.metering.actions import Work
+from tests.support.builders import opened_case
 from tests.support.cast import NOW, Cast
 from tests.support.sign_in import membership_of
 
@@ -48,8 +51,16 @@ def _session(session: Session, cast: Cast) -> uuid.UUID:
     return session.scalars(select(WebSession.id).where(WebSession.token_sha256 == b"x" * 32)).one()
 
 
+def _time_entry(session: Session, cast: Cast) -> int:
+    work = Work("remote", "support", "Read the log")
+    case = opened_case(session, cast)
+    started_at, ended_at = NOW - timedelta(hours=2), NOW - timedelta(hours=1)
+    return metering.enter_time(session, cast.ana, case, work, started_at=started_at, ended_at=ended_at, now=NOW).id
+
+
 SAMPLES: dict[str, Sample] = {
     "membership_id": _membership,
     "invitation_id": _invitation,
     "session_id": _session,
+    "entry_id": _time_entry,
 }
