@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side, may_challenge_split, may_do
 from portal.cases import rules
-from portal.cases.actions.core import Held, has_integrator, hold, parties, person_id, record
+from portal.cases.actions.core import Held, hold, parties, person_id, record
 from portal.cases.actions.movement import terms_of
 from portal.cases.models import (
     CaseEvent,
@@ -27,6 +27,7 @@ from portal.cases.models import (
     Resolution,
     SupportCase,
 )
+from portal.cases.situation import has_integrator
 from portal.contracts.blocks import WHOLE_BP, TaskClass
 from portal.contracts.policy import Policy
 from portal.contracts.rules import cause_named, split_terms

@@ -14,9 +14,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
-from portal.access import Actor, CaseParties, Side, is_party
+from portal.access import Actor, CaseParties, is_party
 from portal.cases import rules, words
 from portal.cases.models import CaseEvent, Challenge, Resolution, ResolutionAnswer, SupportCase
+from portal.cases.queries.scope import readable
+from portal.cases.situation import situation_of
 from portal.contracts.blocks import Company
 from portal.errors import Happening, NotFound, Stale
 from portal.jobs import enqueue
@@ -40,20 +42,12 @@ class Held:
     @property
     def situation(self) -> rules.Situation:
         """What the transition rules need to know."""
-        case = self.case
-        offer = None
-        if case.offered_to_id is not None:
-            to = side_of(case, case.offered_to_id)
-            offer = rules.Offer(by=_other(to), to=to)
-        return rules.Situation(
-            state=rules.State(case.state),
-            holder=Company(case.holder_side),
-            offer=offer,
-            question_by=_maybe_side(case, self.question_by_id),
-            resolution_by=_maybe_side(case, self.resolution_by_id),
+        return situation_of(
+            self.case,
+            question_by_id=self.question_by_id,
+            resolution_by_id=self.resolution_by_id,
             answered=self.answered,
-            within_reopen_window=case.reopen_until is not None and self.now < case.reopen_until,
-            has_integrator=has_integrator(case),
+            now=self.now,
         )
 
     def check(self, verb: rules.Verb) -> None:
@@ -61,19 +55,9 @@ class Held:
         rules.check(verb, self.situation, self.actor)
 
 
-def side_of(case: SupportCase, organisation_id: int) -> Company:
-    """Which of the two companies an organisation is on a case."""
-    return Company.MANUFACTURER if organisation_id == case.manufacturer_id else Company.INTEGRATOR
-
-
 def organisation_of(case: SupportCase, company: Company) -> int:
     """Which organisation stands for one of the two companies."""
     return case.manufacturer_id if company is Company.MANUFACTURER else case.integrator_id
-
-
-def has_integrator(case: SupportCase) -> bool:
-    """Whether a second company works on the case."""
-    return case.integrator_id != case.manufacturer_id
 
 
 def parties(case: SupportCase) -> dict[str, int]:
@@ -167,14 +151,6 @@ def running_state(case: SupportCase) -> str:
     return "offered" if case.offered_to_id is not None else "open"
 
 
-def readable(actor: Actor | None, model: Any) -> ColumnElement[bool]:
-    """The rows of an audience that the actor reads; a job reads all."""
-    if actor is None:
-        return model.audience.in_(("own", "companies", "customer"))
-    shown = ("customer",) if actor.side is Side.CUSTOMER else ("companies", "customer")
-    return or_(model.owner_id == actor.organisation_id, model.audience.in_(shown))
-
-
 def _question_by() -> Any:
     return (
         select(CaseEvent.owner_id)
@@ -225,11 +201,3 @@ def _since(session: Session, actor: Actor | None, case: SupportCase, seq: int) -
         .order_by(CaseEvent.seq)
     )
     return [Happening(each.person_name, words.sentence(each.kind), each.occurred_at.isoformat()) for each in events]
-
-
-def _maybe_side(case: SupportCase, organisation_id: int | None) -> Company | None:
-    return None if organisation_id is None else side_of(case, organisation_id)
-
-
-def _other(company: Company) -> Company:
-    return Company.INTEGRATOR if company is Company.MANUFACTURER else Company.MANUFACTURER

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -28,8 +28,7 @@ from portal.cases.models import (
 from portal.contracts.blocks import Company, Mode, Payer, TaskClass
 from portal.contracts.rules import intake_fields, intake_problems, plan_named
 from portal.contracts.terms import Clock, IntakeField, Opener
-from portal.directory import queries as directory
-from portal.directory.models import Organisation, ProductLine, System
+from portal.directory.models import ProductLine, System
 from portal.entitlement.actions import Coverage, Wanted, decide_coverage, decide_for_case, keep_coverage
 from portal.entitlement.queries import latest_coverage, payer_id
 from portal.entitlement.rules import CoverageFacts
@@ -111,7 +110,7 @@ def coverage_before(session: Session, actor: Actor, new: NewCase, *, now: dateti
     """Coverage and price for the page before the act; stores nothing. *Raises*: NotFound, NotAllowed."""
     if not may_open_case(actor):
         raise NotAllowed("Coverage is shown to those who open cases.")
-    return _coverage(session, actor, _system(session, actor, new.system_id, now.date()), new, now)
+    return _coverage(session, actor, new, now)
 
 
 def checklist(coverage: Coverage) -> tuple[IntakeField, ...]:
@@ -158,8 +157,7 @@ def link(session: Session, from_case: SupportCase, to_case: SupportCase, kind: s
 
 
 def _open(session: Session, actor: Actor, new: NewCase, opening: _Opening | None, now: datetime) -> SupportCase:
-    system = _system(session, actor, new.system_id, now.date())
-    coverage = _coverage(session, actor, system, new, now)
+    coverage = _coverage(session, actor, new, now)
     if not coverage.decision.may_open:
         raise NotAllowed(f"{coverage.decision.plan_name} does not let you open a case for this system.")
     uploads = notes.own_uploads(session, actor, new.upload_ids)
@@ -189,15 +187,11 @@ def _told(new: NewCase) -> dict[str, object]:
     return {"caller_name": new.caller_name.strip(), "caller_phone": new.caller_phone.strip()}
 
 
-def _system(session: Session, actor: Actor, system_id: int, on: date) -> System:
-    return directory.system(session, actor, system_id, on)
-
-
-def _coverage(session: Session, actor: Actor, system: System, new: NewCase, now: datetime) -> Coverage:
+def _coverage(session: Session, actor: Actor, new: NewCase, now: datetime) -> Coverage:
     if not 1 <= new.severity <= 4:
         raise Invalid("Choose how bad it is.", {"severity": "Choose a severity from 1 to 4."})
     wanted = Wanted(new.severity, new.task_class, new.mode, new.caller_certified)
-    return decide_coverage(session, actor, system, wanted, now=now)
+    return decide_coverage(session, actor, new.system_id, wanted, now=now)
 
 
 def _check(new: NewCase, coverage: Coverage, uploads: Sequence[Upload], *, is_call: bool) -> None:
@@ -224,11 +218,7 @@ def _insert_case(
     session: Session, actor: Actor, new: NewCase, coverage: Coverage, *, opening: _Opening, now: datetime
 ) -> SupportCase:
     system, decision = coverage.place.system, coverage.decision
-    number, code = session.execute(
-        select(func.next_number(system.manufacturer_id, "case"), Organisation.code).where(
-            Organisation.id == system.manufacturer_id
-        )
-    ).one()
+    number = session.scalars(select(func.next_number(system.manufacturer_id, "case"))).one()
     integrator_id = coverage.place.integrator_id
     holder_id = system.manufacturer_id if opening.holder is Company.MANUFACTURER else integrator_id
     # Under house terms the manufacturer stands in for the integrator that does not exist.
@@ -238,7 +228,7 @@ def _insert_case(
         integrator_id=integrator_id,
         customer_id=system.customer_id,
         number=number,
-        name=f"{code}-{number}",
+        name=f"{coverage.place.manufacturer_code}-{number}",
         system_id=system.id,
         site_id=system.site_id,
         product_line_id=system.product_line_id,

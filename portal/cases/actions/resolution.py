@@ -15,9 +15,10 @@ from sqlalchemy.orm import Session
 from portal.access import Actor, Side
 from portal.cases import clocks, rules
 from portal.cases.actions.changing import reopen_clocks
-from portal.cases.actions.core import Held, has_integrator, hold, parties, person_id, record, side_of
+from portal.cases.actions.core import Held, hold, parties, person_id, record
 from portal.cases.actions.movement import terms_of
 from portal.cases.models import CaseEvent, Resolution, ResolutionAnswer, SupportCase
+from portal.cases.situation import has_integrator, other, side_of
 from portal.contracts.blocks import WHOLE_BP, Company, Weights
 from portal.contracts.rules import ResolutionWeights, cause_named, resolution_weights
 from portal.contracts.terms import Clock
@@ -123,7 +124,7 @@ def answer_silence(
     if held.case.state not in ("resolved", "closed"):
         return rules.SilenceStep.WAIT
     terms = terms_of(session, held)
-    silent = _other(side_of(held.case, resolution.company_id))
+    silent = other(side_of(held.case, resolution.company_id))
     step = rules.silence_step(
         terms.policy,
         terms.agreement,
@@ -141,7 +142,7 @@ def deemed_due_at(session: Session, resolution_id: int, delivered_at: datetime, 
     """When silence will count as a yes, once the second notice is delivered: when to run ``answer_silence`` again."""
     resolution = session.get_one(Resolution, resolution_id)
     held = hold(session, None, resolution.case_id, now=now)
-    terms, silent = terms_of(session, held), _other(side_of(held.case, resolution.company_id))
+    terms, silent = terms_of(session, held), other(side_of(held.case, resolution.company_id))
     return rules.deemed_at(terms.policy, terms.agreement, silent, delivered_at)
 
 
@@ -211,7 +212,7 @@ def _record_resolved(session: Session, held: Held, resolution: Resolution, terms
     record(session, held, "resolved", details=details, changes=changes)
     enqueue(session, "close_case", run_at=ends_at, case_id=case.id)
     if has_integrator(case):
-        silent = _other(side_of(case, resolution.company_id))
+        silent = other(side_of(case, resolution.company_id))
         notice_at = rules.second_notice_at(terms.policy, terms.agreement, silent, now)
         enqueue(session, "answer_silence", run_at=notice_at, resolution_id=resolution.id)
 
@@ -262,7 +263,3 @@ def _deemed(session: Session, resolution_id: int | None) -> ResolutionAnswer | N
         .limit(1)
     ).one_or_none()
     return last if last is not None and last.basis == "deemed" else None
-
-
-def _other(company: Company) -> Company:
-    return Company.INTEGRATOR if company is Company.MANUFACTURER else Company.MANUFACTURER

@@ -6,20 +6,22 @@ Deciding stores nothing, so the page before the act and the act itself show and 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
+from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side
 from portal.contracts.blocks import Mode, Payer, TaskClass
 from portal.contracts.rules import plan_named
 from portal.contracts.terms import Opener
-from portal.directory.models import ProductLine, System
-from portal.directory.queries import is_certified, servicing_integrator_id
+from portal.directory.models import Certificate, Organisation, ProductLine, ServiceRelationship, System
+from portal.directory.queries import systems_of
 from portal.entitlement import queries
 from portal.entitlement.models import CoverageDecision as CoverageRow
 from portal.entitlement.queries import CaseParts, CaseUse, SiteCover, Terms
 from portal.entitlement.rules import CoverageDecision, CoverageFacts, StandingFacts, coverage_for, to_json
+from portal.errors import NotFound
 
 _NOTHING_USED = CaseUse(0, 0, {})
 _OPENER = {Side.MANUFACTURER: Opener.ENGINEER, Side.INTEGRATOR: Opener.TECHNICIAN, Side.CUSTOMER: Opener.CONTACT}
@@ -45,6 +47,7 @@ class Place:
 
     system: System
     product_line_code: str
+    manufacturer_code: str
     integrator_id: int
 
     @property
@@ -64,17 +67,13 @@ class Coverage:
     place: Place
 
 
-def decide_coverage(session: Session, actor: Actor, system: System, wanted: Wanted, *, now: datetime) -> Coverage:
-    """What help with this system would be covered by and cost, for a case that does not exist yet.
+def decide_coverage(session: Session, actor: Actor, system_id: int, wanted: Wanted, *, now: datetime) -> Coverage:
+    """What help with one of the actor's systems would be covered by and cost, for a case that does not exist yet.
 
-    *Raises*: NotFound where the manufacturer has no policy.
+    *Raises*: NotFound for a system that is not the actor's, or where the manufacturer has no policy.
     """
-    place = _place(session, system, now)
-    certified = wanted.caller_certified
-    if actor.side is Side.INTEGRATOR:
-        certified = is_certified(
-            session, person_id=actor.person_id, product_line_id=system.product_line_id, on=now.date()
-        )
+    place, is_certified = _place(session, actor, system_id, now.date())
+    certified = is_certified if actor.side is Side.INTEGRATOR else wanted.caller_certified
     opener = _OPENER[actor.side]
     if actor.side is Side.MANUFACTURER and wanted.caller_certified is not None:
         opener = Opener.TECHNICIAN
@@ -87,7 +86,8 @@ def decide_for_case(
 ) -> Coverage:
     """The decision anew for a case, as its facts are now; who asked stays what it was."""
     line = session.get_one(ProductLine, system.product_line_id)
-    place = Place(system, line.code, case.integrator_id)
+    maker = session.get_one(Organisation, system.manufacturer_id)
+    place = Place(system, line.code, maker.code, case.integrator_id)
     terms = _terms(session, place, now)
     use = queries.case_use(session, case, terms.policy, now)
     asker = _Asker(before.opener, Wanted(severity, before.task_class, before.mode), certified=before.certified)
@@ -128,12 +128,31 @@ class _Asker:
     certified: bool
 
 
-def _place(session: Session, system: System, now: datetime) -> Place:
-    line = session.get_one(ProductLine, system.product_line_id)
-    servicing = servicing_integrator_id(
-        session, site_id=system.site_id, product_line_id=system.product_line_id, on=now.date()
+def _place(session: Session, actor: Actor, system_id: int, on: date) -> tuple[Place, bool]:
+    """The actor's system with its line, its maker's code and who services it; and whether the actor is certified."""
+    servicing = select(ServiceRelationship.integrator_id).where(
+        ServiceRelationship.site_id == System.site_id,
+        ServiceRelationship.product_line_id == System.product_line_id,
+        ServiceRelationship.from_on <= on,
+        or_(ServiceRelationship.to_on.is_(None), ServiceRelationship.to_on > on),
     )
-    return Place(system, line.code, servicing if servicing is not None else system.manufacturer_id)
+    valid = exists().where(
+        Certificate.person_id == actor.person_id,
+        Certificate.product_line_id == System.product_line_id,
+        Certificate.issued_on <= on,
+        Certificate.expires_on > on,
+    )
+    row = session.execute(
+        systems_of(actor, on)
+        .join(ProductLine, ProductLine.id == System.product_line_id)
+        .join(Organisation, Organisation.id == System.manufacturer_id)
+        .where(System.id == system_id)
+        .add_columns(ProductLine.code, Organisation.code, servicing.scalar_subquery(), valid)
+    ).one_or_none()
+    if row is None:
+        raise NotFound()
+    system, line_code, maker_code, integrator_id, is_certified = row
+    return Place(system, line_code, maker_code, integrator_id or system.manufacturer_id), is_certified
 
 
 def _terms(session: Session, place: Place, now: datetime) -> Terms:

@@ -1,0 +1,64 @@
+"""Reads of cases, always as the actor may: lists by keyset, one case with its record, search.
+
+``scope`` says once which cases and which rows an actor sees; ``lists`` are the pages of many cases, a fixed number of
+statements whatever they hold; ``dossier`` and ``timeline`` are one case. Row security says the same in the database.
+"""
+
+from portal.cases.queries.dossier import (
+    ChallengeView,
+    Dossier,
+    case_by_id,
+    case_by_name,
+    challenge_view,
+    clock_lines,
+    custody_segments,
+    dossier,
+    resolutions_of,
+)
+from portal.cases.queries.lists import (
+    CAP,
+    CaseRow,
+    ListFilter,
+    OpenChallenge,
+    customer_cases,
+    factory_queue,
+    integrator_cases,
+    list_key,
+    my_cases,
+    open_challenges,
+    queue_counts,
+    queue_key,
+    search,
+    unanswered_resolutions,
+)
+from portal.cases.queries.scope import case_scope
+from portal.cases.queries.timeline import Entry, timeline
+
+__all__ = [
+    "CAP",
+    "CaseRow",
+    "ChallengeView",
+    "Dossier",
+    "Entry",
+    "ListFilter",
+    "OpenChallenge",
+    "case_by_id",
+    "case_by_name",
+    "case_scope",
+    "challenge_view",
+    "clock_lines",
+    "custody_segments",
+    "customer_cases",
+    "dossier",
+    "factory_queue",
+    "integrator_cases",
+    "list_key",
+    "my_cases",
+    "open_challenges",
+    "queue_counts",
+    "queue_key",
+    "resolutions_of",
+    "search",
+    "timeline",
+    "unanswered_resolutions",
+]

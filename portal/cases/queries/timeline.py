@@ -1,0 +1,140 @@
+"""A case's timeline: events in words with their notes and files, and clocks where they ended, to the actor's audience."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal.access import Actor
+from portal.cases import words
+from portal.cases.clocks import ClockLine
+from portal.cases.models import Attachment, CaseClock, CaseEvent, ClockClosing, Note, SupportCase
+from portal.cases.queries.scope import readable
+
+TIMELINE_PAGE = 200
+
+# What a timeline is narrowed to, by kinds of events.
+FILTERS = {
+    "notes": ("noted", "asked", "answered"),
+    "custody": (
+        *("opened", "call_logged", "offered", "offer_withdrawn", "accepted", "taken_up", "taken_back"),
+        *("declined", "handed_back", "paused", "resumed"),
+    ),
+    "files": ("attached", "noted", "answered", "opened"),
+    "money": (
+        *("authorization_asked", "authorized", "authorization_refused", "emergency_begun", "ratified"),
+        "ratification_refused",
+    ),
+    "resolution": (
+        *("resolved", "confirmed", "deemed_confirmed", "deemed_undone", "second_notice", "silence_to_manager"),
+        *("challenged", "outcome_proposed", "ladder_climbed", "challenge_decided", "reopened", "closed"),
+        "fixed_confirmed",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the timeline: the event, in words, with its note and files; or a clock that ended."""
+
+    at: datetime
+    seq: int | None
+    kind: str
+    person_name: str
+    sentence: str
+    audience: str
+    details: Mapping[str, Any]
+    note: Note | None = None
+    attachments: tuple[Attachment, ...] = ()
+    clock: CaseClock | None = None
+    closing: ClockClosing | None = None
+
+
+def timeline(
+    session: Session,
+    actor: Actor,
+    case: SupportCase,
+    *,
+    only: str | None = None,
+    before_seq: int | None = None,
+    limit: int = TIMELINE_PAGE,
+    ended: Sequence[ClockLine] = (),
+) -> list[Entry]:
+    """What happened, as the actor may read it, oldest first: the last ``limit`` events before ``before_seq``.
+
+    *Shape*: ``only`` is one of ``FILTERS``; ``ended`` are clock lines of the dossier, shown where they ended.
+    """
+    statement = select(CaseEvent).where(CaseEvent.case_id == case.id, readable(actor, CaseEvent))
+    if before_seq is not None:
+        statement = statement.where(CaseEvent.seq < before_seq)
+    if only in FILTERS:
+        statement = statement.where(CaseEvent.kind.in_(FILTERS[only]))
+    events = session.scalars(statement.order_by(CaseEvent.seq.desc()).limit(limit)).all()[::-1]
+    if not events:
+        return []
+    said = _notes(session, actor, case, events)
+    files = _files(session, actor, case, events)
+    entries = [_entry(event, said.get(event.seq), files.get(event.seq, ())) for event in events]
+    if only == "files":
+        entries = [entry for entry in entries if entry.attachments]
+    if only in (None, "custody"):
+        first = events[0].occurred_at if before_seq is not None or len(events) == limit else None
+        entries += [entry for line in ended if (entry := _clock_entry(line)) and (first is None or entry.at >= first)]
+    return sorted(entries, key=lambda entry: (entry.at, entry.seq or 0))
+
+
+def _notes(session: Session, actor: Actor, case: SupportCase, events: Sequence[CaseEvent]) -> dict[int, Note]:
+    within = Note.seq.between(events[0].seq, events[-1].seq)
+    rows = session.scalars(select(Note).where(Note.case_id == case.id, within, readable(actor, Note)))
+    return {note.seq: note for note in rows}
+
+
+def _files(
+    session: Session, actor: Actor, case: SupportCase, events: Sequence[CaseEvent]
+) -> dict[int, tuple[Attachment, ...]]:
+    within = Attachment.seq.between(events[0].seq, events[-1].seq)
+    rows = session.scalars(
+        select(Attachment)
+        .where(Attachment.case_id == case.id, within, readable(actor, Attachment))
+        .order_by(Attachment.file_name)
+    )
+    found: dict[int, list[Attachment]] = defaultdict(list)
+    for row in rows:
+        found[row.seq].append(row)
+    return {seq: tuple(files) for seq, files in found.items()}
+
+
+def _entry(event: CaseEvent, note: Note | None, attachments: tuple[Attachment, ...]) -> Entry:
+    return Entry(
+        at=event.occurred_at,
+        seq=event.seq,
+        kind=event.kind,
+        person_name=event.person_name,
+        sentence=words.sentence(event.kind),
+        audience=event.audience,
+        details=event.details,
+        note=note,
+        attachments=attachments,
+    )
+
+
+def _clock_entry(line: ClockLine) -> Entry | None:
+    if line.closing is None or line.closing.outcome == "void":
+        return None
+    return Entry(
+        at=line.closing.closed_at,
+        seq=None,
+        kind=f"clock_{line.closing.outcome}",
+        person_name="",
+        sentence=f"{line.clock.kind} {line.closing.outcome}",
+        audience="customer",
+        details={},
+        clock=line.clock,
+        closing=line.closing,
+    )
