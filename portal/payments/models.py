@@ -50,7 +50,9 @@ class Intent(Base):
 
     __tablename__ = "intent"
     __table_args__ = (
-        CheckConstraint("kind IN ('account', 'customer', 'invoice', 'transfer', 'transfer_reversal')", name="kind"),
+        CheckConstraint(
+            "kind IN ('account', 'customer', 'invoice', 'transfer', 'transfer_reversal', 'out_of_band')", name="kind"
+        ),
         CheckConstraint("state IN ('planned', 'sent', 'unknown', 'succeeded', 'failed', 'cancelled')", name="state"),
         CheckConstraint("amount_minor >= 0", name="amount"),
         Index("uq_intent_provider_object", "provider_object_id", unique=True),

@@ -1,0 +1,220 @@
+"""Cash: what arrived through Stripe, what two people say arrived elsewhere, and its booking.
+
+Invariants: a charge or a confirmed record is one receipt, a receipt one journal transaction; a receipt never exceeds
+what is open on its invoice by a person's hand.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import uuid4
+
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from portal.access import Actor, Side, may_handle_finance
+from portal.errors import Conflict, Invalid, NotAllowed, NotFound, RuleBroken
+from portal.jobs import enqueue
+from portal.ledger.actions import post
+from portal.ledger.rules import Document, Purpose, credit, debit, without_zeros
+from portal.payments import queries, rules
+from portal.payments.actions import plan, standing_intent
+from portal.payments.models import CashReceipt, Intent, PaymentRecord
+from portal.payments.provider import PaymentOfInvoice
+from portal.payments.rules import PAYMENT_PAIRS
+
+PAYMENT_METHODS = ("check", "ach", "wire", "card_elsewhere", "other")
+LONGEST_REFERENCE = 100
+
+
+def record_payment(
+    session: Session,
+    actor: Actor,
+    *,
+    invoice_id: int,
+    amount_minor: int,
+    method: str,
+    reference: str,
+    received_at: datetime,
+    now: datetime,
+) -> PaymentRecord:
+    """One person notes a payment that did not go through Stripe; it is cash when a second person confirms it.
+
+    *Raises*: NotAllowed, NotFound, Invalid, Conflict for a reference that is recorded already.
+    """
+    _check_manufacturer_finance(actor)
+    invoice = queries.invoice_facts(session, invoice_id)
+    if invoice.manufacturer_id != actor.organisation_id:
+        raise NotFound
+    problems = _payment_problems(session, invoice, amount_minor, method, reference.strip())
+    if received_at > now:
+        problems["received_at"] = "A payment cannot have arrived in the future."
+    if problems:
+        raise Invalid("The payment cannot be recorded like this.", problems)
+    made = session.scalar(
+        insert(PaymentRecord)
+        .values(
+            invoice_id=invoice.id,
+            manufacturer_id=invoice.manufacturer_id,
+            payer_id=invoice.payer_id,
+            currency=invoice.currency,
+            amount_minor=amount_minor,
+            method=method,
+            reference=reference.strip(),
+            recorded_by=actor.person_id,
+            received_at=received_at,
+            recorded_at=now,
+        )
+        .on_conflict_do_nothing()
+        .returning(PaymentRecord.id)
+    )
+    if made is None:
+        raise Conflict("A payment with this reference is recorded already for this invoice.")
+    return session.get_one(PaymentRecord, made)
+
+
+def _payment_problems(
+    session: Session, invoice: queries.InvoiceFacts, amount_minor: int, method: str, reference: str
+) -> dict[str, str]:
+    problems = {}
+    open_minor = invoice.total_minor - received_minor(session, invoice.id)
+    if amount_minor <= 0 or amount_minor > open_minor:
+        problems["amount"] = "The amount is more than zero and at most what is still open on the invoice."
+    if method not in PAYMENT_METHODS:
+        problems["method"] = "Choose how the payment came."
+    if not 1 <= len(reference) <= LONGEST_REFERENCE:
+        problems["reference"] = f"The bank's or check's reference, 1 to {LONGEST_REFERENCE} characters."
+    return problems
+
+
+def received_minor(session: Session, invoice_id: int) -> int:
+    """What has come in for an invoice so far."""
+    found: int = session.scalar(
+        text("SELECT coalesce(sum(amount_minor), 0)::bigint FROM cash_receipt WHERE invoice_id = :id"),
+        {"id": invoice_id},
+    )
+    return found
+
+
+def confirm_payment(session: Session, actor: Actor, record_id: int, *, livemode: bool, now: datetime) -> CashReceipt:
+    """A second person confirms a recorded payment: it is cash, booked by job.
+
+    *Raises*: NotAllowed, also for the person who recorded it; NotFound; Conflict when confirmed or no longer owed.
+    """
+    _check_manufacturer_finance(actor)
+    record = session.get(PaymentRecord, record_id)
+    if record is None or record.manufacturer_id != actor.organisation_id:
+        raise NotFound
+    if record.recorded_by == actor.person_id:
+        raise NotAllowed("A payment is confirmed by somebody other than the person who recorded it.")
+    session.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": f"cash:{record.invoice_id}"}
+    )
+    invoice = queries.invoice_facts(session, record.invoice_id)
+    if record.amount_minor > invoice.total_minor - received_minor(session, invoice.id):
+        raise Conflict("The invoice is paid already, or this payment is confirmed already.")
+    receipt = CashReceipt(
+        invoice_id=record.invoice_id,
+        manufacturer_id=record.manufacturer_id,
+        payer_id=record.payer_id,
+        currency=record.currency,
+        amount_minor=record.amount_minor,
+        fee_minor=0,
+        source="out_of_band",
+        record_id=record.id,
+        recorded_by=record.recorded_by,
+        confirmed_by=actor.person_id,
+        livemode=livemode,
+        received_at=record.received_at,
+        recorded_at=now,
+    )
+    session.add(receipt)
+    session.flush()
+    enqueue(session, "book_cash", receipt_id=receipt.id)
+    return receipt
+
+
+def _check_manufacturer_finance(actor: Actor) -> None:
+    if actor.side is not Side.MANUFACTURER or not may_handle_finance(actor):
+        raise NotAllowed("Payments are recorded by the manufacturer's finance.")
+
+
+def take_cash(session: Session, intent: Intent, payment: PaymentOfInvoice, now: datetime) -> CashReceipt | None:
+    """Cash that arrived through Stripe for an invoice, once per charge; None when it is known already."""
+    invoice = queries.invoice_of_intent(session, intent.id)
+    if invoice is None:
+        raise RuleBroken("Cash arrived for an intent that has no invoice.")
+    made = session.scalar(
+        insert(CashReceipt)
+        .values(
+            invoice_id=invoice.id,
+            manufacturer_id=invoice.manufacturer_id,
+            payer_id=invoice.payer_id,
+            currency=payment.currency,
+            amount_minor=payment.amount_minor,
+            fee_minor=payment.fee_minor,
+            source="stripe",
+            provider_object_id=payment.charge_id,
+            livemode=intent.livemode,
+            received_at=payment.paid_at,
+            recorded_at=now,
+        )
+        .on_conflict_do_nothing()
+        .returning(CashReceipt.id)
+    )
+    if made is None:
+        return None
+    receipt = session.get_one(CashReceipt, made)
+    book_cash(session, receipt.id, now)
+    return receipt
+
+
+def book_cash(session: Session, receipt_id: int, now: datetime) -> int:
+    """Post a receipt against its receivable, have its shares made payable, and tell Stripe of a payment elsewhere."""
+    receipt = session.get_one(CashReceipt, receipt_id)
+    invoice = queries.invoice_facts(session, receipt.invoice_id)
+    intent = session.get_one(Intent, invoice.intent_id)
+    receivable = Purpose(intent.request.get("receivable", Purpose.RECEIVABLE))
+    arrived, fee = rules.cash_legs_minor(receipt.amount_minor, receipt.fee_minor)
+    place = Purpose.STRIPE if receipt.source == "stripe" else Purpose.BANK
+    legs = without_zeros(
+        [debit(place, arrived), debit(Purpose.FEES, fee), credit(receivable, receipt.amount_minor, receipt.payer_id)]
+    )
+    transaction_id = post(
+        session,
+        manufacturer_id=receipt.manufacturer_id,
+        currency=receipt.currency,
+        kind="cash_received",
+        document=Document("cash_receipt", str(receipt.id)),
+        legs=legs,
+        allowed_pairs=PAYMENT_PAIRS,
+        occurred_at=receipt.received_at,
+        now=now,
+        description=f"Payment of {invoice.name}",
+        person_id=receipt.confirmed_by,
+        livemode=receipt.livemode,
+    )
+    if receivable is Purpose.RECEIVABLE:
+        enqueue(session, "apply_cash", receipt_id=receipt.id)
+    if receipt.source == "out_of_band" and received_minor(session, invoice.id) >= invoice.total_minor:
+        _plan_out_of_band(session, intent, invoice, now)
+    return transaction_id
+
+
+def _plan_out_of_band(session: Session, intent: Intent, invoice: queries.InvoiceFacts, now: datetime) -> None:
+    document = Document("invoice", str(invoice.id))
+    if standing_intent(session, "out_of_band", document) is None:
+        plan(
+            session,
+            uuid4(),
+            kind="out_of_band",
+            manufacturer_id=intent.manufacturer_id,
+            organisation_id=intent.organisation_id,
+            document=document,
+            currency=intent.currency,
+            amount_minor=intent.amount_minor,
+            request={"invoice_intent": str(intent.id)},
+            livemode=intent.livemode,
+            now=now,
+        )

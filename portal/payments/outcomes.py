@@ -1,0 +1,302 @@
+"""Writing down a call before it is made and its outcome after it: the state changes of intents.
+
+Invariants: an attempt is a row before its call; a refusal that waiting can cure (balance, capability) puts the intent
+back to planned under a new generation, any other ends it with the reason; success is booked here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from portal.errors import Conflict, NotFound, ProviderTrouble, RuleBroken
+from portal.jobs import enqueue
+from portal.ledger.actions import post
+from portal.ledger.rules import Document, Purpose, credit, debit
+from portal.payments import queries, rules
+from portal.payments.actions import plan_customer
+from portal.payments.models import ConnectedAccount, Intent, IntentAttempt, ProviderCustomer
+from portal.payments.provider import Refused
+
+WAITING_SENTENCES = {
+    "": "",
+    rules.WAITS_FOR_BALANCE: "Waits until the Stripe balance covers it.",
+    rules.WAITS_FOR_ACCOUNT: "Waits until the receiving account may receive transfers.",
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call as it was committed: the step, its key, the request, and the ids that earlier steps made."""
+
+    intent_id: str
+    kind: str
+    step: str
+    key: str
+    request: dict[str, Any]
+    done: dict[str, Any]
+    look_first: bool
+    needs_customer: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a step made: the object's id, and facts to remember beside it."""
+
+    object_id: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def next_call(session: Session, intent_id: UUID, now: datetime) -> Call | None:
+    """Write down the call an intent makes next; None when it has ended. *Raises*: NotFound."""
+    intent = _locked(session, intent_id)
+    if intent.state not in rules.UNFINISHED:
+        return None
+    step = rules.next_step(intent.kind, intent.request, intent.progress)
+    if step is None:
+        _finish(session, intent, now)
+        return None
+    if step == "customer" and intent.kind == "invoice":
+        return _customer_of(session, intent, now)
+    key = rules.idempotency_key(intent.id, step, intent.generation)
+    sent_at = queries.first_sent_at(session, key)
+    stale = not rules.key_is_fresh(sent_at, now)
+    call = Call(
+        intent_id=str(intent.id),
+        kind=intent.kind,
+        step=step,
+        key=key,
+        request=intent.request,
+        done=_done(session, intent),
+        look_first=stale or bool(intent.progress.get("look_first")),
+    )
+    _move(intent, rules.SENT)
+    intent.sent_at = now
+    _attempt(session, intent, call, now, outcome="looked_up" if call.look_first else "sent")
+    return call
+
+
+def _done(session: Session, intent: Intent) -> dict[str, Any]:
+    """The ids earlier steps made; of another intent where this one acts on that one's object."""
+    if intent.kind == "out_of_band":
+        origin = session.get_one(Intent, UUID(intent.request["invoice_intent"]))
+        if origin.provider_object_id is None:
+            raise Conflict("The invoice is not at Stripe yet.")
+        return {"invoice": origin.provider_object_id}
+    if intent.kind == "transfer_reversal":
+        origin = session.get_one(Intent, UUID(intent.request["metadata"]["transfer_intent"]))
+        return {"transfer": origin.provider_object_id}
+    return dict(intent.progress)
+
+
+def _customer_of(session: Session, intent: Intent, now: datetime) -> Call | None:
+    """The payer's customer: known already, which needs no call, or another intent to be performed first."""
+    known = session.scalars(
+        select(ProviderCustomer).where(
+            ProviderCustomer.manufacturer_id == intent.manufacturer_id,
+            ProviderCustomer.payer_id == intent.organisation_id,
+        )
+    ).one_or_none()
+    if known is not None:
+        intent.progress = {**intent.progress, "customer": known.provider_customer_id}
+        session.flush()
+        return next_call(session, intent.id, now)
+    needed = plan_customer(
+        session,
+        manufacturer_id=intent.manufacturer_id,
+        payer_id=intent.organisation_id,
+        livemode=intent.livemode,
+        now=now,
+    )
+    return Call(str(intent.id), intent.kind, "customer", "", {}, {}, look_first=False, needs_customer=needed.id)
+
+
+def record_success(session: Session, call: Call, result: Result, now: datetime) -> None:
+    """The step is done: remember what it made, and end the intent when it was the last."""
+    intent = _locked(session, UUID(call.intent_id))
+    _attempt(session, intent, call, now, outcome="succeeded", detail=result.object_id)
+    if intent.state not in rules.UNFINISHED:
+        return
+    done_as = call.step if intent.kind == "invoice" else "object"
+    kept = {name: value for name, value in intent.progress.items() if name not in ("look_first", "waiting")}
+    intent.progress = {**kept, **result.facts, done_as: result.object_id}
+    if call.step not in ("finalize", "send", "out_of_band") and rules.item_position(call.step) is None:
+        intent.provider_object_id = result.object_id
+    intent.failure = ""
+    session.flush()
+    if rules.next_step(intent.kind, intent.request, intent.progress) is None:
+        _finish(session, intent, now)
+
+
+def record_refusal(session: Session, call: Call, refusal: Refused, now: datetime) -> None:
+    """Stripe said no: wait where waiting helps, otherwise the intent has failed with a reason."""
+    intent = _locked(session, UUID(call.intent_id))
+    _attempt(session, intent, call, now, outcome="refused", detail=f"{refusal.code} {refusal.sentence}".strip())
+    if intent.state not in rules.UNFINISHED:
+        return
+    waits_for = rules.WAITING_CODES.get(refusal.code, "")
+    if waits_for:
+        # Stripe keeps the refusal under the key, so what goes later goes under a new one.
+        intent.generation += 1
+        _move(intent, rules.PLANNED)
+        _wait(session, intent, waits_for)
+        return
+    _move(intent, rules.FAILED)
+    intent.failure, intent.finished_at = refusal.sentence, now
+
+
+def record_unknown(session: Session, call: Call, trouble: ProviderTrouble, now: datetime) -> None:
+    """No clear answer: the same call again, later."""
+    intent = _locked(session, UUID(call.intent_id))
+    _attempt(session, intent, call, now, outcome="unknown", detail=trouble.sentence)
+    if intent.state in rules.UNFINISHED:
+        _move(intent, rules.UNKNOWN)
+        intent.failure = trouble.sentence
+
+
+def record_nothing_there(session: Session, call: Call, now: datetime) -> None:
+    """Proof that the step was never made: it may be sent under a new key."""
+    intent = _locked(session, UUID(call.intent_id))
+    _attempt(session, intent, call, now, outcome="not_there")
+    intent.generation += 1
+    intent.progress = {name: value for name, value in intent.progress.items() if name != "look_first"}
+    _move(intent, rules.PLANNED)
+
+
+def record_failure(session: Session, intent_id: UUID, sentence: str, now: datetime) -> None:
+    """The intent cannot go on, for a reason that lies outside its own calls."""
+    intent = _locked(session, intent_id)
+    if intent.state in rules.UNFINISHED:
+        intent.state, intent.failure, intent.finished_at = rules.FAILED, sentence, now
+
+
+def succeed_transfer(session: Session, intent: Intent, transfer_id: str, now: datetime) -> None:
+    """Stripe shows the transfer of a locked intent: if its answer was lost, it succeeds now."""
+    if intent.state not in (rules.SENT, rules.UNKNOWN, rules.FAILED):
+        return
+    intent.provider_object_id = transfer_id
+    intent.progress = {"object": transfer_id}
+    _finish(session, intent, now)
+
+
+def older_transfer_waits(session: Session, intent: Intent) -> bool:
+    """Whether an older transfer of the currency waits for the balance: it goes first."""
+    older = select(Intent.id).where(
+        Intent.kind == "transfer",
+        Intent.state == rules.PLANNED,
+        Intent.currency == intent.currency,
+        Intent.progress["waiting"].astext == rules.WAITS_FOR_BALANCE,
+        (Intent.created_at < intent.created_at) | ((Intent.created_at == intent.created_at) & (Intent.id < intent.id)),
+    )
+    return session.scalar(select(older.exists())) or False
+
+
+def note_waiting(session: Session, intent_id: UUID, waits_for: str) -> None:
+    """Keep what a planned transfer waits for, or that it no longer does."""
+    intent = _locked(session, intent_id)
+    if intent.state == rules.PLANNED:
+        _wait(session, intent, waits_for)
+
+
+def _wait(session: Session, intent: Intent, waits_for: str) -> None:
+    before = intent.progress.get("waiting", "")
+    kept = {name: value for name, value in intent.progress.items() if name != "waiting"}
+    intent.progress = {**kept, "waiting": waits_for} if waits_for else kept
+    intent.failure = WAITING_SENTENCES[waits_for]
+    if waits_for == rules.WAITS_FOR_BALANCE != before:
+        enqueue(session, "notify_cash_needed", manufacturer_id=intent.manufacturer_id, currency=intent.currency)
+
+
+def _finish(session: Session, intent: Intent, now: datetime) -> None:
+    _move(intent, rules.SUCCEEDED)
+    intent.finished_at, intent.failure = now, ""
+    if intent.kind == "account":
+        _keep_account(session, intent, now)
+    elif intent.kind == "customer":
+        _keep_customer(session, intent, now)
+    elif intent.kind == "transfer":
+        _book_transfer(session, intent, now)
+
+
+def _keep_account(session: Session, intent: Intent, now: datetime) -> None:
+    session.execute(
+        insert(ConnectedAccount)
+        .values(
+            organisation_id=intent.organisation_id,
+            provider_account_id=intent.provider_object_id,
+            transfers_state=intent.progress["transfers_state"],
+            requirements={"open": intent.progress["requirements"]},
+            livemode=intent.livemode,
+            created_at=now,
+            checked_at=now,
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+def _keep_customer(session: Session, intent: Intent, now: datetime) -> None:
+    session.execute(
+        insert(ProviderCustomer)
+        .values(
+            manufacturer_id=intent.manufacturer_id,
+            payer_id=intent.organisation_id,
+            provider_customer_id=intent.provider_object_id,
+            livemode=intent.livemode,
+            created_at=now,
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+def _book_transfer(session: Session, intent: Intent, now: datetime) -> None:
+    document = Document("intent", str(intent.id))
+    post(
+        session,
+        manufacturer_id=intent.manufacturer_id,
+        currency=intent.currency,
+        kind="transfer_sent",
+        document=document,
+        legs=[
+            debit(Purpose.IN_TRANSFER, intent.amount_minor, intent.organisation_id),
+            credit(Purpose.STRIPE, intent.amount_minor),
+        ],
+        allowed_pairs=rules.PAYMENT_PAIRS,
+        occurred_at=now,
+        now=now,
+        description=str(intent.request["description"]),
+        livemode=intent.livemode,
+    )
+
+
+def _move(intent: Intent, state: str) -> None:
+    if intent.state != state and not rules.may_move(intent.state, state):
+        raise RuleBroken(f"A payment step cannot go from {intent.state} to {state}.")
+    intent.state = state
+
+
+def _attempt(session: Session, intent: Intent, call: Call, now: datetime, *, outcome: str, detail: str = "") -> None:
+    session.add(
+        IntentAttempt(
+            intent_id=intent.id,
+            manufacturer_id=intent.manufacturer_id,
+            organisation_id=intent.organisation_id,
+            step=call.step,
+            idempotency_key=call.key,
+            outcome=outcome,
+            detail=detail,
+            attempted_at=now,
+        )
+    )
+
+
+def _locked(session: Session, intent_id: UUID) -> Intent:
+    intent = session.get(Intent, intent_id, with_for_update=True, populate_existing=True)
+    if intent is None:
+        raise NotFound
+    return intent

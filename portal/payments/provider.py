@@ -1,0 +1,109 @@
+"""Stripe's answers in our own words: small frozen values, and the three ways in which a call can fail to succeed.
+
+Nothing here knows the stripe package; ``gateway`` turns its objects and errors into these. Amounts are minor units,
+currencies ISO 4217 in capitals, instants UTC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from portal.errors import ProviderTrouble
+
+ACTIVE = "active"
+
+
+class Refused(ProviderTrouble):
+    """A definite no: nothing was created; ``code`` is Stripe's word for the reason."""
+
+    def __init__(self, sentence: str, code: str = "") -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class Unknown(ProviderTrouble):
+    """No answer, a broken one, or an error on Stripe's side: the effect may have happened or not."""
+
+
+class Busy(ProviderTrouble):
+    """Nothing happened, try later: too many calls, the same call still under way, or the key not accepted."""
+
+
+@dataclass(frozen=True)
+class AccountState:
+    """A connected account: may it receive transfers, and what does Stripe still want to know."""
+
+    id: str
+    transfers_state: str
+    requirements: tuple[str, ...]
+    intent_id: str
+    livemode: bool
+
+
+@dataclass(frozen=True)
+class PaymentOfInvoice:
+    """A payment that went through Stripe for an invoice; ``charge_id`` is what its balance transaction names."""
+
+    charge_id: str
+    amount_minor: int
+    fee_minor: int
+    currency: str
+    paid_at: datetime
+
+
+@dataclass(frozen=True)
+class InvoiceState:
+    """An invoice at Stripe; ``status`` is draft, open, paid, void or uncollectible."""
+
+    id: str
+    customer_id: str
+    status: str
+    total_minor: int
+    currency: str
+    hosted_url: str
+    intent_id: str
+    attempted: bool
+    livemode: bool
+
+
+@dataclass(frozen=True)
+class TransferState:
+    """A transfer at Stripe, with the intent named in its metadata."""
+
+    id: str
+    amount_minor: int
+    reversed_minor: int
+    currency: str
+    destination: str
+    transfer_group: str
+    intent_id: str
+    livemode: bool
+
+
+@dataclass(frozen=True)
+class Movement:
+    """One balance transaction of the platform account; the fee is taken from the amount."""
+
+    id: str
+    category: str
+    currency: str
+    amount_minor: int
+    fee_minor: int
+    net_minor: int
+    source_id: str
+    occurred_at: datetime
+
+
+@dataclass(frozen=True)
+class ReceivedEvent:
+    """An event whose signature was right, or that was read back from Stripe: the object's id is what matters."""
+
+    id: str
+    style: str
+    type: str
+    object_id: str
+    api_version: str
+    payload: dict[str, Any]
+    livemode: bool

@@ -1,0 +1,237 @@
+"""Reads of payments: what is under way, what waits, whether a party may be paid, and whether Stripe's books agree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from portal.access import Actor, may_handle_finance
+from portal.errors import NotAllowed, NotFound
+from portal.payments.models import (
+    BalanceMovement,
+    ConnectedAccount,
+    Intent,
+    IntentAttempt,
+    PaymentRecord,
+    ProviderEvent,
+    ProviderEventOutcome,
+)
+from portal.payments.provider import ACTIVE
+from portal.payments.rules import PLANNED, UNFINISHED
+
+
+@dataclass(frozen=True)
+class InvoiceFacts:
+    """What payments needs of an invoice; the row belongs to billing, which stands above."""
+
+    id: int
+    manufacturer_id: int
+    payer_id: int
+    currency: str
+    total_minor: int
+    intent_id: UUID
+    name: str
+
+
+_INVOICE = "SELECT id, manufacturer_id, payer_id, currency, total_minor, intent_id, name FROM invoice WHERE "
+
+
+def invoice_of_intent(session: Session, intent_id: UUID) -> InvoiceFacts | None:
+    """The invoice an intent issues."""
+    found = session.execute(text(_INVOICE + "intent_id = :id"), {"id": intent_id}).one_or_none()
+    return InvoiceFacts(*found) if found else None
+
+
+def invoice_facts(session: Session, invoice_id: int) -> InvoiceFacts:
+    """*Raises*: NotFound when there is none the session may see."""
+    found = session.execute(text(_INVOICE + "id = :id"), {"id": invoice_id}).one_or_none()
+    if found is None:
+        raise NotFound
+    return InvoiceFacts(*found)
+
+
+def payable_state(session: Session, organisation_id: int) -> str:
+    """The capability state of an organisation's connected account, ``none`` without an account.
+
+    It says no more than that, so a manufacturer may ask it of the parties it pays.
+    """
+    found: str | None = session.scalar(text("SELECT transfers_state_of(:id)"), {"id": organisation_id})
+    return found or "none"
+
+
+def may_be_paid(session: Session, organisation_id: int) -> bool:
+    """Whether a transfer to the organisation would be taken, as far as we know."""
+    return payable_state(session, organisation_id) == ACTIVE
+
+
+def own_account(session: Session, actor: Actor) -> ConnectedAccount | None:
+    """The connected account of the actor's organisation."""
+    return session.get(ConnectedAccount, actor.organisation_id)
+
+
+def intent_seen(session: Session, actor: Actor, intent_id: UUID) -> Intent:
+    """An intent of the actor's organisation or manufacturer. *Raises*: NotAllowed, NotFound."""
+    if not may_handle_finance(actor):
+        raise NotAllowed("Payments are for finance.")
+    found = session.get(Intent, intent_id)
+    if found is None or actor.organisation_id not in (found.manufacturer_id, found.organisation_id):
+        raise NotFound
+    return found
+
+
+def attempts(session: Session, intent_id: UUID) -> Sequence[IntentAttempt]:
+    """The calls made for an intent, in order."""
+    return session.scalars(
+        select(IntentAttempt).where(IntentAttempt.intent_id == intent_id).order_by(IntentAttempt.id)
+    ).all()
+
+
+def first_sent_at(session: Session, key: str) -> datetime | None:
+    """When a key was first sent."""
+    found: datetime | None = session.scalar(
+        select(IntentAttempt.attempted_at)
+        .where(IntentAttempt.idempotency_key == key, IntentAttempt.outcome == "sent")
+        .order_by(IntentAttempt.attempted_at)
+        .limit(1)
+    )
+    return found
+
+
+def intent_by_object(session: Session, object_id: str, *, lock: bool = False) -> Intent | None:
+    """The one intent behind an object at Stripe."""
+    wanted = select(Intent).where(Intent.provider_object_id == object_id)
+    if lock:
+        wanted = wanted.with_for_update().execution_options(populate_existing=True)
+    return session.scalars(wanted).one_or_none()
+
+
+def waiting_transfers(session: Session) -> Sequence[Intent]:
+    """Transfers not yet sent, the oldest first."""
+    return session.scalars(
+        select(Intent).where(Intent.kind == "transfer", Intent.state == PLANNED).order_by(Intent.created_at, Intent.id)
+    ).all()
+
+
+def cash_needed(session: Session, actor: Actor) -> dict[str, int]:
+    """What planned transfers of the actor's manufacturer still take out of the balance, by currency."""
+    if not may_handle_finance(actor):
+        raise NotAllowed("Payments are for finance.")
+    rows = session.execute(
+        text(
+            "SELECT currency, sum(amount_minor)::bigint FROM intent WHERE kind = 'transfer'"
+            " AND state IN ('planned', 'sent', 'unknown') AND manufacturer_id = :id GROUP BY currency"
+        ),
+        {"id": actor.organisation_id},
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def unfinished_intents(session: Session, before: datetime) -> Sequence[UUID]:
+    """Intents that should have ended by now, transfers that wait for money or an account apart."""
+    return session.scalars(
+        select(Intent.id)
+        .where(Intent.state.in_(UNFINISHED), Intent.created_at < before, ~Intent.progress.has_key("waiting"))
+        .order_by(Intent.created_at, Intent.id)
+        .limit(500)
+    ).all()
+
+
+def unhandled_events(session: Session, before: datetime) -> Sequence[str]:
+    """Events stored before ``before`` of which nothing has become."""
+    return session.scalars(
+        select(ProviderEvent.id)
+        .outerjoin(ProviderEventOutcome, ProviderEventOutcome.event_id == ProviderEvent.id)
+        .where(ProviderEventOutcome.event_id.is_(None), ProviderEvent.received_at < before)
+        .order_by(ProviderEvent.received_at, ProviderEvent.id)
+        .limit(500)
+    ).all()
+
+
+def unbooked_receipts(session: Session) -> Sequence[int]:
+    """Cash receipts without their journal transaction."""
+    return session.scalars(
+        text(
+            "SELECT receipt.id FROM cash_receipt receipt WHERE NOT EXISTS (SELECT FROM journal_transaction journal"
+            " WHERE journal.kind = 'cash_received' AND journal.document_type = 'cash_receipt'"
+            " AND journal.document_id = receipt.id::text) ORDER BY receipt.id LIMIT 500"
+        )
+    ).all()
+
+
+def payments_to_confirm(session: Session, actor: Actor) -> Sequence[PaymentRecord]:
+    """Recorded payments of the actor's manufacturer that nobody confirmed yet, the oldest first."""
+    if not may_handle_finance(actor):
+        raise NotAllowed("Payments are for finance.")
+    return session.scalars(
+        select(PaymentRecord)
+        .where(
+            PaymentRecord.manufacturer_id == actor.organisation_id,
+            text("NOT EXISTS (SELECT FROM cash_receipt WHERE cash_receipt.record_id = payment_record.id)"),
+        )
+        .order_by(PaymentRecord.id)
+    ).all()
+
+
+@dataclass(frozen=True)
+class TieOut:
+    """Stripe's balance by its own transactions, and by our books; the difference has to be explained."""
+
+    currency: str
+    stripe_minor: int
+    books_minor: int
+
+    @property
+    def difference_minor(self) -> int:
+        """Zero when the books agree."""
+        return self.stripe_minor - self.books_minor
+
+
+_TIE_OUT = text(
+    """
+    SELECT currency, sum(stripe)::bigint, sum(books)::bigint FROM (
+        SELECT currency, net_minor AS stripe, 0 AS books FROM balance_movement
+        UNION ALL
+        SELECT posting.currency, 0, posting.amount_minor FROM posting
+        JOIN account ON account.id = posting.account_id AND account.purpose = 'stripe_clearing'
+    ) both_sides GROUP BY currency ORDER BY currency
+    """
+)
+
+_UNMATCHED = text(
+    """
+    SELECT movement.provider_id FROM balance_movement movement
+    WHERE NOT EXISTS (
+        SELECT FROM cash_receipt receipt JOIN journal_transaction journal
+            ON journal.kind = 'cash_received' AND journal.document_type = 'cash_receipt'
+           AND journal.document_id = receipt.id::text
+        WHERE receipt.provider_object_id = movement.source_object_id
+          AND (receipt.amount_minor, receipt.fee_minor) = (movement.amount_minor, movement.fee_minor))
+      AND NOT EXISTS (
+        SELECT FROM intent JOIN journal_transaction journal
+            ON journal.kind = 'transfer_sent' AND journal.document_type = 'intent'
+           AND journal.document_id = intent.id::text
+        WHERE intent.provider_object_id = movement.source_object_id AND intent.amount_minor = -movement.net_minor)
+      AND NOT EXISTS (
+        SELECT FROM journal_transaction journal
+        WHERE journal.document_type = 'balance_movement' AND journal.document_id = movement.provider_id)
+    ORDER BY movement.occurred_at, movement.provider_id
+    """
+)
+
+
+def tie_out(session: Session) -> list[TieOut]:
+    """Stripe's balance against the clearing accounts of all ledgers, by currency; for jobs, which see all rows."""
+    return [TieOut(*row) for row in session.execute(_TIE_OUT)]
+
+
+def unmatched_movements(session: Session) -> list[BalanceMovement]:
+    """Movements without their journal transaction, the oldest first: each is somebody's work."""
+    ids = session.scalars(_UNMATCHED).all()
+    rows = session.scalars(select(BalanceMovement).where(BalanceMovement.provider_id.in_(ids))).all()
+    by_id = {row.provider_id: row for row in rows}
+    return [by_id[found] for found in ids]

@@ -1,0 +1,187 @@
+"""What an intent does next, with which key, and when a key has become too old: pure.
+
+An intent goes through steps, each one call. Its key for a step is made of intent, step and generation, so that every
+repetition is the same request to Stripe; the generation rises only after proof that nothing was created.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from portal.ledger.rules import Pairs, Purpose, pairs
+
+# Stripe may forget a key once it is a day old (docs.stripe.com/api/idempotent_requests, 2026-11); four hours to spare.
+KEY_LIFE = timedelta(hours=20)
+# Events can be listed for thirty days (docs.stripe.com/api/events, 2026-11).
+EVENT_LIFE = timedelta(days=30)
+POLL_OVERLAP = timedelta(hours=2)
+MOVEMENT_OVERLAP = timedelta(days=2)
+# A movement whose source is not in our books yet waits this long for the event that brings it.
+MOVEMENT_PATIENCE = timedelta(hours=6)
+# A job that has not done its work by then is looked after.
+SWEEP_AGE = timedelta(minutes=15)
+ACCOUNT_CHECK_AGE = timedelta(hours=24)
+
+# The value of a custom field on an invoice (docs.stripe.com/api/invoices/create, 2026-11).
+LONGEST_FIELD = 140
+
+PLANNED, SENT, UNKNOWN = "planned", "sent", "unknown"
+SUCCEEDED, FAILED, CANCELLED = "succeeded", "failed", "cancelled"
+UNFINISHED = (PLANNED, SENT, UNKNOWN)
+
+# What an unfinished transfer waits for, kept in its progress.
+WAITS_FOR_BALANCE, WAITS_FOR_ACCOUNT = "balance", "account"
+WAITING_CODES = {
+    "balance_insufficient": WAITS_FOR_BALANCE,
+    "insufficient_capabilities_for_transfer": WAITS_FOR_ACCOUNT,
+}
+
+_MOVES = {
+    PLANNED: {SENT, CANCELLED, SUCCEEDED, FAILED},
+    SENT: {SENT, SUCCEEDED, FAILED, UNKNOWN, PLANNED},
+    UNKNOWN: {SENT, SUCCEEDED, FAILED, UNKNOWN, PLANNED},
+    FAILED: {UNKNOWN, CANCELLED, SUCCEEDED},
+    SUCCEEDED: set[str](),
+    CANCELLED: set[str](),
+}
+
+# What payments posts: cash against receivables, its fee, transfers out, the platform's own top-ups and payouts.
+PAYMENT_PAIRS: Pairs = pairs(
+    (Purpose.STRIPE, Purpose.RECEIVABLE),
+    (Purpose.FEES, Purpose.RECEIVABLE),
+    (Purpose.BANK, Purpose.RECEIVABLE),
+    (Purpose.STRIPE, Purpose.PARTY_RECEIVABLE),
+    (Purpose.FEES, Purpose.PARTY_RECEIVABLE),
+    (Purpose.BANK, Purpose.PARTY_RECEIVABLE),
+    (Purpose.IN_TRANSFER, Purpose.STRIPE),
+    (Purpose.STRIPE, Purpose.BANK),
+    (Purpose.FEES, Purpose.STRIPE),
+)
+
+# Snapshot events that say something about us; the rest is kept and ignored. Stripe takes twenty types at most.
+INVOICE_EVENTS = (
+    "invoice.paid",
+    "invoice.payment_failed",
+    "invoice.payment_succeeded",
+    "invoice.voided",
+    "invoice.marked_uncollectible",
+)
+TRANSFER_EVENTS = ("transfer.created", "transfer.updated", "transfer.reversed")
+BALANCE_EVENTS = ("topup.succeeded", "balance.available")
+POLLED_EVENTS = (*INVOICE_EVENTS, *TRANSFER_EVENTS, *BALANCE_EVENTS)
+ACCOUNT_EVENT_PREFIX = "v2.core.account"
+
+ACCOUNT_STATES = frozenset({"pending", "active", "restricted", "unsupported"})
+
+
+@dataclass(frozen=True)
+class InvoiceLine:
+    """One line of an invoice as Stripe shows it; a credit is negative."""
+
+    description: str
+    amount_minor: int
+    reference: str = ""
+
+
+def may_move(before: str, after: str) -> bool:
+    """Whether an intent's state may go so."""
+    return after in _MOVES[before]
+
+
+def idempotency_key(intent_id: object, step: str, generation: int) -> str:
+    """The key of a step: the same for every repetition of the same request."""
+    return f"{intent_id}:{step}:{generation}"
+
+
+def key_is_fresh(first_sent_at: datetime | None, now: datetime) -> bool:
+    """Whether a key may be sent (again) without looking first whether its effect exists."""
+    return first_sent_at is None or now - first_sent_at < KEY_LIFE
+
+
+def next_step(kind: str, request: Mapping[str, Any], progress: Mapping[str, Any]) -> str | None:
+    """The step an intent does next; None when all are done."""
+    if kind != "invoice":
+        return None if "object" in progress else kind
+    for step in invoice_steps(request):
+        if step not in progress:
+            return step
+    return None
+
+
+def invoice_steps(request: Mapping[str, Any]) -> tuple[str, ...]:
+    """The steps of an invoice, in order: the payer, an empty draft, its lines, numbered, mailed."""
+    items = tuple(f"item-{position}" for position in range(len(request["items"])))
+    return ("customer", "invoice", *items, "finalize", "send")
+
+
+def item_position(step: str) -> int | None:
+    """Which line a step of an invoice adds."""
+    return int(step.removeprefix("item-")) if step.startswith("item-") else None
+
+
+def account_request(*, intent_id: str, name: str, email: str, country: str) -> dict[str, Any]:
+    """A recipient by Accounts v2: Stripe's hosted onboarding, fees and losses with the platform."""
+    return {
+        "contact_email": email,
+        "display_name": name,
+        "dashboard": "express",
+        "identity": {"country": country.lower(), "entity_type": "company"},
+        "configuration": {"recipient": {"capabilities": {"stripe_balance": {"stripe_transfers": {"requested": True}}}}},
+        "defaults": {"responsibilities": {"fees_collector": "application", "losses_collector": "application"}},
+        "metadata": {"intent_id": intent_id},
+    }
+
+
+def customer_request(*, intent_id: str, name: str, email: str) -> dict[str, Any]:
+    """A payer; an address that is not known is left out."""
+    known = {"email": email} if email else {}
+    return {"name": name, **known, "metadata": {"intent_id": intent_id}}
+
+
+def transfer_request(
+    *, intent_id: str, amount_minor: int, currency: str, destination: str, group: str, description: str
+) -> dict[str, Any]:
+    """A transfer whose group and metadata let it be found again."""
+    return {
+        "amount": amount_minor,
+        "currency": currency.lower(),
+        "destination": destination,
+        "description": description,
+        "transfer_group": group,
+        "metadata": {"intent_id": intent_id},
+    }
+
+
+def invoice_request(
+    *, intent_id: str, currency: str, lines: Sequence[InvoiceLine], days_until_due: int, name: str, purchase_order: str
+) -> dict[str, Any]:
+    """An invoice's parts: the draft, and one item per line."""
+    fields = [{"name": "Invoice", "value": name[:LONGEST_FIELD]}]
+    if purchase_order:
+        fields.append({"name": "Purchase order", "value": purchase_order[:LONGEST_FIELD]})
+    draft = {
+        "collection_method": "send_invoice",
+        "days_until_due": days_until_due,
+        "currency": currency.lower(),
+        "auto_advance": False,
+        "custom_fields": fields,
+        "metadata": {"intent_id": intent_id},
+    }
+    items = [
+        {
+            "amount": line.amount_minor,
+            "currency": currency.lower(),
+            "description": line.description,
+            "metadata": {"intent_id": intent_id, "position": str(position), "reference": line.reference},
+        }
+        for position, line in enumerate(lines)
+    ]
+    return {"invoice": draft, "items": items}
+
+
+def cash_legs_minor(amount_minor: int, fee_minor: int) -> tuple[int, int]:
+    """What of a payment reaches the Stripe balance, and its fee; they sum to the payment."""
+    return amount_minor - fee_minor, fee_minor

@@ -1,0 +1,74 @@
+"""One step of an intent as a call to Stripe: making it, or finding out whether it was made before."""
+
+from __future__ import annotations
+
+from portal.payments.gateway import Gateway
+from portal.payments.outcomes import Call, Result
+from portal.payments.provider import AccountState
+from portal.payments.rules import item_position
+
+
+def make(gateway: Gateway, call: Call) -> Result:
+    """Make the call with its key. *Raises*: Refused, Unknown, Busy."""
+    position = item_position(call.step)
+    if position is not None:
+        item = {**call.request["items"][position], "customer": call.done["customer"], "invoice": call.done["invoice"]}
+        return Result(gateway.add_invoice_item(item, call.key))
+    if call.step == "account":
+        return _of_account(gateway.create_account(call.request, call.key))
+    if call.step == "customer":
+        return Result(gateway.create_customer(call.request, call.key))
+    if call.step == "invoice":
+        draft = {**call.request["invoice"], "customer": call.done["customer"]}
+        return Result(gateway.create_invoice(draft, call.key).id)
+    if call.step == "finalize":
+        made = gateway.finalize_invoice(call.done["invoice"], call.key)
+        return Result(made.id, {"hosted_url": made.hosted_url})
+    if call.step == "send":
+        return Result(gateway.send_invoice(call.done["invoice"], call.key).id)
+    if call.step == "transfer":
+        return Result(gateway.create_transfer(call.request, call.key).id)
+    if call.step == "transfer_reversal":
+        return Result(gateway.reverse_transfer(call.done["transfer"], call.request, call.key))
+    return Result(gateway.mark_paid_out_of_band(call.done["invoice"], call.key).id)
+
+
+def look_up(gateway: Gateway, call: Call) -> Result | None:
+    """What the step made, found at Stripe by the intent's id; None is proof that it made nothing."""
+    position = item_position(call.step)
+    if position is not None:
+        found = gateway.invoice_item_positions(call.done["invoice"]).get(str(position))
+        return Result(found) if found else None
+    if call.step == "account":
+        account = gateway.find_account(call.intent_id)
+        # The list leaves out what has to be asked for by name.
+        return _of_account(gateway.retrieve_account(account.id)) if account else None
+    if call.step == "customer":
+        customer = gateway.find_customer(call.intent_id)
+        return Result(customer) if customer else None
+    if call.step == "transfer":
+        made = [
+            one for one in gateway.find_transfers(call.request["transfer_group"]) if one.intent_id == call.intent_id
+        ]
+        return Result(made[0].id) if made else None
+    if call.step == "transfer_reversal":
+        reversal = gateway.find_reversal(call.done["transfer"], call.intent_id)
+        return Result(reversal) if reversal else None
+    return _look_up_invoice(gateway, call)
+
+
+def _look_up_invoice(gateway: Gateway, call: Call) -> Result | None:
+    if call.step == "invoice":
+        found = gateway.find_invoice(call.done["customer"], call.intent_id)
+        return Result(found.id) if found else None
+    invoice = gateway.retrieve_invoice(call.done["invoice"])
+    if call.step == "finalize" and invoice.status != "draft":
+        return Result(invoice.id, {"hosted_url": invoice.hosted_url})
+    if call.step == "out_of_band" and invoice.status == "paid":
+        return Result(invoice.id)
+    # Whether it was mailed cannot be seen; a second mail does no harm.
+    return None
+
+
+def _of_account(account: AccountState) -> Result:
+    return Result(account.id, {"transfers_state": account.transfers_state, "requirements": list(account.requirements)})

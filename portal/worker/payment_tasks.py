@@ -1,0 +1,72 @@
+"""The jobs that talk to Stripe, each outside any transaction, and the sweep that finds what lost its job."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from portal.db import transaction
+from portal.errors import ProviderTrouble
+from portal.payments import calls, cash, handling
+from portal.payments.gateway import Gateway
+from portal.payments.models import ConnectedAccount
+from portal.worker.registry import Edges, task
+
+
+@task("perform_intent", own_transactions=True)
+def perform_intent(edges: Edges, now: datetime, *, intent_id: str) -> None:
+    calls.perform(edges.engine, _gateway(edges), UUID(intent_id), now)
+
+
+@task("perform_waiting", own_transactions=True)
+def perform_waiting(edges: Edges, now: datetime) -> None:
+    calls.perform_waiting(edges.engine, _gateway(edges), now)
+
+
+@task("handle_provider_event", own_transactions=True)
+def handle_provider_event(edges: Edges, now: datetime, *, event_id: str) -> None:
+    handling.handle_event(edges.engine, _gateway(edges), event_id, now)
+
+
+@task("refresh_account", own_transactions=True)
+def refresh_account(edges: Edges, now: datetime, *, organisation_id: int) -> None:
+    with transaction(edges.engine) as session:
+        account = session.get(ConnectedAccount, organisation_id)
+    if account is not None:
+        handling.refresh_account(edges.engine, _gateway(edges), account.provider_account_id, now)
+
+
+@task("book_cash")
+def book_cash(session: Session, now: datetime, *, receipt_id: int) -> None:
+    cash.book_cash(session, receipt_id, now)
+
+
+@task("poll_events", own_transactions=True, every="7 * * * *")
+def poll_events(edges: Edges, now: datetime) -> None:
+    if edges.gateway is not None:
+        handling.poll_events(edges.engine, edges.gateway, now)
+
+
+@task("import_balance_movements", own_transactions=True, every="22 * * * *")
+def import_balance_movements(edges: Edges, now: datetime) -> None:
+    if edges.gateway is not None:
+        handling.import_movements(edges.engine, edges.gateway, now)
+
+
+@task("retry_waiting_transfers", own_transactions=True, every="*/15 * * * *")
+def retry_waiting_transfers(edges: Edges, now: datetime) -> None:
+    if edges.gateway is not None:
+        calls.perform_waiting(edges.engine, edges.gateway, now)
+
+
+@task("sweep_payments", every="*/15 * * * *")
+def sweep_payments(session: Session, now: datetime) -> None:
+    handling.sweep(session, now)
+
+
+def _gateway(edges: Edges) -> Gateway:
+    if not isinstance(edges.gateway, Gateway):
+        raise ProviderTrouble("Stripe is not set up for this deployment, so the payment step waits.")
+    return edges.gateway
