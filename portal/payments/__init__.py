@@ -1,5 +1,19 @@
-"""Everything that talks to Stripe: intents, calls, the webhook inbox, connected accounts.
+"""Everything that talks to Stripe, and money that came in elsewhere: intents, calls, events, accounts, cash.
 
-Promises: an intent row is committed before the call; its key is derived from its id; a lost answer, a crash or a
-duplicate never moves money twice.
+Promises: an intent row with its exact request is committed before the call, its key is made of its id, step and
+generation; a lost answer, a crash, a duplicate or a second worker never moves money twice; cash is booked once per
+charge, and outside Stripe only on two people's word.
+
+``provider`` holds Stripe's answers in our words and ``gateway``, the only user of the stripe package, makes them.
+``actions`` plans intents and takes events in; ``calls`` performs intents by way of ``steps`` (the calls themselves) and
+``outcomes`` (what is written before and after them); ``handling`` acts on events, polls, imports Stripe's books and
+sweeps; ``cash`` records, confirms and books payments.
+
+Why calls are apart from actions: a call must not hold a transaction open, and what it did must be known even when
+nobody hears the answer. The key makes a repetition within a day the same request; after that only a look at Stripe by
+the intent's id decides. A transfer that the balance or the account does not allow waits, the oldest first, under a new
+generation, because Stripe keeps the refusal under the old key.
+
+Neighbours: billing and settlement stand above and plan invoices and transfers here; the invoice row is billing's, and
+is read here by its intent. What an upper capability has to do about cash is a job by name.
 """

@@ -1,0 +1,39 @@
+"""A stand-in per module, emptied for each test, and a gateway to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from portal.payments.gateway import Gateway, connect
+from tests.standin.process import Standin, running_standin
+from tests.standin.receiver import Receiver, running_receiver
+
+
+@pytest.fixture(scope="module")
+def standin_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
+    with running_standin(tmp_path_factory.mktemp("standin") / "standin.db") as running:
+        yield running
+
+
+@pytest.fixture
+def standin(standin_process: Standin) -> Standin:
+    standin_process.control.reset()
+    standin_process.control.endpoints(webhook_url="", thin_webhook_url="")
+    return standin_process
+
+
+@pytest.fixture
+def gateway(standin: Standin) -> Gateway:
+    return connect(standin.key, standin.base_url)
+
+
+@pytest.fixture
+def receiver(standin: Standin) -> Iterator[Receiver]:
+    """Gets both kinds of events; nothing is delivered until the test drains."""
+    with running_receiver() as running:
+        standin.control.delivery_policy(automatic=False, copies=1, held=False)
+        standin.control.endpoints(webhook_url=running.url("/snapshot"), thin_webhook_url=running.url("/thin"))
+        yield running
+        standin.control.endpoints(webhook_url="", thin_webhook_url="")
