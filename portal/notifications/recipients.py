@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from sqlalchemy import ColumnElement, Select, or_, select
-from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import Session
 
 from portal.access import Role
@@ -17,7 +16,7 @@ def people_with_role(
     session: Session, organisation_id: int, roles: Collection[Role], *, site_id: int | None = None
 ) -> Sequence[Recipient]:
     """Present members that hold any of the roles and, where they are limited to sites, work on this one."""
-    statement = _members(organisation_id).where(Membership.roles.overlap(array([role.value for role in roles])))
+    statement = _members(organisation_id).where(Membership.roles.overlap([role.value for role in roles]))
     if site_id is not None:
         statement = statement.where(_works_on(site_id))
     return [Recipient(organisation_id, row.email, row.id) for row in session.execute(statement)]

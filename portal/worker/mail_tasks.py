@@ -6,8 +6,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+import portal.notifications.case_letters  # noqa: F401  registers its letters
 from portal.db import transaction
-from portal.notifications import actions, notices
+from portal.notifications import actions, case_notices, notices
 from portal.notifications.letters import LETTERS, Writing
 from portal.notifications.models import Delivery
 from portal.notifications.rendering import Letter
@@ -34,6 +35,24 @@ def sweep_deliveries(session: Session, now: datetime) -> None:
 def mail_password_reset(edges: Edges, now: datetime, *, person_id: int) -> None:
     with transaction(edges.engine) as session:
         notices.mail_password_reset(session, person_id, secret=edges.settings.secret_key, now=now)
+
+
+@task("notify_case_event", own_transactions=True)
+def notify_case_event(edges: Edges, now: datetime, *, event_id: int) -> None:
+    with transaction(edges.engine) as session:
+        case_notices.notify_case_event(session, event_id, secret=edges.settings.secret_key, now=now)
+
+
+@task("notify_authorization_request", own_transactions=True)
+def notify_authorization_request(edges: Edges, now: datetime, *, request_id: int) -> None:
+    with transaction(edges.engine) as session:
+        case_notices.notify_authorization_request(session, request_id, secret=edges.settings.secret_key, now=now)
+
+
+@task("notify_neutral", own_transactions=True)
+def notify_neutral(edges: Edges, now: datetime, *, challenge_id: int) -> None:
+    with transaction(edges.engine) as session:
+        case_notices.notify_neutral(session, challenge_id, secret=edges.settings.secret_key, now=now)
 
 
 @task("mail_invitation")

@@ -1,0 +1,169 @@
+"""Who is told of what happened on a case, and which of them get a link that acts.
+
+A reader of the event's audience only, never the person who did it. Whoever is offered a case gets a link that accepts
+it, a payer one that authorizes, a neutral one that decides; a link is good for one recipient, one act, one version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal.access import OneAct, Role
+from portal.cases.actions import challenge as challenges
+from portal.cases.actions import custody
+from portal.cases.models import CaseEvent, Challenge, CustodyOffer, Note, SupportCase
+from portal.contracts import queries as contracts
+from portal.contracts.rules import split_terms
+from portal.entitlement import actions as entitlement
+from portal.entitlement.models import AuthorizationRequest
+from portal.identity import links
+from portal.notifications.actions import Recipient, queue_letter
+from portal.notifications.recipients import people, people_with_role
+
+FACTORY_DESK = (Role.ENGINEER, Role.SUPPORT_LEAD)
+MANAGERS = (Role.SERVICE_MANAGER, Role.SUPPORT_LEAD)
+PURSE = {"customer": (Role.BUYER,), "integrator": (Role.SERVICE_MANAGER, Role.FINANCE)}
+
+# Told to the people of the case; what is missing here is read in the timeline only.
+_TO_PARTICIPANTS = frozenset(
+    {
+        "accepted", "taken_back", "declined", "asked", "answered", "noted", "attached", "severity_changed", "resolved",
+        "confirmed", "reopened", "closed", "authorized", "authorization_refused", "emergency_begun", "ratified",
+        "ratification_refused", "fixed_confirmed",
+    }
+)  # fmt: skip
+_TO_MANAGERS = frozenset(
+    {"challenged", "outcome_proposed", "ladder_climbed", "challenge_decided", "silence_to_manager", "second_notice"}
+)
+_OFFERS = frozenset({"offered", "handed_back"})
+
+
+def notify_case_event(session: Session, event_id: int, *, secret: str, now: datetime) -> None:
+    """Queue the letters of one event; again is harmless."""
+    event = session.get_one(CaseEvent, event_id)
+    case = session.get_one(SupportCase, event.case_id)
+    if event.kind in _OFFERS or (event.kind == "opened" and case.offered_to_id is not None):
+        _tell_offered(session, event, case, secret=secret, now=now)
+    if event.kind in _TO_PARTICIPANTS:
+        _tell(session, event, _participants(session, event, case), now)
+    if event.kind in _TO_MANAGERS:
+        both = {case.manufacturer_id, case.integrator_id}
+        _tell(session, event, _with_role(session, both, MANAGERS, case), now)
+
+
+def notify_authorization_request(session: Session, request_id: int, *, secret: str, now: datetime) -> None:
+    """Ask the payer's purse by mail; each gets an own link."""
+    request = session.get_one(AuthorizationRequest, request_id)
+    case = session.get_one(SupportCase, request.case_id)
+    side = "customer" if request.payer_id == case.customer_id else "integrator"
+    if request.payer_id == case.manufacturer_id:
+        return
+    act = OneAct(entitlement.LINK_ACT, entitlement.LINK_OBJECT, str(request.id), entitlement.LINK_VERSION)
+    for recipient in people_with_role(session, request.payer_id, PURSE[side], site_id=case.site_id):
+        _with_link(session, recipient, act, "authorization_request", secret=secret, now=now)
+
+
+def notify_neutral(session: Session, challenge_id: int, *, secret: str, now: datetime) -> None:
+    """Mail the agreement's neutral the link to decide a challenge."""
+    raised = session.get_one(Challenge, challenge_id)
+    case = session.get_one(SupportCase, raised.case_id)
+    policy = contracts.policy_in_force(session, case.manufacturer_id, case.opened_at).policy
+    found = contracts.agreement_in_force(session, case.manufacturer_id, case.integrator_id, case.opened_at)
+    ladder = split_terms(policy, found.agreement if found else None).challenge
+    if ladder.neutral_mail is None:
+        return
+    act = OneAct(challenges.LINK_ACT, challenges.LINK_OBJECT, str(challenge_id), challenges.LINK_VERSION)
+    recipient = Recipient(case.manufacturer_id, ladder.neutral_mail)
+    _with_link(session, recipient, act, "neutral_asked", secret=secret, now=now)
+
+
+def _tell_offered(session: Session, event: CaseEvent, case: SupportCase, *, secret: str, now: datetime) -> None:
+    offer = session.scalars(
+        select(CustodyOffer).where(CustodyOffer.case_id == case.id).order_by(CustodyOffer.seq.desc()).limit(1)
+    ).one_or_none()
+    if offer is None or case.offered_to_id != offer.to_id:
+        return
+    act = OneAct(custody.LINK_ACT, custody.LINK_OBJECT, str(offer.id), offer.seq)
+    for recipient in _who_may_take(session, offer, case):
+        if recipient.person_id != event.person_id:
+            _with_link(session, recipient, act, "case_offered", secret=secret, now=now)
+
+
+def _who_may_take(session: Session, offer: CustodyOffer, case: SupportCase) -> Sequence[Recipient]:
+    if offer.to_id == case.manufacturer_id:
+        return people_with_role(session, offer.to_id, FACTORY_DESK, site_id=case.site_id)
+    known = people(session, offer.to_id, _people_of(session, case))
+    return known or people_with_role(
+        session, offer.to_id, (Role.SERVICE_MANAGER, Role.TECHNICIAN), site_id=case.site_id
+    )
+
+
+def _participants(session: Session, event: CaseEvent, case: SupportCase) -> Iterable[Recipient]:
+    wanted = _people_of(session, case)
+    for organisation_id in _readers(event, case):
+        yield from people(session, organisation_id, wanted)
+
+
+def _people_of(session: Session, case: SupportCase) -> set[int]:
+    """Who opened, works on or has written on the case."""
+    wrote = session.scalars(select(Note.person_id).where(Note.case_id == case.id, Note.person_id.is_not(None)))
+    return {case.opened_by, *(person_id for person_id in wrote if person_id)} | (
+        {case.assignee_id} if case.assignee_id else set()
+    )
+
+
+def _readers(event: CaseEvent, case: SupportCase) -> set[int]:
+    both = {case.manufacturer_id, case.integrator_id}
+    readers: Mapping[str, set[int]] = {
+        "own": {event.owner_id},
+        "companies": both | {event.owner_id},
+        "customer": both | {case.customer_id},
+    }
+    return readers[event.audience]
+
+
+def _with_role(
+    session: Session, organisation_ids: Iterable[int], roles: Sequence[Role], case: SupportCase
+) -> Iterable[Recipient]:
+    for organisation_id in sorted(organisation_ids):
+        yield from people_with_role(session, organisation_id, roles, site_id=case.site_id)
+
+
+def _tell(session: Session, event: CaseEvent, recipients: Iterable[Recipient], now: datetime) -> None:
+    for recipient in recipients:
+        if recipient.person_id != event.person_id or event.person_id is None:
+            queue_letter(
+                session, recipient, "case_news", about=("case_event", event.id), now=now, once=f"event:{event.id}"
+            )
+
+
+def _with_link(
+    session: Session, recipient: Recipient, act: OneAct, template: str, *, secret: str, now: datetime
+) -> None:
+    """Queue a letter with its link; the same letter queued before keeps its link and makes no second one."""
+    once = f"{act.object_type}:{act.object_id}"
+    with session.begin_nested() as kept_only_if_new:
+        link = links.create_link(
+            session,
+            act,
+            secret=secret,
+            organisation_id=recipient.organisation_id,
+            email=recipient.email,
+            person_id=recipient.person_id,
+            now=now,
+        )
+        queued = queue_letter(
+            session,
+            recipient,
+            template,
+            about=(act.object_type, act.object_id),
+            facts={"link_id": str(link.id)},
+            now=now,
+            once=once,
+        )
+        if queued is None:
+            kept_only_if_new.rollback()

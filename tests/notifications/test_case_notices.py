@@ -1,0 +1,153 @@
+"""Who is told of what on a case, with which link, and what no letter says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy.orm import Session
+
+from portal.access import Audience
+from portal.cases import actions as cases
+from portal.cases.actions.opening import NewCase
+from portal.notifications.mail import SmtpMailer
+from portal.notifications.models import Delivery
+from portal.worker.registry import Edges
+from portal.worker.running import perform, run_pending
+from tests.support.cast import NOW, Cast
+from tests.support.smtp import running_postbox
+
+
+class Kept:
+    """Keeps what it is told to send."""
+
+    def __init__(self) -> None:
+        self.messages = []
+
+    def send(self, message) -> None:
+        self.messages.append(message)
+
+    def about(self, words: str) -> set[str]:
+        return {message.to.split("@")[0] for message in self.messages if words in message.subject}
+
+
+@pytest.fixture
+def post() -> Kept:
+    return Kept()
+
+
+@pytest.fixture
+def edges(settings, work_engine, post) -> Edges:
+    return Edges(replace(settings, base_url="https://portal.example"), work_engine, lambda: NOW, mailer=post)
+
+
+def escalated(session: Session, cast: Cast, *, plain: bool = False):
+    case = cases.escalate(
+        session,
+        cast.tom,
+        NewCase(
+            system_id=(cast.plain_system if plain else cast.system).id,
+            severity=2,
+            title="Door 4 <stays> locked",
+            symptom="The reader blinks red.",
+            answers={"serial": "NA-1001", "firmware": "4.2", "leds": "red"},
+            nte_minor=40_000 if plain else None,
+        ),
+        now=NOW,
+    )
+    session.commit()
+    return case
+
+
+def run(edges: Edges) -> None:
+    # Jobs of capabilities that this test does not need stay in the queue.
+    run_pending(edges, raise_errors=False)
+
+
+def test_factory_desk_gets_a_link_that_accepts(work_session, cast, edges, post) -> None:
+    case = escalated(work_session, cast)
+    run(edges)
+    assert post.about("waits to be taken") == {"ana", "eli", "leo"}
+    (mail,) = [message for message in post.messages if message.to.startswith("ana@") and "waits" in message.subject]
+    assert "https://portal.example/link/" in mail.text
+    assert f"https://portal.example/cases/{case.name}" in mail.text
+    assert "&lt;stays&gt;" in mail.html
+
+
+def test_technician_is_told_by_name_who_accepted(work_session, cast, edges, post) -> None:
+    case = escalated(work_session, cast)
+    run(edges)
+    cases.accept_custody(work_session, cast.ana, case, seq=case.seq, now=NOW.replace(minute=2))
+    work_session.commit()
+    run(edges)
+    assert post.about("Ana accepted the case") == {"tom"}
+
+
+def test_offer_letter_is_not_sent_once_the_case_is_taken(work_session, cast, edges, post) -> None:
+    case = escalated(work_session, cast)
+    cases.accept_custody(work_session, cast.ana, case, seq=case.seq, now=NOW.replace(minute=2))
+    work_session.commit()
+    run(edges)
+    assert post.about("waits to be taken") == set()
+
+
+def test_buyer_is_asked_with_prices_and_nobody_else_reads_them(work_session, cast, edges, post) -> None:
+    escalated(work_session, cast, plain=True)
+    run(edges)
+    assert post.about("may we work up to") == {"bea"}
+    (asked,) = [message for message in post.messages if "may we work" in message.subject]
+    assert "Up to: 400.00 EUR" in asked.text
+    others = [message.text for message in post.messages if message is not asked]
+    assert others
+    assert not any("EUR" in body for body in others)
+
+
+def test_internal_note_leaves_no_mail_to_the_other_company(work_session, cast, edges, post) -> None:
+    case = escalated(work_session, cast)
+    cases.accept_custody(work_session, cast.ana, case, seq=case.seq, now=NOW.replace(minute=2))
+    cases.add_note(
+        work_session,
+        cast.ana,
+        case,
+        cases.NewNote("They always break this", audience=Audience.OWN),
+        seq=case.seq,
+        now=NOW.replace(minute=3),
+    )
+    work_session.commit()
+    run(edges)
+    assert not any("always break" in message.text + message.html for message in post.messages)
+
+
+def test_note_to_both_companies_reaches_the_technician_with_its_words(work_session, cast, edges, post) -> None:
+    case = escalated(work_session, cast)
+    cases.accept_custody(work_session, cast.ana, case, seq=case.seq, now=NOW.replace(minute=2))
+    cases.add_note(
+        work_session,
+        cast.ana,
+        case,
+        cases.NewNote("Please measure the lock's current", audience=Audience.COMPANIES),
+        seq=case.seq,
+        now=NOW.replace(minute=3),
+    )
+    work_session.commit()
+    run(edges)
+    assert post.about("Ana wrote a note") == {"tom"}
+    assert any("> Please measure" in message.text for message in post.messages)
+
+
+def test_same_event_makes_no_second_letter(work_session, cast, edges, post) -> None:
+    escalated(work_session, cast, plain=True)
+    run(edges)
+    count = work_session.query(Delivery).count()
+    for delivery in work_session.query(Delivery).filter_by(template="case_news"):
+        perform(edges, "notify_case_event", {"event_id": int(delivery.object_id)})
+    for delivery in work_session.query(Delivery).filter_by(template="authorization_request"):
+        perform(edges, "notify_authorization_request", {"request_id": int(delivery.object_id)})
+    assert work_session.query(Delivery).count() == count
+
+
+def test_letters_pass_a_real_mail_server(work_session, cast, edges) -> None:
+    escalated(work_session, cast)
+    with running_postbox() as (postbox, url):
+        run(replace(edges, mailer=SmtpMailer(url, "Factoryline <portal@example.com>")))
+    assert len(postbox.to("leo@nor.example")) == 1
