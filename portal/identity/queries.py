@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select, text, update
+from sqlalchemy import ScalarSelect, func, select, text, update
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Role, Side
@@ -47,7 +47,7 @@ def viewer_of_token(session: Session, token: str, now: datetime) -> rules.Viewer
         return None
     set_scope(session, Scope(found.organisation_id, found.person_id))
     row = session.execute(
-        select(WebSession, Membership, Person, Organisation)
+        select(WebSession, Membership, Person, Organisation, _places().label("places"))
         .join(Membership, Membership.id == WebSession.membership_id)
         .join(Person, Person.id == WebSession.person_id)
         .join(Organisation, Organisation.id == WebSession.organisation_id)
@@ -57,7 +57,8 @@ def viewer_of_token(session: Session, token: str, now: datetime) -> rules.Viewer
         set_scope(session, None)
         return None
     _note_seen(session, row.WebSession, now)
-    return _viewer(session, row.WebSession, row.Membership, row.Person, row.Organisation)
+    places = [rules.Place(membership_id, name) for membership_id, name in row.places or ()]
+    return _viewer(row.WebSession, row.Membership, row.Person, row.Organisation, places)
 
 
 def own_person(session: Session, actor: Actor) -> Person:
@@ -152,10 +153,10 @@ def live_session(session: Session, actor: Actor, session_id: UUID, now: datetime
     return found
 
 
-def places(session: Session) -> Sequence[rules.Place]:
-    """The organisations that the scope's person may act for."""
-    rows = session.execute(text("SELECT membership_id, name FROM own_organisations()"))
-    return [rules.Place(row.membership_id, row.name) for row in rows]
+def _places() -> ScalarSelect[list[tuple[int, str]]]:
+    """The organisations that the scope's person may act for, in the same statement as the rest: every page asks."""
+    own = func.own_organisations().table_valued("membership_id", "name")
+    return select(func.json_agg(func.json_build_array(own.c.membership_id, own.c.name))).scalar_subquery()
 
 
 def _may_go_on(web_session: WebSession, membership: Membership, person: Person, now: datetime) -> bool:
@@ -179,7 +180,11 @@ def _note_seen(session: Session, web_session: WebSession, now: datetime) -> None
 
 
 def _viewer(
-    session: Session, web_session: WebSession, membership: Membership, person: Person, organisation: Organisation
+    web_session: WebSession,
+    membership: Membership,
+    person: Person,
+    organisation: Organisation,
+    places: Sequence[rules.Place],
 ) -> rules.Viewer:
     actor = Actor(
         person_id=person.id,
@@ -197,5 +202,5 @@ def _viewer(
         email=person.email,
         zone=ZoneInfo(person.zone),
         organisation_name=organisation.name,
-        other_organisations=tuple(place for place in places(session) if place.membership_id != membership.id),
+        other_organisations=tuple(place for place in places if place.membership_id != membership.id),
     )

@@ -5,6 +5,8 @@ from flask import Flask
 from sqlalchemy import text
 
 from portal.access import Actor
+from portal.app import create_app
+from portal.db import engine_for, open_session
 from portal.errors import Conflict, Happening, NotAllowed, ProviderTrouble, Stale
 from portal.web import gate
 from portal.web.gate import current_session, open_to
@@ -179,3 +181,14 @@ def make_app(app):
         return app
 
     return build
+
+
+def test_a_database_that_is_away_is_said_so_and_nothing_is_lost(settings, clock):
+    away = engine_for("postgresql://nobody@127.0.0.1:1/none?connect_timeout=1")
+    app = create_app(settings, clock=clock, open_session=lambda: open_session(away))
+    client = app.test_client()
+    assert client.get("/readyz").status_code == 503
+    assert client.get("/healthz").status_code == 200
+    answer = client.get("/link/" + "a" * 43)
+    assert answer.status_code == 503
+    assert "Nothing was lost" in answer.text
