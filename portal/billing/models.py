@@ -28,7 +28,10 @@ class BillingCut(CaseScoped, Base):
 
 
 class BillItem(CaseScoped, Base):
-    """What one cut of a case costs: payer, collector, seller of record, the versions it was decided by."""
+    """What one cut of a case costs: payer, collector, seller of record, the versions it was decided by.
+
+    ``use_minor`` is what included time of the cut earns at its use: nobody pays it again, it is shared all the same.
+    """
 
     __tablename__ = "bill_item"
     __table_args__ = (
@@ -39,6 +42,7 @@ class BillItem(CaseScoped, Base):
         Index("ix_bill_item_period_id", "period_id"),
         CheckConstraint("(revision = 0) = (replaces_id IS NULL)", name="revision_replaces"),
         CheckConstraint("amount_minor >= 0 AND list_amount_minor >= amount_minor", name="amounts"),
+        CheckConstraint("use_minor >= 0", name="use"),
         CheckConstraint("audience IN ('own', 'companies', 'customer')", name="audience"),
         case_foreign_key(),
     )
@@ -56,6 +60,7 @@ class BillItem(CaseScoped, Base):
     amount_minor: Mapped[int]
     list_amount_minor: Mapped[int]
     included_seconds: Mapped[int]
+    use_minor: Mapped[int] = mapped_column(default=0, server_default="0")
     policy_version_id: Mapped[int] = mapped_column(ForeignKey("document_version.id"))
     agreement_version_id: Mapped[int | None] = mapped_column(ForeignKey("document_version.id"))
     resolution_id: Mapped[int | None] = mapped_column(ForeignKey("resolution.id"))
@@ -80,12 +85,14 @@ class BillItemReversal(CaseScoped, Base):
 
 
 class BillLine(CaseScoped, Base):
-    """One line of a bill item with its seconds, rate, amount, who bears it, and the steps that made it."""
+    """One line of a bill item with its seconds, rate, amount, who bears it, and the steps that made it.
+
+    Below zero where a later cut takes back what an earlier one had added, such as a minimum that is now reached.
+    """
 
     __tablename__ = "bill_line"
     __table_args__ = (
         UniqueConstraint("bill_item_id", "position"),
-        CheckConstraint("amount_minor >= 0 AND list_amount_minor >= 0", name="amounts"),
         CheckConstraint("rate_den > 0", name="rate"),
         CheckConstraint("bearer IN ('payer', 'manufacturer', 'integrator')", name="bearer"),
         case_foreign_key(),
@@ -144,7 +151,7 @@ class Share(CaseScoped, Base):
         CheckConstraint("kind IN ('original', 'reversal', 'decided')", name="kind"),
         CheckConstraint("(kind = 'reversal') = (reverses_id IS NOT NULL)", name="reversal_names_share"),
         CheckConstraint("amount_minor <> 0", name="not_zero"),
-        CheckConstraint("funding IN ('cash', 'use')", name="funding"),
+        CheckConstraint("funding IN ('cash', 'use', 'set_off')", name="funding"),
         case_foreign_key(),
     )
 

@@ -1,0 +1,19 @@
+"""The verbs of billing, all run by jobs but the customer's question about a line."""
+
+from portal.billing.actions.cash import apply_cash
+from portal.billing.actions.cuts import cut, cut_period_end
+from portal.billing.actions.decisions import decide_shares
+from portal.billing.actions.hours import reserve_hours
+from portal.billing.actions.items import bill, bill_case, rebill, rebill_case
+
+__all__ = [
+    "apply_cash",
+    "bill",
+    "bill_case",
+    "cut",
+    "cut_period_end",
+    "decide_shares",
+    "rebill",
+    "rebill_case",
+    "reserve_hours",
+]

@@ -1,0 +1,191 @@
+"""Cash makes shares payable: from the receipts of a payer's invoices, over the cuts they bill, to each share.
+
+What ought to be payable is computed from all receipts and what is missing is added, so that a repeated job, a bill made
+again and a decided challenge all come to the same. Invariant: a payer's cash is moved by one transaction at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, insert, select, text
+from sqlalchemy.orm import Session
+
+from portal.billing.actions.money import debtor_of
+from portal.billing.models import BillItem, BillItemReversal, CashApplication, Invoice, InvoiceItem, Share
+from portal.billing.rules import (
+    FUNDING_PAIRS,
+    InvoiceCash,
+    ShareAmount,
+    ShareCash,
+    cut_funding,
+    funding_legs,
+    leaf_targets,
+)
+from portal.billing.rules.postings import CASH
+from portal.errors import NotFound
+from portal.ledger.actions import post
+from portal.ledger.rules import Document
+from portal.payments.models import CashReceipt
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why cash is moved now: the kind and document of the posting, and the receipt that the rows name."""
+
+    kind: str
+    document: Document
+    receipt: CashReceipt
+
+
+def apply_cash(session: Session, receipt_id: int, *, now: datetime) -> int:
+    """Make payable what a receipt pays for, in minor units; the same receipt again adds nothing. *Raises*: NotFound."""
+    receipt = session.get(CashReceipt, receipt_id)
+    if receipt is None:
+        raise NotFound()
+    cause = Cause("cash_applied", Document("cash_receipt", str(receipt.id)), receipt)
+    return _move(session, {receipt.invoice_id}, cause, now=now)
+
+
+def move_cash(session: Session, items: Iterable[BillItem], *, now: datetime) -> None:
+    """Carry the cash of items that were taken back or decided over to the shares that stand now."""
+    for item in items:
+        invoice_ids = set(session.scalars(select(InvoiceItem.invoice_id).where(InvoiceItem.bill_item_id == item.id)))
+        receipt = session.scalars(
+            select(CashReceipt).where(CashReceipt.invoice_id.in_(invoice_ids)).order_by(CashReceipt.id.desc()).limit(1)
+        ).one_or_none()
+        if receipt is not None:
+            newest: int | None = session.scalar(select(func.max(Share.id)).where(Share.bill_item_id == item.id))
+            cause = Cause("cash_moved", Document("share", str(newest)), receipt)
+            _move(session, invoice_ids, cause, now=now)
+
+
+def _move(session: Session, invoice_ids: Collection[int], cause: Cause, *, now: datetime) -> int:
+    receipt = cause.receipt
+    key = f"cash:{receipt.manufacturer_id}:{receipt.payer_id}:{receipt.currency}"
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
+    invoices = _connected(session, invoice_ids)
+    cut_ids = {cut for invoice in invoices for cut, _ in invoice.net_by_cut}
+    items = session.scalars(select(BillItem).where(BillItem.cut_id.in_(cut_ids)).order_by(BillItem.id)).all()
+    gone = set(
+        session.scalars(
+            select(BillItemReversal.bill_item_id).where(BillItemReversal.bill_item_id.in_([item.id for item in items]))
+        )
+    )
+    shares = _shares(session, [item.id for item in items])
+    live = {item.cut_id: item for item in items if item.id not in gone and debtor_of(item) == receipt.payer_id}
+    owed = {cut: sum(row.amount_minor for _, row in shares.get(item.id, ())) for cut, item in live.items()}
+    funding = cut_funding(invoices, owed)
+    moved: list[tuple[Share, int]] = []
+    for item in items:
+        rows = shares.get(item.id, [])
+        stands = live.get(item.cut_id) is item
+        targets = leaf_targets([row for _, row in rows], funding.get(item.cut_id, 0) if stands else 0)
+        changes = ((share, targets.get(row.share_id, row.applied_minor) - row.applied_minor) for share, row in rows)
+        moved.extend((share, change) for share, change in changes if change)
+    _record(session, moved, cause, now=now)
+    return sum(change for _, change in moved)
+
+
+def _connected(session: Session, invoice_ids: Collection[int]) -> list[InvoiceCash]:
+    """The invoices, and those that bill or credit the same cuts, in the order issued, with their cash."""
+    known: set[int] = set()
+    found = set(invoice_ids)
+    while found != known:
+        known = found
+        cuts = (
+            select(BillItem.cut_id)
+            .join(InvoiceItem, InvoiceItem.bill_item_id == BillItem.id)
+            .where(InvoiceItem.invoice_id.in_(known))
+        )
+        payers = select(Invoice.payer_id).where(Invoice.id.in_(known))
+        found = known | set(
+            session.scalars(
+                select(InvoiceItem.invoice_id)
+                .join(BillItem, BillItem.id == InvoiceItem.bill_item_id)
+                .where(BillItem.cut_id.in_(cuts), InvoiceItem.payer_id.in_(payers))
+            )
+        )
+    nets = session.execute(
+        select(InvoiceItem.invoice_id, BillItem.cut_id, func.sum(InvoiceItem.amount_minor))
+        .join(BillItem, BillItem.id == InvoiceItem.bill_item_id)
+        .where(InvoiceItem.invoice_id.in_(known))
+        .group_by(InvoiceItem.invoice_id, BillItem.cut_id)
+        .order_by(InvoiceItem.invoice_id, func.min(InvoiceItem.position))
+    ).all()
+    cash = dict(
+        session.execute(
+            select(CashReceipt.invoice_id, func.sum(CashReceipt.amount_minor))
+            .where(CashReceipt.invoice_id.in_(known))
+            .group_by(CashReceipt.invoice_id)
+        )
+        .tuples()
+        .all()
+    )
+    return [
+        InvoiceCash(
+            invoice_id,
+            int(cash.get(invoice_id, 0)),
+            tuple((row.cut_id, int(row[2])) for row in nets if row.invoice_id == invoice_id),
+        )
+        for invoice_id in sorted(known)
+    ]
+
+
+def _shares(session: Session, item_ids: Sequence[int]) -> dict[int, list[tuple[Share, ShareCash]]]:
+    """The shares funded by cash of each item, with what was made payable of each so far."""
+    applied = (
+        select(CashApplication.share_id, func.sum(CashApplication.amount_minor).label("minor"))
+        .group_by(CashApplication.share_id)
+        .subquery()
+    )
+    rows = session.execute(
+        select(Share, func.coalesce(applied.c.minor, 0))
+        .outerjoin(applied, applied.c.share_id == Share.id)
+        .where(Share.bill_item_id.in_(item_ids), Share.funding == CASH)
+        .order_by(Share.id)
+    )
+    found: dict[int, list[tuple[Share, ShareCash]]] = {}
+    for share, minor in rows:
+        row = ShareCash(share.id, share.kind, share.party_id, share.amount_minor, int(minor), share.reverses_id)
+        found.setdefault(share.bill_item_id, []).append((share, row))
+    return found
+
+
+def _record(session: Session, moved: Sequence[tuple[Share, int]], cause: Cause, *, now: datetime) -> None:
+    if not moved:
+        return
+    receipt = cause.receipt
+    session.execute(
+        insert(CashApplication).values(
+            [
+                {
+                    "case_id": share.case_id,
+                    "manufacturer_id": share.manufacturer_id,
+                    "integrator_id": share.integrator_id,
+                    "customer_id": share.customer_id,
+                    "receipt_id": receipt.id,
+                    "share_id": share.id,
+                    "party_id": share.party_id,
+                    "currency": share.currency,
+                    "amount_minor": change,
+                    "applied_at": now,
+                }
+                for share, change in moved
+            ]
+        )
+    )
+    post(
+        session,
+        manufacturer_id=receipt.manufacturer_id,
+        currency=receipt.currency,
+        kind=cause.kind,
+        document=cause.document,
+        legs=funding_legs([ShareAmount(share.id, share.party_id, CASH, change) for share, change in moved]),
+        allowed_pairs=FUNDING_PAIRS,
+        occurred_at=receipt.received_at,
+        now=now,
+        livemode=receipt.livemode,
+    )

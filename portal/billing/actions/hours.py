@@ -1,0 +1,78 @@
+"""Hours left are promised to a case's approved work as its bill would use them.
+
+What the bill would draw is asked of rating itself, as if there were hours without end; what is really left is promised
+in order of work time by entitlement. Run when time is approved or corrected, and once more before a case is billed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal.billing.actions.cuts import lock_case
+from portal.billing.facts import BillingFacts, gather, grant_state
+from portal.cases.models import SupportCase
+from portal.contracts.rules import plan_named
+from portal.entitlement.actions import Reserving, release_for_case, reserve_for_case
+from portal.entitlement.models import UsageGrant
+from portal.entitlement.rules import Work
+from portal.rating.engine import rate, setting_at
+from portal.rating.lines import HOURS_BOUGHT, INCLUDED
+
+# More than any case can use: a hundred years of work.
+_WITHOUT_END = 100 * 366 * 86_400
+
+
+def reserve_hours(session: Session, case_id: int, *, now: datetime) -> int:
+    """Promise the site's hours to the case's approved work that no bill has drawn for; the seconds not covered."""
+    return reserve_for(session, lock_case(session, case_id), now=now)
+
+
+def reserve_for(session: Session, case: SupportCase, *, now: datetime) -> int:
+    """The same for a case that this transaction holds already."""
+    facts = gather(session, case)
+    wanted = _undrawn(_wanted(session, facts), sum(facts.drawn_seconds.values()))
+    if not wanted:
+        release_for_case(session, case, reason="no work needs them", now=now)
+        return 0
+    plan = plan_named(facts.documents.policy.policy, setting_at(facts.facts, wanted[0].started_at).plan)
+    limit = plan.standing_minutes_per_case
+    how = Reserving(1, case_limit_seconds=None if limit is None else limit * 60)
+    return reserve_for_case(session, case, wanted, how, now=now)
+
+
+def _wanted(session: Session, facts: BillingFacts) -> list[Work]:
+    """What the case's bill would draw if there were hours without end, in order of work."""
+    case = facts.case
+    grants = session.scalars(
+        select(UsageGrant).where(UsageGrant.site_id == case.site_id, UsageGrant.manufacturer_id == case.manufacturer_id)
+    )
+    endless = [grant_state(grant, _WITHOUT_END) for grant in grants]
+    if not endless or not facts.work:
+        return []
+    # The authorised sum stops money, not hours.
+    rated = rate(replace(facts.facts, nte_minor={}), facts.work, endless, facts.tariff)
+    return sorted(
+        (
+            Work(segment.entry_id, segment.started_at, segment.seconds)
+            for line in rated.lines
+            if line.kind in (INCLUDED, HOURS_BOUGHT) and line.key.grant_id is not None
+            for segment in line.segments
+        ),
+        key=lambda piece: (piece.started_at, piece.entry_id),
+    )
+
+
+def _undrawn(pieces: Sequence[Work], drawn_seconds: int) -> list[Work]:
+    """The pieces without the first seconds, which bills have drawn already."""
+    left = []
+    for piece in pieces:
+        taken = min(piece.seconds, drawn_seconds)
+        drawn_seconds -= taken
+        if taken < piece.seconds:
+            left.append(replace(piece, seconds=piece.seconds - taken))
+    return left

@@ -1,0 +1,140 @@
+"""What billing posts: items and their opposites, decided shares, invoices; and the counters that follow from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from portal.billing.actions.rows import standing_shares
+from portal.billing.models import BillItem, Share
+from portal.billing.queries import stands
+from portal.billing.rules import ACCRUAL_PAIRS, FUNDING_PAIRS, ShareAmount, authorization_left
+from portal.billing.rules.postings import accrual_legs, decision_legs, set_off_legs, use_legs
+from portal.cases.models import SupportCase
+from portal.entitlement.models import Authorization, AuthorizationBalance
+from portal.ledger.actions import post, reverse
+from portal.ledger.models import JournalTransaction
+from portal.ledger.rules import Document, Leg, Pairs
+
+BILLED, SET_OFF, USED, DECIDED, USE_DECIDED = "bill_item", "set_off", "included_use", "shares_decided", "use_decided"
+_OF_AN_ITEM = (BILLED, SET_OFF, USED, DECIDED, USE_DECIDED)
+
+
+def amounts_of(shares: Iterable[Share]) -> list[ShareAmount]:
+    """Share rows as values to post."""
+    return [ShareAmount(share.id, share.party_id, share.funding, share.amount_minor) for share in shares]
+
+
+def debtor_of(item: BillItem) -> int:
+    """Who owes an item to the operator: the payer, or the integrator that collects from it."""
+    collects = item.collector_id == item.integrator_id != item.manufacturer_id and item.payer_id == item.customer_id
+    return item.collector_id if collects else item.payer_id
+
+
+def post_item(session: Session, item: BillItem, *, now: datetime, livemode: bool) -> None:
+    """Post what an item accrues, what its collector keeps and what its included time earns."""
+    shares = amounts_of(standing_shares(session, item.id))
+    debtor_id = debtor_of(item)
+    for kind, legs in (
+        (BILLED, accrual_legs(debtor_id, shares)),
+        (SET_OFF, set_off_legs(debtor_id, shares)),
+        (USED, use_legs(item.customer_id, shares)),
+    ):
+        if legs:
+            document = Document("bill_item", str(item.id))
+            _post(session, item, kind, legs, ACCRUAL_PAIRS, document=document, now=now, livemode=livemode)
+
+
+def post_decision(session: Session, item: BillItem, shares: Sequence[Share], *, now: datetime) -> None:
+    """Post reversals of shares and the decided shares that stand in for them."""
+    document = Document("share", str(max(share.id for share in shares)))
+    rows = amounts_of(shares)
+    livemode = bool(
+        session.scalar(
+            select(func.bool_or(JournalTransaction.livemode)).where(
+                JournalTransaction.document_type == "bill_item", JournalTransaction.document_id == str(item.id)
+            )
+        )
+    )
+    for kind, of_use in ((DECIDED, False), (USE_DECIDED, True)):
+        legs = decision_legs(rows, of_use=of_use)
+        if legs:
+            _post(session, item, kind, legs, FUNDING_PAIRS, document=document, now=now, livemode=livemode)
+
+
+def _post(
+    session: Session,
+    item: BillItem,
+    kind: str,
+    legs: list[Leg],
+    allowed: Pairs,
+    *,
+    document: Document,
+    now: datetime,
+    livemode: bool,
+) -> int:
+    return post(
+        session,
+        manufacturer_id=item.manufacturer_id,
+        currency=item.currency,
+        kind=kind,
+        document=document,
+        legs=legs,
+        allowed_pairs=allowed,
+        occurred_at=item.occurred_at if kind in (BILLED, SET_OFF, USED) else now,
+        now=now,
+        livemode=livemode,
+    )
+
+
+def reverse_postings(session: Session, item: BillItem, *, now: datetime) -> None:
+    """Post the opposite of everything posted for an item but its cash."""
+    share_ids = session.scalars(select(Share.id).where(Share.bill_item_id == item.id)).all()
+    documents = [("bill_item", str(item.id)), *(("share", str(share_id)) for share_id in share_ids)]
+    rows = session.scalars(
+        select(JournalTransaction).where(
+            tuple_(JournalTransaction.document_type, JournalTransaction.document_id).in_(documents),
+            JournalTransaction.kind.in_(_OF_AN_ITEM),
+        )
+    ).all()
+    for row in rows:
+        reverse(
+            session,
+            row.id,
+            kind=f"{row.kind}_reversal",
+            document=Document(row.document_type, row.document_id),
+            allowed_pairs=ACCRUAL_PAIRS | FUNDING_PAIRS,
+            occurred_at=now,
+            now=now,
+        )
+
+
+def settle_authorizations(session: Session, case: SupportCase) -> None:
+    """Set what is left of each yes on the case to what the items that stand leave of it."""
+    billed = dict(
+        session.execute(
+            select(BillItem.payer_id, func.sum(BillItem.amount_minor))
+            .where(BillItem.case_id == case.id, stands())
+            .group_by(BillItem.payer_id)
+        )
+        .tuples()
+        .all()
+    )
+    yeses = session.execute(
+        select(Authorization.id, Authorization.payer_id, Authorization.nte_minor)
+        .where(Authorization.case_id == case.id)
+        .order_by(Authorization.id)
+    ).all()
+    for payer_id in sorted({yes.payer_id for yes in yeses}):
+        mine = [yes for yes in yeses if yes.payer_id == payer_id]
+        left = authorization_left([yes.nte_minor for yes in mine], int(billed.get(payer_id, 0)))
+        for yes, minor in zip(mine, left, strict=True):
+            session.execute(
+                update(AuthorizationBalance)
+                .where(AuthorizationBalance.authorization_id == yes.id, AuthorizationBalance.left_minor != minor)
+                .values(left_minor=minor)
+                .execution_options(synchronize_session=False)
+            )

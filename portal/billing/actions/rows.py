@@ -1,0 +1,299 @@
+"""The rows of a bill item: itself, its lines, their segments, its shares; and their opposites.
+
+Lines and shares of an item go in by one statement each: the database sums them as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from portal.billing.facts import BillingFacts
+from portal.billing.models import BillingCut, BillItem, BillLine, BillSegment, Share
+from portal.billing.parties import organisation_of, parties_of, role_of
+from portal.billing.rules import ItemPart, included_seconds, lines_of, worth_minor
+from portal.billing.rules.postings import CASH, SET_OFF, USE
+from portal.contracts.blocks import Company, Payer, Revenue, Weights
+from portal.contracts.sharing import RevenuePart, SharingFacts, shares_of
+from portal.contracts.sharing import Share as Part
+from portal.entitlement.queries import CaseParts
+from portal.ledger.actions import lock_open_period
+from portal.rating.explanation import explain, line_explanation
+from portal.rating.facts import INTEGRATOR, MANUFACTURER
+from portal.rating.lines import INCLUDED, PAID_KINDS, Line, RatedCase, difference
+from portal.rating.words import line_words
+
+# One INSERT binds at most 65,535 values; an item with more segments than this takes several.
+_SEGMENTS_AT_ONCE = 2_000
+
+
+def insert_item(
+    session: Session,
+    facts: BillingFacts,
+    cut: BillingCut,
+    part: ItemPart,
+    earlier: RatedCase | None,
+    *,
+    now: datetime,
+    replaces: BillItem | None = None,
+) -> BillItem:
+    """The item of a cut with its lines, segments and shares: what the part costs beyond the earlier rating."""
+    lines = difference(part.rated.lines, lines_of(earlier))
+    policy = facts.documents.policy.policy
+    use = worth_minor(policy, included_seconds(part.rated)) - worth_minor(policy, included_seconds(earlier))
+    item = _item(session, facts, cut, part, now=now)
+    item.revision = replaces.revision + 1 if replaces is not None else 0
+    item.replaces_id = replaces.id if replaces is not None else None
+    item.amount_minor = sum(line.amount_minor for line in lines)
+    item.list_amount_minor = max(item.amount_minor, sum(line.list_amount_minor for line in lines))
+    item.included_seconds = sum(line.seconds for line in lines if line.kind == INCLUDED)
+    item.use_minor = max(use, 0)
+    item.explanation = explain(part.rated)
+    session.add(item)
+    session.flush()
+    _insert_lines(session, item, lines, earlier)
+    _insert_shares(session, facts, item, lines, now=now)
+    return item
+
+
+def _item(session: Session, facts: BillingFacts, cut: BillingCut, part: ItemPart, *, now: datetime) -> BillItem:
+    case, bill = facts.case, part.bill
+    pays_integrator = part.payer == INTEGRATOR
+    parties = parties_of(session, facts)
+    collects = bill.collector == INTEGRATOR and facts.has_integrator and not pays_integrator
+    documents = facts.documents
+    return BillItem(
+        **case_columns(case),
+        # The integrator's own purchases, and what it resells, are not for its customer's eyes.
+        audience="companies" if pays_integrator or collects else "customer",
+        owner_id=case.manufacturer_id,
+        cut_id=cut.id,
+        payer_id=case.integrator_id if pays_integrator else case.customer_id,
+        collector_id=case.integrator_id if collects else parties["operator"],
+        seller_of_record_id=organisation_of(parties, bill.seller),
+        currency=facts.tariff.currency,
+        policy_version_id=documents.policy.version.id,
+        agreement_version_id=documents.agreement.version.id if documents.agreement else None,
+        resolution_id=facts.outcome.resolution_id,
+        period_id=lock_open_period(session, case.manufacturer_id),
+        occurred_at=cut.cut_at,
+        recorded_at=now,
+    )
+
+
+def case_columns(case: CaseParts | BillItem) -> dict[str, int]:
+    """The columns that every row about a case carries."""
+    return {
+        "case_id": case.case_id if isinstance(case, BillItem) else case.id,
+        "manufacturer_id": case.manufacturer_id,
+        "integrator_id": case.integrator_id,
+        "customer_id": case.customer_id,
+    }
+
+
+def _insert_lines(session: Session, item: BillItem, lines: Sequence[Line], earlier: RatedCase | None) -> None:
+    if not lines:
+        return
+    common = {**case_columns(item), "audience": item.audience, "owner_id": item.owner_id}
+    place = {line["at"]: index for index, line in enumerate(_keys(item.explanation))}
+    rows = [
+        {
+            **common,
+            "bill_item_id": item.id,
+            "position": position,
+            "kind": line.kind,
+            "bearer": line.bearer,
+            "band": line.key.band,
+            "mode": line.key.mode,
+            "task_class": line.key.task_class,
+            "seconds": line.seconds,
+            "rate_num": line.key.rate_num,
+            "rate_den": line.key.rate_den,
+            "currency": item.currency,
+            "amount_minor": line.amount_minor,
+            "list_amount_minor": line.list_amount_minor,
+            "description": line_words(_spoken(line), item.currency),
+            "explanation": _explained(item.explanation, place.get(_key(line)), line, earlier),
+        }
+        for position, line in enumerate(lines, start=1)
+    ]
+    ids = dict(session.execute(insert(BillLine).values(rows).returning(BillLine.position, BillLine.id)).tuples().all())
+    segments = [
+        {
+            **common,
+            "line_id": ids[position],
+            "entry_id": segment.entry_id,
+            "started_at": segment.started_at,
+            "ended_at": segment.ended_at,
+            "seconds": segment.end - segment.start,
+            "billed_seconds": segment.seconds,
+        }
+        for position, line in enumerate(lines, start=1)
+        for segment in line.segments
+    ]
+    for first in range(0, len(segments), _SEGMENTS_AT_ONCE):
+        session.execute(insert(BillSegment).values(segments[first : first + _SEGMENTS_AT_ONCE]))
+
+
+def _keys(explanation: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"at": (line["kind"], line["plan"], line["mode"], line["task_class"], line["band"], line["grant"])}
+        for line in explanation["lines"]
+    ]
+
+
+def _key(line: Line) -> tuple[object, ...]:
+    key = line.key
+    return (key.kind, key.plan, key.mode, key.task_class, key.band, key.grant_id)
+
+
+def _spoken(line: Line) -> dict[str, Any]:
+    return {
+        "kind": line.kind,
+        "band": line.key.band,
+        "mode": line.key.mode,
+        "rate": [line.key.rate_num, line.key.rate_den],
+        "seconds": line.seconds,
+        "amount_minor": line.amount_minor,
+        "list_amount_minor": line.list_amount_minor,
+    }
+
+
+def _explained(
+    explanation: Mapping[str, Any], index: int | None, line: Line, earlier: RatedCase | None
+) -> dict[str, Any]:
+    """The steps that made the line; of a later cut also what earlier cuts had billed of it."""
+    steps = line_explanation(explanation, index) if index is not None else {"lines": []}
+    before = [each for each in lines_of(earlier) if _key(each) == _key(line)]
+    if not before:
+        return steps
+    billed = {
+        "seconds": sum(each.seconds for each in before),
+        "amount_minor": sum(each.amount_minor for each in before),
+    }
+    return {**steps, "billed_before": billed}
+
+
+def _insert_shares(
+    session: Session, facts: BillingFacts, item: BillItem, lines: Sequence[Line], *, now: datetime
+) -> None:
+    parts = shares_for(session, facts, item, lines)
+    insert_shares(session, item, "original", parts, parties_of(session, facts), now=now, weights=facts.outcome.weights)
+
+
+def weights_out(weights: Weights | None) -> list[int] | None:
+    """The resolvers' weights as kept with a share."""
+    return None if weights is None else [weights.integrator_bp, weights.manufacturer_bp]
+
+
+def shares_for(session: Session, facts: BillingFacts, item: BillItem, lines: Sequence[Line]) -> tuple[Part, ...]:
+    """Who gets what of an item with these lines, as far as its resolvers are known."""
+    paid = [line for line in lines if line.kind in PAID_KINDS]
+    drawn = [line for line in lines if line.kind == INCLUDED and line.key.grant_id is not None]
+    return (
+        *_shared(session, facts, item, RevenuePart(Revenue.TIME_AND_MATERIALS, item.amount_minor), paid),
+        *_shared(session, facts, item, RevenuePart(Revenue.INCLUDED, item.use_minor), drawn),
+    )
+
+
+def _shared(
+    session: Session, facts: BillingFacts, item: BillItem, part: RevenuePart, lines: Sequence[Line]
+) -> tuple[Part, ...]:
+    documents = facts.documents
+    sharing = SharingFacts(
+        parts=(part,),
+        worked=_worked(lines),
+        weights=facts.outcome.weights,
+        seller=role_of(parties_of(session, facts), facts.seller_id),
+        payer=Payer.INTEGRATOR if item.payer_id == facts.case.integrator_id else Payer.CUSTOMER,
+        has_integrator=facts.has_integrator,
+    )
+    agreement = documents.agreement.agreement if documents.agreement else None
+    return shares_of(documents.policy.policy, agreement, sharing)
+
+
+def _worked(lines: Sequence[Line]) -> tuple[tuple[Company, int], ...]:
+    """The counted seconds of each company's people; what a later cut takes back counts against them, never below 0."""
+    seconds = {MANUFACTURER: 0, INTEGRATOR: 0}
+    for line in lines:
+        for segment in line.segments:
+            seconds[segment.side] += segment.seconds
+    return tuple((Company(side), max(counted, 0)) for side, counted in seconds.items())
+
+
+def insert_shares(
+    session: Session,
+    item: BillItem,
+    kind: str,
+    parts: Sequence[Part],
+    parties: Mapping[str, int],
+    *,
+    now: datetime,
+    weights: Weights | None = None,
+    reverses: Sequence[Share] = (),
+) -> list[Share]:
+    """Shares of an item and the reversals of those they stand in for, in one statement; a share of nothing is none."""
+    rows = [_opposite(share, now) for share in reverses]
+    for part in parts:
+        if part.amount_minor:
+            party_id = parties.get(part.party)
+            funding = USE if part.revenue is Revenue.INCLUDED else CASH
+            if funding == CASH and kind == "original" and party_id is not None and party_id == item.collector_id:
+                funding = SET_OFF if item.collector_id == item.integrator_id != item.manufacturer_id else CASH
+            rows.append(
+                {
+                    **case_columns(item),
+                    "bill_item_id": item.id,
+                    "kind": kind,
+                    "party_id": party_id,
+                    "party_role": part.party,
+                    "revenue_kind": part.revenue.value,
+                    "funding": funding,
+                    "weight_bp": part.weight_bp,
+                    "currency": item.currency,
+                    "amount_minor": part.amount_minor,
+                    "reverses_id": None,
+                    "explanation": {"sentences": list(part.explanation), "weights": weights_out(weights)},
+                    "recorded_at": now,
+                }
+            )
+    if not rows:
+        return []
+    ids = session.scalars(insert(Share).values(rows).returning(Share.id)).all()
+    return list(session.scalars(select(Share).where(Share.id.in_(ids)).order_by(Share.id)))
+
+
+def reverse_shares(session: Session, item: BillItem, *, now: datetime) -> None:
+    """Take back every share of an item that stands."""
+    rows = [_opposite(share, now) for share in standing_shares(session, item.id)]
+    if rows:
+        session.execute(insert(Share).values(rows))
+
+
+def standing_shares(session: Session, bill_item_id: int) -> list[Share]:
+    """The shares of an item that were not taken back."""
+    shares = session.scalars(select(Share).where(Share.bill_item_id == bill_item_id).order_by(Share.id)).all()
+    gone = {share.reverses_id for share in shares}
+    return [share for share in shares if share.kind != "reversal" and share.id not in gone]
+
+
+def _opposite(share: Share, now: datetime) -> dict[str, Any]:
+    return {
+        **{name: getattr(share, name) for name in ("case_id", "manufacturer_id", "integrator_id", "customer_id")},
+        "bill_item_id": share.bill_item_id,
+        "kind": "reversal",
+        "party_id": share.party_id,
+        "party_role": share.party_role,
+        "revenue_kind": share.revenue_kind,
+        "funding": share.funding,
+        "weight_bp": share.weight_bp,
+        "currency": share.currency,
+        "amount_minor": -share.amount_minor,
+        "reverses_id": share.id,
+        "explanation": {"sentences": []},
+        "recorded_at": now,
+    }

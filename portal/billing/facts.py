@@ -1,0 +1,342 @@
+"""What a case is billed from: its approved work, cover, custody, cause, yeses and promised hours, as rating takes them.
+
+Read for jobs, which see every row. The documents are those in force when the case was opened: what the payer was shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import Session
+
+from portal.billing.models import BillingCut
+from portal.billing.outcome import Outcome, outcome_of
+from portal.cases.models import CustodyAcceptance, SupportCase
+from portal.contracts.models import PlanChoice
+from portal.contracts.policy import Policy
+from portal.contracts.queries import (
+    AgreementInForce,
+    PolicyInForce,
+    agreement_in_force,
+    plan_choices,
+    policy_in_force,
+)
+from portal.contracts.rules import plan_named, warranty_end
+from portal.directory.models import ProductLine, System
+from portal.entitlement.models import (
+    Authorization,
+    CoverageDecision,
+    GrantDraw,
+    GrantReservation,
+    ReservationRelease,
+    UsageGrant,
+)
+from portal.entitlement.rules import decision_from_json, expires_at, facts_from_json
+from portal.metering.models import TimeEntry
+from portal.metering.queries import approved_entries
+from portal.rating import lines, treatment
+from portal.rating.engine import setting_at, situation_of
+from portal.rating.facts import (
+    BOUGHT_GRANT,
+    CUSTOMER,
+    INCLUDED_GRANT,
+    INTEGRATOR,
+    MANUFACTURER,
+    CaseFacts,
+    Cover,
+    Custody,
+    GrantState,
+    RateKey,
+    WorkInterval,
+)
+from portal.rating.policies import compile_tariff
+from portal.rating.tariff import Tariff
+
+CLOSING, PERIOD_END = "closing", "period_end"
+
+# A tariff is a function of its documents' content, so it may be kept by their hashes for the life of the process.
+_TARIFFS_AT_MOST = 256
+_tariffs: dict[tuple[str, str, str], Tariff] = {}
+
+
+@dataclass(frozen=True)
+class Documents:
+    """The signed documents that a case is billed by."""
+
+    policy: PolicyInForce
+    agreement: AgreementInForce | None
+
+
+@dataclass(frozen=True)
+class BillingFacts:
+    """Everything a cut of a case is billed from."""
+
+    case: SupportCase
+    documents: Documents
+    tariff: Tariff
+    facts: CaseFacts
+    work: tuple[WorkInterval, ...]
+    grants: tuple[GrantState, ...]
+    drawn_seconds: dict[int, int]
+    authorizations: tuple[Authorization, ...]
+    outcome: Outcome
+    seller_id: int
+
+    @property
+    def has_integrator(self) -> bool:
+        """Whether somebody else than the manufacturer services the site."""
+        return self.case.integrator_id != self.case.manufacturer_id
+
+
+def documents_of(session: Session, case: SupportCase) -> Documents:
+    """The documents in force between the case's companies when it was opened."""
+    return Documents(
+        policy_in_force(session, case.manufacturer_id, case.opened_at),
+        agreement_in_force(session, case.manufacturer_id, case.integrator_id, case.opened_at),
+    )
+
+
+def gather(
+    session: Session, case: SupportCase, cut: BillingCut | None = None, grants: tuple[GrantState, ...] | None = None
+) -> BillingFacts:
+    """The facts of a case up to a cut; of all its approved work without one.
+
+    ``grants`` are what the case was promised before any of its cuts is billed: drawing for one frees what others use.
+    """
+    documents = documents_of(session, case)
+    policy = documents.policy.policy
+    agreement = documents.agreement.agreement if documents.agreement else None
+    product_line, system = session.execute(
+        select(ProductLine.code, System)
+        .join(System, System.product_line_id == ProductLine.id)
+        .where(System.id == case.system_id)
+    ).one()
+    terms = agreement if agreement is not None else policy.house_terms
+    outcome = outcome_of(session, case, terms.fallback)
+    choices = plan_choices(session, site_id=case.site_id, manufacturer_id=case.manufacturer_id)
+    warranty_from, warranty_until = _warranty(documents, product_line, system)
+    yeses = _authorizations(session, case.id)
+    facts = CaseFacts(
+        cover=_cover(documents, choices, case),
+        severity=case.severity,
+        certified=_certified(session, case.id),
+        has_integrator=case.integrator_id != case.manufacturer_id,
+        cause=outcome.cause,
+        day_one_at=_midnight(policy.zone, system.day_one_on),
+        warranty_from=warranty_from,
+        warranty_until=warranty_until,
+        custody=_custody(session, case),
+        accepted_rates=_accepted_rates(session, case, yeses),
+    )
+    tariff = tariff_of(documents, product_line)
+    entries = [
+        (each, outcome.task_class or each.task_class)
+        for each in approved_entries(session, case.id)
+        if within(cut, each.ended_at)
+    ]
+    work, nte_minor = _authorised(case, policy, (facts, tariff), entries, yeses)
+    drawn = _drawn(session, case.id)
+    return BillingFacts(
+        case=case,
+        documents=documents,
+        tariff=tariff,
+        facts=replace(facts, nte_minor=nte_minor),
+        work=tuple(work),
+        grants=_grants(session, case.id, drawn) if grants is None else grants,
+        drawn_seconds=drawn,
+        authorizations=yeses,
+        outcome=outcome,
+        seller_id=_seller(choices, case),
+    )
+
+
+def within(cut: BillingCut | None, ended_at: datetime) -> bool:
+    """Whether work that ended then belongs to the cut: a closing takes all, a period's end what lies before it."""
+    return cut is None or cut.kind == CLOSING or ended_at <= cut.cut_at
+
+
+def tariff_of(documents: Documents, product_line: str) -> Tariff:
+    """The compiled prices of the documents for a product line."""
+    agreement = documents.agreement
+    key = (documents.policy.version.sha256, agreement.version.sha256 if agreement else "", product_line)
+    if key not in _tariffs:
+        if len(_tariffs) >= _TARIFFS_AT_MOST:
+            _tariffs.clear()
+        _tariffs[key] = compile_tariff(
+            documents.policy.policy,
+            product_line=product_line,
+            agreement=agreement.agreement if agreement else None,
+        )
+    return _tariffs[key]
+
+
+def _midnight(zone: str, day: date | None) -> datetime | None:
+    return None if day is None else datetime.combine(day, time(), ZoneInfo(zone))
+
+
+def _warranty(documents: Documents, product_line: str, system: System) -> tuple[datetime | None, datetime | None]:
+    """From when until when the system is under warranty; without any record, until before all work."""
+    policy = documents.policy.policy
+    starts_on, ends_on = system.warranty_starts_on, system.warranty_ends_on
+    over_on = ends_on + timedelta(days=1) if ends_on else None
+    if over_on is None and starts_on is not None:
+        over_on = warranty_end(policy, product_line, starts_on)
+    return _midnight(policy.zone, starts_on), _midnight(policy.zone, over_on)
+
+
+def _cover(documents: Documents, choices: Sequence[PlanChoice], case: SupportCase) -> tuple[Cover, ...]:
+    """The plans of the site in turn. A running case keeps its cover when the plan is given up."""
+    policy = documents.policy.policy
+    free = plan_named(policy, None).code
+    known = {plan.code for plan in policy.plans}
+    cover = [Cover(case.opened_at, free)]
+    for choice in choices:
+        if choice.plan_code not in known:
+            continue
+        if choice.from_at <= case.opened_at:
+            cover = [Cover(choice.from_at, choice.plan_code)]
+        elif choice.plan_code != free:
+            cover.append(Cover(choice.from_at, choice.plan_code))
+    return tuple(cover)
+
+
+def _seller(choices: Sequence[PlanChoice], case: SupportCase) -> int:
+    begun = [choice for choice in choices if choice.from_at <= case.opened_at]
+    return begun[-1].seller_id if begun else case.manufacturer_id
+
+
+def _custody(session: Session, case: SupportCase) -> tuple[Custody, ...]:
+    rows = session.execute(
+        select(CustodyAcceptance.from_at, CustodyAcceptance.company_id)
+        .where(CustodyAcceptance.case_id == case.id)
+        .order_by(CustodyAcceptance.seq)
+    )
+    return tuple(Custody(row.from_at, _side(case, row.company_id)) for row in rows)
+
+
+def _side(case: SupportCase, organisation_id: int) -> str:
+    return MANUFACTURER if organisation_id == case.manufacturer_id else INTEGRATOR
+
+
+def _certified(session: Session, case_id: int) -> bool:
+    """Whether whoever asked holds a certificate; only a technician can lack one."""
+    first = session.scalars(
+        select(CoverageDecision.facts).where(CoverageDecision.case_id == case_id).order_by(CoverageDecision.id).limit(1)
+    ).one_or_none()
+    if first is None:
+        return True
+    asked = facts_from_json(first)
+    return asked.certified or asked.opener.value in ("contact", "engineer")
+
+
+def _authorizations(session: Session, case_id: int) -> tuple[Authorization, ...]:
+    rows = select(Authorization).where(Authorization.case_id == case_id).order_by(Authorization.id)
+    return tuple(session.scalars(rows))
+
+
+def _accepted_rates(session: Session, case: SupportCase, yeses: Sequence[Authorization]) -> dict[RateKey, Fraction]:
+    """The prices that the payer saw with its last yes: none of them is exceeded without another yes."""
+    accepted: dict[RateKey, Fraction] = {}
+    if not yeses:
+        return accepted
+    rows = session.execute(
+        select(CoverageDecision.decided_at, CoverageDecision.decision)
+        .where(CoverageDecision.case_id == case.id)
+        .order_by(CoverageDecision.decided_at, CoverageDecision.id)
+    ).all()
+    for yes in yeses:
+        shown = [row.decision for row in rows if row.decided_at <= yes.authorized_at]
+        if not shown:
+            continue
+        decision = decision_from_json(shown[-1])
+        for price in decision.prices:
+            accepted[RateKey(decision.mode.value, decision.task_class.value, price.band)] = price.per_hour
+    return accepted
+
+
+def _authorised(
+    case: SupportCase,
+    policy: Policy,
+    setting: tuple[CaseFacts, Tariff],
+    entries: Sequence[tuple[TimeEntry, str]],
+    yeses: Sequence[Authorization],
+) -> tuple[list[WorkInterval], dict[str, int]]:
+    """The work, each piece with whether its payer had said yes to it, and the sum of the yeses that serve any."""
+    facts, tariff = setting
+    used: dict[str, set[int]] = {CUSTOMER: set(), INTEGRATOR: set()}
+    work = []
+    for entry, task_class in entries:
+        situation = situation_of(facts, setting_at(facts, entry.started_at), task_class, authorised=True)
+        payer = treatment.treatment(tariff, situation).bill.payer
+        payer_id = case.integrator_id if payer == INTEGRATOR else case.customer_id
+        serving = [
+            yes.id
+            for yes in yeses
+            if yes.payer_id == payer_id
+            and _covers_from(case, yes)
+            <= entry.started_at
+            < max(expires_at(policy, yes.authorized_at), yes.covers_from)
+        ]
+        used.setdefault(payer, set()).update(serving)
+        work.append(
+            WorkInterval(
+                entry.id,
+                entry.person_id,
+                entry.started_at,
+                entry.ended_at,
+                entry.mode,
+                task_class,
+                bool(serving),
+                _side(case, entry.organisation_id),
+            )
+        )
+    limits = {payer: sum(yes.nte_minor for yes in yeses if yes.id in used[payer]) for payer in (CUSTOMER, INTEGRATOR)}
+    return work, limits
+
+
+def _covers_from(case: SupportCase, yes: Authorization) -> datetime:
+    """From when on a yes covers work: one given in advance with the plan covers the case from its opening."""
+    return min(yes.covers_from, case.opened_at) if yes.basis == "standing" else yes.covers_from
+
+
+def _drawn(session: Session, case_id: int) -> dict[int, int]:
+    rows = session.execute(
+        select(GrantDraw.grant_id, func.sum(GrantDraw.seconds))
+        .where(GrantDraw.case_id == case_id)
+        .group_by(GrantDraw.grant_id)
+    )
+    return {grant_id: int(seconds) for grant_id, seconds in rows}
+
+
+def _grants(session: Session, case_id: int, drawn: dict[int, int]) -> tuple[GrantState, ...]:
+    """What the case may draw in all: what is promised to it now and what it has drawn before."""
+    promised = session.execute(
+        select(GrantReservation.grant_id, func.sum(GrantReservation.seconds))
+        .where(
+            GrantReservation.case_id == case_id,
+            ~exists().where(ReservationRelease.reservation_id == GrantReservation.id),
+        )
+        .group_by(GrantReservation.grant_id)
+    )
+    seconds = dict(drawn)
+    for grant_id, reserved in promised:
+        seconds[grant_id] = seconds.get(grant_id, 0) + int(reserved)
+    grants = session.scalars(select(UsageGrant).where(UsageGrant.id.in_(seconds)).order_by(UsageGrant.id))
+    return tuple(grant_state(grant, seconds[grant.id]) for grant in grants)
+
+
+def grant_state(grant: UsageGrant, seconds: int) -> GrantState:
+    """A grant as rating takes it, with the seconds that may be drawn."""
+    return GrantState(
+        grant.id,
+        INCLUDED_GRANT if grant.kind == lines.INCLUDED else BOUGHT_GRANT,
+        seconds,
+        granted_at=grant.granted_at,
+        starts_at=grant.starts_at,
+        expires_at=grant.expires_at,
+    )

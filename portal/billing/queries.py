@@ -1,0 +1,155 @@
+"""Reads of billing: what holds a case, the items that stand, and what billing's own actions need to know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, exists, func, or_, select
+from sqlalchemy.orm import Session
+
+from portal.billing.facts import CLOSING
+from portal.billing.models import BillingCut, BillItem, BillItemReversal, CashApplication, InvoiceItem
+from portal.billing.outcome import CAUSE, TASK_CLASS
+from portal.billing.rules import Blocker, BlockingFacts, blockers_of
+from portal.cases.models import CaseClosing, Challenge, ChallengeDecision, Resolution, SupportCase
+from portal.entitlement.models import Authorization, Emergency, EmergencyRefusal
+from portal.metering.models import RunningTimer, TimeApproval, TimeEntry, TimeReversal
+from portal.payments.models import CashReceipt
+
+# A job that has not done its work by then is looked after, this many at a time.
+SWEEP_AGE = timedelta(minutes=15)
+SWEEP = 500
+
+
+def stands() -> ColumnElement[bool]:
+    """The condition that an item was not taken back."""
+    return ~exists().where(BillItemReversal.bill_item_id == BillItem.id)
+
+
+def live_item(session: Session, cut_id: int) -> BillItem | None:
+    """The item of a cut that stands."""
+    return session.scalars(select(BillItem).where(BillItem.cut_id == cut_id, stands())).one_or_none()
+
+
+def live_items(session: Session, case_id: int) -> Sequence[BillItem]:
+    """The items of a case that stand, in order of their cuts."""
+    return session.scalars(
+        select(BillItem)
+        .join(BillingCut, BillingCut.id == BillItem.cut_id)
+        .where(BillItem.case_id == case_id, stands())
+        .order_by(BillingCut.seq)
+    ).all()
+
+
+def live_items_before(session: Session, cut: BillingCut) -> Sequence[BillItem]:
+    """The items that stand of the case's cuts before this instant, in order."""
+    return session.scalars(
+        select(BillItem)
+        .join(BillingCut, BillingCut.id == BillItem.cut_id)
+        .where(BillItem.case_id == cut.case_id, stands(), BillingCut.seq < cut.seq)
+        .where(or_(BillingCut.kind != cut.kind, BillingCut.cut_at != cut.cut_at))
+        .order_by(BillingCut.seq)
+    ).all()
+
+
+def blockers(
+    session: Session, case: SupportCase, cut: BillingCut | None = None, *, now: datetime
+) -> tuple[Blocker, ...]:
+    """What holds the case's next bill item, by name; of a period's end only what lies before it."""
+    entries = (
+        select(func.count())
+        .select_from(TimeEntry)
+        .where(
+            TimeEntry.case_id == case.id,
+            ~exists().where(TimeReversal.entry_id == TimeEntry.id),
+            ~exists().where(TimeApproval.entry_id == TimeEntry.id),
+        )
+    )
+    timers = select(func.count()).select_from(RunningTimer).where(RunningTimer.case_id == case.id)
+    if cut is not None and cut.kind != CLOSING:
+        entries = entries.where(TimeEntry.ended_at <= cut.cut_at)
+        timers = timers.where(RunningTimer.started_at < cut.cut_at)
+    ratifications = (
+        select(func.count())
+        .select_from(Emergency)
+        .where(
+            Emergency.case_id == case.id,
+            Emergency.ratify_by > now,
+            ~exists().where(Authorization.emergency_id == Emergency.id),
+            ~exists().where(EmergencyRefusal.emergency_id == Emergency.id),
+        )
+    )
+    latest = select(func.max(Resolution.id)).where(Resolution.case_id == case.id).scalar_subquery()
+    challenges = (
+        select(func.count())
+        .select_from(Challenge)
+        .where(
+            Challenge.case_id == case.id,
+            Challenge.resolution_id == latest,
+            Challenge.subject.in_((CAUSE, TASK_CLASS)),
+            ~exists().where(ChallengeDecision.challenge_id == Challenge.id),
+        )
+    )
+    counts = session.execute(
+        select(
+            entries.scalar_subquery(), timers.scalar_subquery(), ratifications.scalar_subquery(),
+            challenges.scalar_subquery(),
+        )
+    ).one()  # fmt: skip
+    return blockers_of(BlockingFacts(*counts))
+
+
+@dataclass(frozen=True)
+class WaitingCut:
+    """A cut that has no bill item yet."""
+
+    cut_id: int
+    case_id: int
+    case_name: str
+    kind: str
+    cut_at: datetime
+
+
+def waiting_cuts(session: Session, manufacturer_id: int, *, most: int = 200) -> list[WaitingCut]:
+    """The work list: cuts without a bill item, the oldest first."""
+    rows = session.execute(
+        _waiting(BillingCut.id, BillingCut.case_id, SupportCase.name, BillingCut.kind, BillingCut.cut_at)
+        .where(BillingCut.manufacturer_id == manufacturer_id)
+        .order_by(BillingCut.cut_at, BillingCut.id)
+        .limit(most)
+    )
+    return [WaitingCut(*row) for row in rows]
+
+
+def _waiting(*columns: Any) -> Any:
+    live = exists().where(BillItem.cut_id == BillingCut.id, stands())
+    return select(*columns).join(SupportCase, SupportCase.id == BillingCut.case_id).where(~live)
+
+
+def cases_to_bill(session: Session, now: datetime, *, most: int = SWEEP) -> list[int]:
+    """Cases whose job may have been lost: closed without a cut, or cut and not billed, for a while."""
+    old = now - SWEEP_AGE
+    uncut = select(CaseClosing.case_id).where(
+        CaseClosing.closed_at < old,
+        ~exists().where(BillingCut.case_id == CaseClosing.case_id, BillingCut.kind == CLOSING),
+    )
+    unbilled = _waiting(BillingCut.case_id).where(BillingCut.cut_at < old)
+    return sorted(set(session.scalars(uncut.limit(most))) | set(session.scalars(unbilled.limit(most))))
+
+
+def receipts_to_apply(session: Session, now: datetime, *, most: int = SWEEP) -> list[int]:
+    """Receipts of invoices for bill items whose cash has reached no share, for a while."""
+    statement = (
+        select(CashReceipt.id)
+        .where(
+            CashReceipt.recorded_at < now - SWEEP_AGE,
+            exists().where(InvoiceItem.invoice_id == CashReceipt.invoice_id),
+            ~exists().where(CashApplication.receipt_id == CashReceipt.id),
+        )
+        .order_by(CashReceipt.id)
+        .limit(most)
+    )
+    return list(session.scalars(statement))

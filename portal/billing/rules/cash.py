@@ -1,0 +1,86 @@
+"""What cash makes payable: from a payer's invoices to the cuts they bill, and from a cut to its shares.
+
+Cash is divided cumulatively at both steps, so that a later receipt never takes back what an earlier one made payable
+and the last one leaves nothing over. When an item is billed again for less, what was paid too much funds the invoice
+that carries the credit, and not before it was really paid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from portal.money import allocate_cumulative
+
+ORIGINAL, REVERSAL, DECIDED = "original", "reversal", "decided"
+
+
+@dataclass(frozen=True)
+class InvoiceCash:
+    """An invoice: its cash so far, and its net per cut, credits negative, in the order of the invoice."""
+
+    invoice_id: int
+    cash_minor: int
+    net_by_cut: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class ShareCash:
+    """A share row as cash sees it. ``applied_minor`` is what receipts have made payable of it so far."""
+
+    share_id: int
+    kind: str
+    party_id: int | None
+    amount_minor: int
+    applied_minor: int
+    reverses_id: int | None = None
+
+
+def cut_funding(invoices: Sequence[InvoiceCash], owed_by_cut: Mapping[int, int]) -> dict[int, int]:
+    """How much of each cut's live item is paid, given a payer's invoices in the order issued.
+
+    *Shape*: per cut, never more than is owed for it; ``owed_by_cut`` are the live items' amounts.
+    """
+    funded: dict[int, int] = {}
+    excess: dict[int, int] = {}
+    for invoice in invoices:
+        credited = [cut for cut, net in invoice.net_by_cut if net < 0]
+        pool = invoice.cash_minor + sum(excess.pop(cut, 0) for cut in credited)
+        charged = [(cut, net) for cut, net in invoice.net_by_cut if net > 0]
+        given = allocate_cumulative(min(pool, sum(net for _, net in charged)), [net for _, net in charged])
+        for (cut, _), part in zip(charged, given, strict=True):
+            reached = funded.get(cut, 0) + part
+            funded[cut] = min(reached, owed_by_cut.get(cut, 0))
+            excess[cut] = excess.get(cut, 0) + reached - funded[cut]
+    return funded
+
+
+def leaf_targets(rows: Sequence[ShareCash], funded_minor: int) -> dict[int, int]:
+    """How much of each share row of one bill item should have been made payable when so much of it is paid.
+
+    *Shape*: a row per share. A share that was reversed keeps what it had and its reversal takes that back; the decided
+    ones divide what the undetermined one would have by now. Of an item that was reversed nothing remains.
+    """
+    applied = {row.share_id: row.applied_minor for row in rows}
+    reversals = {row.reverses_id: row.share_id for row in rows if row.kind == REVERSAL}
+    originals = [row for row in rows if row.kind == ORIGINAL]
+    decided = [row for row in rows if row.kind == DECIDED and row.share_id not in reversals]
+    targets: dict[int, int] = {}
+    if decided or any(row.share_id not in reversals for row in originals):
+        parts = dict(
+            zip(
+                (row.share_id for row in originals),
+                allocate_cumulative(funded_minor, [row.amount_minor for row in originals]),
+                strict=True,
+            )
+        )
+        replaced = sum(part for share_id, part in parts.items() if share_id in reversals)
+        targets = {share_id: part for share_id, part in parts.items() if share_id not in reversals}
+        if decided:
+            stand_ins = allocate_cumulative(replaced, [row.amount_minor for row in decided])
+            targets.update({row.share_id: part for row, part in zip(decided, stand_ins, strict=True)})
+    for taken_back, reversal in reversals.items():
+        if taken_back is not None:
+            targets[taken_back] = applied[taken_back]
+            targets[reversal] = -applied[taken_back]
+    return targets

@@ -1,0 +1,66 @@
+"""Tasks that bill: cases as they close or change, shares as resolvers become known, invoices, cash."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal.billing import actions, queries
+from portal.cases import actions as cases
+from portal.cases.models import CaseKnownIssue
+from portal.db import transaction
+from portal.jobs import enqueue_many
+from portal.worker.registry import Edges, task
+
+
+@task("bill_cut", own_transactions=True)
+def bill_cut(edges: Edges, now: datetime, *, case_id: int) -> None:
+    with transaction(edges.engine) as session:
+        actions.bill_case(session, case_id, now=now, livemode=edges.settings.livemode)
+
+
+@task("rebill", own_transactions=True)
+def rebill(edges: Edges, now: datetime, *, case_id: int) -> None:
+    with transaction(edges.engine) as session:
+        reason = "what the case is billed from changed"
+        actions.rebill_case(session, case_id, reason=reason, now=now, livemode=edges.settings.livemode)
+
+
+@task("rebill_known_issue")
+def rebill_known_issue(session: Session, now: datetime, *, known_issue_id: int) -> None:
+    linked = session.scalars(
+        select(CaseKnownIssue.case_id).where(CaseKnownIssue.known_issue_id == known_issue_id).distinct()
+    )
+    enqueue_many(session, "rebill", [{"case_id": case_id} for case_id in linked])
+
+
+@task("settle_shares")
+def settle_shares(session: Session, now: datetime, *, case_id: int) -> None:
+    actions.decide_shares(session, case_id, now=now)
+
+
+@task("reserve_case_hours")
+def reserve_case_hours(session: Session, now: datetime, *, case_id: int) -> None:
+    actions.reserve_hours(session, case_id, now=now)
+
+
+@task("time_changed")
+def time_changed(session: Session, now: datetime, *, case_id: int) -> None:
+    if actions.reserve_hours(session, case_id, now=now):
+        cases.use_standing(session, case_id, now=now)
+    enqueue_many(session, "rebill", [{"case_id": case_id}])
+
+
+@task("apply_cash")
+def apply_cash(session: Session, now: datetime, *, receipt_id: int) -> None:
+    actions.apply_cash(session, receipt_id, now=now)
+
+
+@task("sweep_billing", every="*/15 * * * *")
+def sweep_billing(session: Session, now: datetime) -> None:
+    enqueue_many(session, "bill_cut", [{"case_id": case_id} for case_id in queries.cases_to_bill(session, now)])
+    enqueue_many(
+        session, "apply_cash", [{"receipt_id": receipt} for receipt in queries.receipts_to_apply(session, now)]
+    )
