@@ -6,6 +6,7 @@ A sweep (``every=...``) finds facts whose job was lost and enqueues it again; it
 from __future__ import annotations
 
 import portal.worker.billing_tasks
+import portal.worker.case_tasks
 import portal.worker.leaver_tasks
 import portal.worker.mail_tasks
 import portal.worker.payment_tasks  # noqa: F401
