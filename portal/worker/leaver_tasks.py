@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from portal.cases import actions as cases
 from portal.identity.models import Membership
 from portal.metering import actions as metering
 from portal.worker.registry import task
@@ -20,3 +21,9 @@ def stop_timer_of_leaver(session: Session, now: datetime, *, membership_id: int)
         organisation_id=membership.organisation_id,
         as_of=membership.ended_at or now,
     )
+
+
+@task("return_offers_of_leaver")
+def return_offers_of_leaver(session: Session, now: datetime, *, membership_id: int) -> None:
+    left = session.get_one(Membership, membership_id)
+    cases.return_offers_of(session, person_id=left.person_id, organisation_id=left.organisation_id, now=now)

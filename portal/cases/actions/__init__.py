@@ -15,6 +15,7 @@ from portal.cases.actions.authorizing import (
 )
 from portal.cases.actions.challenge import (
     challenge,
+    climb_due,
     climb_ladder,
     decide_as_neutral,
     propose_outcome,
@@ -99,6 +100,7 @@ __all__ = [
     "change_severity",
     "change_task_class",
     "checklist",
+    "climb_due",
     "climb_ladder",
     "close_case",
     "close_due",

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side, may_challenge_split, may_do
@@ -185,6 +185,19 @@ def climb_ladder(session: Session, challenge_id: int, *, now: datetime) -> str |
         fallback = _fallback(session, held, raised, terms)
         _decide(session, held, raised, fallback, basis="fallback", explanation=_FALLBACK_WORDS)
     return stage.stage.value
+
+
+def climb_due(session: Session, *, now: datetime, limit: int = 200) -> int:
+    """The sweep: climb every undecided challenge whose stage has ended; how many."""
+    last = select(func.max(ChallengeStep.due_at)).where(ChallengeStep.challenge_id == Challenge.id).scalar_subquery()
+    due = session.scalars(
+        select(Challenge.id)
+        .outerjoin(ChallengeDecision, ChallengeDecision.challenge_id == Challenge.id)
+        .where(ChallengeDecision.id.is_(None), func.coalesce(last, Challenge.raised_at) <= now)
+        .order_by(Challenge.id)
+        .limit(limit)
+    ).all()
+    return sum(climb_ladder(session, challenge_id, now=now) is not None for challenge_id in due)
 
 
 def _begin_ladder(session: Session, held: Held, raised: Challenge, terms: Terms) -> None:

@@ -1,4 +1,4 @@
-"""A case's timeline: events in words with their notes and files, and clocks where they ended, to the actor's audience."""
+"""A case's timeline for one actor: events in words with their notes and files, and clocks where they ended."""
 
 from __future__ import annotations
 
