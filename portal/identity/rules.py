@@ -81,11 +81,6 @@ def throttle_key(kind: str, *values: str) -> str:
     return f"{kind}:{hashlib.sha256(named.encode()).hexdigest()}"
 
 
-def session_ends_at(created_at: datetime, seen_at: datetime) -> datetime:
-    """When a session ends by itself: idle too long, or too old, whichever comes first."""
-    return min(seen_at + SESSION_IDLE, created_at + SESSION_LONGEST)
-
-
 def session_is_alive(*, expires_at: datetime, seen_at: datetime, revoked_at: datetime | None, now: datetime) -> bool:
     """Whether a signed-in browser may go on."""
     return revoked_at is None and now < expires_at and now < seen_at + SESSION_IDLE
