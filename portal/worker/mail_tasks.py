@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 import portal.notifications.case_letters  # noqa: F401  registers its letters
 from portal.db import transaction
-from portal.notifications import actions, case_notices, notices
+from portal.notifications import actions, case_notices, finance_notices, notices
 from portal.notifications.letters import LETTERS, Writing
 from portal.notifications.models import Delivery
 from portal.notifications.rendering import Letter
@@ -68,3 +68,23 @@ def notify_version_proposed(session: Session, now: datetime, *, version_id: int,
 @task("notify_service_change")
 def notify_service_change(session: Session, now: datetime, *, relationship_id: int, before_id: int) -> None:
     notices.notify_service_change(session, relationship_id, before_id, now)
+
+
+@task("notify_statement")
+def notify_statement(session: Session, now: datetime, *, statement_id: int) -> None:
+    finance_notices.notify_statement(session, statement_id, now)
+
+
+@task("notify_contest")
+def notify_contest(session: Session, now: datetime, *, contest_id: int) -> None:
+    finance_notices.notify_contest(session, contest_id, now)
+
+
+@task("notify_contest_decided")
+def notify_contest_decided(session: Session, now: datetime, *, contest_id: int) -> None:
+    finance_notices.notify_contest_decided(session, contest_id, now)
+
+
+@task("notify_cash_needed")
+def notify_cash_needed(session: Session, now: datetime, *, manufacturer_id: int, currency: str) -> None:
+    finance_notices.notify_cash_needed(session, manufacturer_id, currency, now)
