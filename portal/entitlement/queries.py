@@ -223,6 +223,12 @@ def waiting_requests(session: Session, actor: Actor, *, limit: int = 50) -> Sequ
     return tuple(reversed(states))
 
 
+def request_ids_waiting_for(session: Session, payer: int) -> Sequence[int]:
+    """The requests that a payer has still to answer, oldest first. A job's."""
+    states = _request_states(session, AuthorizationRequest.payer_id == payer, waiting=True)
+    return sorted(state.request.id for state in states)
+
+
 def latest_coverage(session: Session, case_id: int) -> CoverageDecision | None:
     """The coverage decision kept last with a case, as far as the scope may read it."""
     mine = CoverageDecision.case_id == case_id

@@ -2,7 +2,8 @@
 
 ``core`` is the one way a case moves; ``opening`` starts cases, ``custody`` and ``movement`` pass them on, ``notes``
 says and attaches, ``authorizing`` asks the payer, ``changing`` severity and kind of help, ``resolution``, ``challenge``
-and ``closing`` end them. Forms carry ``seq``; an action refuses a stale one and names what happened since.
+and ``closing`` end them, ``history`` hands them to a new integrator. Forms carry ``seq``; an action refuses a stale one
+and names what happened since.
 """
 
 from portal.cases.actions.authorizing import (
@@ -45,6 +46,7 @@ from portal.cases.actions.custody import (
     withdraw_offer,
     withdraw_question,
 )
+from portal.cases.actions.history import hand_over_history, hand_over_later_cases
 from portal.cases.actions.notes import (
     NewNote,
     NewUpload,
@@ -115,6 +117,8 @@ __all__ = [
     "escalate",
     "follow_up",
     "hand_back",
+    "hand_over_history",
+    "hand_over_later_cases",
     "keep_upload",
     "link_known_issue",
     "log_call",
