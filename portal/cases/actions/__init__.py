@@ -60,6 +60,7 @@ from portal.cases.actions.notes import (
 )
 from portal.cases.actions.opening import (
     NewCase,
+    check_new_case,
     checklist,
     coverage_before,
     escalate,
@@ -101,6 +102,7 @@ __all__ = [
     "challenge",
     "change_severity",
     "change_task_class",
+    "check_new_case",
     "checklist",
     "climb_due",
     "climb_ladder",

@@ -44,7 +44,8 @@ class NewCase:
     """What somebody says when opening a case.
 
     *Shape*: ``answers`` are the checklist's by field code; ``upload_ids`` the files stored before; ``nte_minor`` what
-    to ask the payer to authorize, the policy's suggestion where left out.
+    to ask the payer to authorize, the policy's suggestion where left out; ``once_key`` is made with the form, so that
+    one sent twice opens one case.
     """
 
     system_id: int
@@ -61,6 +62,8 @@ class NewCase:
     caller_name: str = ""
     caller_phone: str = ""
     caller_certified: bool | None = None
+    caller_verified_by: str = ""
+    once_key: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,26 @@ def checklist(coverage: Coverage) -> tuple[IntakeField, ...]:
     return intake_fields(coverage.terms.policy, coverage.place.product_line_code)
 
 
+def check_new_case(new: NewCase, coverage: Coverage, uploads: Sequence[Upload], *, is_call: bool) -> None:
+    """Refuse what cannot be sent yet. *Raises*: Invalid naming everything that is missing, in one go."""
+    problems: dict[str, str] = {}
+    if not new.title.strip():
+        problems["title"] = "Say in a few words what is wrong."
+    elif len(new.title) > LONGEST_TITLE:
+        problems["title"] = f"Keep the title below {LONGEST_TITLE} characters."
+    if not new.symptom.strip():
+        problems["symptom"] = "Describe what happens."
+    elif len(new.symptom) > LONGEST_TEXT:
+        problems["symptom"] = f"Keep this below {LONGEST_TEXT} characters; attach the rest as a file."
+    if not is_call:
+        # On the telephone, and with the customer's contact, the factory asks for the rest itself.
+        answers = {**new.answers, **{upload.purpose: upload.file_name for upload in uploads if upload.purpose}}
+        missing = intake_problems(checklist(coverage), answers)
+        problems |= {f"answers.{code}": sentence for code, sentence in missing.items()}
+    if problems:
+        raise Invalid("Some things are missing.", problems)
+
+
 def follow_up(session: Session, actor: Actor, closed: SupportCase, new: NewCase, *, now: datetime) -> SupportCase:
     """A return after the closing: a new case linked to the old one, opened as the actor's side opens cases."""
     opens = {Side.INTEGRATOR: escalate, Side.MANUFACTURER: log_call, Side.CUSTOMER: open_by_contact}
@@ -158,10 +181,13 @@ def link(session: Session, from_case: SupportCase, to_case: SupportCase, kind: s
 
 def _open(session: Session, actor: Actor, new: NewCase, opening: _Opening | None, now: datetime) -> SupportCase:
     coverage = _coverage(session, actor, new, now)
+    sent = _sent_before(session, actor, coverage.place.system, new.once_key)
+    if sent is not None:
+        return sent
     if not coverage.decision.may_open:
         raise NotAllowed(f"{coverage.decision.plan_name} does not let you open a case for this system.")
     uploads = notes.own_uploads(session, actor, new.upload_ids)
-    _check(new, coverage, uploads, is_call=actor.side is not Side.INTEGRATOR)
+    check_new_case(new, coverage, uploads, is_call=actor.side is not Side.INTEGRATOR)
     opening = opening or _Opening("opened", coverage.decision.starts_with)
     case = _insert_case(session, actor, new, coverage, opening=opening, now=now)
     events = [new_event(case, actor, opening.kind, audience="customer", details=_told(new), now=now)]
@@ -180,11 +206,26 @@ def _open(session: Session, actor: Actor, new: NewCase, opening: _Opening | None
     return case
 
 
+def _sent_before(session: Session, actor: Actor, system: System, once_key: str) -> SupportCase | None:
+    """The case that the same form opened already; two sendings at once come one after the other."""
+    if not once_key:
+        return None
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(once_key, 0))))
+    mine = (
+        SupportCase.manufacturer_id == system.manufacturer_id,
+        SupportCase.source == "portal",
+        SupportCase.source_key == once_key,
+        SupportCase.opened_by == actor.person_id,
+    )
+    return session.scalars(select(SupportCase).where(*mine).limit(1)).one_or_none()
+
+
 def _told(new: NewCase) -> dict[str, object]:
     """What the opening event says beside the header: who called, where somebody did."""
     if not new.caller_name and not new.caller_phone:
         return {}
-    return {"caller_name": new.caller_name.strip(), "caller_phone": new.caller_phone.strip()}
+    said = {"caller_name": new.caller_name, "caller_phone": new.caller_phone, "verified_by": new.caller_verified_by}
+    return {name: text.strip() for name, text in said.items()}
 
 
 def _coverage(session: Session, actor: Actor, new: NewCase, now: datetime) -> Coverage:
@@ -192,26 +233,6 @@ def _coverage(session: Session, actor: Actor, new: NewCase, now: datetime) -> Co
         raise Invalid("Choose how bad it is.", {"severity": "Choose a severity from 1 to 4."})
     wanted = Wanted(new.severity, new.task_class, new.mode, new.caller_certified)
     return decide_coverage(session, actor, new.system_id, wanted, now=now)
-
-
-def _check(new: NewCase, coverage: Coverage, uploads: Sequence[Upload], *, is_call: bool) -> None:
-    """Everything that is missing, in one go."""
-    problems: dict[str, str] = {}
-    if not new.title.strip():
-        problems["title"] = "Say in a few words what is wrong."
-    elif len(new.title) > LONGEST_TITLE:
-        problems["title"] = f"Keep the title below {LONGEST_TITLE} characters."
-    if not new.symptom.strip():
-        problems["symptom"] = "Describe what happens."
-    elif len(new.symptom) > LONGEST_TEXT:
-        problems["symptom"] = f"Keep this below {LONGEST_TEXT} characters; attach the rest as a file."
-    if not is_call:
-        # On the telephone, and with the customer's contact, the factory asks for the rest itself.
-        answers = {**new.answers, **{upload.purpose: upload.file_name for upload in uploads if upload.purpose}}
-        missing = intake_problems(checklist(coverage), answers)
-        problems |= {f"answers.{code}": sentence for code, sentence in missing.items()}
-    if problems:
-        raise Invalid("Some things are missing.", problems)
 
 
 def _insert_case(
@@ -257,6 +278,7 @@ def _insert_case(
         opened_by_name=actor.display_name,
         opener_side=actor.side.value,
         changed_at=now,
+        source_key=new.once_key or None,
     )
     session.add(case)
     session.flush()

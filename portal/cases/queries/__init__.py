@@ -31,6 +31,7 @@ from portal.cases.queries.lists import (
     search,
     unanswered_resolutions,
 )
+from portal.cases.queries.recent import cases_of_system, recent_systems
 from portal.cases.queries.scope import case_scope
 from portal.cases.queries.timeline import Entry, timeline
 
@@ -45,6 +46,7 @@ __all__ = [
     "case_by_id",
     "case_by_name",
     "case_scope",
+    "cases_of_system",
     "challenge_view",
     "clock_lines",
     "custody_segments",
@@ -57,6 +59,7 @@ __all__ = [
     "open_challenges",
     "queue_counts",
     "queue_key",
+    "recent_systems",
     "resolutions_of",
     "search",
     "timeline",
