@@ -24,6 +24,7 @@ from portal.db import ENGINE_OPTIONS, connection_url, db, engine_for
 from portal.notifications.actions import Mailer
 from portal.notifications.mail import FileMailer, SmtpMailer
 from portal.web import (
+    cases,
     display,
     errors,
     forms,
@@ -49,6 +50,7 @@ BLUEPRINTS = (
     mailbox.blueprint,
     links.blueprint,
     work.blueprint,
+    cases.blueprint,
 )
 
 # A field says how much it takes; these limits only keep a request from filling the memory.

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.access import Role
+from portal.cases.actions import NewUpload, keep_upload
 from portal.identity import people
 from portal.identity.models import WebSession
 from portal.metering import actions as metering
@@ -58,9 +59,16 @@ def _time_entry(session: Session, cast: Cast) -> int:
     return metering.enter_time(session, cast.ana, case, work, started_at=started_at, ended_at=ended_at, now=NOW).id
 
 
+def _upload(session: Session, cast: Cast) -> uuid.UUID:
+    stored = NewUpload(storage_key=str(uuid.uuid4()), sha256="0" * 64, size_bytes=1, file_name="a", content_type="a/b")
+    return keep_upload(session, cast.tom, stored, now=NOW).id
+
+
 SAMPLES: dict[str, Sample] = {
     "membership_id": _membership,
     "invitation_id": _invitation,
     "session_id": _session,
+    "system_id": lambda session, cast: cast.system.id,
+    "upload_id": _upload,
     "entry_id": _time_entry,
 }
