@@ -9,13 +9,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.billing.actions import bill, bill_case, cut, rebill_case
+from portal.billing.books import check_books
 from portal.billing.models import BillItem, BillLine, BillSegment
 from portal.billing.queries import blockers, live_items
 from portal.cases import actions as cases
 from portal.directory.models import System
 from portal.entitlement.models import AuthorizationBalance, GrantBalance
 from portal.errors import NotFound, RuleBroken
-from portal.ledger.queries import balances, ledger_problems
+from portal.ledger.queries import balances
 from portal.metering.actions import start_timer
 from tests.support.billed import BILLED_AT, approve, billed, open_books, paid_case, settled, shares_of, worked
 from tests.support.cases import accepted
@@ -64,7 +65,7 @@ def test_time_and_materials_accrue_until_cash_arrives(work_session: Session, boo
     assert ledger["payable_accrued", books.integrator.id] + ledger["payable_accrued", books.factory.id] == -22_500
     (left,) = work_session.scalars(select(AuthorizationBalance.left_minor))
     assert left == 100_000 - 22_500
-    assert ledger_problems(work_session) == []
+    assert check_books(work_session) == []
 
 
 def test_every_line_leads_to_entries_and_keeps_its_steps(work_session: Session, books: Cast) -> None:
@@ -185,7 +186,7 @@ def test_a_later_cut_bills_the_difference(work_session: Session, books: Cast) ->
         select(BillLine.kind).where(BillLine.bill_item_id == second.id, BillLine.amount_minor < 0)
     )
     assert list(kinds) == ["minimum"]
-    assert ledger_problems(work_session) == []
+    assert check_books(work_session) == []
 
 
 def test_an_earlier_cut_is_made_again_when_the_case_turns_out_free(work_session: Session, books: Cast) -> None:

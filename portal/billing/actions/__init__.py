@@ -4,15 +4,20 @@ from portal.billing.actions.cash import apply_cash
 from portal.billing.actions.cuts import cut, cut_period_end
 from portal.billing.actions.decisions import decide_shares
 from portal.billing.actions.hours import reserve_hours
+from portal.billing.actions.invoices import gather_invoices
 from portal.billing.actions.items import bill, bill_case, rebill, rebill_case
+from portal.billing.actions.line_queries import answer, ask
 
 __all__ = [
+    "answer",
     "apply_cash",
+    "ask",
     "bill",
     "bill_case",
     "cut",
     "cut_period_end",
     "decide_shares",
+    "gather_invoices",
     "rebill",
     "rebill_case",
     "reserve_hours",

@@ -24,7 +24,7 @@ from portal.billing.rules import (
     funding_legs,
     leaf_targets,
 )
-from portal.billing.rules.postings import CASH
+from portal.billing.rules.postings import APPLIED, CARRIED, CASH
 from portal.errors import NotFound
 from portal.ledger.actions import post
 from portal.ledger.rules import Document
@@ -45,7 +45,7 @@ def apply_cash(session: Session, receipt_id: int, *, now: datetime) -> int:
     receipt = session.get(CashReceipt, receipt_id)
     if receipt is None:
         raise NotFound()
-    cause = Cause("cash_applied", Document("cash_receipt", str(receipt.id)), receipt)
+    cause = Cause(APPLIED, Document("cash_receipt", str(receipt.id)), receipt)
     return _move(session, {receipt.invoice_id}, cause, now=now)
 
 
@@ -58,7 +58,7 @@ def move_cash(session: Session, items: Iterable[BillItem], *, now: datetime) -> 
         ).one_or_none()
         if receipt is not None:
             newest: int | None = session.scalar(select(func.max(Share.id)).where(Share.bill_item_id == item.id))
-            cause = Cause("cash_moved", Document("share", str(newest)), receipt)
+            cause = Cause(CARRIED, Document("share", str(newest)), receipt)
             _move(session, invoice_ids, cause, now=now)
 
 

@@ -12,15 +12,24 @@ from portal.billing.actions.rows import standing_shares
 from portal.billing.models import BillItem, Share
 from portal.billing.queries import stands
 from portal.billing.rules import ACCRUAL_PAIRS, FUNDING_PAIRS, ShareAmount, authorization_left
-from portal.billing.rules.postings import accrual_legs, decision_legs, set_off_legs, use_legs
+from portal.billing.rules.postings import (
+    BILLED,
+    DECIDED,
+    KEPT,
+    USE_DECIDED,
+    USED,
+    accrual_legs,
+    decision_legs,
+    set_off_legs,
+    use_legs,
+)
 from portal.cases.models import SupportCase
 from portal.entitlement.models import Authorization, AuthorizationBalance
 from portal.ledger.actions import post, reverse
 from portal.ledger.models import JournalTransaction
 from portal.ledger.rules import Document, Leg, Pairs
 
-BILLED, SET_OFF, USED, DECIDED, USE_DECIDED = "bill_item", "set_off", "included_use", "shares_decided", "use_decided"
-_OF_AN_ITEM = (BILLED, SET_OFF, USED, DECIDED, USE_DECIDED)
+_OF_AN_ITEM = (BILLED, KEPT, USED, DECIDED, USE_DECIDED)
 
 
 def amounts_of(shares: Iterable[Share]) -> list[ShareAmount]:
@@ -40,7 +49,7 @@ def post_item(session: Session, item: BillItem, *, now: datetime, livemode: bool
     debtor_id = debtor_of(item)
     for kind, legs in (
         (BILLED, accrual_legs(debtor_id, shares)),
-        (SET_OFF, set_off_legs(debtor_id, shares)),
+        (KEPT, set_off_legs(debtor_id, shares)),
         (USED, use_legs(item.customer_id, shares)),
     ):
         if legs:
@@ -84,7 +93,7 @@ def _post(
         document=document,
         legs=legs,
         allowed_pairs=allowed,
-        occurred_at=item.occurred_at if kind in (BILLED, SET_OFF, USED) else now,
+        occurred_at=item.occurred_at if kind in (BILLED, KEPT, USED) else now,
         now=now,
         livemode=livemode,
     )

@@ -13,6 +13,11 @@ from portal.ledger.rules import Document, Leg, Purpose, credit, debit, pairs, wi
 
 CASH, USE, SET_OFF = "cash", "use", "set_off"
 
+# Kinds of transactions: an item's own, what its collector keeps, its included time, what was decided later; cash.
+BILLED, KEPT, USED, DECIDED, USE_DECIDED = "bill_item", "set_off", "included_use", "shares_decided", "use_decided"
+APPLIED, CARRIED = "cash_applied", "cash_moved"
+MOVED = (APPLIED, CARRIED)
+
 _STAGES = (Purpose.ACCRUED, Purpose.PAYABLE, Purpose.UNDETERMINED_ACCRUED, Purpose.UNDETERMINED)
 
 ACCRUAL_PAIRS = pairs(

@@ -1,0 +1,201 @@
+"""Invoices: what a payer owes of a period goes onto one invoice, issued through Stripe by the intent it names.
+
+Invariants: a bill item is charged once and, once taken back, credited once; an invoice's total is above zero, so that a
+credit that is larger than what is charged waits for the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from sqlalchemy import func, insert, select, text
+from sqlalchemy.orm import Session
+
+from portal.billing.actions.money import debtor_of
+from portal.billing.models import BillItem, BillItemReversal, Invoice, InvoiceItem, Share
+from portal.billing.queries import stands
+from portal.billing.rules import INVOICE_PAIRS
+from portal.billing.rules.postings import SET_OFF
+from portal.cases.models import SupportCase
+from portal.directory.models import Organisation
+from portal.errors import NotFound
+from portal.ledger.actions import post
+from portal.ledger.models import Period
+from portal.ledger.rules import Document, Purpose, credit, debit
+from portal.payments.actions import MOST_INVOICE_LINES, plan_invoice
+from portal.payments.rules import InvoiceLine
+from portal.zones import zone_named
+
+DAYS_UNTIL_DUE = 30
+CHARGE, CREDIT = "charge", "credit"
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """A line to be: an item charged, or one credited, and who owes it."""
+
+    item: BillItem
+    kind: str
+    debtor_id: int
+    amount_minor: int
+    description: str
+
+    @property
+    def group(self) -> tuple[int, str, int]:
+        return self.debtor_id, self.item.currency, self.item.seller_of_record_id
+
+
+def gather_invoices(session: Session, period_id: int, *, now: datetime, livemode: bool = False) -> list[Invoice]:
+    """Invoice what was billed up to a period and is on no invoice yet. Again finds nothing more. *Raises*: NotFound."""
+    period = session.get(Period, period_id)
+    if period is None:
+        raise NotFound()
+    key = f"invoices:{period.manufacturer_id}"
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
+    claims = sorted(_claims(session, period), key=lambda claim: (claim.group, claim.kind != CREDIT, claim.item.id))
+    invoices = []
+    for _, mine in groupby(claims, key=lambda claim: claim.group):
+        for page in _pages(list(mine)):
+            invoices.append(_issue(session, period, page, now=now, livemode=livemode))
+    return invoices
+
+
+def _claims(session: Session, period: Period) -> Iterable[_Claim]:
+    kept = dict(
+        session.execute(
+            select(Share.bill_item_id, func.sum(Share.amount_minor))
+            .where(Share.manufacturer_id == period.manufacturer_id, Share.funding == SET_OFF, Share.kind == "original")
+            .group_by(Share.bill_item_id)
+        )
+        .tuples()
+        .all()
+    )
+    for kind, item, case_name in _open_items(session, period):
+        due = item.amount_minor - int(kept.get(item.id, 0))
+        if due:
+            words = f"{case_name}, support on {item.occurred_at:%Y-%m-%d}"
+            sign = 1 if kind == CHARGE else -1
+            yield _Claim(item, kind, debtor_of(item), sign * due, words if sign > 0 else f"Credit: {words}")
+
+
+def _open_items(session: Session, period: Period) -> Iterable[tuple[str, BillItem, str]]:
+    """Items that stand and were never charged, and items taken back that were charged and never credited."""
+    base = (
+        select(BillItem, SupportCase.name)
+        .join(SupportCase, SupportCase.id == BillItem.case_id)
+        .join(Period, Period.id == BillItem.period_id)
+        .where(
+            BillItem.manufacturer_id == period.manufacturer_id,
+            BillItem.amount_minor > 0,
+            Period.starts_at <= period.starts_at,
+        )
+        .order_by(BillItem.id)
+    )
+    charged = select(InvoiceItem.bill_item_id).where(InvoiceItem.kind == CHARGE)
+    credited = select(InvoiceItem.bill_item_id).where(InvoiceItem.kind == CREDIT)
+    for item, name in session.execute(base.where(stands(), BillItem.id.not_in(charged))):
+        yield CHARGE, item, name
+    taken_back = base.join(BillItemReversal, BillItemReversal.bill_item_id == BillItem.id)
+    for item, name in session.execute(taken_back.where(BillItem.id.in_(charged), BillItem.id.not_in(credited))):
+        yield CREDIT, item, name
+
+
+def _pages(claims: Sequence[_Claim]) -> Iterable[Sequence[_Claim]]:
+    """The claims of one payer by invoice, credits on the first; a page that nobody would owe is left for later."""
+    credits_ = [claim for claim in claims if claim.kind == CREDIT][: MOST_INVOICE_LINES // 2]
+    charges = [claim for claim in claims if claim.kind == CHARGE]
+    if sum(claim.amount_minor for claim in claims) <= 0:
+        return
+    first = MOST_INVOICE_LINES - len(credits_)
+    pages = [[*credits_, *charges[:first]]]
+    pages += [charges[at : at + MOST_INVOICE_LINES] for at in range(first, len(charges), MOST_INVOICE_LINES)]
+    for page in pages:
+        if sum(claim.amount_minor for claim in page) > 0:
+            yield page
+
+
+def _issue(session: Session, period: Period, claims: Sequence[_Claim], *, now: datetime, livemode: bool) -> Invoice:
+    item, payer_id = claims[0].item, claims[0].debtor_id
+    number, name = _number(session, period.manufacturer_id)
+    part: int | None = session.scalar(
+        select(func.max(Invoice.part)).where(
+            Invoice.manufacturer_id == period.manufacturer_id,
+            Invoice.payer_id == payer_id,
+            Invoice.currency == item.currency,
+            Invoice.period_id == period.id,
+        )
+    )
+    intent = plan_invoice(
+        session,
+        manufacturer_id=period.manufacturer_id,
+        payer_id=payer_id,
+        currency=item.currency,
+        lines=[InvoiceLine(claim.description, claim.amount_minor, f"bill_item-{claim.item.id}") for claim in claims],
+        days_until_due=DAYS_UNTIL_DUE,
+        document=Document("invoice_name", name),
+        name=name,
+        livemode=livemode,
+        now=now,
+    )
+    today = now.astimezone(zone_named(period.zone)).date()
+    invoice = Invoice(
+        manufacturer_id=period.manufacturer_id,
+        payer_id=payer_id,
+        collector_id=item.collector_id,
+        seller_of_record_id=item.seller_of_record_id,
+        period_id=period.id,
+        part=(part or 0) + 1,
+        number=number,
+        name=name,
+        currency=item.currency,
+        total_minor=sum(claim.amount_minor for claim in claims),
+        due_on=today + timedelta(days=DAYS_UNTIL_DUE),
+        intent_id=intent.id,
+        issued_at=now,
+    )
+    session.add(invoice)
+    session.flush()
+    session.execute(insert(InvoiceItem).values([_row(invoice, claim, at) for at, claim in enumerate(claims, start=1)]))
+    _post_invoice(session, invoice, now=now, livemode=livemode)
+    return invoice
+
+
+def _number(session: Session, manufacturer_id: int) -> tuple[int, str]:
+    number: int = session.scalar(text("SELECT next_number(:who, 'invoice')"), {"who": manufacturer_id})
+    code: str | None = session.scalar(select(Organisation.code).where(Organisation.id == manufacturer_id))
+    return number, f"{code}-INV-{number}"
+
+
+def _row(invoice: Invoice, claim: _Claim, position: int) -> dict[str, object]:
+    return {
+        "invoice_id": invoice.id,
+        "manufacturer_id": invoice.manufacturer_id,
+        "payer_id": invoice.payer_id,
+        "bill_item_id": claim.item.id,
+        "position": position,
+        "kind": claim.kind,
+        "description": claim.description,
+        "amount_minor": claim.amount_minor,
+    }
+
+
+def _post_invoice(session: Session, invoice: Invoice, *, now: datetime, livemode: bool) -> None:
+    post(
+        session,
+        manufacturer_id=invoice.manufacturer_id,
+        currency=invoice.currency,
+        kind="invoiced",
+        document=Document("invoice", str(invoice.id)),
+        legs=[
+            debit(Purpose.RECEIVABLE, invoice.total_minor, invoice.payer_id),
+            credit(Purpose.UNBILLED, invoice.total_minor, invoice.payer_id),
+        ],
+        allowed_pairs=INVOICE_PAIRS,
+        occurred_at=now,
+        now=now,
+        description=f"Invoice {invoice.name}",
+        livemode=livemode,
+    )

@@ -1,0 +1,179 @@
+"""Whether the books are right: the ledger in itself, and every figure of billing against it.
+
+Each check lists what breaks it; an empty list means that the books are right. Settlement adds its own checks to these.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from portal.billing.rules.postings import BILLED, DECIDED, MOVED, USE_DECIDED, USED
+from portal.ledger.queries import BookProblem, ledger_problems, problems_of
+
+# What billing posts about shares; settlement moves payables on by kinds of its own.
+_OF_ITEMS = (BILLED, USED, DECIDED, USE_DECIDED)
+_KINDS = ", ".join(f"'{kind}'" for kind in (*_OF_ITEMS, *(f"{kind}_reversal" for kind in _OF_ITEMS), *MOVED))
+
+# Each finds rows (subject, detail) that break it.
+_CHECKS = {
+    "lines sum to their item": """
+        SELECT 'bill item ' || item.id,
+               'costs ' || item.amount_minor || ', its lines ' || coalesce(sum(line.amount_minor), 0)
+        FROM bill_item item LEFT JOIN bill_line line ON line.bill_item_id = item.id AND line.bearer = 'payer'
+        GROUP BY item.id HAVING coalesce(sum(line.amount_minor), 0) <> item.amount_minor
+    """,
+    "shares sum to their item": """
+        SELECT 'bill item ' || item.id, 'shares of ' || part.funding_kind || ' sum to ' || part.shared
+               || ' instead of ' || part.wanted
+        FROM bill_item item
+        LEFT JOIN bill_item_reversal gone ON gone.bill_item_id = item.id
+        CROSS JOIN LATERAL (
+            SELECT 'money' AS funding_kind,
+                   coalesce((SELECT sum(amount_minor) FROM share
+                             WHERE bill_item_id = item.id AND funding <> 'use'), 0) AS shared,
+                   CASE WHEN gone.id IS NULL THEN item.amount_minor ELSE 0 END AS wanted
+            UNION ALL
+            SELECT 'use',
+                   coalesce((SELECT sum(amount_minor) FROM share
+                             WHERE bill_item_id = item.id AND funding = 'use'), 0),
+                   CASE WHEN gone.id IS NULL THEN item.use_minor ELSE 0 END
+        ) part
+        WHERE part.shared <> part.wanted
+    """,
+    "one item of a cut stands": """
+        SELECT 'cut ' || item.cut_id, count(*) || ' items stand'
+        FROM bill_item item
+        WHERE NOT EXISTS (SELECT FROM bill_item_reversal WHERE bill_item_id = item.id)
+        GROUP BY item.cut_id HAVING count(*) > 1
+    """,
+    "a party's shares equal its postings": f"""
+        SELECT 'party ' || coalesce(one.party_id::text, 'undetermined') || ' ' || one.currency,
+               'shares ' || sum(one.shared) || ', postings ' || sum(one.posted)
+        FROM (
+            SELECT manufacturer_id, currency, party_id, amount_minor AS shared, 0 AS posted
+            FROM share WHERE funding <> 'set_off'
+            UNION ALL
+            SELECT posting.manufacturer_id, posting.currency, posting.party_id, 0, -posting.amount_minor
+            FROM posting
+            JOIN account ON account.id = posting.account_id
+            JOIN journal_transaction journal ON journal.id = posting.transaction_id
+            JOIN share ON posting.document_type = 'share' AND share.id = posting.document_id::bigint
+            WHERE share.funding <> 'set_off' AND journal.kind IN ({_KINDS})
+              AND account.purpose IN ('payable_accrued', 'payable', 'undetermined_accrued', 'undetermined')
+        ) one
+        GROUP BY one.manufacturer_id, one.currency, one.party_id HAVING sum(one.shared) <> sum(one.posted)
+    """,
+    "what is payable equals cash applied and use": f"""
+        SELECT 'share ' || one.share_id, 'payable ' || sum(one.due) || ', earned ' || sum(one.earned)
+        FROM (
+            SELECT coalesce(share.reverses_id, share.id) AS share_id, -posting.amount_minor AS due, 0 AS earned
+            FROM posting
+            JOIN account ON account.id = posting.account_id
+            JOIN journal_transaction journal ON journal.id = posting.transaction_id
+            JOIN share ON posting.document_type = 'share' AND share.id = posting.document_id::bigint
+            WHERE account.purpose IN ('payable', 'undetermined') AND journal.kind IN ({_KINDS})
+            UNION ALL
+            SELECT coalesce(reverses_id, id), 0, amount_minor FROM share WHERE funding = 'use'
+            UNION ALL
+            SELECT coalesce(share.reverses_id, share.id), 0, part.amount_minor
+            FROM cash_application part JOIN share ON share.id = part.share_id
+        ) one
+        GROUP BY one.share_id HAVING sum(one.due) <> sum(one.earned)
+    """,
+    "cash applied stays within its share": """
+        SELECT 'share ' || share.id, 'has ' || sum(part.amount_minor) || ' of ' || share.amount_minor
+        FROM cash_application part JOIN share ON share.id = part.share_id
+        GROUP BY share.id
+        HAVING sum(part.amount_minor) NOT BETWEEN least(share.amount_minor, 0) AND greatest(share.amount_minor, 0)
+    """,
+    "unbilled is what was billed and not invoiced": """
+        SELECT 'debtor ' || one.debtor_id || ' ' || one.currency, 'facts ' || sum(one.fact) || ', account '
+               || sum(one.posted)
+        FROM (
+            SELECT posting.manufacturer_id, posting.currency, posting.party_id AS debtor_id, 0 AS fact,
+                   posting.amount_minor AS posted
+            FROM posting JOIN account ON account.id = posting.account_id
+            WHERE account.purpose = 'receivable_unbilled'
+            UNION ALL
+            SELECT item.manufacturer_id, item.currency,
+                   CASE WHEN item.collector_id = item.integrator_id AND item.integrator_id <> item.manufacturer_id
+                             AND item.payer_id = item.customer_id
+                        THEN item.collector_id ELSE item.payer_id END,
+                   item.amount_minor - coalesce((SELECT sum(amount_minor) FROM share WHERE bill_item_id = item.id
+                                                 AND funding = 'set_off' AND kind <> 'reversal'), 0), 0
+            FROM bill_item item
+            WHERE NOT EXISTS (SELECT FROM bill_item_reversal WHERE bill_item_id = item.id)
+            UNION ALL
+            SELECT manufacturer_id, currency, payer_id, -total_minor, 0 FROM invoice
+        ) one
+        GROUP BY one.manufacturer_id, one.currency, one.debtor_id HAVING sum(one.fact) <> sum(one.posted)
+    """,
+    "invoices and receipts are posted": """
+        SELECT 'invoice ' || invoice.name, 'is not posted' FROM invoice
+        WHERE NOT EXISTS (SELECT FROM journal_transaction
+                          WHERE (kind, document_type, document_id) = ('invoiced', 'invoice', invoice.id::text))
+        UNION ALL
+        SELECT 'cash receipt ' || receipt.id, 'is not posted' FROM cash_receipt receipt
+        WHERE NOT EXISTS (SELECT FROM journal_transaction
+                          WHERE (kind, document_type, document_id)
+                              = ('cash_received', 'cash_receipt', receipt.id::text))
+    """,
+    "an invoice's lines sum to it": """
+        SELECT 'invoice ' || invoice.name, 'lines ' || coalesce(sum(line.amount_minor), 0) || ', total '
+               || invoice.total_minor
+        FROM invoice LEFT JOIN invoice_item line ON line.invoice_id = invoice.id
+        GROUP BY invoice.id HAVING coalesce(sum(line.amount_minor), 0) <> invoice.total_minor
+    """,
+    "hours are conserved": """
+        SELECT 'grant ' || given.id, given.granted_seconds || ' seconds granted, '
+               || (balance.free_seconds + balance.reserved_seconds + coalesce(drawn.seconds, 0)) || ' accounted for'
+        FROM usage_grant given
+        JOIN grant_balance balance ON balance.grant_id = given.id
+        LEFT JOIN (SELECT grant_id, sum(seconds) AS seconds FROM grant_draw GROUP BY grant_id) drawn
+            ON drawn.grant_id = given.id
+        WHERE given.granted_seconds <> balance.free_seconds + balance.reserved_seconds + coalesce(drawn.seconds, 0)
+    """,
+    "authorizations are drawn by what is billed": """
+        SELECT 'case ' || one.case_id || ' payer ' || one.payer_id, 'used ' || one.used || ', billed ' || one.billed
+        FROM (
+            SELECT yes.case_id, yes.payer_id, sum(yes.nte_minor - balance.left_minor) AS used,
+                   coalesce((SELECT sum(item.amount_minor) FROM bill_item item
+                             WHERE item.case_id = yes.case_id AND item.payer_id = yes.payer_id
+                               AND NOT EXISTS (SELECT FROM bill_item_reversal WHERE bill_item_id = item.id)), 0)
+                       AS billed
+            FROM "authorization" yes JOIN authorization_balance balance ON balance.authorization_id = yes.id
+            GROUP BY yes.case_id, yes.payer_id
+        ) one
+        WHERE one.used <> one.billed
+    """,
+}
+
+# Stripe's own figures: every movement of its balance is in our clearing account, and nothing else is.
+_TIE_OUT = {
+    "Stripe's balance equals its clearing account": """
+        SELECT 'currency ' || one.currency, 'Stripe ' || sum(one.stripe) || ', clearing account ' || sum(one.ours)
+        FROM (
+            SELECT upper(currency) AS currency, net_minor AS stripe, 0 AS ours FROM balance_movement
+            UNION ALL
+            SELECT posting.currency, 0, posting.amount_minor
+            FROM posting JOIN account ON account.id = posting.account_id
+            WHERE account.purpose = 'stripe_clearing'
+        ) one
+        GROUP BY one.currency HAVING sum(one.stripe) <> sum(one.ours)
+    """,
+}
+
+
+def billing_problems(session: Session) -> list[BookProblem]:
+    """What is wrong between billing's facts and the ledger."""
+    return problems_of(session, _CHECKS)
+
+
+def stripe_tie_out(session: Session) -> list[BookProblem]:
+    """Where Stripe's imported movements and our clearing account differ; movements may still be on their way."""
+    return problems_of(session, _TIE_OUT)
+
+
+def check_books(session: Session) -> list[BookProblem]:
+    """Everything that is wrong in the ledger and in billing."""
+    return [*ledger_problems(session), *billing_problems(session)]
