@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Audience, Side
@@ -90,13 +90,8 @@ def own_uploads(session: Session, actor: Actor, ids: Sequence[UUID], *, must_exi
 
 def stale_uploads(session: Session, *, now: datetime, limit: int = 500) -> list[str]:
     """Remove rows of files that no form has taken for a day; the storage keys whose bytes can go. A job's."""
-    rows = session.scalars(
-        select(Upload).where(Upload.uploaded_at < now - UPLOAD_AGE).limit(limit).with_for_update(skip_locked=True)
-    ).all()
-    for row in rows:
-        session.delete(row)
-    session.flush()
-    return [row.storage_key for row in rows]
+    old = select(Upload.id).where(Upload.uploaded_at < now - UPLOAD_AGE).limit(limit)
+    return list(session.scalars(delete(Upload).where(Upload.id.in_(old)).returning(Upload.storage_key)))
 
 
 def add_note(
@@ -223,8 +218,10 @@ def attach(
         for upload in uploads
     ]
     session.add_all(added)
-    for upload in uploads:
-        session.delete(upload)
+    taken = [upload.id for upload in uploads]
+    gone = session.scalars(delete(Upload).where(Upload.id.in_(taken)).returning(Upload.id)).all()
+    if len(gone) != len(taken):
+        raise Invalid("A file is no longer here: choose it again.", {"files": "Choose the file again."})
     session.flush()
     return added
 

@@ -350,7 +350,8 @@ def _ask_payer(
     held = Held(case, actor, now, None, None, None, answered=False)
     if decision.free_seconds == 0 and authorizing.by_standing(session, held, coverage) is not None:
         return
-    if not decision.authorization_needed and nte_minor is None:
+    # The decision counted on the standing authorization; another case may just have taken the rest of its month.
+    if not decision.authorization_needed and decision.free_seconds != 0 and nte_minor is None:
         return
     is_payer = actor.organisation_id == payer_id(case, decision.payer) and may_authorize_spending(actor)
     if actor.side is Side.CUSTOMER and decision.payer is Payer.INTEGRATOR:

@@ -21,7 +21,6 @@ from portal.entitlement.actions.authorization import Yes, ask_for, store_standin
 from portal.entitlement.actions.coverage import Coverage
 from portal.entitlement.models import Authorization, StandingAuthorization
 from portal.entitlement.queries import CaseParts
-from portal.errors import RuleBroken
 
 # A plan without a monthly limit: far above any month, far below what a bigint holds.
 NO_MONTHLY_LIMIT_MINOR = 10**15
@@ -75,10 +74,7 @@ def open_standing(session: Session, choice: PlanChoice, *, policy: Policy, now: 
 
 
 def use_standing(session: Session, case: CaseParts, coverage: Coverage, *, now: datetime) -> Authorization | None:
-    """Let the standing authorization say yes to a case, up to its limits; None where it has no room or no say.
-
-    *Raises*: RuleBroken when another case has just taken the month's rest.
-    """
+    """Let the standing authorization say yes to a case, up to its limits; None where it has no room or no say."""
     decision, cover = coverage.decision, coverage.cover
     if decision.payer is not Payer.CUSTOMER or not decision.can_cost or cover.standing_id is None:
         return None
@@ -99,7 +95,8 @@ def use_standing(session: Session, case: CaseParts, coverage: Coverage, *, now: 
         },
     ).one_or_none()
     if taken is None:
-        raise RuleBroken("The month's standing authorization was used up by another case just now.")
+        # Another case has just taken the month's rest: this one's payer is asked.
+        return None
     yes = Yes(
         nte_minor=wanted,
         basis="standing",
