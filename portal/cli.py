@@ -6,8 +6,11 @@ to standard output; log lines go to standard error.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,7 +19,7 @@ from gunicorn.glogging import Logger as GunicornLogger
 
 from portal import db, embedded, logs
 from portal.config import MIGRATIONS, Settings
-from portal.errors import Misconfigured, PortalError
+from portal.errors import DocumentInvalid, Misconfigured, PortalError
 
 
 class _Commands(click.Group):
@@ -25,6 +28,8 @@ class _Commands(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
+        except DocumentInvalid as error:
+            raise click.ClickException("\n".join([error.sentence, *map(str, error.problems)])) from error
         except PortalError as error:
             raise click.ClickException(error.sentence) from error
 
@@ -68,6 +73,35 @@ def migrate(revision: str) -> None:
     with ready_settings(migrate_embedded=False) as settings:
         db.upgrade(required(settings.database_url, "DATABASE_URL"), MIGRATIONS, revision=revision)
     click.echo(f"The database is at revision {db.code_revision(MIGRATIONS) if revision == 'head' else revision}.")
+
+
+@main.command("import-log")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--mapping", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="TOML file."
+)
+@click.option("--rejected", type=click.Path(dir_okay=False, path_type=Path), help="Where to list rejected rows.")
+def import_log(file: Path, mapping: Path, rejected: Path | None) -> None:
+    """Import the event log of another support system, CSV or gzipped CSV; again goes on, or changes nothing."""
+    with ready_settings() as settings:
+        from portal.importing import actions, report
+
+        engine = db.engine_for(required(settings.work_database_url, "WORK_DATABASE_URL"))
+        plan = actions.plan_import(file, mapping)
+        run_id, figures = actions.import_log(engine, plan, now=datetime.now(UTC), progress=show_progress)
+        beside = rejected or file.with_name(f"{file.name}.rejected.csv")
+        refused = report.write_rejections(engine, run_id, beside)
+        engine.dispose()
+    click.echo(report.as_table(figures))
+    if refused:
+        click.echo(f"{refused} rejected rows are listed in {beside}.")
+
+
+def show_progress(what: str, done: int, total: int) -> None:
+    """One line that moves on a terminal; nothing where the output is kept."""
+    if sys.stderr.isatty():
+        share = done / total if total else 1
+        click.echo(f"\r{what} [{'#' * round(share * 30):<30}] {share:4.0%}", err=True, nl=done >= total)
 
 
 def serve_pages(build: Callable[[], Any], *, bind: str, workers: int, threads: int) -> None:

@@ -21,6 +21,7 @@ MUTABLE = {
     "certificate", "known_issue", "deployment_fact", "person", "credential", "membership", "web_session", "throttle",
     "number_counter", "document_draft", "support_case", "upload", "grant_balance", "standing_month",
     "authorization_balance", "running_timer", "time_occupancy", "period", "connected_account", "intent", "delivery",
+    "import_run", "import_case", "import_work",
 }  # fmt: skip
 
 # Kept by libraries, or without rows of any company.
