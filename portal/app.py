@@ -21,8 +21,10 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal.config import STATIC, TEMPLATES, Settings
 from portal.db import ENGINE_OPTIONS, connection_url, db, engine_for
+from portal.files import DiskStore
 from portal.notifications.actions import Mailer
 from portal.notifications.mail import FileMailer, SmtpMailer
+from portal.payments.gateway import Gateway, connect
 from portal.web import (
     cases,
     display,
@@ -35,9 +37,11 @@ from portal.web import (
     links,
     mailbox,
     nav,
+    payouts,
     people,
     signed_in,
     today,
+    webhooks,
     work,
 )
 from portal.worker.registry import Edges as WorkerEdges
@@ -51,6 +55,8 @@ BLUEPRINTS = (
     links.blueprint,
     work.blueprint,
     cases.blueprint,
+    webhooks.blueprint,
+    payouts.blueprint,
 )
 
 # A field says how much it takes; these limits only keep a request from filling the memory.
@@ -70,8 +76,9 @@ def create_app(
     *,
     clock: Callable[[], datetime] = utc_now,
     open_session: Callable[[], Session] | None = None,
+    gateway: Gateway | None = None,
 ) -> Flask:
-    """The web application for ``settings``; ``open_session`` replaces Flask-SQLAlchemy's session in tests."""
+    """The web application for ``settings``; tests replace Flask-SQLAlchemy's session and Stripe."""
     app = gate.PortalFlask("portal", static_folder=str(STATIC), template_folder=str(TEMPLATES))
     app.config.from_mapping(_flask_settings(settings))
     if settings.proxy_hops:
@@ -82,7 +89,7 @@ def create_app(
     https = settings.base_url.startswith("https://")
     headers.register(app, hosted_pages=headers.hosted_pages_of(settings.stripe_api_base), https=https)
     signed_in.register(app)
-    edges = gate.Edges(settings, clock, open_session or db.session)
+    edges = gate.Edges(settings, clock, open_session or db.session, gateway or gateway_for(settings))
     gate.register(app, edges, signed_in.viewer)
     errors.register(app)
     display.register(app, zone=gate.current_zone, now=gate.current_now)
@@ -98,13 +105,27 @@ def create_worker(
     settings: Settings,
     *,
     clock: Callable[[], datetime] = utc_now,
-    gateway: Any = None,
+    gateway: Gateway | None = None,
     mailer: Any = None,
     files: Any = None,
 ) -> WorkerEdges:
     """What the worker's tasks are given for ``settings``."""
     engine = engine_for(settings.work_database_url or "")
-    return WorkerEdges(settings, engine, clock, gateway, mailer or mailer_for(settings), files)
+    return WorkerEdges(
+        settings,
+        engine,
+        clock,
+        gateway or gateway_for(settings),
+        mailer or mailer_for(settings),
+        files or DiskStore(settings.files_dir),
+    )
+
+
+def gateway_for(settings: Settings) -> Gateway | None:
+    """Stripe, where a key is set; without one invoices and transfers wait."""
+    if settings.stripe_secret_key is None:
+        return None
+    return connect(settings.stripe_secret_key, settings.stripe_api_base, livemode=settings.livemode)
 
 
 def mailer_for(settings: Settings) -> Mailer:

@@ -26,6 +26,7 @@ from portal.access import Actor
 from portal.config import Settings
 from portal.errors import NotFound
 from portal.identity.rules import Viewer
+from portal.payments.gateway import Gateway
 
 ANONYMOUS_VIEWS = frozenset(
     {
@@ -39,7 +40,7 @@ ANONYMOUS_VIEWS = frozenset(
     }
 )
 # Posts by programs that hold no page of ours: each verifies a signature of its own instead.
-SIGNED_POSTS: frozenset[str] = frozenset()
+SIGNED_POSTS = frozenset({"webhooks.snapshot", "webhooks.thin"})
 
 UTC_ZONE = ZoneInfo("UTC")
 BIGGEST_ID = 2**63 - 1
@@ -52,11 +53,12 @@ csrf = CSRFProtect()
 
 @dataclass(frozen=True)
 class Edges:
-    """What the wiring hands to views: settings, the clock, and how a session is opened."""
+    """What the wiring hands to views: settings, the clock, how a session is opened, Stripe where it is set up."""
 
     settings: Settings
     clock: Callable[[], datetime]
     open_session: Callable[[], Session]
+    gateway: Gateway | None = None
 
 
 class PortalFlask(Flask):

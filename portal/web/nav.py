@@ -15,6 +15,7 @@ FIELD: Roles = frozenset({Role.TECHNICIAN, Role.SERVICE_MANAGER})
 SERVICE: Roles = FACTORY | FIELD
 CUSTOMERS: Roles = frozenset({Role.BUYER, Role.CONTACT})
 LEADS: Roles = frozenset({Role.SUPPORT_LEAD, Role.SERVICE_MANAGER})
+PAID = frozenset({Side.MANUFACTURER, Side.INTEGRATOR})
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Entry:
     roles: Roles
     sides: frozenset[Side] = frozenset(Side)
     operator_only: bool = False
+    not_operator: bool = False
 
 
 ENTRIES: tuple[Entry, ...] = (
@@ -44,6 +46,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("Periods", "settlement.periods", "calendar3", frozenset({Role.FINANCE})),
     Entry("Statements", "settlement.statements", "file-earmark-text", frozenset({Role.FINANCE, Role.SERVICE_MANAGER})),
     Entry("Ledger", "ledger.accounts", "journal-text", frozenset({Role.FINANCE}), frozenset({Side.MANUFACTURER})),
+    Entry("Payouts", "payouts.account", "bank", frozenset({Role.FINANCE, Role.ADMINISTRATOR}), PAID, not_operator=True),
     Entry("Systems", "directory.systems", "hdd-network", SERVICE | CUSTOMERS),
     Entry("Known issues", "cases.known_issues", "bug", FACTORY),
     Entry("Documents", "contracts.documents", "file-earmark-ruled", LEADS | {Role.FINANCE, Role.ADMINISTRATOR}),
@@ -62,6 +65,6 @@ def menu(actor: Actor, known: Container[str]) -> tuple[Entry, ...]:
         for entry in ENTRIES
         if entry.endpoint in known
         and actor.side in entry.sides
-        and (actor.is_operator or not entry.operator_only)
+        and not (entry.not_operator if actor.is_operator else entry.operator_only)
         and actor.has(*entry.roles)
     )
