@@ -178,6 +178,18 @@ def test_standing_authorization_is_taken_once_per_case(work_session, cast):
     assert len(everything(work_session, "authorization")) == 1
 
 
+def test_request_is_waited_for_no_longer_once_it_is_an_emergency(work_session, cast):
+    case, request_id = asked(work_session, cast, severity=2)
+    actions.change_severity(
+        work_session, cast.tom, case, severity=1, reason="All doors", seq=case.seq, now=hours_later(1)
+    )
+    (row,) = work_session.execute(
+        text("SELECT args, scheduled_at FROM procrastinate_jobs WHERE task_name = 'begin_emergency'")
+    )
+    assert (row.args["request_id"], row.scheduled_at) == (request_id, hours_later(1))
+    assert actions.begin_emergency(work_session, request_id, now=hours_later(1)) is not None
+
+
 def test_emergency_is_looked_after_by_job(work_session, cast):
     _, request_id = asked(work_session, cast, severity=1)
     (row,) = work_session.execute(

@@ -220,5 +220,12 @@ def test_unanswered_resolutions_wait_for_the_other_company(work_session, cast):
 
     assert [row.id for row in queries.unanswered_resolutions(work_session, cast.mia)] == [case.id]
     assert queries.unanswered_resolutions(work_session, cast.leo) == []
-    actions.confirm(work_session, cast.tom, case, seq=case.seq, now=hours_later(3))
+    late, resolution_id = hours_later(40 * DAY), everything(work_session, "resolution")[0]["id"]
+    actions.answer_silence(
+        work_session, resolution_id, second_notice_delivered_at=hours_later(9 * DAY), amount_minor=0, now=late
+    )
+    assert queries.unanswered_resolutions(work_session, cast.mia) == []
+    actions.undo_deemed(work_session, cast.tom, case, hard_closed=False, seq=case.seq, now=late)
+    assert len(queries.unanswered_resolutions(work_session, cast.mia)) == 1
+    actions.confirm(work_session, cast.tom, case, seq=case.seq, now=late)
     assert queries.unanswered_resolutions(work_session, cast.mia) == []

@@ -182,6 +182,14 @@ def test_pause_moves_the_due_time(work_session, cast):
     assert case.due_at == due_at + timedelta(hours=1)
 
 
+def test_case_the_factory_was_informed_of_makes_its_promises_when_it_is_offered(work_session, cast):
+    case = escalated(work_session, cast, is_fyi=True)
+    actions.offer_custody(work_session, cast.tom, case, seq=case.seq, now=hours_later(1))
+
+    assert (case.is_fyi, case.state, case.due_kind, case.due_at) == (False, "offered", "response", hours_later(2))
+    assert [row["kind"] for row in everything(work_session, "case_clock")] == ["response", "resolution"]
+
+
 def test_only_the_holder_pauses(work_session, cast):
     case = accepted(work_session, cast)
     with pytest.raises(Conflict):

@@ -13,8 +13,8 @@ from portal.contracts.blocks import TaskClass
 from portal.directory import actions as directory
 from portal.directory.actions import NewSystem
 from portal.entitlement.queries import decision_of, latest_coverage
-from portal.errors import Invalid, NotAllowed, NotFound
-from tests.support.cases import escalated, event_kinds, new_case, scope_of
+from portal.errors import Conflict, Invalid, NotAllowed, NotFound
+from tests.support.cases import ANSWERS, escalated, event_kinds, new_case, scope_of
 from tests.support.cast import DOCUMENTS, NOW, SIGNED_AT, add_person, everything, hours_later
 
 
@@ -166,6 +166,18 @@ def test_sister_case_is_linked_and_each_maker_sees_its_own_only(work_session, we
         queries.case_by_name(session, cast.ana, sister.name)
 
 
+def test_open_case_has_no_follow_up(work_session, cast):
+    first = escalated(work_session, cast)
+    with pytest.raises(Conflict):
+        actions.follow_up(work_session, cast.tom, first, new_case(cast), now=hours_later(1))
+
+
+def test_answers_nobody_asked_for_are_not_kept(work_session, cast):
+    case = escalated(work_session, cast, answers={**ANSWERS, "extra": "?"})
+
+    assert case.intake == ANSWERS
+
+
 def test_sister_case_needs_another_make(work_session, cast):
     first = escalated(work_session, cast)
     with pytest.raises(Invalid):
@@ -193,7 +205,12 @@ def test_new_integrator_is_shown_the_plan_the_old_one_sold(work_session, web_ses
 
 @pytest.mark.parametrize(
     ("changes", "field"),
-    [({"severity": 0}, "severity"), ({"title": "x" * 201}, "title"), ({"symptom": "x" * 20_001}, "symptom")],
+    [
+        ({"severity": 0}, "severity"),
+        ({"title": "x" * 201}, "title"),
+        ({"symptom": "x" * 20_001}, "symptom"),
+        ({"answers": {**ANSWERS, "serial": "x" * 4001}}, "answers.serial"),
+    ],
 )
 def test_impossible_input_is_named(work_session, cast, changes, field):
     with pytest.raises(Invalid) as refused:

@@ -1,9 +1,9 @@
 """The verbs of a case: each holds the case, checks the rules, changes rows and records its event, in one transaction.
 
-``core`` is the one way a case moves; ``opening`` starts cases, ``custody`` and ``movement`` pass them on, ``notes``
-says and attaches, ``authorizing`` asks the payer, ``changing`` severity and kind of help, ``resolution``, ``challenge``
-and ``closing`` end them, ``history`` hands them to a new integrator. Forms carry ``seq``; an action refuses a stale one
-and names what happened since.
+``core`` is the one way a case moves; ``opening`` starts cases and ``linking`` those that belong to others, ``custody``
+and ``movement`` pass them on, ``notes`` says and attaches, ``authorizing`` asks the payer, ``changing`` severity and
+kind of help, ``resolution``, ``challenge`` and ``closing`` end them, ``history`` serves a new integrator. Forms carry
+``seq``; an action refuses a stale one and names what happened since.
 """
 
 from portal.cases.actions.authorizing import (
@@ -47,6 +47,7 @@ from portal.cases.actions.custody import (
     withdraw_question,
 )
 from portal.cases.actions.history import hand_over_history, hand_over_later_cases
+from portal.cases.actions.linking import follow_up, open_sister
 from portal.cases.actions.notes import (
     NewNote,
     NewUpload,
@@ -64,10 +65,8 @@ from portal.cases.actions.opening import (
     checklist,
     coverage_before,
     escalate,
-    follow_up,
     log_call,
     open_by_contact,
-    open_sister,
     record_coverage,
 )
 from portal.cases.actions.resolution import (

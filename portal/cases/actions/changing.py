@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -17,6 +17,7 @@ from portal.cases.models import CaseKnownIssue, KnownIssue, SupportCase
 from portal.contracts.blocks import TaskClass
 from portal.contracts.terms import Clock
 from portal.entitlement.actions import keep_coverage
+from portal.entitlement.queries import requests_of
 from portal.errors import Invalid, NotAllowed, NotFound
 from portal.jobs import enqueue
 
@@ -41,6 +42,8 @@ def change_severity(
     keep_coverage(session, coverage, held.case)
     held.case.entitlement_rank = coverage.decision.queue_rank
     _change_clocks(session, held)
+    if coverage.decision.emergency is not None:
+        _wait_no_longer(session, held, coverage.decision.emergency.wait_seconds)
 
 
 def change_task_class(
@@ -126,6 +129,14 @@ def reopen_clocks(session: Session, held: Held) -> None:
     clocks.start_clocks(session, held.case, specs, terms, started_at=held.now)
     session.flush()
     clocks.set_due(session, held.case, clocks.history(session, held.case, held.now), now=held.now)
+
+
+def _wait_no_longer(session: Session, held: Held, wait_seconds: int) -> None:
+    """It has become an emergency: an unanswered request is waited for as the policy says, from when it was asked."""
+    for state in requests_of(session, held.case.id):
+        if state.is_open and state.emergency is None:
+            run_at = max(held.now, state.request.asked_at + timedelta(seconds=wait_seconds))
+            enqueue(session, "begin_emergency", run_at=run_at, request_id=state.request.id)
 
 
 def _change_clocks(session: Session, held: Held) -> None:

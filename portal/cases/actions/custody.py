@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -54,8 +55,9 @@ def offer_custody(
     """
     held = hold(session, actor, case.id, seq=seq, now=now)
     held.check(rules.Verb.OFFER)
+    was_fyi = held.case.is_fyi
     offer = _offer(session, held, Company.MANUFACTURER, "offered", reason, new_information=new_information)
-    _start_response(session, held, new_information=new_information)
+    _start_response(session, held, new_information=new_information, all_clocks=was_fyi)
     return offer
 
 
@@ -274,7 +276,8 @@ def _offer(session: Session, held: Held, to: Company, kind: str, reason: str, *,
     case, actor = held.case, held.actor
     if actor is None:
         raise NotAllowed("A person offers a case.")
-    changes = {"offered_to_id": organisation_of(case, to)}
+    to_id = organisation_of(case, to)
+    changes: dict[str, Any] = {"offered_to_id": to_id, "is_fyi": False}
     if case.state == "open":
         changes["state"] = "offered"
     record(session, held, kind, audience="companies", details={"reason": reason.strip()}, changes=changes)
@@ -282,7 +285,7 @@ def _offer(session: Session, held: Held, to: Company, kind: str, reason: str, *,
         **parties(case),
         seq=case.seq,
         from_id=actor.organisation_id,
-        to_id=changes["offered_to_id"],
+        to_id=to_id,
         reason=reason.strip(),
         has_new_information=new_information,
         offered_by=actor.person_id,
@@ -293,10 +296,11 @@ def _offer(session: Session, held: Held, to: Company, kind: str, reason: str, *,
     return offer
 
 
-def _start_response(session: Session, held: Held, *, new_information: bool) -> None:
+def _start_response(session: Session, held: Held, *, new_information: bool, all_clocks: bool) -> None:
+    """Begin the response clock of an offer; a case the factory was only informed of has no other clocks yet either."""
     case, now = held.case, held.now
     terms = terms_of(session, held)
-    specs = [spec for spec in promises(session, held, terms) if spec.clock is Clock.RESPONSE]
+    specs = [spec for spec in promises(session, held, terms) if all_clocks or spec.clock is Clock.RESPONSE]
     past = clocks.history(session, case, now)
     last = past.acceptances[-1]
     previous = session.scalar(

@@ -19,7 +19,6 @@ from portal.cases import clocks, rules
 from portal.cases.actions import authorizing, notes
 from portal.cases.actions.core import Held, new_event, parties
 from portal.cases.models import (
-    CaseLink,
     CustodyAcceptance,
     CustodyOffer,
     SupportCase,
@@ -37,6 +36,7 @@ from portal.jobs import enqueue, enqueue_many
 
 LONGEST_TITLE = 200
 LONGEST_TEXT = 20_000
+LONGEST_ANSWER = 4_000
 
 
 @dataclass(frozen=True)
@@ -137,46 +137,10 @@ def check_new_case(new: NewCase, coverage: Coverage, uploads: Sequence[Upload], 
         answers = {**new.answers, **{upload.purpose: upload.file_name for upload in uploads if upload.purpose}}
         missing = intake_problems(checklist(coverage), answers)
         problems |= {f"answers.{code}": sentence for code, sentence in missing.items()}
+    too_long = f"Keep this below {LONGEST_ANSWER} characters; attach the rest as a file."
+    problems |= {f"answers.{code}": too_long for code, text in new.answers.items() if len(text) > LONGEST_ANSWER}
     if problems:
         raise Invalid("Some things are missing.", problems)
-
-
-def follow_up(session: Session, actor: Actor, closed: SupportCase, new: NewCase, *, now: datetime) -> SupportCase:
-    """A return after the closing: a new case linked to the old one, opened as the actor's side opens cases."""
-    opens = {Side.INTEGRATOR: escalate, Side.MANUFACTURER: log_call, Side.CUSTOMER: open_by_contact}
-    case = opens[actor.side](session, actor, new, now=now)
-    link(session, closed, case, "follow_up", now=now)
-    return case
-
-
-def open_sister(session: Session, actor: Actor, sister: SupportCase, new: NewCase, *, now: datetime) -> SupportCase:
-    """The same trouble at the same site with another manufacturer's system: one case each, linked.
-
-    *Raises*: Invalid when the system is at another site or of the same make.
-    """
-    case = escalate(session, actor, new, now=now)
-    if case.site_id != sister.site_id or case.manufacturer_id == sister.manufacturer_id:
-        sentence = "A sister case is about another make's system at the same site."
-        raise Invalid(sentence, {"system_id": sentence})
-    link(session, sister, case, "sister", now=now)
-    link(session, case, sister, "sister", now=now)
-    return case
-
-
-def link(session: Session, from_case: SupportCase, to_case: SupportCase, kind: str, *, now: datetime) -> None:
-    """Link two cases; the row belongs to the first one's companies, so a manufacturer learns nothing of another."""
-    session.add(
-        CaseLink(
-            from_case_id=from_case.id,
-            to_case_id=to_case.id,
-            kind=kind,
-            customer_id=from_case.customer_id,
-            integrator_id=from_case.integrator_id,
-            manufacturer_id=from_case.manufacturer_id,
-            linked_at=now,
-        )
-    )
-    session.flush()
 
 
 def _open(session: Session, actor: Actor, new: NewCase, opening: _Opening | None, now: datetime) -> SupportCase:
@@ -257,7 +221,7 @@ def _insert_case(
         system_name=system.name,
         title=new.title.strip(),
         symptom=new.symptom.strip(),
-        intake=dict(new.answers),
+        intake=_answers(new, coverage),
         severity=new.severity,
         task_class=decision.task_class.value,
         on_site_waiting=new.on_site_waiting,
@@ -283,6 +247,11 @@ def _insert_case(
     session.add(case)
     session.flush()
     return case
+
+
+def _answers(new: NewCase, coverage: Coverage) -> dict[str, str]:
+    """The answers to what the checklist asks; what it does not ask is not kept."""
+    return {field.code: new.answers[field.code].strip() for field in checklist(coverage) if field.code in new.answers}
 
 
 def _first_due(coverage: Coverage, opening: _Opening, holder: Company) -> datetime | None:

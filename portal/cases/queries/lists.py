@@ -30,8 +30,8 @@ PAGE = 50
 CAP = 99
 LONGEST_SEARCH = 200
 
-_IN_QUEUE = literal_column("support_case.state IN ('open', 'offered', 'waiting')")
-_NOT_CLOSED = literal_column("support_case.state <> 'closed'")
+_IN_QUEUE: ColumnElement[bool] = literal_column("support_case.state IN ('open', 'offered', 'waiting')")
+_NOT_CLOSED: ColumnElement[bool] = literal_column("support_case.state <> 'closed'")
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def list_key(row: CaseRow) -> tuple[datetime | None, int]:
 def search(
     session: Session, actor: Actor, words: str, *, before_id: int | None = None, limit: int = PAGE + 1
 ) -> list[CaseRow]:
-    """The actor's cases that hold all the words, in name, serial, system, title, symptom or reference; newest first."""
+    """The actor's cases that hold all the words in name, serial, system, title or symptom; newest first."""
     wanted = words.strip()[:LONGEST_SEARCH]
     if not wanted:
         return []
@@ -236,8 +236,13 @@ def unanswered_resolutions(session: Session, actor: Actor, *, limit: int = PAGE 
         .limit(1)
         .lateral()
     )
-    answered = select(ResolutionAnswer.id).where(
-        ResolutionAnswer.resolution_id == last.c.id, ResolutionAnswer.basis.in_(("confirmed", "import"))
+    # What was confirmed by silence and taken back waits again.
+    said = (
+        select(ResolutionAnswer.basis)
+        .where(ResolutionAnswer.resolution_id == last.c.id)
+        .order_by(ResolutionAnswer.id.desc())
+        .limit(1)
+        .scalar_subquery()
     )
     challenged = select(Challenge.id).where(Challenge.resolution_id == last.c.id)
     statement = (
@@ -247,7 +252,7 @@ def unanswered_resolutions(session: Session, actor: Actor, *, limit: int = PAGE 
             case_scope(actor),
             literal_column("support_case.state = 'resolved'"),
             last.c.company_id != actor.organisation_id,
-            ~answered.exists(),
+            func.coalesce(said, "undone") == "undone",
             ~challenged.exists(),
         )
         .order_by(SupportCase.resolved_at, SupportCase.id)
