@@ -86,6 +86,18 @@ def is_certified(session: Session, *, person_id: int, product_line_id: int, on: 
     return bool(session.scalar(select(valid)))
 
 
+def has_valid_certificate(session: Session, actor: Actor, number: str, product_line_id: int, *, on: date) -> bool:
+    """Whether a certificate that the actor's company issued under this number is valid for the product line."""
+    valid = exists().where(
+        Certificate.manufacturer_id == actor.organisation_id,
+        Certificate.number == number,
+        Certificate.product_line_id == product_line_id,
+        Certificate.issued_on <= on,
+        Certificate.expires_on > on,
+    )
+    return bool(session.scalar(select(valid)))
+
+
 def certificates(session: Session, actor: Actor) -> Sequence[Certificate]:
     """Certificates of the actor's people, or, for a manufacturer, those it issued; soonest to expire first."""
     mine = (

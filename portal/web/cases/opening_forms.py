@@ -26,8 +26,17 @@ ANSWER_LIMIT = 500
 AMOUNT_LIMIT = 20
 
 
-class OpeningForm(Form):
-    """What everybody is asked; ``step`` says which button was pressed, ``shown`` what price was shown before it."""
+class CaseForm(Form):
+    """``step`` says which button was pressed, ``shown`` what price was shown before it; ``once`` is made once."""
+
+    once = once_field()
+    shown = HiddenField()
+    # The pressed button's own name: a hidden field of it would be sent beside the button.
+    step = StringField()
+
+
+class OpeningForm(CaseForm):
+    """What everybody is asked."""
 
     severity = RadioField("How bad is it", validators=[InputRequired("Choose how bad it is.")])
     title = line_field("What is wrong, in short", required="Say in a few words what is wrong.", limit=LONGEST_TITLE)
@@ -35,9 +44,6 @@ class OpeningForm(Form):
     files = files_field("Photos and other files")
     kept = kept_field()
     nte = line_field("Authorize up to", limit=AMOUNT_LIMIT)
-    once = once_field()
-    shown = HiddenField()
-    step = HiddenField()
 
     @property
     def task_class_chosen(self) -> TaskClass:
@@ -83,16 +89,18 @@ def opening_form(checklist: Sequence[IntakeField], policy: Policy, actor: Actor)
             default=TaskClass.SUPPORT.value,
             validators=[Optional()],
         )
-    form: OpeningForm = type("CaseForm", (OpeningForm,), fields)()
+    form: OpeningForm = type("SystemForm", (OpeningForm,), fields)()
     form.severity.choices = severity_choices(policy)
     return form
 
 
-def severity_choices(policy: Policy) -> list[tuple[str, str]]:
-    """The four severities in words; those that do not wait with what the policy means by them."""
+def severity_choices(policy: Policy | None) -> list[tuple[str, str]]:
+    """The four severities in words; where a policy is known, those that do not wait with what it means by them."""
+    urgent = policy.emergency.severities if policy else ()
+    meant = policy.emergency.system_down if policy else ""
     return [
-        (str(level), f"{level}: {policy.emergency.system_down}" if level in policy.emergency.severities else text)
-        for level, text in ((level, f"{level}: {word}") for level, word in SEVERITIES.items())
+        (str(level), f"{level}: {word}. {meant}" if level in urgent else f"{level}: {word}")
+        for level, word in SEVERITIES.items()
     ]
 
 
