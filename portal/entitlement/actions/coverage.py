@@ -97,18 +97,22 @@ def decide_for_case(
 def keep_coverage(session: Session, coverage: Coverage, case: CaseParts) -> CoverageRow:
     """Keep the decision with its case.
 
-    What an integrator pays is between the companies; everything else the customer reads too.
+    What an integrator pays is between the companies; everything else the customer reads too, so that the other paying
+    side's amounts, which decided nothing here, are left out.
     """
+    payer = coverage.decision.payer
+    own = {payer: coverage.facts.authorized_minor[payer]} if payer in coverage.facts.authorized_minor else {}
+    facts = coverage.facts.model_copy(update={"authorized_minor": own})
     row = CoverageRow(
         case_id=case.id,
         manufacturer_id=case.manufacturer_id,
         integrator_id=case.integrator_id,
         customer_id=case.customer_id,
-        audience=audience_of(coverage.decision.payer),
+        audience=audience_of(payer),
         policy_version_id=coverage.terms.policy_version_id,
         agreement_version_id=coverage.terms.agreement_version_id,
         plan_choice_id=coverage.cover.plan_choice_id,
-        facts=to_json(coverage.facts),
+        facts=to_json(facts),
         decision=to_json(coverage.decision),
         decided_at=coverage.decision.decided_at,
     )
