@@ -101,8 +101,26 @@ def documents_of(session: Session, case: SupportCase) -> Documents:
     )
 
 
+@dataclass(frozen=True)
+class View:
+    """What a page rates instead of what jobs read: work that may still change, cover and hours as the actor sees them.
+
+    ``outcome`` is what a resolution in the making would settle; None takes what is settled.
+    """
+
+    entries: Sequence[TimeEntry]
+    cover: tuple[Cover, ...]
+    grants: tuple[GrantState, ...]
+    outcome: Outcome | None = None
+
+
 def gather(
-    session: Session, case: SupportCase, cut: BillingCut | None = None, grants: tuple[GrantState, ...] | None = None
+    session: Session,
+    case: SupportCase,
+    cut: BillingCut | None = None,
+    grants: tuple[GrantState, ...] | None = None,
+    *,
+    view: View | None = None,
 ) -> BillingFacts:
     """The facts of a case up to a cut; of all its approved work without one.
 
@@ -111,48 +129,61 @@ def gather(
     documents = documents_of(session, case)
     policy = documents.policy.policy
     agreement = documents.agreement.agreement if documents.agreement else None
-    product_line, system = session.execute(
-        select(ProductLine.code, System)
-        .join(System, System.product_line_id == ProductLine.id)
-        .where(System.id == case.system_id)
-    ).one()
-    terms = agreement if agreement is not None else policy.house_terms
-    outcome = outcome_of(session, case, terms.fallback)
+    outcome = view.outcome if view else None
+    if outcome is None:
+        outcome = outcome_of(session, case, (agreement or policy.house_terms).fallback)
     choices = plan_choices(session, site_id=case.site_id, manufacturer_id=case.manufacturer_id)
-    warranty_from, warranty_until = _warranty(documents, product_line, system)
     yeses = _authorizations(session, case.id)
-    facts = CaseFacts(
-        cover=_cover(documents, choices, case),
-        severity=case.severity,
-        certified=_certified(session, case.id),
-        has_integrator=case.integrator_id != case.manufacturer_id,
-        cause=outcome.cause,
-        day_one_at=_midnight(policy.zone, system.day_one_on),
-        warranty_from=warranty_from,
-        warranty_until=warranty_until,
-        custody=_custody(session, case),
-        accepted_rates=_accepted_rates(session, case, yeses),
-    )
-    tariff = tariff_of(documents, product_line)
-    entries = [
-        (each, outcome.task_class or each.task_class)
-        for each in approved_entries(session, case.id)
-        if within(cut, each.ended_at)
-    ]
-    work, nte_minor = _authorised(case, policy, (facts, tariff), entries, yeses)
+    cover = view.cover if view else cover_of(documents, choices, case)
+    facts, tariff = _case_facts(session, case, documents, cover=cover, cause=outcome.cause, yeses=yeses)
+    entries = view.entries if view else approved_entries(session, case.id)
+    classed = [(each, outcome.task_class or each.task_class) for each in entries if within(cut, each.ended_at)]
+    work, nte_minor = _authorised(case, policy, (facts, tariff), classed, yeses)
     drawn = _drawn(session, case.id)
+    if grants is None:
+        grants = view.grants if view else promised_grants(session, case.id, drawn)
     return BillingFacts(
         case=case,
         documents=documents,
         tariff=tariff,
         facts=replace(facts, nte_minor=nte_minor),
         work=tuple(work),
-        grants=_grants(session, case.id, drawn) if grants is None else grants,
+        grants=grants,
         drawn_seconds=drawn,
         authorizations=yeses,
         outcome=outcome,
         seller_id=_seller(choices, case),
     )
+
+
+def _case_facts(
+    session: Session,
+    case: SupportCase,
+    documents: Documents,
+    *,
+    cover: tuple[Cover, ...],
+    cause: str | None,
+    yeses: Sequence[Authorization],
+) -> tuple[CaseFacts, Tariff]:
+    product_line, system = session.execute(
+        select(ProductLine.code, System)
+        .join(System, System.product_line_id == ProductLine.id)
+        .where(System.id == case.system_id)
+    ).one()
+    warranty_from, warranty_until = _warranty(documents, product_line, system)
+    facts = CaseFacts(
+        cover=cover,
+        severity=case.severity,
+        certified=_certified(session, case.id),
+        has_integrator=case.integrator_id != case.manufacturer_id,
+        cause=cause,
+        day_one_at=_midnight(documents.policy.policy.zone, system.day_one_on),
+        warranty_from=warranty_from,
+        warranty_until=warranty_until,
+        custody=_custody(session, case),
+        accepted_rates=_accepted_rates(session, case, yeses),
+    )
+    return facts, tariff_of(documents, product_line)
 
 
 def within(cut: BillingCut | None, ended_at: datetime) -> bool:
@@ -189,7 +220,7 @@ def _warranty(documents: Documents, product_line: str, system: System) -> tuple[
     return _midnight(policy.zone, starts_on), _midnight(policy.zone, over_on)
 
 
-def _cover(documents: Documents, choices: Sequence[PlanChoice], case: SupportCase) -> tuple[Cover, ...]:
+def cover_of(documents: Documents, choices: Sequence[PlanChoice], case: SupportCase) -> tuple[Cover, ...]:
     """The plans of the site in turn. A running case keeps its cover when the plan is given up."""
     policy = documents.policy.policy
     free = plan_named(policy, None).code
@@ -313,7 +344,7 @@ def _drawn(session: Session, case_id: int) -> dict[int, int]:
     return {grant_id: int(seconds) for grant_id, seconds in rows}
 
 
-def _grants(session: Session, case_id: int, drawn: dict[int, int]) -> tuple[GrantState, ...]:
+def promised_grants(session: Session, case_id: int, drawn: dict[int, int] | None = None) -> tuple[GrantState, ...]:
     """What the case may draw in all: what is promised to it now and what it has drawn before."""
     promised = session.execute(
         select(GrantReservation.grant_id, func.sum(GrantReservation.seconds))
@@ -323,11 +354,15 @@ def _grants(session: Session, case_id: int, drawn: dict[int, int]) -> tuple[Gran
         )
         .group_by(GrantReservation.grant_id)
     )
-    seconds = dict(drawn)
+    seconds = dict(_drawn(session, case_id) if drawn is None else drawn)
     for grant_id, reserved in promised:
         seconds[grant_id] = seconds.get(grant_id, 0) + int(reserved)
-    grants = session.scalars(select(UsageGrant).where(UsageGrant.id.in_(seconds)).order_by(UsageGrant.id))
-    return tuple(grant_state(grant, seconds[grant.id]) for grant in grants)
+    found = session.scalars(select(UsageGrant).where(UsageGrant.id.in_(seconds))).all()
+    grants = {grant.id: grant for grant in found}
+    return tuple(
+        grant_state(grants[grant_id], left) if grant_id in grants else GrantState(grant_id, INCLUDED_GRANT, left)
+        for grant_id, left in sorted(seconds.items())
+    )
 
 
 def grant_state(grant: UsageGrant, seconds: int) -> GrantState:

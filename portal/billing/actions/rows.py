@@ -14,17 +14,17 @@ from sqlalchemy.orm import Session
 
 from portal.billing.facts import BillingFacts
 from portal.billing.models import BillingCut, BillItem, BillLine, BillSegment, Share
-from portal.billing.parties import organisation_of, parties_of, role_of
+from portal.billing.parties import organisation_of, parties_of
 from portal.billing.rules import ItemPart, included_seconds, lines_of, worth_minor
 from portal.billing.rules.postings import CASH, SET_OFF, USE
-from portal.contracts.blocks import Company, Payer, Revenue, Weights
-from portal.contracts.sharing import RevenuePart, SharingFacts, shares_of
+from portal.billing.splitting import split
+from portal.contracts.blocks import Revenue, Weights
 from portal.contracts.sharing import Share as Part
 from portal.entitlement.queries import CaseParts
 from portal.ledger.actions import lock_open_period
 from portal.rating.explanation import explain, line_explanation
-from portal.rating.facts import INTEGRATOR, MANUFACTURER
-from portal.rating.lines import INCLUDED, PAID_KINDS, Line, RatedCase, difference
+from portal.rating.facts import CUSTOMER, INTEGRATOR
+from portal.rating.lines import INCLUDED, Line, RatedCase, difference
 from portal.rating.words import line_words
 
 # One INSERT binds at most 65,535 values; an item with more segments than this takes several.
@@ -192,37 +192,14 @@ def weights_out(weights: Weights | None) -> list[int] | None:
 
 def shares_for(session: Session, facts: BillingFacts, item: BillItem, lines: Sequence[Line]) -> tuple[Part, ...]:
     """Who gets what of an item with these lines, as far as its resolvers are known."""
-    paid = [line for line in lines if line.kind in PAID_KINDS]
-    drawn = [line for line in lines if line.kind == INCLUDED and line.key.grant_id is not None]
-    return (
-        *_shared(session, facts, item, RevenuePart(Revenue.TIME_AND_MATERIALS, item.amount_minor), paid),
-        *_shared(session, facts, item, RevenuePart(Revenue.INCLUDED, item.use_minor), drawn),
+    return split(
+        facts,
+        parties_of(session, facts),
+        lines,
+        payer=INTEGRATOR if item.payer_id == facts.case.integrator_id else CUSTOMER,
+        amount_minor=item.amount_minor,
+        use_minor=item.use_minor,
     )
-
-
-def _shared(
-    session: Session, facts: BillingFacts, item: BillItem, part: RevenuePart, lines: Sequence[Line]
-) -> tuple[Part, ...]:
-    documents = facts.documents
-    sharing = SharingFacts(
-        parts=(part,),
-        worked=_worked(lines),
-        weights=facts.outcome.weights,
-        seller=role_of(parties_of(session, facts), facts.seller_id),
-        payer=Payer.INTEGRATOR if item.payer_id == facts.case.integrator_id else Payer.CUSTOMER,
-        has_integrator=facts.has_integrator,
-    )
-    agreement = documents.agreement.agreement if documents.agreement else None
-    return shares_of(documents.policy.policy, agreement, sharing)
-
-
-def _worked(lines: Sequence[Line]) -> tuple[tuple[Company, int], ...]:
-    """The counted seconds of each company's people; what a later cut takes back counts against them, never below 0."""
-    seconds = {MANUFACTURER: 0, INTEGRATOR: 0}
-    for line in lines:
-        for segment in line.segments:
-            seconds[segment.side] += segment.seconds
-    return tuple((Company(side), max(counted, 0)) for side, counted in seconds.items())
 
 
 def insert_shares(

@@ -1,0 +1,55 @@
+"""Who gets what of an item's lines, by the signed documents and what is settled of the case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from portal.billing.facts import BillingFacts
+from portal.billing.parties import role_of
+from portal.contracts.blocks import Company, Payer, Revenue
+from portal.contracts.sharing import RevenuePart, Share, SharingFacts, shares_of
+from portal.rating.facts import INTEGRATOR, MANUFACTURER
+from portal.rating.lines import INCLUDED, PAID_KINDS, Line
+
+
+def split(
+    facts: BillingFacts,
+    parties: Mapping[str, int],
+    lines: Sequence[Line],
+    *,
+    payer: str,
+    amount_minor: int,
+    use_minor: int,
+) -> tuple[Share, ...]:
+    """The shares of what is paid, then those of what included time earns at its use."""
+    paid = [line for line in lines if line.kind in PAID_KINDS]
+    drawn = [line for line in lines if line.kind == INCLUDED and line.key.grant_id is not None]
+    return (
+        *_shares(facts, parties, RevenuePart(Revenue.TIME_AND_MATERIALS, amount_minor), paid, payer=payer),
+        *_shares(facts, parties, RevenuePart(Revenue.INCLUDED, use_minor), drawn, payer=payer),
+    )
+
+
+def _shares(
+    facts: BillingFacts, parties: Mapping[str, int], part: RevenuePart, lines: Sequence[Line], *, payer: str
+) -> tuple[Share, ...]:
+    documents = facts.documents
+    sharing = SharingFacts(
+        parts=(part,),
+        worked=_worked(lines),
+        weights=facts.outcome.weights,
+        seller=role_of(parties, facts.seller_id),
+        payer=Payer.INTEGRATOR if payer == INTEGRATOR else Payer.CUSTOMER,
+        has_integrator=facts.has_integrator,
+    )
+    agreement = documents.agreement.agreement if documents.agreement else None
+    return shares_of(documents.policy.policy, agreement, sharing)
+
+
+def _worked(lines: Sequence[Line]) -> tuple[tuple[Company, int], ...]:
+    """The counted seconds of each company's people; what a later cut takes back counts against them, never below 0."""
+    seconds = {MANUFACTURER: 0, INTEGRATOR: 0}
+    for line in lines:
+        for segment in line.segments:
+            seconds[segment.side] += segment.seconds
+    return tuple((Company(side), max(counted, 0)) for side, counted in seconds.items())
