@@ -104,6 +104,24 @@ def show_progress(what: str, done: int, total: int) -> None:
         click.echo(f"\r{what} [{'#' * round(share * 30):<30}] {share:4.0%}", err=True, nl=done >= total)
 
 
+@main.command("check-books")
+@click.option("--stripe", is_flag=True, help="Also compare Stripe's imported movements with the clearing account.")
+def check_books(*, stripe: bool) -> None:
+    """Verify the books: sums, chain, shares, lines, payables, hours, invoices; say what is wrong."""
+    with ready_settings() as settings:
+        from portal.billing import books
+
+        engine = db.engine_for(required(settings.work_database_url, "WORK_DATABASE_URL"))
+        with db.transaction(engine) as session:
+            problems = [*books.check_books(session), *(books.stripe_tie_out(session) if stripe else ())]
+        engine.dispose()
+    for problem in problems:
+        click.echo(str(problem))
+    if problems:
+        raise click.ClickException(f"Problems found: {len(problems)}.")
+    click.echo("The books are right.")
+
+
 def serve_pages(build: Callable[[], Any], *, bind: str, workers: int, threads: int) -> None:
     """Run gunicorn in this process until it is told to stop; the app is built once and shared by forking."""
     options = {
