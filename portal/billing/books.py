@@ -122,6 +122,7 @@ _CHECKS = {
         SELECT 'invoice ' || invoice.name, 'lines ' || coalesce(sum(line.amount_minor), 0) || ', total '
                || invoice.total_minor
         FROM invoice LEFT JOIN invoice_item line ON line.invoice_id = invoice.id
+        WHERE NOT EXISTS (SELECT FROM disposition WHERE disposition.intent_id = invoice.intent_id)
         GROUP BY invoice.id HAVING coalesce(sum(line.amount_minor), 0) <> invoice.total_minor
     """,
     "hours are conserved": """

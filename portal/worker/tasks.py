@@ -10,4 +10,5 @@ import portal.worker.case_tasks
 import portal.worker.history_tasks
 import portal.worker.leaver_tasks
 import portal.worker.mail_tasks
-import portal.worker.payment_tasks  # noqa: F401
+import portal.worker.payment_tasks
+import portal.worker.settlement_tasks  # noqa: F401

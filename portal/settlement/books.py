@@ -1,0 +1,78 @@
+"""Whether settlement's figures hold, among themselves and against the ledger and Stripe's intents."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from portal.billing.books import check_books
+from portal.ledger.queries import BookProblem, problems_of
+
+# Each finds rows (subject, detail) that break it.
+_CHECKS = {
+    "a statement's lines sum to it": """
+        SELECT 'statement ' || statement.name,
+               'net ' || statement.net_minor || ', lines ' || coalesce(sum(line.amount_minor), 0)
+        FROM statement LEFT JOIN statement_line line ON line.statement_id = statement.id
+        GROUP BY statement.id
+        HAVING (statement.net_minor, statement.line_count) <> (coalesce(sum(line.amount_minor), 0), count(line.id))
+    """,
+    "a line has the amount of its posting": """
+        SELECT 'statement line ' || line.id, 'shows ' || line.amount_minor || ', posted ' || -posting.amount_minor
+        FROM statement_line line JOIN posting ON posting.id = line.posting_id
+        WHERE line.amount_minor <> -posting.amount_minor OR line.party_id <> posting.party_id
+    """,
+    "a closed period's payables are on statements": """
+        SELECT 'posting ' || posting.id, 'is on no statement of period ' || period.label
+        FROM posting
+        JOIN account ON account.id = posting.account_id AND account.purpose = 'payable'
+        JOIN period ON period.id = posting.period_id AND period.state IN ('soft_closed', 'hard_closed')
+        WHERE posting.document_type <> 'statement_approval'
+          AND NOT EXISTS (SELECT FROM statement_line line WHERE line.posting_id = posting.id)
+    """,
+    "what became of an approval sums to it": """
+        SELECT 'approval ' || approval.id, 'approved ' || approval.amount_minor || ', parts ' || sum(part.amount_minor)
+        FROM statement_approval approval JOIN disposition part ON part.approval_id = approval.id
+        GROUP BY approval.id HAVING sum(part.amount_minor) <> approval.amount_minor
+    """,
+    "every disposition is posted": """
+        SELECT 'disposition ' || part.id, part.kind || ' of ' || part.amount_minor || ' is not in the ledger'
+        FROM disposition part
+        WHERE NOT EXISTS (
+            SELECT FROM journal_transaction journal
+            JOIN posting ON posting.transaction_id = journal.id AND posting.amount_minor = part.amount_minor
+            WHERE journal.document_type = 'disposition' AND journal.document_id = part.id::text
+              AND journal.kind = 'disposed_' || part.kind)
+    """,
+    "a transfer is what was approved": """
+        SELECT 'disposition ' || part.id, 'transferred ' || part.amount_minor || ', intent ' || intent.amount_minor
+        FROM disposition part JOIN intent ON intent.id = part.intent_id
+        WHERE abs(part.amount_minor) <> intent.amount_minor
+    """,
+    "money in transfer is in unfinished transfers": """
+        SELECT 'party ' || one.party_id || ' ' || one.currency, 'in transfer ' || sum(one.posted) || ', under way '
+               || sum(one.wanted)
+        FROM (
+            SELECT posting.party_id, posting.currency, -posting.amount_minor AS posted, 0 AS wanted
+            FROM posting JOIN account ON account.id = posting.account_id AND account.purpose = 'payable_in_transfer'
+            UNION ALL
+            SELECT part.party_id, part.currency, 0, part.amount_minor
+            FROM disposition part JOIN intent ON intent.id = part.intent_id
+            WHERE part.kind = 'transferred' AND intent.state <> 'succeeded'
+        ) one GROUP BY one.party_id, one.currency HAVING sum(one.posted) <> sum(one.wanted)
+    """,
+    "cash is booked": """
+        SELECT 'cash receipt ' || receipt.id, 'is not in the ledger' FROM cash_receipt receipt
+        WHERE NOT EXISTS (SELECT FROM journal_transaction journal WHERE journal.kind = 'cash_received'
+            AND journal.document_type = 'cash_receipt' AND journal.document_id = receipt.id::text)
+    """,
+}
+
+
+def settlement_problems(session: Session) -> list[BookProblem]:
+    """What is wrong between statements, approvals, dispositions and the ledger."""
+    return problems_of(session, _CHECKS)
+
+
+def all_problems(session: Session) -> list[BookProblem]:
+    """Everything that is wrong in the books, from the ledger up to settlement; Stripe's tie-out apart."""
+    return [*check_books(session), *settlement_problems(session)]

@@ -1,0 +1,264 @@
+"""What follows from an approval, by job: dispositions, their postings, and the calls that move the money.
+
+Invariants: all parts of an approval are stored by one statement and sum to it; each is posted once; a transfer leaves
+as an intent planned in the same transaction. What was held comes back into the payables once its reason is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, insert, select, text
+from sqlalchemy.orm import Session
+
+from portal.billing.models import Invoice
+from portal.errors import NotFound
+from portal.jobs import enqueue
+from portal.ledger.actions import post
+from portal.ledger.models import JournalTransaction, Period
+from portal.ledger.rules import Document, Leg, Purpose
+from portal.payments.actions import plan_invoice, plan_transfer
+from portal.payments.models import Intent
+from portal.payments.rules import InvoiceLine
+from portal.settlement import queries, rules
+from portal.settlement.models import Disposition, Statement, StatementApproval, StatementPreparation
+from portal.settlement.rules import INVOICED, SETTLEMENT_PAIRS, TRANSFERRED
+
+DAYS_TO_PAY = 30
+RELEASED = "held_released"
+
+
+def dispose(session: Session, approval_id: int, *, livemode: bool, now: datetime) -> Sequence[Disposition]:
+    """Carry out what was approved, once; the same approval again is harmless. *Raises*: NotFound."""
+    approval = session.get(StatementApproval, approval_id)
+    if approval is None:
+        raise NotFound
+    lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
+    session.execute(lock, {"key": f"dispose:{approval_id}"})
+    done = queries.dispositions_of(session, approval.statement_id)
+    if done:
+        return done
+    statement = session.get_one(Statement, approval.statement_id)
+    preparation = session.get_one(StatementPreparation, approval.preparation_id)
+    amounts = rules.by_kind(rules.parts_of(preparation.plan))
+    if not amounts:
+        return ()
+    rows = [
+        _row(session, statement, approval, kind=kind, amount_minor=minor, livemode=livemode, now=now)
+        for kind, minor in amounts.items()
+    ]
+    session.execute(insert(Disposition).values(rows))
+    made = queries.dispositions_of(session, statement.id)
+    for disposition in made:
+        _post_disposal(session, statement, disposition, person_id=approval.approver_id, livemode=livemode, now=now)
+    return made
+
+
+def _row(
+    session: Session,
+    statement: Statement,
+    approval: StatementApproval,
+    *,
+    kind: str,
+    amount_minor: int,
+    livemode: bool,
+    now: datetime,
+) -> dict[str, object]:
+    intent_id: UUID | None = None
+    if kind == TRANSFERRED:
+        intent_id = _transfer(session, statement, approval, amount_minor, livemode=livemode, now=now).id
+    elif kind == INVOICED:
+        intent_id = _invoice(session, statement, approval, -amount_minor, livemode=livemode, now=now).id
+    return {
+        "approval_id": approval.id,
+        "statement_id": statement.id,
+        "manufacturer_id": statement.manufacturer_id,
+        "party_id": statement.party_id,
+        "kind": kind,
+        "currency": statement.currency,
+        "amount_minor": amount_minor,
+        "intent_id": intent_id,
+        "disposed_at": now,
+    }
+
+
+def _transfer(
+    session: Session,
+    statement: Statement,
+    approval: StatementApproval,
+    amount_minor: int,
+    *,
+    livemode: bool,
+    now: datetime,
+) -> Intent:
+    return plan_transfer(
+        session,
+        manufacturer_id=statement.manufacturer_id,
+        party_id=statement.party_id,
+        currency=statement.currency,
+        amount_minor=amount_minor,
+        document=Document("statement_approval", str(approval.id)),
+        group=f"statement-{statement.id}",
+        description=f"Statement {statement.name}",
+        livemode=livemode,
+        now=now,
+    )
+
+
+def _invoice(
+    session: Session,
+    statement: Statement,
+    approval: StatementApproval,
+    amount_minor: int,
+    *,
+    livemode: bool,
+    now: datetime,
+) -> Intent:
+    """A party that owes its net is invoiced like a customer; the cash settles what it owes as a party."""
+    number: int = session.scalars(select(func.next_number(statement.manufacturer_id, "invoice"))).one()
+    period = session.get_one(Period, statement.period_id)
+    name = f"{statement.name}-N"
+    intent = plan_invoice(
+        session,
+        manufacturer_id=statement.manufacturer_id,
+        payer_id=statement.party_id,
+        currency=statement.currency,
+        lines=[InvoiceLine(f"Net of statement {statement.name}, {period.label}", amount_minor)],
+        days_until_due=DAYS_TO_PAY,
+        document=Document("statement_approval", str(approval.id)),
+        name=name,
+        livemode=livemode,
+        now=now,
+        receivable=Purpose.PARTY_RECEIVABLE,
+    )
+    used = select(func.coalesce(func.max(Invoice.part), 0)).where(
+        Invoice.manufacturer_id == statement.manufacturer_id,
+        Invoice.payer_id == statement.party_id,
+        Invoice.currency == statement.currency,
+        Invoice.period_id == statement.period_id,
+    )
+    session.add(
+        Invoice(
+            manufacturer_id=statement.manufacturer_id,
+            payer_id=statement.party_id,
+            collector_id=statement.manufacturer_id,
+            seller_of_record_id=statement.manufacturer_id,
+            period_id=statement.period_id,
+            part=(session.scalar(used) or 0) + 1,
+            number=number,
+            name=name,
+            currency=statement.currency,
+            total_minor=amount_minor,
+            due_on=rules.due_on(now, DAYS_TO_PAY),
+            intent_id=intent.id,
+            issued_at=now,
+        )
+    )
+    session.flush()
+    return intent
+
+
+def _post_disposal(
+    session: Session, statement: Statement, disposition: Disposition, *, person_id: int, livemode: bool, now: datetime
+) -> None:
+    document = Document("disposition", str(disposition.id))
+    legs = rules.disposal_legs(
+        disposition.kind,
+        disposition.amount_minor,
+        statement.party_id,
+        approval=Document("statement_approval", str(disposition.approval_id)),
+        disposition=document,
+    )
+    description = f"{rules.WORDS[disposition.kind]}: {statement.name}"
+    posting = _Posting(f"disposed_{disposition.kind}", document, legs, description, person_id)
+    _post(session, statement, posting, livemode=livemode, now=now)
+
+
+def release_held(session: Session, manufacturer_id: int, *, livemode: bool, now: datetime) -> int:
+    """Bring back what was held and need not be any longer, as lines of the next statement; how many amounts.
+
+    A contested line comes back when its contest is decided; what was held for the account or as reserve, always: the
+    next statement decides anew.
+    """
+    rows = session.execute(
+        select(Statement, Disposition.id, StatementPreparation.plan)
+        .join(Disposition, Disposition.statement_id == Statement.id)
+        .join(StatementApproval, StatementApproval.id == Disposition.approval_id)
+        .join(StatementPreparation, StatementPreparation.id == StatementApproval.preparation_id)
+        .where(Statement.manufacturer_id == manufacturer_id, Disposition.kind == rules.HELD)
+        .order_by(Disposition.id)
+    ).all()
+    count = 0
+    for statement, disposition_id, plan in rows:
+        decided = {contest.statement_line_id for contest, end in queries.contests(session, statement.id) if end}
+        for document, amount in rules.releasable(rules.parts_of(plan), disposition_id, decided).items():
+            if not _is_released(session, document):
+                _release(session, statement, document, amount, livemode=livemode, now=now)
+                count += 1
+    return count
+
+
+def _is_released(session: Session, document: Document) -> bool:
+    wanted = select(JournalTransaction.id).where(
+        JournalTransaction.kind == RELEASED,
+        JournalTransaction.document_type == document.type,
+        JournalTransaction.document_id == document.id,
+    )
+    return session.scalar(wanted) is not None
+
+
+def _release(
+    session: Session, statement: Statement, document: Document, amount_minor: int, *, livemode: bool, now: datetime
+) -> None:
+    legs = rules.release_legs(amount_minor, statement.party_id, document)
+    description = f"No longer held: {statement.name}"
+    _post(session, statement, _Posting(RELEASED, document, legs, description), livemode=livemode, now=now)
+
+
+@dataclass(frozen=True)
+class _Posting:
+    kind: str
+    document: Document
+    legs: Sequence[Leg]
+    description: str
+    person_id: int | None = None
+
+
+def _post(session: Session, statement: Statement, posting: _Posting, *, livemode: bool, now: datetime) -> None:
+    post(
+        session,
+        manufacturer_id=statement.manufacturer_id,
+        currency=statement.currency,
+        kind=posting.kind,
+        document=posting.document,
+        legs=posting.legs,
+        allowed_pairs=SETTLEMENT_PAIRS,
+        occurred_at=now,
+        now=now,
+        description=posting.description,
+        person_id=posting.person_id,
+        livemode=livemode,
+        origin_period_id=statement.period_id,
+    )
+
+
+def sweep_approvals(session: Session) -> int:
+    """Enqueue again approvals whose job was lost; how many."""
+    lost = session.scalars(_UNDISPOSED).all()
+    for approval_id in lost:
+        enqueue(session, "dispose_approval", approval_id=approval_id)
+    return len(lost)
+
+
+_UNDISPOSED = text(
+    """
+    SELECT approval.id FROM statement_approval approval
+    JOIN statement_preparation preparation ON preparation.id = approval.preparation_id
+    WHERE jsonb_array_length(preparation.plan -> 'parts') > 0
+      AND NOT EXISTS (SELECT FROM disposition WHERE disposition.approval_id = approval.id)
+    ORDER BY approval.id LIMIT 500
+    """
+)

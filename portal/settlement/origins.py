@@ -1,0 +1,128 @@
+"""From a statement line back to what earned it: share, bill item, lines, segments, time entries and their notes.
+
+Readers see what their scope shows them: row security applies to every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal.access import Actor
+from portal.billing.models import BillItem, BillLine, BillSegment, Share
+from portal.metering.models import TimeEntry
+from portal.settlement import queries
+from portal.settlement.models import Statement, StatementLine
+from portal.settlement.rules import csv_cell
+
+CSV_PAGE = 1000
+CSV_HEAD = ("statement", "position", "kind", "case", "description", "occurred_at", "currency", "amount_minor")
+
+
+@dataclass(frozen=True)
+class Worked:
+    """A piece of a time entry on a bill line."""
+
+    segment: BillSegment
+    entry: TimeEntry
+
+
+@dataclass(frozen=True)
+class BilledLine:
+    """A bill line with the pieces of work it bills."""
+
+    line: BillLine
+    worked: tuple[Worked, ...]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a statement line comes from; without a share it comes from an earlier statement or a correction."""
+
+    line: StatementLine
+    share: Share | None
+    item: BillItem | None
+    billed: tuple[BilledLine, ...]
+    earlier: Statement | None
+
+
+def line_origin(session: Session, actor: Actor, line_id: int) -> Origin:
+    """The chain behind a statement line, as far as the actor sees it. *Raises*: NotAllowed, NotFound."""
+    line = queries.line_seen(session, actor, line_id)
+    share = session.get(Share, line.share_id) if line.share_id is not None else None
+    item = session.get(BillItem, share.bill_item_id) if share is not None else None
+    return Origin(line, share, item, _billed(session, item), _earlier(session, line))
+
+
+def _billed(session: Session, item: BillItem | None) -> tuple[BilledLine, ...]:
+    if item is None:
+        return ()
+    lines = session.scalars(select(BillLine).where(BillLine.bill_item_id == item.id).order_by(BillLine.position)).all()
+    worked: dict[int, list[Worked]] = {}
+    rows = session.execute(
+        select(BillSegment, TimeEntry)
+        .join(TimeEntry, TimeEntry.id == BillSegment.entry_id)
+        .where(BillSegment.line_id.in_([line.id for line in lines]))
+        .order_by(BillSegment.started_at, BillSegment.id)
+    )
+    for segment, entry in rows:
+        worked.setdefault(segment.line_id, []).append(Worked(segment, entry))
+    return tuple(BilledLine(line, tuple(worked.get(line.id, ()))) for line in lines)
+
+
+def _earlier(session: Session, line: StatementLine) -> Statement | None:
+    """The statement from which an amount was carried or released."""
+    if line.kind not in ("carried", "released"):
+        return None
+    return queries.statement_behind(session, line)
+
+
+def lines_of_entry(session: Session, actor: Actor, entry_id: int) -> Sequence[StatementLine]:
+    """The other way: every statement line the actor sees that a time entry earned. *Raises*: NotAllowed."""
+    queries.check_reader(actor)
+    own = actor.organisation_id
+    return session.scalars(
+        select(StatementLine)
+        .join(Share, Share.id == StatementLine.share_id)
+        .where(
+            Share.bill_item_id.in_(
+                select(BillLine.bill_item_id)
+                .join(BillSegment, BillSegment.line_id == BillLine.id)
+                .where(BillSegment.entry_id == entry_id)
+            ),
+            (StatementLine.manufacturer_id == own) | (StatementLine.party_id == own),
+        )
+        .order_by(StatementLine.id)
+    ).all()
+
+
+def statement_csv(session: Session, actor: Actor, statement_id: int) -> Iterator[str]:
+    """A statement as CSV, row by row; amounts in minor units, no cell is a formula. *Raises*: NotAllowed, NotFound."""
+    statement = queries.statement_seen(session, actor, statement_id)
+    return _csv_rows(session, actor, statement)
+
+
+def _csv_rows(session: Session, actor: Actor, statement: Statement) -> Iterator[str]:
+    yield _csv_row(CSV_HEAD)
+    after = 0
+    while page := queries.lines(session, actor, statement.id, after=after, most=CSV_PAGE):
+        for line in page:
+            yield _csv_row(
+                (
+                    statement.name, line.position, line.kind, line.case_name, line.description,
+                    _instant(line.occurred_at), statement.currency, line.amount_minor,
+                )
+            )  # fmt: skip
+        after = page[-1].position
+
+
+def _instant(at: datetime) -> str:
+    return at.isoformat(timespec="seconds")
+
+
+def _csv_row(cells: Sequence[object]) -> str:
+    return ",".join('"' + csv_cell(cell).replace('"', '""') + '"' for cell in cells) + "\r\n"

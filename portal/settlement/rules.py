@@ -1,0 +1,205 @@
+"""What becomes of a statement's net, and what settlement may post: pure.
+
+Invariant: the parts of a plan sum to the statement's net, whatever is held, missing or too small.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+from typing import Any
+
+from portal.errors import RuleBroken
+from portal.ledger.rules import Document, Leg, Pairs, Purpose, credit, debit, pairs
+from portal.money import round_half_up
+
+TRANSFERRED, RETAINED, INVOICED, HELD, CARRIED = "transferred", "retained", "invoiced", "held", "carried"
+CONTESTED, RESERVE, NOT_ONBOARDED = "contested", "reserve", "not_onboarded"
+STANDS, CORRECTED, WITHDRAWN = "stands", "corrected", "withdrawn"
+# Where neither the agreement nor the policy says how long a statement may be looked at.
+REVIEW_DAYS = 10
+ACTIVE = "active"
+
+SETTLEMENT_PAIRS: Pairs = pairs(
+    (Purpose.PAYABLE, Purpose.IN_TRANSFER),
+    (Purpose.PAYABLE, Purpose.RETAINED),
+    (Purpose.PAYABLE, Purpose.HELD),
+    (Purpose.PAYABLE, Purpose.PARTY_RECEIVABLE),
+    (Purpose.PAYABLE, Purpose.PAYABLE),
+)
+
+_DESTINATION = {
+    TRANSFERRED: Purpose.IN_TRANSFER,
+    RETAINED: Purpose.RETAINED,
+    HELD: Purpose.HELD,
+    INVOICED: Purpose.PARTY_RECEIVABLE,
+    # A carried amount stays payable: it leaves this statement and is a line of the next.
+    CARRIED: Purpose.PAYABLE,
+}
+
+WORDS = {
+    TRANSFERRED: "Transferred",
+    RETAINED: "Retained",
+    INVOICED: "Invoiced",
+    HELD: "Held",
+    CARRIED: "Carried to the next statement",
+    CONTESTED: "a line is contested",
+    RESERVE: "the agreed reserve",
+    NOT_ONBOARDED: "the account cannot receive transfers yet",
+}
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How a party is settled: the smallest payout, what is kept back, how long it may look."""
+
+    minimum_minor: int = 0
+    reserve_bp: int = 0
+    review_days: int = REVIEW_DAYS
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the net and what becomes of it; ``line_id`` names a contested line."""
+
+    kind: str
+    amount_minor: int
+    because: str = ""
+    line_id: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """For keeping with the preparation."""
+        return {"kind": self.kind, "amount_minor": self.amount_minor, "because": self.because, "line_id": self.line_id}
+
+
+def plan_parts(
+    net_minor: int,
+    contested: Mapping[int, int],
+    terms: Terms,
+    *,
+    account_state: str,
+    is_operator: bool,
+) -> tuple[Part, ...]:
+    """What becomes of a statement's net.
+
+    ``contested`` gives the amount of each contested line. *Shape*: one part per contested line, then at most two for
+    the rest; they sum to the net; none is zero.
+    """
+    held = [Part(HELD, amount, CONTESTED, line_id) for line_id, amount in sorted(contested.items()) if amount]
+    rest = net_minor - sum(part.amount_minor for part in held)
+    parts = (*held, *_plan_rest(rest, terms, account_state=account_state, is_operator=is_operator))
+    if sum(part.amount_minor for part in parts) != net_minor:
+        raise RuleBroken("The parts of a statement do not sum to its net.")
+    return parts
+
+
+def _plan_rest(rest: int, terms: Terms, *, account_state: str, is_operator: bool) -> tuple[Part, ...]:
+    if rest == 0:
+        return ()
+    if is_operator:
+        return (Part(RETAINED, rest),)
+    if abs(rest) < terms.minimum_minor:
+        return (Part(CARRIED, rest),)
+    if rest < 0:
+        return (Part(INVOICED, rest),)
+    if account_state != ACTIVE:
+        return (Part(HELD, rest, NOT_ONBOARDED),)
+    reserve = round_half_up(Fraction(rest * terms.reserve_bp, 10_000))
+    kept = (Part(HELD, reserve, RESERVE),) if reserve else ()
+    paid = (Part(TRANSFERRED, rest - reserve),) if rest > reserve else ()
+    return (*kept, *paid)
+
+
+def by_kind(parts: Iterable[Part]) -> dict[str, int]:
+    """The amount of each kind, in a fixed order; kinds that come to zero are left out."""
+    sums: dict[str, int] = {}
+    for part in parts:
+        sums[part.kind] = sums.get(part.kind, 0) + part.amount_minor
+    return {kind: sums[kind] for kind in (TRANSFERRED, RETAINED, INVOICED, HELD, CARRIED) if sums.get(kind)}
+
+
+def parts_of(plan: Mapping[str, Any]) -> tuple[Part, ...]:
+    """The parts as kept with a preparation."""
+    return tuple(Part(**row) for row in plan["parts"])
+
+
+def plan_json(parts: Iterable[Part], terms: Terms, account_state: str) -> dict[str, Any]:
+    """The parts and what they were decided by, for keeping and for showing."""
+    return {
+        "parts": [part.as_json() for part in parts],
+        "minimum_minor": terms.minimum_minor,
+        "reserve_bp": terms.reserve_bp,
+        "account_state": account_state,
+    }
+
+
+def disposal_legs(
+    kind: str, amount_minor: int, party_id: int, *, approval: Document, disposition: Document
+) -> list[Leg]:
+    """An approved amount leaves the payables; what leaves is on no statement again, what is carried is on the next."""
+    return [
+        debit(Purpose.PAYABLE, amount_minor, party_id, approval),
+        credit(_DESTINATION[kind], amount_minor, party_id, disposition),
+    ]
+
+
+def release_legs(amount_minor: int, party_id: int, document: Document) -> list[Leg]:
+    """What was held is payable again, and a line of the next statement."""
+    return [debit(Purpose.HELD, amount_minor, party_id), credit(Purpose.PAYABLE, amount_minor, party_id, document)]
+
+
+def releasable(parts: Iterable[Part], disposition_id: int, decided_lines: Collection[int]) -> dict[Document, int]:
+    """What of a held disposition may come back: each decided line under its own name, everything else as one amount."""
+    found: dict[Document, int] = {}
+    for part in parts:
+        if part.kind != HELD or (part.line_id is not None and part.line_id not in decided_lines):
+            continue
+        line = part.line_id
+        document = (
+            Document("disposition", str(disposition_id)) if line is None else Document("statement_line", str(line))
+        )
+        found[document] = found.get(document, 0) + part.amount_minor
+    return found
+
+
+def due_on(issued_at: datetime, days: int) -> date:
+    """The day by which an invoice issued now is to be paid."""
+    return (issued_at + timedelta(days=days)).date()
+
+
+def review_ends(made_at: datetime, days: int) -> datetime:
+    """Until when a party may contest."""
+    return made_at + timedelta(days=days)
+
+
+def may_contest(review_until: datetime, now: datetime, *, is_approved: bool) -> bool:
+    """A line may be contested while the review runs and nobody has approved the statement."""
+    return now < review_until and not is_approved
+
+
+def is_reviewed(review_until: datetime, now: datetime, *, is_accepted: bool, is_own: bool) -> bool:
+    """A statement may be prepared when its party accepted it or let the time pass; the operator's own at once."""
+    return is_own or is_accepted or now >= review_until
+
+
+def holds_line(outcome: str | None) -> bool:
+    """Whether a contest still holds its line: undecided, or corrected by a posting that comes with the next one."""
+    return outcome is None or outcome == CORRECTED
+
+
+def content_hash(content: Mapping[str, Any]) -> str:
+    """The SHA-256 of a manifest's one spelling: sorted keys, no spaces."""
+    spelled = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(spelled.encode()).hexdigest()
+
+
+def csv_cell(value: object) -> str:
+    """A cell that a spreadsheet takes as text or number, never as a formula."""
+    if isinstance(value, int):
+        return str(value)
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "|")) else text

@@ -1,0 +1,36 @@
+"""The jobs of closing, disposing and ending periods."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from portal.db import transaction
+from portal.jobs import enqueue
+from portal.settlement import closing, disposing
+from portal.worker.registry import Edges, task
+
+
+@task("close_period", own_transactions=True)
+def close_period(edges: Edges, now: datetime, *, manufacturer_id: int, period_id: int) -> None:
+    closing.close_period(edges.engine, manufacturer_id, period_id, livemode=edges.settings.livemode, now=now)
+
+
+@task("dispose_approval", own_transactions=True)
+def dispose_approval(edges: Edges, now: datetime, *, approval_id: int) -> None:
+    with transaction(edges.engine) as session:
+        disposing.dispose(session, approval_id, livemode=edges.settings.livemode, now=now)
+
+
+@task("hard_close_period")
+def hard_close_period(session: Session, now: datetime, *, period_id: int, person_id: int) -> None:
+    closing.hard_close(session, period_id, person_id=person_id, now=now)
+
+
+@task("sweep_settlement", every="37 * * * *")
+def sweep_settlement(session: Session, now: datetime) -> None:
+    """Periods that ended and approvals whose job was lost."""
+    for period in closing.periods_to_close(session, now):
+        enqueue(session, "close_period", manufacturer_id=period.manufacturer_id, period_id=period.id)
+    disposing.sweep_approvals(session)

@@ -1,0 +1,122 @@
+"""What becomes of a net: always all of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portal.ledger.rules import Document, check_legs
+from portal.settlement import rules
+from portal.settlement.rules import CARRIED, HELD, INVOICED, RETAINED, TRANSFERRED, Part, Terms, plan_parts
+
+AT = datetime(2026, 4, 1, 6, tzinfo=UTC)
+MONEY = st.integers(-10_000_000, 10_000_000)
+
+
+def planned(net, contested=None, terms=None, *, state="active", is_operator=False):
+    parts = plan_parts(net, contested or {}, terms or Terms(5_000), account_state=state, is_operator=is_operator)
+    return [(part.kind, part.amount_minor, part.because) for part in parts]
+
+
+@pytest.mark.parametrize(
+    ("net", "given_", "wanted"),
+    [
+        (20_000, {}, [(TRANSFERRED, 20_000, "")]),
+        (5_000, {}, [(TRANSFERRED, 5_000, "")]),
+        (4_999, {}, [(CARRIED, 4_999, "")]),
+        (-4_999, {}, [(CARRIED, -4_999, "")]),
+        (-5_000, {}, [(INVOICED, -5_000, "")]),
+        (0, {}, []),
+        (20_000, {"state": "pending"}, [(HELD, 20_000, "not_onboarded")]),
+        (20_000, {"state": "none"}, [(HELD, 20_000, "not_onboarded")]),
+        (20_000, {"is_operator": True, "state": "none"}, [(RETAINED, 20_000, "")]),
+        (-300, {"is_operator": True}, [(RETAINED, -300, "")]),
+        (20_000, {"contested": {7: 3_000}}, [(HELD, 3_000, "contested"), (TRANSFERRED, 17_000, "")]),
+        (20_000, {"contested": {7: -3_000}}, [(HELD, -3_000, "contested"), (TRANSFERRED, 23_000, "")]),
+        (20_000, {"contested": {7: 20_000}}, [(HELD, 20_000, "contested")]),
+        (0, {"contested": {7: 300}}, [(HELD, 300, "contested"), (CARRIED, -300, "")]),
+        (20_000, {"terms": Terms(0, 1_000)}, [(HELD, 2_000, "reserve"), (TRANSFERRED, 18_000, "")]),
+        (20_000, {"terms": Terms(0, 10_000)}, [(HELD, 20_000, "reserve")]),
+    ],
+)
+def test_a_net_becomes_what_the_agreement_and_the_account_allow(net, given_, wanted):
+    assert planned(net, given_.pop("contested", None), given_.pop("terms", None), **given_) == wanted
+
+
+@given(
+    net=MONEY,
+    contested=st.dictionaries(st.integers(1, 9), MONEY, max_size=5),
+    minimum=st.integers(0, 10_000),
+    reserve=st.integers(0, 10_000),
+    state=st.sampled_from(["active", "pending", "none"]),
+    is_operator=st.booleans(),
+)
+def test_the_parts_sum_to_the_net_and_survive_being_kept(net, contested, minimum, reserve, state, is_operator):
+    terms = Terms(minimum, reserve)
+    parts = plan_parts(net, contested, terms, account_state=state, is_operator=is_operator)
+    assert sum(part.amount_minor for part in parts) == net
+    assert all(part.amount_minor for part in parts)
+    assert sum(rules.by_kind(parts).values()) == net
+    assert rules.parts_of(rules.plan_json(parts, terms, state)) == parts
+    if state != "active" and not is_operator:
+        assert TRANSFERRED not in rules.by_kind(parts)
+
+
+@pytest.mark.parametrize("kind", [TRANSFERRED, RETAINED, INVOICED, HELD, CARRIED])
+@pytest.mark.parametrize("amount", [700, -700])
+def test_every_disposal_is_a_transaction_that_settlement_may_post(kind, amount):
+    legs = rules.disposal_legs(kind, amount, 3, approval=Document("a", "1"), disposition=Document("d", "1"))
+    check_legs(legs, rules.SETTLEMENT_PAIRS)
+    check_legs(rules.release_legs(amount, 3, Document("d", "1")), rules.SETTLEMENT_PAIRS)
+
+
+def test_what_was_held_comes_back_by_line_when_decided_and_otherwise_at_once():
+    parts = [
+        Part(HELD, 100, "contested", 7),
+        Part(HELD, 200, "contested", 8),
+        Part(HELD, 30, "reserve"),
+        Part(TRANSFERRED, 5),
+    ]
+    assert rules.releasable(parts, 4, {8}) == {Document("statement_line", "8"): 200, Document("disposition", "4"): 30}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "holds"), [(None, True), ("corrected", True), ("stands", False), ("withdrawn", False)]
+)
+def test_a_contest_holds_its_line_until_it_is_decided_otherwise(outcome, holds):
+    assert rules.holds_line(outcome) is holds
+
+
+def test_a_line_is_contested_only_in_time_and_before_approval():
+    until = rules.review_ends(AT, 10)
+    assert rules.may_contest(until, until - timedelta(seconds=1), is_approved=False)
+    assert not rules.may_contest(until, until, is_approved=False)
+    assert not rules.may_contest(until, AT, is_approved=True)
+
+
+@pytest.mark.parametrize(
+    ("days", "accepted", "own", "reviewed"),
+    [(9, False, False, False), (10, False, False, True), (0, True, False, True), (0, False, True, True)],
+)
+def test_a_statement_is_reviewed_by_time_or_by_a_yes(days, accepted, own, reviewed):
+    until = rules.review_ends(AT, 10)
+    assert rules.is_reviewed(until, AT + timedelta(days=days), is_accepted=accepted, is_own=own) is reviewed
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [("=1+1", "'=1+1"), ("+49 431", "'+49 431"), ("-5", "'-5"), ("@x", "'@x"), ("a=1", "a=1"), (-5, "-5"), (None, "")],
+)
+def test_a_cell_is_never_a_formula(value, cell):
+    assert rules.csv_cell(value) == cell
+
+
+def test_equal_manifests_have_one_hash():
+    assert rules.content_hash({"a": 1, "b": [2]}) == rules.content_hash({"b": [2], "a": 1})
+
+
+def test_an_invoice_of_a_net_is_due_some_days_later():
+    assert rules.due_on(AT, 30).isoformat() == "2026-05-01"
