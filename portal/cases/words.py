@@ -1,6 +1,17 @@
-"""What each kind of event says, for the timeline, for stale forms and for mail: "Ana accepted the case"."""
+"""What each kind of event says, for the timeline, for stale forms and for mail: "Ana accepted the case".
+
+And what mailed links may do, as (act, object type): a link to answer names the question's note and its seq; a link to
+take back names the case and the seq of the acceptance it takes the case back from; a link to confirm names the
+resolution and its seq. Each ends when the case has moved past what it names.
+"""
 
 from __future__ import annotations
+
+# Acts of mailed links, each on one object at one version; accepting an offer and a neutral's decision are named where
+# they are done (``actions.custody``, ``actions.challenge``).
+ANSWER_LINK = ("answer_question", "note")
+TAKE_BACK_LINK = ("take_back", "support_case")
+CONFIRM_LINK = ("confirm_resolution", "resolution")
 
 EVENT_WORDS = {
     "opened": "opened the case",

@@ -103,13 +103,19 @@ def challenge(
 
 
 def propose_outcome(
-    session: Session, actor: Actor, challenge_id: int, proposal: Mapping[str, Any], *, now: datetime
+    session: Session,
+    actor: Actor,
+    challenge_id: int,
+    proposal: Mapping[str, Any],
+    *,
+    seq: int | None = None,
+    now: datetime,
 ) -> ChallengeDecision | None:
     """A manager proposes how the challenge ends; the same from both companies ends it, None while they differ.
 
-    *Raises*: NotFound, NotAllowed, Conflict once it is decided, Invalid.
+    *Raises*: NotFound, NotAllowed, Conflict once it is decided, Invalid; Stale where the form says its ``seq``.
     """
-    raised, held = _hold_challenge(session, actor, challenge_id, now)
+    raised, held = _hold_challenge(session, actor, challenge_id, now, seq=seq)
     if not may_challenge_split(actor):
         raise NotAllowed("A challenge is settled by the managers of the two companies.")
     _must_be_open(session, raised)
@@ -125,9 +131,11 @@ def propose_outcome(
     return None
 
 
-def withdraw_challenge(session: Session, actor: Actor, challenge_id: int, *, now: datetime) -> ChallengeDecision:
+def withdraw_challenge(
+    session: Session, actor: Actor, challenge_id: int, *, seq: int | None = None, now: datetime
+) -> ChallengeDecision:
     """Who challenged lets the resolution stand. *Raises*: NotFound, NotAllowed, Conflict once it is decided."""
-    raised, held = _hold_challenge(session, actor, challenge_id, now)
+    raised, held = _hold_challenge(session, actor, challenge_id, now, seq=seq)
     if raised.company_id != actor.organisation_id or actor.side is Side.CUSTOMER:
         raise NotAllowed("Only the company that challenged withdraws.")
     if not may_challenge_split(actor):
@@ -326,11 +334,13 @@ def _resolution_id(session: Session, held: Held) -> int:
     return int(details["resolution_id"])
 
 
-def _hold_challenge(session: Session, actor: Actor | None, challenge_id: int, now: datetime) -> tuple[Challenge, Held]:
+def _hold_challenge(
+    session: Session, actor: Actor | None, challenge_id: int, now: datetime, *, seq: int | None = None
+) -> tuple[Challenge, Held]:
     raised = session.get(Challenge, challenge_id)
     if raised is None:
         raise NotFound()
-    return raised, hold(session, actor, raised.case_id, now=now)
+    return raised, hold(session, actor, raised.case_id, seq=seq, now=now)
 
 
 def _decision(session: Session, raised: Challenge) -> ChallengeDecision | None:

@@ -125,10 +125,11 @@ def attach_files(
     upload_ids: Sequence[UUID],
     *,
     audience: Audience,
+    seq: int | None = None,
     now: datetime,
 ) -> Sequence[Attachment]:
-    """Put stored files on a case. *Raises*: NotFound, NotAllowed, Invalid."""
-    held = hold(session, actor, case.id, now=now)
+    """Put stored files on a case. *Raises*: NotFound, NotAllowed, Invalid; Stale where the form says its ``seq``."""
+    held = hold(session, actor, case.id, seq=seq, now=now)
     held.check(rules.Verb.NOTE)
     _check_audience(actor, audience)
     uploads = own_uploads(session, actor, upload_ids)
@@ -138,9 +139,14 @@ def attach_files(
     return attach(session, actor, held.case, uploads, seq=held.case.seq, audience=audience, now=now)
 
 
-def set_reference(session: Session, actor: Actor, case: SupportCase, reference: str, *, now: datetime) -> CaseReference:
-    """Give the case the number it has in the actor's own system. *Raises*: NotFound, NotAllowed, Invalid."""
-    held = hold(session, actor, case.id, now=now)
+def set_reference(
+    session: Session, actor: Actor, case: SupportCase, reference: str, *, seq: int | None = None, now: datetime
+) -> CaseReference:
+    """Give the case the number it has in the actor's own system.
+
+    *Raises*: NotFound, NotAllowed, Invalid; Stale where the form says its ``seq``.
+    """
+    held = hold(session, actor, case.id, seq=seq, now=now)
     held.check(rules.Verb.SET_REFERENCE)
     text = reference.strip()
     if not text or len(text) > LONGEST_REFERENCE:

@@ -91,6 +91,7 @@ class ListFilter:
     customer_id: int | None = None
     integrator_id: int | None = None
     is_fyi: bool | None = None
+    due_before: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,13 @@ def factory_queue(
         statement = statement.where(_after_in_queue(after))
     order = (SupportCase.entitlement_rank, SupportCase.severity, SupportCase.due_at, SupportCase.id)
     return _page(session, statement.order_by(*order).limit(limit), ("entitlement_rank", "severity", "due_at", "id"))
+
+
+def longest_unchanged(session: Session, actor: Actor, filters: ListFilter, *, limit: int = PAGE + 1) -> list[CaseRow]:
+    """The actor's open cases by how long nothing has happened to them, the longest first."""
+    statement = select(*_COLUMNS).where(case_scope(actor), _IN_QUEUE, *_narrowed(actor, filters))
+    order = (SupportCase.changed_at, SupportCase.id)
+    return _page(session, statement.order_by(*order).limit(limit), ("changed_at", "id"))
 
 
 def queue_key(row: CaseRow) -> tuple[int, int, datetime | None, int]:
@@ -276,6 +284,8 @@ def _narrowed(actor: Actor, filters: ListFilter | None) -> list[ColumnElement[bo
         )
         if value is not None
     ]
+    if filters.due_before is not None:
+        claims.append(SupportCase.due_at < filters.due_before)
     if filters.state is not None:
         claims.append(_state_claim(actor, filters.state))
     return claims
