@@ -20,6 +20,7 @@ LOCALE = "en_US"
 SECONDS_PER_MINUTE = 60
 MINUTES_PER_HOUR = 60
 HOURS_PER_DAY = 24
+KILOBYTE = 1024
 
 
 def money_text(amount: Money | None) -> str:
@@ -110,6 +111,15 @@ def percentage(basis_points: int | None) -> str:
     return f"{format_decimal(Decimal(basis_points) / 100, locale=LOCALE)} %"
 
 
+def size_text(size_bytes: int) -> str:
+    """The size of a file as a person reads it: ``12 kB``, ``3.4 MB``."""
+    if size_bytes < KILOBYTE:
+        return f"{size_bytes} bytes"
+    if size_bytes < KILOBYTE * KILOBYTE:
+        return f"{size_bytes / KILOBYTE:.0f} kB"
+    return f"{size_bytes / (KILOBYTE * KILOBYTE):.1f} MB"
+
+
 def register(app: Flask, *, zone: Callable[[], ZoneInfo], now: Callable[[], datetime]) -> None:
     """Make the filters known to templates, bound to the viewer's zone and the request's now."""
     app.jinja_env.filters.update(
@@ -122,6 +132,7 @@ def register(app: Flask, *, zone: Callable[[], ZoneInfo], now: Callable[[], date
         duration=duration,
         minutes=minutes_text,
         bp=percentage,
+        size=size_text,
     )
 
 

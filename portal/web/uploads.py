@@ -19,6 +19,7 @@ from portal.cases import actions
 from portal.cases.actions import NewUpload
 from portal.errors import Invalid
 from portal.files import DiskStore
+from portal.web.display import size_text
 from portal.web.forms import CheckboxesField, Form
 from portal.web.gate import current_actor, current_edges, current_now, current_session
 
@@ -100,15 +101,6 @@ def safe_name(file_name: str) -> str:
     name = "".join(character if character.isprintable() else "_" for character in file_name)
     name = re.sub(r'[\\/:*?"<>|]', "_", name).lstrip(". ").rstrip(". ")
     return name[-120:] or "file"
-
-
-def size_text(size_bytes: int) -> str:
-    """A size as a person reads it."""
-    if size_bytes < 1024:
-        return f"{size_bytes} bytes"
-    if size_bytes < 1024 * 1024:
-        return f"{size_bytes / 1024:.0f} kB"
-    return f"{size_bytes / (1024 * 1024):.1f} MB"
 
 
 def purpose_of(field: Field) -> str:

@@ -178,7 +178,7 @@ def start() -> ResponseReturnValue:
         task_class=request.form.get("task_class", case.task_class if case else "support"),
         now=current_now(),
     )
-    return redirect(f"/cases/{case.name}" if case else url_for("work.timer"), code=303)
+    return redirect(url_for("cases.case", name=case.name) if case else url_for("work.timer"), code=303)
 
 
 @blueprint.post("/timer/note")
@@ -207,7 +207,7 @@ def stop() -> ResponseReturnValue:
             entry = actions.stop_timer(session, actor, form.work, now=now, ended_at=_end_of(form, running.timer))
             names = queries.case_names(session, [entry.case_id])
             flash(f"Logged on {names[entry.case_id]}.", "good")
-            return redirect(f"/cases/{names[entry.case_id]}", code=303)
+            return redirect(url_for("cases.case", name=names[entry.case_id]), code=303)
     return _timer_page(form, running.timer)
 
 

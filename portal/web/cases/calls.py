@@ -112,7 +112,7 @@ def _save(form: CallForm, found: Found) -> ResponseReturnValue:
     if running is not None and running.timer.case_id is None:
         metering.attach_timer(session, actor, case, now)
     flash(f"The call is saved as {case.name}. It is with you.", "good")
-    return redirect(f"/cases/{case.name}", code=303)
+    return redirect(url_for("cases.case", name=case.name), code=303)
 
 
 def _call_page(form: CallForm, found: Found | None) -> ResponseReturnValue:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from flask import flash, redirect, render_template, request
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
@@ -140,7 +140,7 @@ def _go_on(way: Way, usual: Coverage, form: OpeningForm) -> ResponseReturnValue:
     if form.step.data == "send" and form.shown.data == shown:
         case = way.open_case(session, actor, _with_amount(new, form, coverage), now=now)
         flash(f"{case.name} is sent.", "good")
-        return redirect(f"/cases/{case.name}", code=303)
+        return redirect(url_for("cases.case", name=case.name), code=303)
     changed = form.step.data == "send" and bool(form.shown.data)
     return _price_page(way, form, coverage, shown=shown, changed=changed)
 

@@ -13,14 +13,16 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal.access import Role
+from portal.access import Audience, Role
+from portal.cases import actions as cases
 from portal.cases.actions import NewUpload, keep_upload
 from portal.identity import people
 from portal.identity.models import WebSession
 from portal.metering import actions as metering
 from portal.metering.actions import Work
+from tests.support import cases as stories
 from tests.support.builders import opened_case
-from tests.support.cast import NOW, Cast
+from tests.support.cast import NOW, Cast, hours_later
 from tests.support.sign_in import membership_of
 
 Sample = Callable[[Session, Cast], Any]
@@ -64,7 +66,44 @@ def _upload(session: Session, cast: Cast) -> uuid.UUID:
     return keep_upload(session, cast.tom, stored, now=NOW).id
 
 
+def _case(session: Session, cast: Cast) -> str:
+    return opened_case(session, cast).name
+
+
+def _challenge(session: Session, cast: Cast) -> int:
+    case = stories.resolved(session, cast)
+    proposal = {"integrator_bp": 10_000, "manufacturer_bp": 0}
+    raised = cases.challenge(
+        session, cast.mia, case, subject="split", reason="Ours", proposal=proposal, seq=case.seq, now=hours_later(3)
+    )
+    return raised.id
+
+
+def _attachment(session: Session, cast: Cast) -> uuid.UUID:
+    case = stories.escalated(session, cast)
+    stored = NewUpload(str(uuid.uuid4()), "0" * 64, 3, "log.txt", "text/plain")
+    upload = cases.keep_upload(session, cast.ana, stored, now=NOW)
+    cases.attach_files(session, cast.ana, case, [upload.id], audience=Audience.CUSTOMER, now=NOW)
+    return upload.id
+
+
+def _known_issue(session: Session, cast: Cast) -> int:
+    return cases.open_known_issue(
+        session,
+        cast.ana,
+        product_line_id=cast.product_line.id,
+        title="Nordlicht readers freeze",
+        advice="Update them.",
+        cause="firmware_defect",
+        now=NOW,
+    ).id
+
+
 SAMPLES: dict[str, Sample] = {
+    "name": _case,
+    "challenge_id": _challenge,
+    "attachment_id": _attachment,
+    "issue_id": _known_issue,
     "membership_id": _membership,
     "invitation_id": _invitation,
     "session_id": _session,

@@ -1,0 +1,182 @@
+"""The page of one case: whom it is with and until when, its story, clocks, custody, cover, authorization and work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import render_template, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+
+from portal.access import Actor, Side, may_see_prices
+from portal.cases import queries, rules
+from portal.cases.models import SupportCase
+from portal.cases.queries import Dossier, records
+from portal.cases.queries.timeline import TIMELINE_PAGE
+from portal.directory.queries import organisation_names
+from portal.entitlement import queries as entitlement
+from portal.entitlement.rules import CoverageDecision
+from portal.metering import queries as metering
+from portal.metering.rules import MODES, TASK_CLASSES, may_log_time
+from portal.money import Money, round_half_up
+from portal.web.cases.blueprint import blueprint, case_named
+from portal.web.cases.challenges import may_dispute
+from portal.web.cases.notes import note_form
+from portal.web.cases.resolution import may_see_weights
+from portal.web.cases.steps import steps_of
+from portal.web.cases.words import (
+    CHANNEL_WORDS,
+    CLOCK_WORDS,
+    COMPANY_WORDS,
+    DECISION_WORDS,
+    RESOLVER_WORDS,
+    SEVERITIES,
+    STATE_TONES,
+    SUBJECT_WORDS,
+    state_words,
+    story_line,
+    with_whom,
+)
+from portal.web.gate import anyone, current_actor, current_now, current_session, open_to
+
+FILTERS = {"": "Everything", "notes": "Notes", "custody": "Custody", "files": "Files", "money": "Money"}
+SHOWN_RESOLUTION = {"resolution": "Resolution"}
+
+
+@dataclass(frozen=True)
+class Cover:
+    """Coverage and price as kept with the case, for somebody who may read the price."""
+
+    decision: CoverageDecision
+    decided_at: datetime
+    price: Money
+    least: Money
+    payer: str
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """One line of the custody history."""
+
+    company: str
+    name: str
+    channel: str
+    start: datetime
+    end: datetime | None
+    seconds: int
+
+
+@blueprint.get("/cases/<name>")
+@open_to(anyone)
+def case(name: str) -> ResponseReturnValue:
+    session, actor, now = current_session(), current_actor(), current_now()
+    found = case_named(name)
+    dossier = queries.dossier(session, actor, found, now=now)
+    only = request.args.get("only", "")
+    only = only if only in FILTERS or only in SHOWN_RESOLUTION else ""
+    before = _seq(request.args.get("before"))
+    entries = queries.timeline(session, actor, found, only=only or None, before_seq=before, ended=dossier.clocks)
+    likely, rare = steps_of(found, dossier, actor)
+    return render_template(
+        "cases/case.html",
+        case=found,
+        dossier=dossier,
+        with_whom=with_whom(found),
+        state_words=state_words(found),
+        state_tone=STATE_TONES[found.state],
+        severities=SEVERITIES,
+        task_classes=TASK_CLASSES,
+        names=_company_names(session, found),
+        likely=likely,
+        rare=rare,
+        story=[story_line(entry) for entry in entries],
+        earlier=_earlier(entries),
+        only=only,
+        filters=FILTERS | (SHOWN_RESOLUTION if actor.side is not Side.CUSTOMER else {}),
+        form=note_form(found),
+        **_side_column(session, actor, found, dossier),
+    )
+
+
+def _side_column(session: Session, actor: Actor, found: SupportCase, dossier: Dossier) -> Mapping[str, Any]:
+    own_case_ids = [each for link in dossier.links for each in (link.from_case_id, link.to_case_id)]
+    requests = entitlement.requests_of(session, found.id)
+    return {
+        "clock_words": CLOCK_WORDS,
+        "company_words": COMPANY_WORDS,
+        "custody": _stretches(found, dossier, current_now()),
+        "cover": _cover(session, actor, found),
+        "requests": requests,
+        "authorizations": entitlement.authorizations_of(session, found.id),
+        "left": entitlement.amount_left(session, found.id),
+        "money_of": Money,
+        "work": metering.entries_of_case(session, actor, found.id),
+        "modes": MODES,
+        "may_log_time": may_log_time(actor) and found.state != "closed",
+        "timer_mode": "remote" if actor.side is Side.MANUFACTURER else "on_site",
+        "issues": records.issues_of_case(session, found, dossier.known_issue_ids),
+        "linked": {key: value for key, value in records.case_names(session, own_case_ids).items() if key != found.id},
+        "resolver_words": RESOLVER_WORDS,
+        "subject_words": SUBJECT_WORDS,
+        "decision_words": DECISION_WORDS,
+        "shows_weights": may_see_weights(actor),
+        "may_dispute": may_dispute(actor),
+    }
+
+
+def _company_names(session: Session, found: SupportCase) -> Mapping[int, str]:
+    ids = [found.manufacturer_id, found.integrator_id, found.customer_id]
+    known = organisation_names(session, ids)
+    words = dict(zip(ids, ("Factory", "Integrator", "Customer"), strict=True))
+    return {each: known.get(each, words[each]) for each in ids}
+
+
+def _cover(session: Session, actor: Actor, found: SupportCase) -> Cover | None:
+    """The decision that the actor's side may read: what the integrator pays is not the customer's to see."""
+    row = entitlement.latest_coverage(session, found.id)
+    if row is None or not may_see_prices(actor):
+        return None
+    decision = entitlement.decision_of(row)
+    return Cover(
+        decision=decision,
+        decided_at=row.decided_at,
+        price=Money(round_half_up(decision.price_now.per_hour), decision.currency),
+        least=Money(decision.least_minor, decision.currency),
+        payer={"customer": "the customer", "integrator": "the integrator", "manufacturer": "the factory"}[
+            decision.payer
+        ],
+    )
+
+
+def _stretches(found: SupportCase, dossier: Dossier, now: datetime) -> list[Stretch]:
+    """Who held the case when, the latest first."""
+    ended_at = found.closed_at or now
+    pairs = zip(dossier.history.custody, dossier.history.acceptances, strict=True)
+    return [
+        Stretch(
+            company=COMPANY_WORDS[segment.company],
+            name=acceptance.accepted_name,
+            channel=CHANNEL_WORDS.get(acceptance.channel, ""),
+            start=segment.start,
+            end=segment.end,
+            seconds=_seconds(segment, ended_at),
+        )
+        for segment, acceptance in pairs
+    ][::-1]
+
+
+def _seconds(segment: rules.Segment, ended_at: datetime) -> int:
+    return max(0, int(((segment.end or ended_at) - segment.start).total_seconds()))
+
+
+def _earlier(entries: Sequence[queries.Entry]) -> int | None:
+    """Before which event the story goes on, when it was cut."""
+    seqs = [entry.seq for entry in entries if entry.seq is not None]
+    return min(seqs) if len(seqs) >= TIMELINE_PAGE else None
+
+
+def _seq(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 10 else None

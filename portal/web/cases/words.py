@@ -1,0 +1,196 @@
+"""How a case is said on a page: whom it is with, its state, a line of a list, a line of its story."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from portal.access import Actor, Audience, Side
+from portal.cases.models import Attachment, SupportCase
+from portal.cases.queries import CaseRow, Entry
+from portal.metering.rules import TASK_CLASSES
+from portal.money import Money
+from portal.web.display import money_text, percentage
+
+SEVERITIES = {1: "1 System down", 2: "2 Severely limited", 3: "3 Limited", 4: "4 Question or wish"}
+COMPANY_WORDS = {"manufacturer": "factory", "integrator": "integrator"}
+RESOLVER_WORDS = {
+    "manufacturer": "the factory",
+    "integrator": "the integrator",
+    "jointly": "both companies",
+    "none": "nobody",
+}
+CLOCK_WORDS = {
+    "response": "Response",
+    "update": "Next word",
+    "workaround": "Workaround",
+    "resolution": "Resolution",
+}
+CHANNEL_WORDS = {"link": "by mailed link", "phone": "by phone", "reply": "by a reply", "import": "by import"}
+OUTCOME_WORDS = {"met": "kept", "missed": "missed", "void": "replaced"}
+STATE_TONES = {"open": "accent", "offered": "warn", "waiting": "warn", "resolved": "good", "closed": "plain"}
+SUBJECT_WORDS = {"split": "the split", "cause": "the cause", "task_class": "the kind of help"}
+DECISION_WORDS = {
+    "agreed": "both companies agreed",
+    "neutral": "the neutral decided",
+    "fallback": "the signed fallback holds",
+    "withdrawn": "the challenge was withdrawn",
+}
+
+# Icon and tone of a line of the story, by kind of event; other kinds are quiet.
+_LOOKS = {
+    "opened": ("box-arrow-in-right", "accent"),
+    "call_logged": ("telephone", "accent"),
+    "offered": ("arrow-up-right", "warn"),
+    "handed_back": ("arrow-down-left", "warn"),
+    "offer_withdrawn": ("arrow-counterclockwise", "plain"),
+    "accepted": ("person-check", "good"),
+    "taken_up": ("person-check", "good"),
+    "taken_back": ("arrow-return-left", "accent"),
+    "declined": ("x-circle", "bad"),
+    "asked": ("question-circle", "warn"),
+    "answered": ("chat-left-text", "good"),
+    "noted": ("chat-left", "plain"),
+    "attached": ("paperclip", "plain"),
+    "severity_changed": ("exclamation-triangle", "warn"),
+    "paused": ("pause-circle", "plain"),
+    "resumed": ("play-circle", "plain"),
+    "resolved": ("check-circle", "good"),
+    "confirmed": ("check2-all", "good"),
+    "deemed_confirmed": ("hourglass-bottom", "warn"),
+    "challenged": ("shield-exclamation", "bad"),
+    "challenge_decided": ("shield-check", "accent"),
+    "reopened": ("arrow-clockwise", "bad"),
+    "closed": ("archive", "plain"),
+    "fixed_confirmed": ("hand-thumbs-up", "good"),
+    "known_issue_linked": ("bug", "plain"),
+    "authorization_asked": ("cash-coin", "warn"),
+    "authorized": ("cash-coin", "good"),
+    "ratified": ("cash-coin", "good"),
+    "authorization_refused": ("cash-coin", "bad"),
+    "ratification_refused": ("cash-coin", "bad"),
+    "emergency_begun": ("lightning", "bad"),
+    "clock_met": ("alarm", "good"),
+    "clock_missed": ("alarm", "bad"),
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a list of cases."""
+
+    row: CaseRow
+    with_whom: str
+    state: str
+    tone: str
+    may_accept: bool
+
+
+@dataclass(frozen=True)
+class StoryLine:
+    """One line of a case's story; ``details`` are sentences, ``body`` what somebody wrote."""
+
+    entry: Entry
+    who: str
+    what: str
+    icon: str
+    tone: str
+    audience: str
+    details: tuple[str, ...]
+    body: str
+    attachments: tuple[Attachment, ...]
+
+
+def with_whom(case: SupportCase | CaseRow) -> str:
+    """Who holds the case: ``With: factory (Ana)``."""
+    name = f" ({case.assignee_name})" if case.assignee_name else ""
+    return f"With: {COMPANY_WORDS[case.holder_side]}{name}"
+
+
+def state_words(case: SupportCase | CaseRow) -> str:
+    """What the case waits for, in a word or two."""
+    if case.state == "offered":
+        return f"Offered to the {_offered_to(case)}"
+    if case.state == "waiting":
+        return "Waits for an answer"
+    if case.is_fyi and case.state == "open":
+        return "For information"
+    return case.state.capitalize()
+
+
+def queue_line(row: CaseRow, actor: Actor) -> Line:
+    """A row of a list as the actor sees it: whether one click accepts it."""
+    own_free = row.assignee_id is None and COMPANY_OF.get(actor.side) == row.holder_side and row.state == "open"
+    offered = row.offered_to_id == actor.organisation_id and row.state in ("offered", "waiting")
+    return Line(row, with_whom(row), state_words(row), STATE_TONES[row.state], offered or (own_free and not row.is_fyi))
+
+
+COMPANY_OF = {Side.MANUFACTURER: "manufacturer", Side.INTEGRATOR: "integrator"}
+
+
+def story_line(entry: Entry) -> StoryLine:
+    """A line of the story in words."""
+    icon, tone = _LOOKS.get(entry.kind, ("dot", "plain"))
+    if entry.clock is not None and entry.closing is not None:
+        what = f"{CLOCK_WORDS[entry.clock.kind]} clock {OUTCOME_WORDS[entry.closing.outcome]}"
+        return StoryLine(entry, what, "", icon, tone, "", (), "", ())
+    return StoryLine(
+        entry=entry,
+        who=entry.person_name,
+        what=entry.sentence,
+        icon=icon,
+        tone=tone,
+        audience=entry.audience if entry.note is not None or entry.attachments or entry.audience == "own" else "",
+        details=_details(entry.kind, entry.details),
+        body=entry.note.body if entry.note is not None else "",
+        attachments=entry.attachments,
+    )
+
+
+def audience_choices(side: Side, audiences: tuple[Audience, ...]) -> list[tuple[str, str]]:
+    """To whom one writes, the usual readers first."""
+    words = {
+        Audience.COMPANIES: "Both companies",
+        Audience.CUSTOMER: "Everybody on the case" if side is Side.CUSTOMER else "Both companies and the customer",
+        Audience.OWN: "Own organisation only" if side is Side.CUSTOMER else "Own company only",
+    }
+    return [(audience.value, words[audience]) for audience in audiences]
+
+
+def _offered_to(case: SupportCase | CaseRow) -> str:
+    return "factory" if case.offered_to_id == case.manufacturer_id else "integrator"
+
+
+def _details(kind: str, details: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the event's facts add, each as a sentence; unknown facts add nothing."""
+    said: list[str] = []
+    if kind == "severity_changed":
+        said.append(f"From {SEVERITIES[details['before']]} to {SEVERITIES[details['after']]}.")
+    if kind == "task_class_changed":
+        said.append(f"From {TASK_CLASSES[details['before']]} to {TASK_CLASSES[details['after']]}.")
+    if details.get("channel") in CHANNEL_WORDS:
+        said.append(f"{CHANNEL_WORDS[details['channel']].capitalize()}.")
+    if details.get("team"):
+        said.append("It is with the team again.")
+    if details.get("reference"):
+        said.append(str(details["reference"]))
+    if kind == "resolved":
+        said.append(f"Cause: {details.get('cause_label', '')}.")
+        said.append(str(details.get("summary", "")))
+    if kind == "known_issue_linked":
+        said.append(f"{details['number']}: {details['title']}")
+    if "subject" in details:
+        said.append(f"About {SUBJECT_WORDS[details['subject']]}.")
+    if kind == "challenge_decided":
+        said.append(f"{DECISION_WORDS[details['basis']].capitalize()}.")
+    if "nte_minor" in details:
+        said.append(f"Up to {money_text(Money(details['nte_minor'], details['currency']))}.")
+    if details.get("reason"):
+        said.append(str(details["reason"]))
+    return tuple(said)
+
+
+def weights_words(integrator_bp: int, manufacturer_bp: int) -> str:
+    """Weights as a person says them."""
+    return f"Integrator {percentage(integrator_bp)}, factory {percentage(manufacturer_bp)}"
