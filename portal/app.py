@@ -39,6 +39,7 @@ from portal.web import (
     nav,
     payouts,
     people,
+    reporting,
     signed_in,
     today,
     webhooks,
@@ -57,6 +58,7 @@ BLUEPRINTS = (
     cases.blueprint,
     webhooks.blueprint,
     payouts.blueprint,
+    reporting.blueprint,
 )
 
 # A field says how much it takes; these limits only keep a request from filling the memory.
