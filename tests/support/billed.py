@@ -81,6 +81,8 @@ def said_yes(
 
 def settled(session: Session, cast: Cast, case: SupportCase, *, confirmed: bool = True, **resolving: str) -> None:
     """Ana resolves the case; the integrator's manager confirms."""
+    # Jobs in sessions of their own may have moved the case on.
+    session.refresh(case)
     said = RESOLVING
     if resolving:
         said = cases.Resolving(
