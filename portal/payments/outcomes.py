@@ -89,9 +89,6 @@ def _done(session: Session, intent: Intent) -> dict[str, Any]:
         if origin.provider_object_id is None:
             raise Conflict("The invoice is not at Stripe yet.")
         return {"invoice": origin.provider_object_id}
-    if intent.kind == "transfer_reversal":
-        origin = session.get_one(Intent, UUID(intent.request["metadata"]["transfer_intent"]))
-        return {"transfer": origin.provider_object_id}
     return dict(intent.progress)
 
 

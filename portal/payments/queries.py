@@ -131,11 +131,19 @@ def cash_needed(session: Session, actor: Actor) -> dict[str, int]:
     return {row[0]: row[1] for row in rows}
 
 
+# A job that waits or runs will do it; another one would only be one more that fails while Stripe is down.
+_NO_JOB = (
+    "NOT EXISTS (SELECT FROM procrastinate_jobs job WHERE job.task_name = '{name}'"
+    " AND job.status IN ('todo', 'doing') AND job.args ->> '{key}' = {value}::text)"
+)
+
+
 def unfinished_intents(session: Session, before: datetime) -> Sequence[UUID]:
     """Intents that should have ended by now, transfers that wait for money or an account apart."""
     return session.scalars(
         select(Intent.id)
         .where(Intent.state.in_(UNFINISHED), Intent.created_at < before, ~Intent.progress.has_key("waiting"))
+        .where(text(_NO_JOB.format(name="perform_intent", key="intent_id", value="intent.id")))
         .order_by(Intent.created_at, Intent.id)
         .limit(500)
     ).all()
@@ -147,6 +155,7 @@ def unhandled_events(session: Session, before: datetime) -> Sequence[str]:
         select(ProviderEvent.id)
         .outerjoin(ProviderEventOutcome, ProviderEventOutcome.event_id == ProviderEvent.id)
         .where(ProviderEventOutcome.event_id.is_(None), ProviderEvent.received_at < before)
+        .where(text(_NO_JOB.format(name="handle_provider_event", key="event_id", value="provider_event.id")))
         .order_by(ProviderEvent.received_at, ProviderEvent.id)
         .limit(500)
     ).all()
@@ -158,7 +167,9 @@ def unbooked_receipts(session: Session) -> Sequence[int]:
         text(
             "SELECT receipt.id FROM cash_receipt receipt WHERE NOT EXISTS (SELECT FROM journal_transaction journal"
             " WHERE journal.kind = 'cash_received' AND journal.document_type = 'cash_receipt'"
-            " AND journal.document_id = receipt.id::text) ORDER BY receipt.id LIMIT 500"
+            " AND journal.document_id = receipt.id::text) AND "
+            + _NO_JOB.format(name="book_cash", key="receipt_id", value="receipt.id")
+            + " ORDER BY receipt.id LIMIT 500"
         )
     ).all()
 

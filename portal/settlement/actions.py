@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -36,6 +37,7 @@ def contest_line(session: Session, actor: Actor, line_id: int, *, reason: str, n
     line = queries.line_seen(session, actor, line_id)
     statement = session.get_one(Statement, line.statement_id)
     _check_party(actor, statement)
+    _hold(session, statement.id)
     if not 1 <= len(reason.strip()) <= LONGEST_REASON:
         raise Invalid("Say what is wrong with the line.", {"reason": f"1 to {LONGEST_REASON} characters."})
     is_approved = queries.approval_of(session, statement.id) is not None
@@ -70,6 +72,7 @@ def decide_contest(
     """
     contest = queries.contest_seen(session, actor, contest_id)
     _check_decider(actor, contest, outcome)
+    _hold(session, contest.statement_id)
     if not 1 <= len(explanation.strip()) <= LONGEST_REASON:
         raise Invalid("Say why.", {"explanation": f"1 to {LONGEST_REASON} characters."})
     made = session.scalar(
@@ -169,6 +172,7 @@ def approve_statement(
     preparation = queries.preparation_seen(session, actor, preparation_id)
     statement = session.get_one(Statement, preparation.statement_id)
     _check_settles(actor, statement)
+    _hold(session, statement.id)
     if preparation.preparer_id == actor.person_id:
         raise NotAllowed("A statement is approved by somebody other than the person who prepared it.")
     _check_shown(session, statement, shown_sha256)
@@ -216,6 +220,12 @@ def request_hard_close(session: Session, actor: Actor, period_id: int) -> None:
     if open_names := queries.unsettled_statements(session, period.id):
         raise Conflict(f"Not settled yet: {', '.join(open_names)}.")
     enqueue(session, "hard_close_period", period_id=period.id, person_id=actor.person_id)
+
+
+def _hold(session: Session, statement_id: int) -> None:
+    """One verb at a time on a statement: an approval sees every contest, and no contest slips in behind it."""
+    lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
+    session.execute(lock, {"key": f"statement:{statement_id}"})
 
 
 def _check_party(actor: Actor, statement: Statement) -> None:

@@ -16,6 +16,7 @@ from portal.billing.models import Invoice
 from portal.contracts.queries import agreement_in_force
 from portal.contracts.rules import amount_minor
 from portal.directory.models import Organisation
+from portal.directory.queries import organisation_names
 from portal.errors import NotAllowed, NotFound
 from portal.ledger.models import Period
 from portal.payments.queries import payable_state
@@ -103,6 +104,39 @@ def lines(
     statement = statement_seen(session, actor, statement_id)
     wanted = select(StatementLine).where(StatementLine.statement_id == statement.id, StatementLine.position > after)
     return session.scalars(wanted.order_by(StatementLine.position).limit(most)).all()
+
+
+@dataclass(frozen=True)
+class StatementStage:
+    """A statement and how far it has come: in_review, to_prepare, to_approve, approved, done."""
+
+    statement: Statement
+    party_name: str
+    stage: str
+    contested: int
+    undecided: int
+
+
+def stages(session: Session, actor: Actor, period_id: int, *, now: datetime) -> list[StatementStage]:
+    """The close cockpit: every statement of a period with its stage, by number. *Raises*: NotAllowed, NotFound."""
+    found = period_statements(session, actor, period_id)
+    names = organisation_names(session, [statement.party_id for statement in found])
+    return [_stage_of(session, statement, names[statement.party_id], now) for statement in found]
+
+
+def _stage_of(session: Session, statement: Statement, party_name: str, now: datetime) -> StatementStage:
+    raised = contests(session, statement.id)
+    undecided = sum(1 for _, end in raised if end is None)
+    return StatementStage(statement, party_name, stage_of(session, statement, now), len(raised), undecided)
+
+
+def stage_of(session: Session, statement: Statement, now: datetime) -> str:
+    """How far a statement has come."""
+    if approval_of(session, statement.id) is not None:
+        return "done" if dispositions_of(session, statement.id) or not statement.net_minor else "approved"
+    if not is_reviewed(session, statement, now):
+        return "in_review"
+    return "to_approve" if preparation_of(session, statement.id) is not None else "to_prepare"
 
 
 def contests(session: Session, statement_id: int) -> Sequence[tuple[Contest, ContestDecision | None]]:

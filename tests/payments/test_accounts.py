@@ -17,6 +17,7 @@ from portal.payments.gateway import connect
 from portal.payments.models import ConnectedAccount
 from portal.payments.provider import Busy, Refused, Unknown
 from tests.support.cast import NOW
+from tests.support.payments import connected
 from tests.support.queued import queued
 
 
@@ -146,3 +147,14 @@ def test_an_event_can_be_read_back_by_its_id(work_session, gateway, standin, rec
     snapshot = receiver.at("/snapshot")[0]
     read = gateways.read_event(snapshot.body, snapshot.signature, ("whsec_tests",), style="snapshot")
     assert gateway.retrieve_event(read.id).type == read.type
+
+
+def test_a_reversal_is_made_once_under_its_key_and_found_again(work_session, cast, gateway, standin):
+    standin.control.fund(1_000, "eur")
+    account = connected(work_session, gateway, standin, cast.integrator)
+    sent = gateway.create_transfer({"amount": 700, "currency": "eur", "destination": account}, "key-1")
+    request = {"amount": 200, "metadata": {"intent_id": "back"}}
+    made = {gateway.reverse_transfer(sent.id, request, "key-2") for _ in range(2)}
+    assert made == {gateway.find_reversal(sent.id, "back")}
+    assert gateway.find_reversal(sent.id, "other") is None
+    assert gateway.retrieve_transfer(sent.id).reversed_minor == 200

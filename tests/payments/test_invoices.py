@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, text
 
-from portal.db import transaction
+from portal.db import Scope, transaction
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound, RuleBroken
 from portal.ledger.rules import Document, Purpose
 from portal.payments import calls, cash, handling, queries
@@ -215,6 +215,26 @@ def test_a_payment_elsewhere_takes_two_people_and_is_told_to_stripe(
     assert calls.perform(work_engine, gateway, planned.id, NOW + timedelta(hours=25)) == "succeeded"
     assert gateway.retrieve_invoice(issued).status == "paid"
     assert handling.refresh_invoice(work_engine, gateway, issued, NOW).endswith("0 payments taken")
+
+
+def test_finance_records_and_confirms_under_the_grants_of_the_web(web_session, work_session, cast, invoice):
+    work_session.commit()
+    first = web_session(Scope(cast.factory.id, cast.fay.person_id))
+    noted = record(first, cast, invoice)
+    first.commit()
+    second = web_session(Scope(cast.factory.id, cast.fin.person_id))
+    receipt = cash.confirm_payment(second, cast.fin, noted.id, livemode=False, now=NOW)
+    second.commit()
+    assert queued(work_session, "book_cash") == [("book_cash", {"receipt_id": receipt.id})]
+
+
+def test_the_web_takes_a_delivery_in_without_any_scope(web_session, work_session, standin, receiver, issued):
+    standin.control.drain()
+    first = receiver.at("/snapshot")[0]
+    session = web_session(None)
+    assert receive(session, first.body, first.signature, ("whsec_tests",), style="snapshot")
+    session.commit()
+    assert len(queued(work_session, "handle_provider_event")) == 1
 
 
 def test_part_of_an_invoice_paid_elsewhere_leaves_it_open_at_stripe(work_session, cast, invoice):

@@ -354,3 +354,23 @@ def test_the_verbs_of_finance_work_under_the_grants_of_the_web(web_session, work
     second.commit()
     made = disposing.dispose(work_session, approval.id, livemode=False, now=CLOSED_AT)
     assert {one.kind: one.amount_minor for one in made} == {"carried": 2_500, "held": 10_000}
+
+
+def test_the_cockpit_says_how_far_each_statement_has_come(work_session, cast, account, period_id, statement):
+    def stage(now):
+        found = queries.stages(work_session, cast.fay, period_id, now=now)
+        (mine,) = [one for one in found if one.statement.id == statement.id]
+        return mine.party_name, mine.stage, mine.contested, mine.undecided
+
+    raised = contest(work_session, cast, statement)
+    assert stage(CLOSED_AT) == ("Kessler Sicherheit", "in_review", 1, 1)
+    actions.decide_contest(work_session, cast.fin, raised.id, outcome="stands", explanation="x", now=CLOSED_AT)
+    assert stage(REVIEWED_AT)[1:] == ("to_prepare", 1, 0)
+    prepare(work_session, cast.fay, statement)
+    assert stage(REVIEWED_AT)[1] == "to_approve"
+    approval = approve(work_session, cast, statement)
+    assert stage(REVIEWED_AT)[1] == "approved"
+    disposing.dispose(work_session, approval.id, livemode=False, now=REVIEWED_AT)
+    assert stage(REVIEWED_AT)[1] == "done"
+    with pytest.raises((NotFound, NotAllowed)):
+        queries.stages(work_session, cast.ivo, period_id, now=REVIEWED_AT)
