@@ -16,16 +16,12 @@ from sqlalchemy.orm import Session
 
 from portal.billing.models import BillingCut
 from portal.billing.outcome import Outcome, outcome_of
+from portal.billing.parties import parties_of
 from portal.cases.models import CustodyAcceptance, SupportCase
+from portal.contracts.agreement import Agreement
 from portal.contracts.models import PlanChoice
 from portal.contracts.policy import Policy
-from portal.contracts.queries import (
-    AgreementInForce,
-    PolicyInForce,
-    agreement_in_force,
-    plan_choices,
-    policy_in_force,
-)
+from portal.contracts.queries import plan_choices
 from portal.contracts.rules import plan_named, warranty_end
 from portal.directory.models import ProductLine, System
 from portal.entitlement.models import (
@@ -36,6 +32,7 @@ from portal.entitlement.models import (
     ReservationRelease,
     UsageGrant,
 )
+from portal.entitlement.queries import Terms, terms_in_force
 from portal.entitlement.rules import decision_from_json, expires_at, facts_from_json
 from portal.metering.models import TimeEntry
 from portal.metering.queries import approved_entries
@@ -59,17 +56,9 @@ from portal.rating.tariff import Tariff
 
 CLOSING, PERIOD_END = "closing", "period_end"
 
-# A tariff is a function of its documents' content, so it may be kept by their hashes for the life of the process.
+# A document's value is one object per content, so tariffs are kept by it; holding the value keeps its identity its own.
 _TARIFFS_AT_MOST = 256
-_tariffs: dict[tuple[str, str, str], Tariff] = {}
-
-
-@dataclass(frozen=True)
-class Documents:
-    """The signed documents that a case is billed by."""
-
-    policy: PolicyInForce
-    agreement: AgreementInForce | None
+_tariffs: dict[tuple[int, int, str], tuple[Policy, Agreement | None, Tariff]] = {}
 
 
 @dataclass(frozen=True)
@@ -77,7 +66,7 @@ class BillingFacts:
     """Everything a cut of a case is billed from."""
 
     case: SupportCase
-    documents: Documents
+    documents: Terms
     tariff: Tariff
     facts: CaseFacts
     work: tuple[WorkInterval, ...]
@@ -86,6 +75,8 @@ class BillingFacts:
     authorizations: tuple[Authorization, ...]
     outcome: Outcome
     seller_id: int
+    parties: dict[str, int]
+    entries: tuple[TimeEntry, ...]
 
     @property
     def has_integrator(self) -> bool:
@@ -93,11 +84,10 @@ class BillingFacts:
         return self.case.integrator_id != self.case.manufacturer_id
 
 
-def documents_of(session: Session, case: SupportCase) -> Documents:
+def documents_of(session: Session, case: SupportCase) -> Terms:
     """The documents in force between the case's companies when it was opened."""
-    return Documents(
-        policy_in_force(session, case.manufacturer_id, case.opened_at),
-        agreement_in_force(session, case.manufacturer_id, case.integrator_id, case.opened_at),
+    return terms_in_force(
+        session, manufacturer_id=case.manufacturer_id, integrator_id=case.integrator_id, at=case.opened_at
     )
 
 
@@ -114,21 +104,10 @@ class View:
     outcome: Outcome | None = None
 
 
-def gather(
-    session: Session,
-    case: SupportCase,
-    cut: BillingCut | None = None,
-    grants: tuple[GrantState, ...] | None = None,
-    *,
-    view: View | None = None,
-) -> BillingFacts:
-    """The facts of a case up to a cut; of all its approved work without one.
-
-    ``grants`` are what the case was promised before any of its cuts is billed: drawing for one frees what others use.
-    """
+def gather(session: Session, case: SupportCase, *, view: View | None = None) -> BillingFacts:
+    """The facts of a case with all its approved work."""
     documents = documents_of(session, case)
-    policy = documents.policy.policy
-    agreement = documents.agreement.agreement if documents.agreement else None
+    policy, agreement = documents.policy, documents.agreement
     outcome = view.outcome if view else None
     if outcome is None:
         outcome = outcome_of(session, case, (agreement or policy.house_terms).fallback)
@@ -136,30 +115,40 @@ def gather(
     yeses = _authorizations(session, case.id)
     cover = view.cover if view else cover_of(documents, choices, case)
     facts, tariff = _case_facts(session, case, documents, cover=cover, cause=outcome.cause, yeses=yeses)
-    entries = view.entries if view else approved_entries(session, case.id)
-    classed = [(each, outcome.task_class or each.task_class) for each in entries if within(cut, each.ended_at)]
-    work, nte_minor = _authorised(case, policy, (facts, tariff), classed, yeses)
-    drawn = _drawn(session, case.id)
-    if grants is None:
-        grants = view.grants if view else promised_grants(session, case.id, drawn)
-    return BillingFacts(
+    drawn = drawn_of(session, case.id)
+    all_of_it = BillingFacts(
         case=case,
         documents=documents,
         tariff=tariff,
-        facts=replace(facts, nte_minor=nte_minor),
-        work=tuple(work),
-        grants=grants,
+        facts=facts,
+        work=(),
+        grants=view.grants if view else promised_grants(session, case.id, drawn),
         drawn_seconds=drawn,
         authorizations=yeses,
         outcome=outcome,
         seller_id=_seller(choices, case),
+        parties=parties_of(session, case, agreement),
+        entries=tuple(view.entries if view else approved_entries(session, case.id)),
     )
+    return up_to(all_of_it, None)
+
+
+def up_to(facts: BillingFacts, cut: BillingCut | None) -> BillingFacts:
+    """The facts with the work that belongs to a cut: a closing takes all, a period's end what ended before it."""
+    entries = [
+        (each, facts.outcome.task_class or each.task_class)
+        for each in facts.entries
+        if cut is None or cut.kind == CLOSING or each.ended_at <= cut.cut_at
+    ]
+    setting = (facts.facts, facts.tariff)
+    work, nte_minor = _authorised(facts.case, facts.documents.policy, setting, entries, facts.authorizations)
+    return replace(facts, facts=replace(facts.facts, nte_minor=nte_minor), work=tuple(work))
 
 
 def _case_facts(
     session: Session,
     case: SupportCase,
-    documents: Documents,
+    documents: Terms,
     *,
     cover: tuple[Cover, ...],
     cause: str | None,
@@ -177,7 +166,7 @@ def _case_facts(
         certified=_certified(session, case.id),
         has_integrator=case.integrator_id != case.manufacturer_id,
         cause=cause,
-        day_one_at=_midnight(documents.policy.policy.zone, system.day_one_on),
+        day_one_at=_midnight(documents.policy.zone, system.day_one_on),
         warranty_from=warranty_from,
         warranty_until=warranty_until,
         custody=_custody(session, case),
@@ -186,33 +175,25 @@ def _case_facts(
     return facts, tariff_of(documents, product_line)
 
 
-def within(cut: BillingCut | None, ended_at: datetime) -> bool:
-    """Whether work that ended then belongs to the cut: a closing takes all, a period's end what lies before it."""
-    return cut is None or cut.kind == CLOSING or ended_at <= cut.cut_at
-
-
-def tariff_of(documents: Documents, product_line: str) -> Tariff:
+def tariff_of(documents: Terms, product_line: str) -> Tariff:
     """The compiled prices of the documents for a product line."""
-    agreement = documents.agreement
-    key = (documents.policy.version.sha256, agreement.version.sha256 if agreement else "", product_line)
+    policy, agreement = documents.policy, documents.agreement
+    key = (id(policy), id(agreement), product_line)
     if key not in _tariffs:
         if len(_tariffs) >= _TARIFFS_AT_MOST:
             _tariffs.clear()
-        _tariffs[key] = compile_tariff(
-            documents.policy.policy,
-            product_line=product_line,
-            agreement=agreement.agreement if agreement else None,
-        )
-    return _tariffs[key]
+        compiled = compile_tariff(policy, product_line=product_line, agreement=agreement)
+        _tariffs[key] = (policy, agreement, compiled)
+    return _tariffs[key][-1]
 
 
 def _midnight(zone: str, day: date | None) -> datetime | None:
     return None if day is None else datetime.combine(day, time(), ZoneInfo(zone))
 
 
-def _warranty(documents: Documents, product_line: str, system: System) -> tuple[datetime | None, datetime | None]:
+def _warranty(documents: Terms, product_line: str, system: System) -> tuple[datetime | None, datetime | None]:
     """From when until when the system is under warranty; without any record, until before all work."""
-    policy = documents.policy.policy
+    policy = documents.policy
     starts_on, ends_on = system.warranty_starts_on, system.warranty_ends_on
     over_on = ends_on + timedelta(days=1) if ends_on else None
     if over_on is None and starts_on is not None:
@@ -220,9 +201,9 @@ def _warranty(documents: Documents, product_line: str, system: System) -> tuple[
     return _midnight(policy.zone, starts_on), _midnight(policy.zone, over_on)
 
 
-def cover_of(documents: Documents, choices: Sequence[PlanChoice], case: SupportCase) -> tuple[Cover, ...]:
+def cover_of(documents: Terms, choices: Sequence[PlanChoice], case: SupportCase) -> tuple[Cover, ...]:
     """The plans of the site in turn. A running case keeps its cover when the plan is given up."""
-    policy = documents.policy.policy
+    policy = documents.policy
     free = plan_named(policy, None).code
     known = {plan.code for plan in policy.plans}
     cover = [Cover(case.opened_at, free)]
@@ -335,7 +316,7 @@ def _covers_from(case: SupportCase, yes: Authorization) -> datetime:
     return min(yes.covers_from, case.opened_at) if yes.basis == "standing" else yes.covers_from
 
 
-def _drawn(session: Session, case_id: int) -> dict[int, int]:
+def drawn_of(session: Session, case_id: int) -> dict[int, int]:
     rows = session.execute(
         select(GrantDraw.grant_id, func.sum(GrantDraw.seconds))
         .where(GrantDraw.case_id == case_id)
@@ -354,7 +335,7 @@ def promised_grants(session: Session, case_id: int, drawn: dict[int, int] | None
         )
         .group_by(GrantReservation.grant_id)
     )
-    seconds = dict(_drawn(session, case_id) if drawn is None else drawn)
+    seconds = dict(drawn_of(session, case_id) if drawn is None else drawn)
     for grant_id, reserved in promised:
         seconds[grant_id] = seconds.get(grant_id, 0) + int(reserved)
     found = session.scalars(select(UsageGrant).where(UsageGrant.id.in_(seconds))).all()

@@ -7,31 +7,31 @@ from collections.abc import Mapping
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal.billing.facts import BillingFacts
+from portal.cases.models import SupportCase
+from portal.contracts.agreement import Agreement
 from portal.contracts.blocks import Company
 from portal.contracts.sharing import OPERATOR
 from portal.directory.models import Organisation
-from portal.directory.queries import operator
 from portal.errors import RuleBroken
 
 
-def parties_of(session: Session, facts: BillingFacts) -> dict[str, int]:
+def parties_of(session: Session, case: SupportCase, agreement: Agreement | None) -> dict[str, int]:
     """Every party's organisation by its name in the documents. *Raises*: RuleBroken for one that is not known here."""
-    case = facts.case
+    codes = {party.organisation: party.code for party in agreement.parties.further} if agreement else {}
+    rows = session.execute(
+        select(Organisation.id, Organisation.code, Organisation.is_operator).where(
+            Organisation.is_operator | Organisation.code.in_(codes)
+        )
+    ).all()
     parties: dict[str, int] = {
         Company.MANUFACTURER: case.manufacturer_id,
         Company.INTEGRATOR: case.integrator_id,
-        OPERATOR: operator(session).id,
+        **{codes[row.code]: row.id for row in rows if row.code in codes},
     }
-    agreement = facts.documents.agreement
-    further = agreement.agreement.parties.further if agreement else ()
-    if further:
-        codes = {party.organisation: party.code for party in further}
-        rows = session.execute(select(Organisation.code, Organisation.id).where(Organisation.code.in_(codes)))
-        parties.update({codes[row.code]: row.id for row in rows})
-    unknown = {party.code for party in further} - parties.keys()
+    parties.update((OPERATOR, row.id) for row in rows if row.is_operator)
+    unknown = {OPERATOR, *codes.values()} - parties.keys()
     if unknown:
-        raise RuleBroken(f"The agreement names {', '.join(sorted(unknown))}, whose organisation is not known here.")
+        raise RuleBroken(f"Nobody here is known as {', '.join(sorted(unknown))}.")
     return parties
 
 

@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 from portal.access import Actor, Audience, Side, may_see_prices, may_see_shares
 from portal.billing.facts import BillingFacts, View, cover_of, documents_of, gather, promised_grants
 from portal.billing.outcome import Outcome
-from portal.billing.parties import parties_of
 from portal.billing.queries import blockers
 from portal.billing.rules import Blocker, ItemPart, included_seconds, parts_by_payer, worth_minor
 from portal.billing.splitting import split
@@ -83,7 +82,7 @@ def case_money_preview(
         raise NotAllowed("Prices are for the companies of the case.")
     entries, unapproved = _entries(session, actor, case)
     documents = documents_of(session, case)
-    policy = documents.policy.policy
+    policy = documents.policy
     here = site_cover(
         session, site_id=case.site_id, manufacturer_id=case.manufacturer_id, policy=policy, at=case.opened_at
     )
@@ -100,7 +99,7 @@ def case_money_preview(
         included_seconds=sum(sum(included_seconds(part.rated).values()) for part in parts),
         unapproved_seconds=unapproved,
         blockers=blockers(session, case, now=now),
-        shares=_shares(session, facts, parts) if may_see_shares(actor) else None,
+        shares=_shares(facts, parts) if may_see_shares(actor) else None,
     )
 
 
@@ -157,9 +156,9 @@ def _payer(facts: BillingFacts, part: ItemPart) -> PayerPreview:
     )
 
 
-def _shares(session: Session, facts: BillingFacts, parts: list[ItemPart]) -> tuple[Share, ...]:
-    parties = parties_of(session, facts)
-    policy = facts.documents.policy.policy
+def _shares(facts: BillingFacts, parts: list[ItemPart]) -> tuple[Share, ...]:
+    parties = facts.parties
+    policy = facts.documents.policy
     return tuple(
         share
         for part in parts

@@ -42,8 +42,7 @@ def _shares(
         payer=Payer.INTEGRATOR if payer == INTEGRATOR else Payer.CUSTOMER,
         has_integrator=facts.has_integrator,
     )
-    agreement = documents.agreement.agreement if documents.agreement else None
-    return shares_of(documents.policy.policy, agreement, sharing)
+    return shares_of(documents.policy, documents.agreement, sharing)
 
 
 def _worked(lines: Sequence[Line]) -> tuple[tuple[Company, int], ...]:

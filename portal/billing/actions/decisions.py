@@ -18,7 +18,6 @@ from portal.billing.actions.money import post_decision
 from portal.billing.actions.rows import insert_shares, shares_for, standing_shares, weights_out
 from portal.billing.facts import BillingFacts, gather
 from portal.billing.models import BillItem, Share
-from portal.billing.parties import parties_of
 from portal.billing.queries import live_items
 from portal.billing.rules.postings import SET_OFF
 from portal.contracts.blocks import Revenue
@@ -44,7 +43,7 @@ def decide_shares(session: Session, case_id: int, *, now: datetime) -> int:
             rebill(session, item.cut_id, reason="who resolved the case changed", now=now)
             return 1 + decide_shares(session, case_id, now=now)
         else:
-            parts = shares_for(session, facts, item, billed_lines(session, item))
+            parts = shares_for(facts, item, billed_lines(session, item))
             _replace(session, facts, item, shares, parts, now=now)
         changed.append(item)
     move_cash(session, changed, now=now)
@@ -69,7 +68,7 @@ def _replace(
         item,
         "decided",
         [part for row in parts for part in row],
-        parties_of(session, facts),
+        facts.parties,
         now=now,
         weights=facts.outcome.weights,
         reverses=shares,
@@ -83,7 +82,6 @@ def _settled(facts: BillingFacts, share: Share) -> tuple[Part, ...]:
         return ()
     sentences = tuple(share.explanation["sentences"])
     undetermined = Part(UNDETERMINED, Revenue(share.revenue_kind), share.amount_minor, share.weight_bp, sentences)
-    agreement = documents.agreement.agreement if documents.agreement else None
     return settle_undetermined(
-        documents.policy.policy, agreement, undetermined, weights, has_integrator=facts.has_integrator
+        documents.policy, documents.agreement, undetermined, weights, has_integrator=facts.has_integrator
     )

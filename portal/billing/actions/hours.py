@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 
 from portal.billing.actions.cuts import lock_case
 from portal.billing.facts import BillingFacts, gather, grant_state
-from portal.cases.models import SupportCase
 from portal.contracts.rules import plan_named
 from portal.entitlement.actions import Reserving, release_for_case, reserve_for_case
 from portal.entitlement.models import UsageGrant
@@ -29,17 +28,18 @@ _WITHOUT_END = 100 * 366 * 86_400
 
 def reserve_hours(session: Session, case_id: int, *, now: datetime) -> int:
     """Promise the site's hours to the case's approved work that no bill has drawn for; the seconds not covered."""
-    return reserve_for(session, lock_case(session, case_id), now=now)
+    return reserve_for(session, gather(session, lock_case(session, case_id)), now=now)
 
 
-def reserve_for(session: Session, case: SupportCase, *, now: datetime) -> int:
+def reserve_for(session: Session, facts: BillingFacts, *, now: datetime) -> int:
     """The same for a case that this transaction holds already."""
-    facts = gather(session, case)
+    case = facts.case
     wanted = _undrawn(_wanted(session, facts), sum(facts.drawn_seconds.values()))
     if not wanted:
-        release_for_case(session, case, reason="no work needs them", now=now)
+        if facts.grants:
+            release_for_case(session, case, reason="no work needs them", now=now)
         return 0
-    plan = plan_named(facts.documents.policy.policy, setting_at(facts.facts, wanted[0].started_at).plan)
+    plan = plan_named(facts.documents.policy, setting_at(facts.facts, wanted[0].started_at).plan)
     limit = plan.standing_minutes_per_case
     how = Reserving(1, case_limit_seconds=None if limit is None else limit * 60)
     return reserve_for_case(session, case, wanted, how, now=now)

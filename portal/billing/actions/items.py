@@ -8,6 +8,7 @@ billed in their order, each the difference to the ones before; a correction reve
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import select
@@ -18,7 +19,7 @@ from portal.billing.actions.cuts import add_cut, cut, lock_case
 from portal.billing.actions.hours import reserve_for
 from portal.billing.actions.money import post_item, reverse_postings, settle_authorizations
 from portal.billing.actions.rows import insert_item, reverse_shares
-from portal.billing.facts import CLOSING, BillingFacts, gather
+from portal.billing.facts import CLOSING, BillingFacts, drawn_of, gather, promised_grants, up_to
 from portal.billing.models import BillingCut, BillItem, BillItemReversal
 from portal.billing.queries import blockers, live_item, live_items, live_items_before
 from portal.billing.rules import ItemPart, draw_changes, lines_of, parts_by_payer
@@ -27,7 +28,7 @@ from portal.entitlement.actions import draw_reserved
 from portal.errors import NotFound, RuleBroken
 from portal.rating.engine import rate
 from portal.rating.explanation import explain, replay
-from portal.rating.facts import CUSTOMER, GrantState
+from portal.rating.facts import CUSTOMER
 from portal.rating.lines import Line, RatedCase, difference
 from portal.rating.pricing import price
 from portal.rating.terms import Bill
@@ -44,18 +45,16 @@ def bill(session: Session, cut_id: int, *, now: datetime, livemode: bool = False
     case = lock_case(session, wanted.case_id)
     instants = [each for each in _instants(session, case.id) if each[0].seq <= wanted.seq]
     made: list[BillItem] = []
-    grants: tuple[GrantState, ...] | None = None
+    facts: BillingFacts | None = None
     for cuts in instants:
         if live_item(session, cuts[0].id) is not None:
             continue
         if blockers(session, case, cuts[0], now=now):
             break
-        if grants is None:
-            reserve_for(session, case, now=now)
-            grants = gather(session, case).grants
-        made.extend(_bill_instant(session, case, cuts, grants, now=now, livemode=livemode))
-    if made and grants:
-        reserve_for(session, case, now=now)
+        facts = _with_hours(session, gather(session, case), now=now) if facts is None else facts
+        made.extend(_bill_instant(session, facts, cuts, now=now, livemode=livemode))
+    if made and facts is not None:
+        _promise_again(session, facts, now=now)
     return [item for item in made if item.cut_id == cut_id] or _standing(session, cut_id)
 
 
@@ -90,10 +89,11 @@ def rebill_case(session: Session, case_id: int, *, reason: str, now: datetime, l
     """Bill what waits, and make again what would come out otherwise now; how many items were made."""
     made = bill_case(session, case_id, now=now, livemode=livemode)
     case = lock_case(session, case_id)
+    facts = gather(session, case)
     for cuts in _instants(session, case_id):
         if live_item(session, cuts[0].id) is not None and not blockers(session, case, cuts[0], now=now):
             stored = {side_of(case, item): item.explanation["lines"] for item in _items_of(session, cuts)}
-            parts = parts_by_payer(_rate(gather(session, case, cuts[0])))
+            parts = parts_by_payer(_rate(up_to(facts, cuts[0])))
             known = {part.payer: explain(part.rated)["lines"] for part in parts}
             if {side: lines for side, lines in stored.items() if lines} != {
                 side: lines for side, lines in known.items() if lines
@@ -131,11 +131,22 @@ def _instants(session: Session, case_id: int) -> list[list[BillingCut]]:
     return found
 
 
+def _with_hours(session: Session, facts: BillingFacts, *, now: datetime) -> BillingFacts:
+    """The facts with what the case is promised: drawing for one cut frees what the next will use, so it is kept."""
+    reserve_for(session, facts, now=now)
+    return replace(facts, grants=promised_grants(session, facts.case.id, facts.drawn_seconds))
+
+
+def _promise_again(session: Session, facts: BillingFacts, *, now: datetime) -> None:
+    """Promise what is left of the hours to work that no cut has billed yet."""
+    if facts.grants:
+        reserve_for(session, replace(facts, drawn_seconds=drawn_of(session, facts.case.id)), now=now)
+
+
 def _rebill_from(
     session: Session, case: SupportCase, seq: int, *, reason: str, now: datetime, livemode: bool
 ) -> list[BillItem]:
-    reserve_for(session, case, now=now)
-    grants = gather(session, case).grants
+    facts = _with_hours(session, gather(session, case), now=now)
     instants = [cuts for cuts in _instants(session, case.id) if cuts[0].seq >= seq]
     gone = [
         item for item in live_items(session, case.id) if item.cut_id in {each.id for row in instants for each in row}
@@ -146,10 +157,9 @@ def _rebill_from(
     made: list[BillItem] = []
     for cuts in instants:
         if any(each.id in replaced for each in cuts):
-            made.extend(_bill_instant(session, case, cuts, grants, now=now, livemode=livemode, replaced=replaced))
+            made.extend(_bill_instant(session, facts, cuts, now=now, livemode=livemode, replaced=replaced))
     move_cash(session, gone, now=now)
-    if grants:
-        reserve_for(session, case, now=now)
+    _promise_again(session, facts, now=now)
     return made
 
 
@@ -174,23 +184,21 @@ def _take_back(session: Session, case: SupportCase, item: BillItem, *, reason: s
 
 def _bill_instant(
     session: Session,
-    case: SupportCase,
+    all_of_it: BillingFacts,
     cuts: list[BillingCut],
-    grants: tuple[GrantState, ...],
     *,
     now: datetime,
     livemode: bool,
     replaced: dict[int, BillItem] | None = None,
 ) -> list[BillItem]:
     """The items of one instant of a case: the first cut's, and where the other side pays too, a second cut's."""
-    facts = gather(session, case, cuts[0], grants)
+    case, facts = all_of_it.case, up_to(all_of_it, cuts[0])
     before = _rated_before(session, case, cuts[0])
     parts = _with_those_billed_before(parts_by_payer(_rate(facts)), before)
     if replaced is None and any(_owed(part, before) < 0 for part in parts):
         reason = "what is known now costs less than was billed before"
         _rebill_from(session, case, 1, reason=reason, now=now, livemode=livemode)
         before = _rated_before(session, case, cuts[0])
-        facts = gather(session, case, cuts[0], grants)
         parts = _with_those_billed_before(parts_by_payer(_rate(facts)), before)
     while len(cuts) < len(parts):
         cuts = [*cuts, add_cut(session, case, cuts[0].kind, cuts[0].cut_at)]
@@ -200,13 +208,14 @@ def _bill_instant(
         if _owed(part, before) < 0:
             raise RuleBroken("A later bill of this case would be below zero.")
         earlier = before.get(part.payer)
-        item = insert_item(session, facts, each, part, earlier, now=now, replaces=(replaced or {}).get(each.id))
-        if part.payer == CUSTOMER:
-            changes = draw_changes(part.rated, facts.drawn_seconds)
+        old = (replaced or {}).get(each.id)
+        item, shares = insert_item(session, facts, each, part, earlier, now=now, replaces=old)
+        if part.payer == CUSTOMER and facts.grants:
+            changes = draw_changes(part.rated, drawn_of(session, case.id))
             draw_reserved(session, case, bill_item_id=item.id, seconds_by_grant=changes, now=now)
-        post_item(session, item, now=now, livemode=livemode)
+        post_item(session, item, shares, now=now, livemode=livemode)
         made.append(item)
-    settle_authorizations(session, case)
+    settle_authorizations(session, case, facts.authorizations)
     return made
 
 

@@ -8,7 +8,6 @@ from datetime import datetime
 from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from portal.billing.actions.rows import standing_shares
 from portal.billing.models import BillItem, Share
 from portal.billing.queries import stands
 from portal.billing.rules import ACCRUAL_PAIRS, FUNDING_PAIRS, ShareAmount, authorization_left
@@ -43,9 +42,9 @@ def debtor_of(item: BillItem) -> int:
     return item.collector_id if collects else item.payer_id
 
 
-def post_item(session: Session, item: BillItem, *, now: datetime, livemode: bool) -> None:
+def post_item(session: Session, item: BillItem, made: Iterable[Share], *, now: datetime, livemode: bool) -> None:
     """Post what an item accrues, what its collector keeps and what its included time earns."""
-    shares = amounts_of(standing_shares(session, item.id))
+    shares = amounts_of(made)
     debtor_id = debtor_of(item)
     for kind, legs in (
         (BILLED, accrual_legs(debtor_id, shares)),
@@ -121,7 +120,7 @@ def reverse_postings(session: Session, item: BillItem, *, now: datetime) -> None
         )
 
 
-def settle_authorizations(session: Session, case: SupportCase) -> None:
+def settle_authorizations(session: Session, case: SupportCase, yeses: Sequence[Authorization]) -> None:
     """Set what is left of each yes on the case to what the items that stand leave of it."""
     billed = dict(
         session.execute(
@@ -132,11 +131,6 @@ def settle_authorizations(session: Session, case: SupportCase) -> None:
         .tuples()
         .all()
     )
-    yeses = session.execute(
-        select(Authorization.id, Authorization.payer_id, Authorization.nte_minor)
-        .where(Authorization.case_id == case.id)
-        .order_by(Authorization.id)
-    ).all()
     for payer_id in sorted({yes.payer_id for yes in yeses}):
         mine = [yes for yes in yeses if yes.payer_id == payer_id]
         left = authorization_left([yes.nte_minor for yes in mine], int(billed.get(payer_id, 0)))

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from portal.billing.facts import BillingFacts
 from portal.billing.models import BillingCut, BillItem, BillLine, BillSegment, Share
-from portal.billing.parties import organisation_of, parties_of
+from portal.billing.parties import organisation_of
 from portal.billing.rules import ItemPart, included_seconds, lines_of, worth_minor
 from portal.billing.rules.postings import CASH, SET_OFF, USE
 from portal.billing.splitting import split
@@ -40,10 +40,10 @@ def insert_item(
     *,
     now: datetime,
     replaces: BillItem | None = None,
-) -> BillItem:
-    """The item of a cut with its lines, segments and shares: what the part costs beyond the earlier rating."""
+) -> tuple[BillItem, list[Share]]:
+    """The item of a cut with its lines and segments, and its shares: what the part costs beyond the earlier rating."""
     lines = difference(part.rated.lines, lines_of(earlier))
-    policy = facts.documents.policy.policy
+    policy = facts.documents.policy
     use = worth_minor(policy, included_seconds(part.rated)) - worth_minor(policy, included_seconds(earlier))
     item = _item(session, facts, cut, part, now=now)
     item.revision = replaces.revision + 1 if replaces is not None else 0
@@ -56,14 +56,14 @@ def insert_item(
     session.add(item)
     session.flush()
     _insert_lines(session, item, lines, earlier)
-    _insert_shares(session, facts, item, lines, now=now)
-    return item
+    parts = shares_for(facts, item, lines)
+    shares = insert_shares(session, item, "original", parts, facts.parties, now=now, weights=facts.outcome.weights)
+    return item, shares
 
 
 def _item(session: Session, facts: BillingFacts, cut: BillingCut, part: ItemPart, *, now: datetime) -> BillItem:
     case, bill = facts.case, part.bill
     pays_integrator = part.payer == INTEGRATOR
-    parties = parties_of(session, facts)
     collects = bill.collector == INTEGRATOR and facts.has_integrator and not pays_integrator
     documents = facts.documents
     return BillItem(
@@ -73,11 +73,11 @@ def _item(session: Session, facts: BillingFacts, cut: BillingCut, part: ItemPart
         owner_id=case.manufacturer_id,
         cut_id=cut.id,
         payer_id=case.integrator_id if pays_integrator else case.customer_id,
-        collector_id=case.integrator_id if collects else parties["operator"],
-        seller_of_record_id=organisation_of(parties, bill.seller),
+        collector_id=case.integrator_id if collects else facts.parties["operator"],
+        seller_of_record_id=organisation_of(facts.parties, bill.seller),
         currency=facts.tariff.currency,
-        policy_version_id=documents.policy.version.id,
-        agreement_version_id=documents.agreement.version.id if documents.agreement else None,
+        policy_version_id=documents.policy_version_id,
+        agreement_version_id=documents.agreement_version_id,
         resolution_id=facts.outcome.resolution_id,
         period_id=lock_open_period(session, case.manufacturer_id),
         occurred_at=cut.cut_at,
@@ -178,23 +178,16 @@ def _explained(
     return {**steps, "billed_before": billed}
 
 
-def _insert_shares(
-    session: Session, facts: BillingFacts, item: BillItem, lines: Sequence[Line], *, now: datetime
-) -> None:
-    parts = shares_for(session, facts, item, lines)
-    insert_shares(session, item, "original", parts, parties_of(session, facts), now=now, weights=facts.outcome.weights)
-
-
 def weights_out(weights: Weights | None) -> list[int] | None:
     """The resolvers' weights as kept with a share."""
     return None if weights is None else [weights.integrator_bp, weights.manufacturer_bp]
 
 
-def shares_for(session: Session, facts: BillingFacts, item: BillItem, lines: Sequence[Line]) -> tuple[Part, ...]:
+def shares_for(facts: BillingFacts, item: BillItem, lines: Sequence[Line]) -> tuple[Part, ...]:
     """Who gets what of an item with these lines, as far as its resolvers are known."""
     return split(
         facts,
-        parties_of(session, facts),
+        facts.parties,
         lines,
         payer=INTEGRATOR if item.payer_id == facts.case.integrator_id else CUSTOMER,
         amount_minor=item.amount_minor,
