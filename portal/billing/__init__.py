@@ -8,12 +8,12 @@ How it goes: ``facts`` gathers what a case is billed from, ``rating`` turns it i
 checks all of it against the ledger. Where the customer and the integrator both pay for work of one case, each has a cut
 and an item of its own, so that neither reads the other's prices.
 
-Why the difference to earlier cuts and not the work since: rounding and minimums hold for the case as a whole, so a case
-billed in three months costs what it would have cost at once. Why shares can be replaced without the item: who resolved
-a case may be settled long after its customer has paid. Why cash is computed from all receipts and what is missing is
-added: a repeated job, a late credit and a decided challenge then all come to the same.
+Why the difference to earlier cuts and not the work since: rounding and minimums hold for the case as a whole, so that
+a case billed in three months costs what it would have cost at once. Why shares can be replaced without the item: who
+resolved a case may be settled long after its customer has paid. Why cash is computed from all receipts and what is
+missing is added: a repeated job, a late credit and a decided challenge then all come to the same.
 
-Neighbours: cases and metering enqueue ``bill_cut``, ``rebill``, ``settle_shares`` and ``time_changed`` by name; payments
-books cash and enqueues ``apply_cash``; settlement calls ``cut_period_end`` and ``gather_invoices`` and reads payable
+Neighbours: cases and metering enqueue ``bill_cut``, ``rebill``, ``settle_shares``, ``time_changed``; payments books
+cash and enqueues ``apply_cash``; settlement calls ``cut_period_end`` and ``gather_invoices`` and reads payable
 postings, whose document is the share.
 """

@@ -87,6 +87,7 @@ def test_included_time_is_worth_what_the_plan_says() -> None:
     case = rated(work(1, 40), plan="assured", grants=(GrantState(7, "included", 7_200),))
     assert included_seconds(case) == {"assured": 2_700}
     assert worth_minor(POLICY, included_seconds(case)) == 9_000
+    assert included_seconds(rated(work(1, 40), plan="assured")) == {}
     assert (included_seconds(None), lines_of(None)) == ({}, ())
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from portal.money import allocate_cumulative
 
-ORIGINAL, REVERSAL, DECIDED = "original", "reversal", "decided"
+ORIGINAL, DECIDED = "original", "decided"
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def leaf_targets(rows: Sequence[ShareCash], funded_minor: int) -> dict[int, int]
     ones divide what the undetermined one would have by now. Of an item that was reversed nothing remains.
     """
     applied = {row.share_id: row.applied_minor for row in rows}
-    reversals = {row.reverses_id: row.share_id for row in rows if row.kind == REVERSAL}
+    reversals = {row.reverses_id: row.share_id for row in rows if row.reverses_id is not None}
     originals = [row for row in rows if row.kind == ORIGINAL]
     decided = [row for row in rows if row.kind == DECIDED and row.share_id not in reversals]
     targets: dict[int, int] = {}
@@ -80,7 +80,6 @@ def leaf_targets(rows: Sequence[ShareCash], funded_minor: int) -> dict[int, int]
             stand_ins = allocate_cumulative(replaced, [row.amount_minor for row in decided])
             targets.update({row.share_id: part for row, part in zip(decided, stand_ins, strict=True)})
     for taken_back, reversal in reversals.items():
-        if taken_back is not None:
-            targets[taken_back] = applied[taken_back]
-            targets[reversal] = -applied[taken_back]
+        targets[taken_back] = applied[taken_back]
+        targets[reversal] = -applied[taken_back]
     return targets
