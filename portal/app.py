@@ -26,6 +26,7 @@ from portal.notifications.actions import Mailer
 from portal.notifications.mail import FileMailer, SmtpMailer
 from portal.payments.gateway import Gateway, connect
 from portal.web import (
+    billing,
     cases,
     display,
     errors,
@@ -34,6 +35,7 @@ from portal.web import (
     headers,
     health,
     identity,
+    ledger,
     links,
     mailbox,
     nav,
@@ -59,6 +61,8 @@ BLUEPRINTS = (
     webhooks.blueprint,
     payouts.blueprint,
     reporting.blueprint,
+    ledger.blueprint,
+    billing.blueprint,
 )
 
 # A field says how much it takes; these limits only keep a request from filling the memory.

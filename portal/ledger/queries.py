@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping, select, text
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side, may_handle_finance
 from portal.errors import NotAllowed, NotFound
 from portal.ledger.chain import broken_blocks
-from portal.ledger.models import Account, Period
+from portal.ledger.models import Account, JournalTransaction, Period
 from portal.ledger.rules import Purpose
 
 
@@ -155,8 +155,44 @@ def transaction_legs(session: Session, actor: Actor, transaction_id: int) -> Seq
     return rows
 
 
+def account(session: Session, actor: Actor, account_id: int) -> Account:
+    """An account of the actor's manufacturer. *Raises*: NotAllowed, NotFound."""
+    _check(actor)
+    found = session.get(Account, account_id)
+    if found is None or found.manufacturer_id != actor.organisation_id:
+        raise NotFound
+    return found
+
+
+def journal_transaction(session: Session, actor: Actor, transaction_id: int) -> JournalTransaction:
+    """A transaction of the actor's manufacturer. *Raises*: NotAllowed, NotFound."""
+    _check(actor)
+    found = session.get(JournalTransaction, transaction_id)
+    if found is None or found.manufacturer_id != actor.organisation_id:
+        raise NotFound
+    return found
+
+
+def reversal_of(session: Session, transaction_id: int) -> int | None:
+    """The transaction that takes another one back."""
+    return session.scalar(select(JournalTransaction.id).where(JournalTransaction.reverses_id == transaction_id))
+
+
+def held_by(session: Session, account_id: int) -> int:
+    """What an account holds now, debit positive."""
+    held: int = session.scalar(
+        text("SELECT coalesce(sum(amount_minor), 0)::bigint FROM posting WHERE account_id = :id"), {"id": account_id}
+    )
+    return held
+
+
+def may_read_ledger(actor: Actor) -> bool:
+    """The ledger is for the manufacturer's finance."""
+    return actor.side is Side.MANUFACTURER and may_handle_finance(actor)
+
+
 def _check(actor: Actor) -> None:
-    if actor.side is not Side.MANUFACTURER or not may_handle_finance(actor):
+    if not may_read_ledger(actor):
         raise NotAllowed("The ledger is for the manufacturer's finance.")
 
 

@@ -14,6 +14,7 @@ from portal.access import Actor, may_handle_finance
 from portal.errors import NotAllowed, NotFound
 from portal.payments.models import (
     BalanceMovement,
+    CashReceipt,
     ConnectedAccount,
     Intent,
     IntentAttempt,
@@ -22,7 +23,7 @@ from portal.payments.models import (
     ProviderEventOutcome,
 )
 from portal.payments.provider import ACTIVE
-from portal.payments.rules import PLANNED, UNFINISHED
+from portal.payments.rules import PLANNED, SUCCEEDED, UNFINISHED
 
 
 @dataclass(frozen=True)
@@ -188,6 +189,18 @@ def payments_to_confirm(session: Session, actor: Actor) -> Sequence[PaymentRecor
     ).all()
 
 
+def receipts_of(session: Session, invoice_id: int) -> Sequence[CashReceipt]:
+    """The cash that came in for an invoice, as far as the session sees it."""
+    wanted = select(CashReceipt).where(CashReceipt.invoice_id == invoice_id)
+    return session.scalars(wanted.order_by(CashReceipt.id)).all()
+
+
+def invoice_at_provider(session: Session, intent_id: UUID) -> str | None:
+    """What Stripe calls the invoice of an intent, once it is sent."""
+    intent = session.get(Intent, intent_id)
+    return intent.provider_object_id if intent is not None and intent.state == SUCCEEDED else None
+
+
 @dataclass(frozen=True)
 class TieOut:
     """Stripe's balance by its own transactions, and by our books; the difference has to be explained."""
@@ -209,6 +222,18 @@ _TIE_OUT = text(
         UNION ALL
         SELECT posting.currency, 0, posting.amount_minor FROM posting
         JOIN account ON account.id = posting.account_id AND account.purpose = 'stripe_clearing'
+    ) both_sides GROUP BY currency ORDER BY currency
+    """
+)
+
+_OWN_TIE_OUT = text(
+    """
+    SELECT currency, sum(stripe)::bigint, sum(books)::bigint FROM (
+        SELECT currency, net_minor AS stripe, 0 AS books FROM balance_movement WHERE manufacturer_id = :own
+        UNION ALL
+        SELECT posting.currency, 0, posting.amount_minor FROM posting
+        JOIN account ON account.id = posting.account_id AND account.purpose = 'stripe_clearing'
+        WHERE posting.manufacturer_id = :own
     ) both_sides GROUP BY currency ORDER BY currency
     """
 )
@@ -238,6 +263,13 @@ _UNMATCHED = text(
 def tie_out(session: Session) -> list[TieOut]:
     """Stripe's balance against the clearing accounts of all ledgers, by currency; for jobs, which see all rows."""
     return [TieOut(*row) for row in session.execute(_TIE_OUT)]
+
+
+def own_tie_out(session: Session, actor: Actor) -> list[TieOut]:
+    """The same for the movements and the ledger of the actor's own manufacturer. *Raises*: NotAllowed."""
+    if not may_handle_finance(actor):
+        raise NotAllowed("Payments are for finance.")
+    return [TieOut(*row) for row in session.execute(_OWN_TIE_OUT, {"own": actor.organisation_id})]
 
 
 def unmatched_movements(session: Session) -> list[BalanceMovement]:

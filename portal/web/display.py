@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from babel.numbers import format_currency, format_decimal
 from flask import Flask
 from markupsafe import Markup
 
-from portal.money import Money, minor_digits
+from portal.money import Money, minor_digits, round_half_up
 
 LOCALE = "en_US"
 SECONDS_PER_MINUTE = 60
@@ -120,10 +121,17 @@ def size_text(size_bytes: int) -> str:
     return f"{size_bytes / (KILOBYTE * KILOBYTE):.1f} MB"
 
 
+def hourly(rate_num: int, rate_den: int, currency: str) -> str:
+    """An exact rate per hour as an amount: ``$150.00 an hour``."""
+    return f"{money_text(Money(round_half_up(Fraction(rate_num, rate_den)), currency))} an hour"
+
+
 def register(app: Flask, *, zone: Callable[[], ZoneInfo], now: Callable[[], datetime]) -> None:
     """Make the filters known to templates, bound to the viewer's zone and the request's now."""
     app.jinja_env.filters.update(
         money=money_text,
+        in_currency=Money,
+        hourly=hourly,
         instant=datetime.fromisoformat,
         local_time=lambda at: local_time(at, zone()),
         local_clock=lambda at: local_clock(at, zone()),

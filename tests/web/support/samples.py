@@ -24,6 +24,7 @@ from tests.support import cases as stories
 from tests.support.builders import opened_case
 from tests.support.cast import NOW, Cast, hours_later
 from tests.support.sign_in import membership_of
+from tests.web.support import money
 
 Sample = Callable[[Session, Cast], Any]
 
@@ -110,4 +111,13 @@ SAMPLES: dict[str, Sample] = {
     "system_id": lambda session, cast: cast.system.id,
     "upload_id": _upload,
     "entry_id": _time_entry,
+    "account_id": lambda session, cast: money.some_account(session, cast).id,
+    "transaction_id": lambda session, cast: money.some_transaction(session, cast).id,
+    "item_id": lambda session, cast: money.billed_item(session, cast).id,
+    "line_id": lambda session, cast: money.bill_line(session, cast).id,
+    "query_id": lambda session, cast: money.asked_question(session, cast).id,
+    "invoice_id": lambda session, cast: money.issued_invoice(session, cast).id,
+    "record_id": lambda session, cast: money.recorded_payment(session, cast).id,
+    "document_type": lambda session, cast: "bill_item",
+    "document_id": lambda session, cast: str(money.billed_item(session, cast).id),
 }

@@ -1,0 +1,237 @@
+"""What finance and payers look at as a whole: what is owed and since when, what is unbilled, what a plan saved.
+
+Every figure is per currency; nothing is summed across.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Select, select, text
+from sqlalchemy.orm import Session
+
+from portal.access import Actor, Role, Side, may_handle_finance
+from portal.billing.models import BillingCut, BillItem, BillLine, LineQuery, LineQueryAnswer
+from portal.billing.queries import WaitingCut, blockers, waiting_cuts
+from portal.billing.reading import readable
+from portal.billing.rules import Blocker
+from portal.cases.models import SupportCase
+from portal.errors import NotAllowed, NotFound
+
+MOST_WAITING = 200
+MOST_QUESTIONS = 50
+# Days overdue at which an open invoice grows a bucket older.
+AGES = ("Not due", "1 to 30 days", "31 to 60 days", "61 to 90 days", "Over 90 days")
+
+
+@dataclass(frozen=True)
+class Receivable:
+    """What one payer owes in one currency, by how long it is overdue; ``by_age`` in the order of AGES."""
+
+    payer_id: int
+    payer_name: str
+    currency: str
+    by_age: tuple[int, ...]
+    invoice_count: int
+
+    @property
+    def total_minor(self) -> int:
+        """What is open altogether."""
+        return sum(self.by_age)
+
+
+_RECEIVABLES = text(
+    """
+    SELECT open.payer_id, organisation.name, open.currency,
+           coalesce(sum(open.minor) FILTER (WHERE open.late <= 0), 0)::bigint,
+           coalesce(sum(open.minor) FILTER (WHERE open.late BETWEEN 1 AND 30), 0)::bigint,
+           coalesce(sum(open.minor) FILTER (WHERE open.late BETWEEN 31 AND 60), 0)::bigint,
+           coalesce(sum(open.minor) FILTER (WHERE open.late BETWEEN 61 AND 90), 0)::bigint,
+           coalesce(sum(open.minor) FILTER (WHERE open.late > 90), 0)::bigint, count(*)
+    FROM (
+        SELECT invoice.payer_id, invoice.currency, CAST(:today AS date) - invoice.due_on AS late,
+               invoice.total_minor - coalesce((SELECT sum(amount_minor) FROM cash_receipt
+                                               WHERE cash_receipt.invoice_id = invoice.id), 0) AS minor
+        FROM invoice WHERE invoice.manufacturer_id = :own
+    ) open
+    JOIN organisation ON organisation.id = open.payer_id
+    WHERE open.minor > 0
+    GROUP BY open.payer_id, organisation.name, open.currency
+    ORDER BY organisation.name, open.currency
+    """
+)
+
+
+def receivables(session: Session, actor: Actor, *, today: date) -> list[Receivable]:
+    """Open invoices of the actor's manufacturer, by payer and age. *Raises*: NotAllowed."""
+    _check(actor)
+    rows = session.execute(_RECEIVABLES, {"own": actor.organisation_id, "today": today})
+    return [Receivable(row[0], row[1], row[2], tuple(row[3:8]), row[8]) for row in rows]
+
+
+@dataclass(frozen=True)
+class Unbilled:
+    """A cut without a bill item, and what holds it; nothing named means that its job is on the way."""
+
+    cut: WaitingCut
+    blockers: tuple[Blocker, ...]
+
+
+def unbilled_work(session: Session, actor: Actor, *, now: datetime, most: int = MOST_WAITING) -> list[Unbilled]:
+    """The work list of the actor's manufacturer, the oldest first. *Raises*: NotAllowed."""
+    _check(actor)
+    waiting = waiting_cuts(session, actor.organisation_id, most=most)
+    rows = session.execute(
+        select(BillingCut, SupportCase)
+        .join(SupportCase, SupportCase.id == BillingCut.case_id)
+        .where(BillingCut.id.in_([each.cut_id for each in waiting]))
+    )
+    held = {cut.id: blockers(session, case, cut, now=now) for cut, case in rows}
+    return [Unbilled(each, held[each.cut_id]) for each in waiting]
+
+
+@dataclass(frozen=True)
+class Undetermined:
+    """A part of a bill item of which nobody knows yet whose it is."""
+
+    bill_item_id: int
+    case_name: str
+    currency: str
+    amount_minor: int
+    since: datetime
+
+
+_UNDETERMINED = text(
+    """
+    SELECT share.bill_item_id, support_case.name, share.currency, sum(share.amount_minor)::bigint,
+           min(share.recorded_at)
+    FROM share
+    JOIN support_case ON support_case.id = share.case_id
+    WHERE share.manufacturer_id = :own AND share.party_id IS NULL AND share.kind <> 'reversal'
+      AND NOT EXISTS (SELECT FROM share gone WHERE gone.reverses_id = share.id)
+    GROUP BY share.bill_item_id, support_case.name, share.currency
+    ORDER BY min(share.recorded_at), share.bill_item_id
+    LIMIT :most
+    """
+)
+
+
+def undetermined_shares(session: Session, actor: Actor, *, most: int = MOST_WAITING) -> list[Undetermined]:
+    """Shares of the actor's manufacturer that wait for a resolver, the oldest first. *Raises*: NotAllowed."""
+    _check(actor)
+    rows = session.execute(_UNDETERMINED, {"own": actor.organisation_id, "most": most})
+    return [Undetermined(*row) for row in rows]
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What a quarter cost its payer, and what it would have cost without a plan."""
+
+    quarter: str
+    currency: str
+    case_count: int
+    item_count: int
+    included_seconds: int
+    amount_minor: int
+    list_amount_minor: int
+
+    @property
+    def saved_minor(self) -> int:
+        """What the plan was worth."""
+        return self.list_amount_minor - self.amount_minor
+
+
+_WORTH = text(
+    """
+    SELECT to_char(quarter, 'YYYY "Q"Q'), currency, count(DISTINCT case_id), count(*),
+           sum(included_seconds)::bigint, sum(amount_minor)::bigint, sum(list_amount_minor)::bigint
+    FROM (
+        SELECT item.*, date_trunc('quarter', item.occurred_at AT TIME ZONE :zone) AS quarter
+        FROM bill_item item
+        WHERE item.payer_id = :own
+          AND NOT EXISTS (SELECT FROM bill_item_reversal gone WHERE gone.bill_item_id = item.id)
+    ) item
+    GROUP BY quarter, currency ORDER BY quarter DESC, currency LIMIT 40
+    """
+)
+
+
+def worth(session: Session, actor: Actor, *, zone: str) -> list[Worth]:
+    """What the actor's organisation paid by quarter, against what it would have been, the latest first."""
+    return [Worth(*row) for row in session.execute(_WORTH, {"own": actor.organisation_id, "zone": zone})]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question about a bill line, with the case it is about and its answer."""
+
+    query: LineQuery
+    line: BillLine
+    case_name: str
+    answer: LineQueryAnswer | None
+
+
+def open_questions(session: Session, actor: Actor, *, most: int = MOST_QUESTIONS) -> list[Question]:
+    """Questions that wait for the actor's manufacturer, the most urgent first; none for anybody else."""
+    if not may_answer_questions(actor):
+        return []
+    rows = session.execute(
+        _questions()
+        .where(LineQuery.manufacturer_id == actor.organisation_id, LineQueryAnswer.id.is_(None))
+        .order_by(LineQuery.answer_by, LineQuery.id)
+        .limit(most)
+    )
+    return [Question(*row) for row in rows]
+
+
+def question(session: Session, actor: Actor, query_id: int) -> Question:
+    """A question to the actor's manufacturer. *Raises*: NotFound."""
+    found = session.execute(
+        _questions().where(LineQuery.id == query_id, LineQuery.manufacturer_id == actor.organisation_id)
+    ).one_or_none()
+    if found is None or not may_answer_questions(actor):
+        raise NotFound
+    return Question(*found)
+
+
+def line_to_ask_about(session: Session, actor: Actor, line_id: int) -> tuple[BillLine, BillItem]:
+    """A line that the actor may read, with its item. *Raises*: NotFound."""
+    found = session.execute(
+        select(BillLine, BillItem)
+        .join(BillItem, BillItem.id == BillLine.bill_item_id)
+        .where(BillLine.id == line_id, readable(actor, BillItem))
+    ).one_or_none()
+    if found is None or not may_ask_about(actor, found[1]):
+        raise NotFound
+    return found[0], found[1]
+
+
+def may_ask_about(actor: Actor, item: BillItem) -> bool:
+    """Questions are asked by those who pay."""
+    return item.payer_id == actor.organisation_id and actor.has(Role.BUYER, Role.FINANCE, Role.SERVICE_MANAGER)
+
+
+def may_answer_questions(actor: Actor) -> bool:
+    """Finance and the support lead of the manufacturer answer."""
+    return actor.side is Side.MANUFACTURER and actor.has(Role.FINANCE, Role.SUPPORT_LEAD)
+
+
+def replacement_of(session: Session, item_id: int) -> int | None:
+    """The item that replaces one that was taken back."""
+    return session.scalar(select(BillItem.id).where(BillItem.replaces_id == item_id))
+
+
+def _questions() -> Select[Any]:
+    return (
+        select(LineQuery, BillLine, SupportCase.name, LineQueryAnswer)
+        .join(BillLine, BillLine.id == LineQuery.bill_line_id)
+        .join(SupportCase, SupportCase.id == LineQuery.case_id)
+        .outerjoin(LineQueryAnswer, LineQueryAnswer.query_id == LineQuery.id)
+    )
+
+
+def _check(actor: Actor) -> None:
+    if actor.side is not Side.MANUFACTURER or not may_handle_finance(actor):
+        raise NotAllowed("This is for the manufacturer's finance.")

@@ -1,0 +1,41 @@
+"""The blueprint of bills, who reaches which of its pages, and the tabs between them."""
+
+from __future__ import annotations
+
+from flask import Blueprint, g
+
+from portal.access import Actor, Role, Side, may_handle_finance, may_see_prices
+from portal.web.gate import Rule
+
+blueprint = Blueprint("billing", __name__)
+
+
+def may_read_invoices(actor: Actor) -> bool:
+    """Invoices are for finance, buyers and managers."""
+    return actor.has(Role.FINANCE, Role.BUYER, Role.ADMINISTRATOR, Role.SERVICE_MANAGER, Role.SUPPORT_LEAD)
+
+
+def may_collect(actor: Actor) -> bool:
+    """What is owed and what is unbilled is for the manufacturer's finance."""
+    return actor.side is Side.MANUFACTURER and may_handle_finance(actor)
+
+
+def may_read_worth(actor: Actor) -> bool:
+    """What a plan saved is for those who pay for it."""
+    return actor.side is Side.CUSTOMER and actor.has(Role.BUYER, Role.FINANCE, Role.ADMINISTRATOR)
+
+
+TABS: tuple[tuple[str, str, Rule], ...] = (
+    ("Invoices", "billing.invoices", may_read_invoices),
+    ("Bill items", "billing.items", may_see_prices),
+    ("Value", "billing.value", may_read_worth),
+    ("Unbilled work", "billing.unbilled", may_collect),
+    ("Receivables", "billing.receivables", may_collect),
+    ("Undetermined shares", "billing.undetermined", may_collect),
+)
+
+
+@blueprint.context_processor
+def tabs_of_the_viewer() -> dict[str, object]:
+    viewer = g.get("viewer")
+    return {"tabs": [(label, page) for label, page, rule in TABS if viewer and rule(viewer.actor)]}

@@ -1,0 +1,160 @@
+"""The manufacturer's books: trial balance by currency and period, accounts, journal transactions, the check of all.
+
+Every amount leads to its postings, every posting to its transaction, every transaction to the document behind it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from portal.billing.books import check_books
+from portal.directory.queries import organisation, organisation_names
+from portal.errors import NotFound
+from portal.identity import queries as people
+from portal.ledger import queries
+from portal.ledger.models import Period
+from portal.ledger.queries import AccountBalance
+from portal.money import Money
+from portal.payments.queries import own_tie_out
+from portal.settlement.documents import SHOWN, shown_by
+from portal.web import paging
+from portal.web.gate import current_actor, current_session, open_to
+
+blueprint = Blueprint("ledger", __name__)
+
+# The page that shows a document, and what its address calls the id.
+PAGES = {
+    "bill_item": ("billing.item", "item_id"),
+    "invoice": ("billing.invoice", "invoice_id"),
+    "statement": ("settlement.statement", "statement_id"),
+    "statement_line": ("settlement.line", "line_id"),
+}
+PERIOD_STATES = {
+    "open": ("Open", "accent"),
+    "closing": ("Closing", "warn"),
+    "soft_closed": ("In review", "warn"),
+    "hard_closed": ("Closed", "good"),
+}
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The foot of a trial balance; what is held sums to zero when the books are right."""
+
+    opening: Money
+    debit: Money
+    credit: Money
+    closing: Money
+
+
+@blueprint.get("/ledger")
+@open_to(queries.may_read_ledger)
+def accounts() -> ResponseReturnValue:
+    session, actor = current_session(), current_actor()
+    periods, currencies = queries.periods(session, actor), queries.currencies(session, actor)
+    period = _chosen(periods, request.args.get("period"))
+    wanted = request.args.get("currency")
+    currency = wanted if wanted in currencies else next(iter(currencies), None)
+    rows: list[AccountBalance] = []
+    if period is not None and currency is not None:
+        rows = queries.trial_balance(session, actor, currency=currency, period_id=period.id)
+    return render_template(
+        "ledger/accounts.html",
+        periods=periods,
+        period=period,
+        currencies=currencies,
+        currency=currency,
+        rows=rows,
+        totals=_totals(rows, currency) if currency else None,
+        names=organisation_names(session, [row.party_id for row in rows if row.party_id]),
+        states=PERIOD_STATES,
+    )
+
+
+@blueprint.get("/ledger/accounts/<int:account_id>")
+@open_to(queries.may_read_ledger)
+def account(account_id: int) -> ResponseReturnValue:
+    session, actor = current_session(), current_actor()
+    found = queries.account(session, actor, account_id)
+    key = paging.key_from(request.args.get("after"), 1)
+    after_id = key[0] if key and isinstance(key[0], int) else 0
+    legs = queries.account_postings(session, actor, account_id, after_id=after_id, most=paging.PAGE_SIZE + 1)
+    return render_template(
+        "ledger/account.html",
+        account=found,
+        party=organisation_names(session, [found.party_id]).get(found.party_id) if found.party_id else None,
+        held=Money(queries.held_by(session, found.id), found.currency),
+        page=paging.page_of(legs, lambda leg: (leg.posting_id,)),
+        shown=SHOWN,
+    )
+
+
+@blueprint.get("/ledger/transactions/<int:transaction_id>")
+@open_to(queries.may_read_ledger)
+def transaction(transaction_id: int) -> ResponseReturnValue:
+    session, actor = current_session(), current_actor()
+    found = queries.journal_transaction(session, actor, transaction_id)
+    legs = queries.transaction_legs(session, actor, transaction_id)
+    labels = {period.id: period.label for period in queries.periods(session, actor)}
+    return render_template(
+        "ledger/transaction.html",
+        transaction=found,
+        legs=legs,
+        period=labels[found.period_id],
+        origin=labels.get(found.origin_period_id) if found.origin_period_id else None,
+        names=organisation_names(session, [leg.party_id for leg in legs if leg.party_id]),
+        person=people.names(session, {found.person_id}).get(found.person_id) if found.person_id else None,
+        reversed_by=queries.reversal_of(session, found.id),
+        shown=SHOWN,
+    )
+
+
+@blueprint.get("/ledger/periods")
+@open_to(queries.may_read_ledger)
+def periods() -> ResponseReturnValue:
+    rows = queries.periods(current_session(), current_actor())
+    return render_template("ledger/periods.html", periods=rows, states=PERIOD_STATES)
+
+
+@blueprint.get("/ledger/check")
+@open_to(queries.may_read_ledger)
+def check() -> ResponseReturnValue:
+    """All checks over the rows that the manufacturer sees; what another one's books hold is not said."""
+    session, actor = current_session(), current_actor()
+    own_code = organisation(session, actor.organisation_id).code
+    problems = [
+        problem
+        for problem in check_books(session)
+        if problem.check != "one period is open" or problem.subject == own_code
+    ]
+    return render_template("ledger/check.html", problems=problems, ties=own_tie_out(session, actor))
+
+
+@blueprint.get("/ledger/documents/<document_type>/<document_id>")
+@open_to(queries.may_read_ledger)
+def document(document_type: str, document_id: str) -> ResponseReturnValue:
+    """To the page of the document behind a posting."""
+    kind, shown_id = shown_by(current_session(), current_actor(), document_type, document_id)
+    endpoint, argument = PAGES[kind]
+    return redirect(url_for(endpoint, **{argument: shown_id}), code=303)
+
+
+def _chosen(periods: list[Period], label: str | None) -> Period | None:
+    if label is None:
+        return periods[0] if periods else None
+    for period in periods:
+        if period.label == label:
+            return period
+    raise NotFound
+
+
+def _totals(rows: list[AccountBalance], currency: str) -> Totals:
+    return Totals(
+        Money(sum(row.opening_minor for row in rows), currency),
+        Money(sum(row.debit_minor for row in rows), currency),
+        Money(sum(row.credit_minor for row in rows), currency),
+        Money(sum(row.closing_minor for row in rows), currency),
+    )

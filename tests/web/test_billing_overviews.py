@@ -1,0 +1,91 @@
+"""What is owed, unbilled and undetermined for the manufacturer's finance; what the plan was worth for its payer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from portal.access import Role
+from portal.billing.actions import cut
+from tests.support.billed import BILLED_AT, billed, open_books, paid_case, settled, worked
+from tests.support.cases import accepted
+from tests.support.cast import add_person
+from tests.web.support import money
+
+
+@pytest.fixture
+def books(work_session, cast):
+    open_books(work_session, cast)
+    work_session.commit()
+
+
+@pytest.mark.parametrize(("days", "bucket"), [(20, "Not due"), (40, "1 to 30 days"), (130, "Over 90 days")])
+def test_open_invoices_age(visit, cast, work_session, clock, days, bucket):
+    money.issued_invoice(work_session, cast)
+    work_session.commit()
+    clock.now = BILLED_AT + timedelta(days=days)
+    page = visit(cast.fay).get("/receivables").text
+    assert f'data-label="{bucket}"><span>€225.00' in page
+
+
+def test_unbilled_work_names_what_holds_it(visit, cast, books, work_session):
+    case = paid_case(work_session, cast)
+    worked(work_session, cast, case, minutes=20, approved=False)
+    settled(work_session, cast, case)
+    cut(work_session, case, "closing", now=BILLED_AT)
+    work_session.commit()
+    page = visit(cast.fay).get("/unbilled-work").text
+    assert case.name in page
+    assert "1 time entry is not approved yet." in page
+
+
+def test_undetermined_shares_are_listed_by_age(visit, cast, books, work_session):
+    case = paid_case(work_session, cast)
+    worked(work_session, cast, case, minutes=65)
+    settled(work_session, cast, case, confirmed=False)
+    item = billed(work_session, case)
+    work_session.commit()
+    page = visit(cast.fay).get("/undetermined-shares").text
+    assert (f"/bill-items/{item.id}#shares" in page) or ("Every share has its party" in page)
+
+
+def test_plan_is_worth_what_it_saved(visit, cast, books, work_session):
+    case = accepted(work_session, cast)
+    worked(work_session, cast, case, minutes=40)
+    settled(work_session, cast, case)
+    billed(work_session, case)
+    work_session.commit()
+    page = visit(cast.bea).get("/value").text
+    assert "2026 Q1" in page
+    assert page.count("€112.50") == 2
+    assert "€0.00" in page
+
+
+def test_nothing_to_show_says_what_will_come(visit, cast):
+    fay = visit(cast.fay)
+    assert "Nobody owes anything" in fay.get("/receivables").text
+    assert "Everything is billed" in fay.get("/unbilled-work").text
+    assert "Every share has its party" in fay.get("/undetermined-shares").text
+    assert "Nothing was billed yet" in visit(cast.bea).get("/value").text
+
+
+@pytest.mark.parametrize("path", ["/receivables", "/unbilled-work", "/undetermined-shares"])
+@pytest.mark.parametrize("who", ["leo", "ana", "adam", "ivo", "mia", "flo", "bea"])
+def test_overviews_are_for_the_manufacturers_finance(visit, cast, who, path):
+    assert visit(getattr(cast, who)).get(path).status_code == 404
+
+
+@pytest.mark.parametrize("who", ["cal", "fay", "mia", "tom"])
+def test_value_is_for_those_who_pay(visit, cast, who):
+    assert visit(getattr(cast, who)).get("/value").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/receivables", "/unbilled-work", "/undetermined-shares"])
+def test_another_manufacturer_reads_nothing_of_it(visit, cast, work_session, path):
+    money.issued_invoice(work_session, cast)
+    stranger = add_person(work_session, cast.other_factory, "stranger", Role.FINANCE)
+    work_session.commit()
+    page = visit(stranger).get(path).text
+    assert "Klinikum" not in page
+    assert "€225.00" not in page
