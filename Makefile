@@ -15,7 +15,7 @@ run: $(INSTALLED)
 	$(BIN)/portal demo $(ARGS)
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -7,8 +7,9 @@ to standard output; log lines go to standard error.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger as GunicornLogger
 
 from portal import db, embedded, logs
-from portal.config import MIGRATIONS, Settings
+from portal.config import MIGRATIONS, Settings, child_environment
 from portal.errors import DocumentInvalid, Misconfigured, PortalError
 
 
@@ -122,6 +123,48 @@ def check_books(*, stripe: bool) -> None:
     click.echo("The books are right.")
 
 
+@main.command()
+@click.option("--port", default=8000, show_default=True, help="Port of the portal; another where it is taken.")
+@click.option("--stripe-port", default=12111, show_default=True, help="Port of Stripe's stand-in.")
+def demo(port: int, stripe_port: int) -> None:
+    """Run the portal with a demonstration: database, web, worker and Stripe's stand-in."""
+    from portal.demo import running
+
+    where = running.addresses(port, stripe_port)
+    environ = child_environment(running.environment(where))
+    with ready_settings(environ) as settings:
+        folder = settings.instance_dir
+        folder.mkdir(parents=True, exist_ok=True)
+        with running.standin_running(where, folder, environ):
+            build_demo(settings, where.standin)
+            running.serve_until_stopped(where, folder, environ, click.echo)
+
+
+def build_demo(settings: Settings, standin_url: str) -> None:
+    """Fill an empty database with the demonstration; one that holds it already is left as it is."""
+    from portal.app import create_worker
+    from portal.demo import building
+    from portal.demo.standin_control import StandIn
+    from portal.worker.running import run_pending
+
+    at = [datetime.now(UTC)]
+    # A demonstration that is interrupted while it is made is made again: nothing waits for the disk meanwhile.
+    hurried = replace(settings, work_database_url=db.without_waiting_for_disk(settings.work_database_url or ""))
+    edges = create_worker(hurried, clock=lambda: at[0])
+    with db.open_session(edges.engine) as session:
+        if building.is_built(session):
+            return
+        building.check_empty(session)
+    click.echo("Making the demonstration: three months of cases, time, bills and statements ...")
+
+    def run_jobs(now: datetime) -> None:
+        at[0] = now
+        run_pending(edges)
+
+    building.build(edges.engine, StandIn(standin_url), now=at[0], run_jobs=run_jobs)
+    edges.engine.dispose()
+
+
 def serve_pages(build: Callable[[], Any], *, bind: str, workers: int, threads: int) -> None:
     """Run gunicorn in this process until it is told to stop; the app is built once and shared by forking."""
     options = {
@@ -157,9 +200,9 @@ class _GunicornLog(GunicornLogger):  # type: ignore[misc]  # gunicorn has no typ
 
 
 @contextmanager
-def ready_settings(*, migrate_embedded: bool = True) -> Iterator[Settings]:
+def ready_settings(environ: Mapping[str, str] | None = None, *, migrate_embedded: bool = True) -> Iterator[Settings]:
     """Settings with a database that answers, while the block runs; the embedded one is migrated on the way."""
-    settings = Settings.from_env()
+    settings = Settings.from_env(environ)
     logs.configure(settings.log_level)
     with embedded.database_for(settings) as ready:
         if migrate_embedded and not settings.names_a_database:

@@ -106,6 +106,11 @@ def as_role(url: str, role: str) -> str:
     return f"{url}{separator}options={quote(f'-c role={role}')}"
 
 
+def child_environment(changes: Mapping[str, str]) -> dict[str, str]:
+    """The process environment with changes, for a program that this one starts."""
+    return {**os.environ, **changes}
+
+
 class _Reader:
     """Typed look-ups that collect what is wrong instead of stopping at the first."""
 

@@ -186,6 +186,13 @@ def driver_conninfo(url: str | URL) -> str:
     return make_conninfo("", **arguments)
 
 
+def without_waiting_for_disk(url: str | URL) -> str:
+    """The address for sessions whose commits return before they are on disk: for what can be made again."""
+    parsed = connection_url(url)
+    options = f"{parsed.query['options']} -c synchronous_commit=off"
+    return parsed.update_query_dict({"options": options}).render_as_string(hide_password=False)
+
+
 def engine_for(url: str | URL, **options: Any) -> Engine:
     """An engine with a pool of its own; ``options`` go to SQLAlchemy and win over ours."""
     return create_engine(connection_url(url), **{**ENGINE_OPTIONS, **options})

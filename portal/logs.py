@@ -11,7 +11,7 @@ import sys
 import structlog
 
 # These say in sentences what our own lines say with ids.
-QUIET = ("procrastinate", "alembic", "urllib3")
+QUIET = ("procrastinate", "alembic", "stripe", "urllib3")
 
 
 def configure(level: str) -> None:

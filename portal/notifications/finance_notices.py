@@ -111,7 +111,7 @@ def cash_needed(writing: Writing) -> Letter | None:
         subject=f"Transfers in {currency} wait for balance at Stripe",
         greeting=writing.greeting,
         sentences=(
-            "Approved transfers are larger than what is available at Stripe. They go out oldest first as money arrives.",
+            "Approved transfers are larger than what is available at Stripe. They go out oldest first as it fills.",
             "Nothing is lost and nothing has to be approved again.",
         ),
         button=("See what waits", writing.page("periods")),

@@ -1,0 +1,104 @@
+"""Builds the demonstration into an empty database: three months up to now, the same for the same seed and day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from random import Random
+
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from portal.access import Role
+from portal.db import transaction
+from portal.demo import founding
+from portal.demo.founding import World
+from portal.demo.money import plan_accounts, plan_months
+from portal.demo.plots import plots
+from portal.demo.present import plan_present
+from portal.demo.standin_control import StandIn
+from portal.demo.story import Story, approve_all, begin_case
+from portal.directory.models import DeploymentFact, Organisation
+from portal.entitlement import actions as entitlement
+from portal.errors import Misconfigured
+
+SEED = 20260301
+FACT = "demo"
+MONTHS = 3
+# The last days belong to the cases that are open now.
+PRESENT_DAYS = timedelta(days=5)
+
+
+def is_built(session: Session) -> bool:
+    """Whether this database holds a finished demonstration."""
+    return session.scalar(select(DeploymentFact.key).where(DeploymentFact.key == FACT)) is not None
+
+
+def check_empty(session: Session) -> None:
+    """Refuse to mix the demonstration with anything else. *Raises*: Misconfigured."""
+    if session.scalar(select(Organisation.id).limit(1)) is not None:
+        raise Misconfigured(
+            "This database holds something else, or a demonstration that was interrupted. Name an empty database, or"
+            " remove the instance folder."
+        )
+
+
+def build(
+    engine: Engine,
+    standin: StandIn,
+    *,
+    now: datetime,
+    run_jobs: Callable[[datetime], object],
+    months: int = MONTHS,
+    seed: int = SEED,
+) -> World:
+    """Found the world and let the months happen; ``run_jobs(at)`` runs the jobs that are due by then."""
+    first_day = first_day_of(now.date(), months)
+    # Noon in London is the first of the month everywhere the story plays.
+    founded_at = datetime.combine(first_day, time(12), UTC)
+    with transaction(engine) as session:
+        world = founding.found_world(session, founded_at)
+    run_jobs(founded_at)
+    story = Story(engine=engine, world=world, random=Random(seed), run_jobs=run_jobs, now=now)
+    for plot in plots(story.random, first_day + timedelta(days=1), now.date() - PRESENT_DAYS):
+        begin_case(story, plot)
+    plan_accounts(story, standin, founded_at + timedelta(hours=1))
+    plan_months(story, standin, month_ends(now.date(), months))
+    for end in month_ends(now.date(), months):
+        # What the worker's schedule does every hour matters here once a month.
+        story.plan(end, entitlement.open_monthly_grants)
+    plan_present(story)
+    _plan_approvals(story, first_day)
+    story.play(now)
+    standin.set_clock(now)
+    with transaction(engine) as session:
+        session.add(DeploymentFact(key=FACT, value={"seed": seed, "built_on": now.date().isoformat()}))
+    return world
+
+
+def first_day_of(today: date, months: int) -> date:
+    """The first day of the month that lies so many months back."""
+    month = today.year * 12 + today.month - 1 - months
+    return date(month // 12, month % 12 + 1, 1)
+
+
+def month_ends(today: date, months: int) -> list[datetime]:
+    """The ends of the story's whole months, oldest first."""
+    first = first_day_of(today, months)
+    ends = [first.year * 12 + first.month - 1 + number for number in range(1, months + 1)]
+    return [datetime(end // 12, end % 12 + 1, 1, tzinfo=UTC) for end in ends]
+
+
+def _plan_approvals(story: Story, first_day: date) -> None:
+    """Time is approved every working evening."""
+    day = first_day
+    while day <= story.now.date():
+        if day.weekday() < 5:
+            for offset, (code, role) in enumerate(
+                (("NOR", Role.SUPPORT_LEAD), ("KES", Role.SERVICE_MANAGER), ("ALP", Role.SERVICE_MANAGER))
+            ):
+                at = datetime.combine(day, time(16, offset), UTC)
+                story.plan(at, approve_all(story, code, role))
+            for offset, (code, role) in enumerate((("MER", Role.SUPPORT_LEAD), ("HUD", Role.SERVICE_MANAGER))):
+                story.plan(datetime.combine(day, time(22, offset), UTC), approve_all(story, code, role))
+        day += timedelta(days=1)
