@@ -119,9 +119,10 @@ def refresh_invoice(engine: Engine, gateway: Gateway, invoice_id: str, now: date
     """Fetch an invoice: what was paid through Stripe becomes cash, its status is kept."""
     with transaction(engine) as session:
         intent = queries.intent_by_object(session, invoice_id)
-    if intent is None:
-        return "ignored: not ours"
     state = gateway.retrieve_invoice(invoice_id)
+    if intent is None:
+        _refuse_if_coming(engine, state.intent_id)
+        return "ignored: not ours"
     paid = gateway.payments_of_invoice(invoice_id) if state.status == "paid" else []
     with transaction(engine) as session:
         locked = session.get_one(Intent, intent.id, with_for_update=True, populate_existing=True)
@@ -133,10 +134,19 @@ def refresh_invoice(engine: Engine, gateway: Gateway, invoice_id: str, now: date
     return f"invoice {state.status}, {len(received)} payments taken"
 
 
+def _refuse_if_coming(engine: Engine, intent_id: str) -> None:
+    """An object can be told of before the answer that made it is written down: its event is handled again then."""
+    if not rules.is_uuid(intent_id):
+        return
+    with transaction(engine) as session:
+        if session.get(Intent, UUID(intent_id)) is not None:
+            raise Busy("What this event is about is still being written down.")
+
+
 def refresh_transfer(engine: Engine, gateway: Gateway, transfer_id: str, now: datetime) -> str:
     """Fetch a transfer: one whose answer was lost succeeds here; money that came back is noted."""
     state = gateway.retrieve_transfer(transfer_id)
-    if not state.intent_id:
+    if not rules.is_uuid(state.intent_id):
         return "ignored: not ours"
     with transaction(engine) as session:
         intent = session.get(Intent, UUID(state.intent_id), with_for_update=True, populate_existing=True)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from portal.ledger.rules import Pairs, Purpose, pairs
 
@@ -84,6 +85,15 @@ class InvoiceLine:
     description: str
     amount_minor: int
     reference: str = ""
+
+
+def is_uuid(text: str) -> bool:
+    """Whether metadata names an intent at all: other programs may use the same Stripe account."""
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 def may_move(before: str, after: str) -> bool:

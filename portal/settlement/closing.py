@@ -160,6 +160,9 @@ def periods_to_close(session: Session, now: datetime) -> Sequence[Period]:
 
 
 def _period(session: Session, manufacturer_id: int, period_id: int) -> Period:
+    """The period as it is now, held against a second close of it until this transaction ends."""
+    lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
+    session.execute(lock, {"key": f"close:{period_id}"})
     period = session.get(Period, period_id, populate_existing=True)
     if period is None or period.manufacturer_id != manufacturer_id:
         raise NotFound

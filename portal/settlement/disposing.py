@@ -43,7 +43,9 @@ def dispose(session: Session, approval_id: int, *, livemode: bool, now: datetime
         return done
     statement = session.get_one(Statement, approval.statement_id)
     preparation = session.get_one(StatementPreparation, approval.preparation_id)
-    amounts = rules.by_kind(rules.parts_of(preparation.plan))
+    parts = rules.parts_of(preparation.plan)
+    rules.check_whole(parts, approval.amount_minor)
+    amounts = rules.by_kind(parts)
     if not amounts:
         return ()
     rows = [

@@ -92,9 +92,14 @@ def plan_parts(
     held = [Part(HELD, amount, CONTESTED, line_id) for line_id, amount in sorted(contested.items()) if amount]
     rest = net_minor - sum(part.amount_minor for part in held)
     parts = (*held, *_plan_rest(rest, terms, account_state=account_state, is_operator=is_operator))
+    check_whole(parts, net_minor)
+    return parts
+
+
+def check_whole(parts: Iterable[Part], net_minor: int) -> None:
+    """*Raises*: RuleBroken for parts that are more or less than the net."""
     if sum(part.amount_minor for part in parts) != net_minor:
         raise RuleBroken("The parts of a statement do not sum to its net.")
-    return parts
 
 
 def _plan_rest(rest: int, terms: Terms, *, account_state: str, is_operator: bool) -> tuple[Part, ...]:

@@ -13,7 +13,7 @@ from portal.ledger.rules import Document, Purpose
 from portal.payments import calls, cash, handling, queries
 from portal.payments.actions import plan_invoice, receive
 from portal.payments.models import CashReceipt, Intent, ProviderEventOutcome
-from portal.payments.provider import Unknown
+from portal.payments.provider import Busy, Unknown
 from portal.payments.rules import InvoiceLine
 from tests.support.cast import NOW
 from tests.support.payments import balance_of, open_books, planned_invoice, state_of
@@ -321,3 +321,18 @@ def test_two_stores_of_one_event_leave_one_row(work_engine, work_session, gatewa
         assert session.scalar(
             text("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'handle_provider_event'")
         ) == (session.scalar(text("SELECT count(*) FROM provider_event")))
+
+
+def test_an_event_is_handled_again_when_it_came_before_the_answer_was_written_down(
+    work_engine, work_session, gateway, standin, invoice, issued
+):
+    intent = work_session.get_one(Intent, invoice.intent_id)
+    intent.provider_object_id = None
+    work_session.commit()
+    standin.control.pay_invoice(issued)
+    with pytest.raises(Busy):
+        handling.refresh_invoice(work_engine, gateway, issued, NOW)
+    work_session.refresh(intent)
+    intent.provider_object_id = issued
+    work_session.commit()
+    assert handling.refresh_invoice(work_engine, gateway, issued, NOW) == "invoice paid, 1 payments taken"

@@ -46,6 +46,14 @@ def test_an_invoice_goes_through_its_steps_in_order_wherever_it_stopped():
     assert "custom_fields" in request["invoice"]
 
 
+def test_an_invoice_names_a_purchase_order_only_when_there_is_one():
+    lines = [InvoiceLine("a", 100)]
+    request = invoice_request(
+        intent_id="i", currency="EUR", lines=lines, days_until_due=30, name="NOR-I1", purchase_order=""
+    )
+    assert request["invoice"]["custom_fields"] == [{"name": "Invoice", "value": "NOR-I1"}]
+
+
 @pytest.mark.parametrize("kind", ["account", "customer", "transfer", "out_of_band"])
 def test_every_other_intent_is_one_step(kind):
     assert next_step(kind, {}, {}) == kind
@@ -69,3 +77,10 @@ def test_a_payment_is_what_arrived_and_its_fee():
 def test_a_customer_without_an_address_is_registered_without_one():
     assert "email" not in rules.customer_request(intent_id="i", name="Klinikum", email="")
     assert rules.customer_request(intent_id="i", name="Klinikum", email="a@b.example")["email"] == "a@b.example"
+
+
+@pytest.mark.parametrize(
+    ("text", "ours"), [("", False), ("order 7", False), ("8a2c4e6e-0000-4000-8000-000000000000", True)]
+)
+def test_only_an_intents_id_is_taken_for_one(text, ours):
+    assert rules.is_uuid(text) is ours

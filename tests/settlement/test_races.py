@@ -9,9 +9,10 @@ from sqlalchemy import select, text
 
 from portal.db import Scope, open_session, transaction
 from portal.errors import Conflict, PortalError, Stale
+from portal.ledger.models import Period
 from portal.payments.models import Intent
-from portal.settlement import actions, disposing, queries
-from portal.settlement.models import Contest, Disposition, StatementApproval
+from portal.settlement import actions, closing, disposing, queries
+from portal.settlement.models import Contest, Disposition, Statement, StatementApproval
 from tests.support.cast import add_person, build_cast
 from tests.support.payments import connected, earn, open_books
 from tests.support.settling import CLOSED_AT, REVIEWED_AT, close, statement_of
@@ -128,3 +129,23 @@ def test_an_approval_is_carried_out_once_when_two_jobs_run_at_once(committed_dat
     with transaction(work) as session:
         assert [one.amount_minor for one in session.scalars(select(Disposition))] == [16_000]
         assert len(session.scalars(select(Intent).where(Intent.kind == "transfer")).all()) == 1
+
+
+def test_a_period_is_closed_once_when_two_jobs_close_it_at_once(committed_database):
+    work = committed_database.work_engine
+    with transaction(work) as session:
+        cast = build_cast(session)
+        period_id = open_books(session, cast)
+        earn(session, cast, 10_000, 1)
+    with open_session(work) as first:
+        closing.freeze_period(first, cast.factory.id, period_id, livemode=False, now=CLOSED_AT)
+        thread, ended = in_the_background(
+            lambda: closing.close_period(work, cast.factory.id, period_id, livemode=False, now=CLOSED_AT)
+        )
+        wait_until_blocked(work, thread)
+        first.commit()
+    thread.join()
+    assert ended == [None]
+    with transaction(work) as session:
+        assert len(session.scalars(select(Statement)).all()) == 1
+        assert session.scalars(select(Period.state).order_by(Period.starts_at)).all() == ["soft_closed", "open"]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portal.errors import RuleBroken
 from portal.ledger.rules import Document, check_legs
 from portal.settlement import rules
 from portal.settlement.rules import CARRIED, HELD, INVOICED, RETAINED, TRANSFERRED, Part, Terms, plan_parts
@@ -120,3 +121,9 @@ def test_equal_manifests_have_one_hash():
 
 def test_an_invoice_of_a_net_is_due_some_days_later():
     assert rules.due_on(AT, 30).isoformat() == "2026-05-01"
+
+
+def test_parts_that_are_not_the_whole_are_refused():
+    rules.check_whole([Part(HELD, 100), Part(TRANSFERRED, -30)], 70)
+    with pytest.raises(RuleBroken):
+        rules.check_whole([Part(HELD, 100)], 70)
