@@ -26,7 +26,7 @@ from wtforms import (
     StringField,
     TextAreaField,
 )
-from wtforms.validators import InputRequired, Length, Regexp
+from wtforms.validators import DataRequired, InputRequired, Length, Regexp
 from wtforms.widgets import CheckboxInput, HiddenInput, ListWidget
 
 from portal.errors import Invalid, RuleBroken
@@ -147,4 +147,5 @@ def described(field: Field, help_text: str = "") -> dict[str, str]:
 
 def _checks(required: str, limit: int) -> list[Any]:
     length = Length(max=limit, message=f"At most {limit:,} characters; this has more.")
-    return [InputRequired(required), length] if required else [length]
+    # Blanks alone are no answer: what is checked is the trimmed text.
+    return [DataRequired(required), length] if required else [length]
