@@ -28,7 +28,7 @@ from portal.contracts.policy import Policy, parse_policy
 from portal.contracts.rules import plan_named
 from portal.directory import queries as directory
 from portal.directory.models import Site
-from portal.errors import Conflict, DocumentInvalid, Invalid, NotAllowed, NotFound, RuleBroken
+from portal.errors import Conflict, DocumentInvalid, Invalid, NotAllowed, NotFound, Problem, RuleBroken
 from portal.jobs import enqueue
 
 
@@ -95,6 +95,17 @@ def propose_version(
     if document.integrator_id is not None:
         enqueue(session, "notify_version_proposed", version_id=version.id, by_organisation_id=actor.organisation_id)
     return version
+
+
+def problems_of_text(
+    session: Session, document: Document, body_toml: str, effective_from: datetime
+) -> tuple[Problem, ...]:
+    """Everything that is wrong with a text, line by line; nothing where it could be proposed as it is."""
+    try:
+        _parsed(session, document, body_toml, effective_from)
+    except DocumentInvalid as invalid:
+        return invalid.problems
+    return ()
 
 
 def sign_version(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side
@@ -20,6 +20,7 @@ from portal.contracts.models import (
     PlanChoice,
 )
 from portal.contracts.policy import Policy, policy_from_json
+from portal.directory.models import Organisation
 from portal.errors import NotFound
 
 # A version's text never changes, so its parsed value may be kept by its hash for the life of the process.
@@ -82,7 +83,11 @@ def agreement_in_force(
 
 def version(session: Session, version_id: int) -> DocumentVersion:
     """A version that the actor's scope may read. *Raises*: NotFound."""
-    found = session.get(DocumentVersion, version_id)
+    found = session.scalars(
+        select(DocumentVersion)
+        .join(Organisation, Organisation.id == DocumentVersion.manufacturer_id)
+        .where(DocumentVersion.id == version_id)
+    ).one_or_none()
     if found is None:
         raise NotFound()
     return found
@@ -90,7 +95,7 @@ def version(session: Session, version_id: int) -> DocumentVersion:
 
 def document(session: Session, document_id: int) -> Document:
     """A document that the actor's scope may read. *Raises*: NotFound."""
-    found = session.get(Document, document_id)
+    found = session.scalars(_known_documents().where(Document.id == document_id)).one_or_none()
     if found is None:
         raise NotFound()
     return found
@@ -98,7 +103,7 @@ def document(session: Session, document_id: int) -> Document:
 
 def documents(session: Session, actor: Actor) -> Sequence[Document]:
     """The documents of the actor's company, policies first; a customer sees its manufacturers' policies."""
-    statement = select(Document).order_by(Document.kind.desc(), Document.title, Document.id)
+    statement = _known_documents().order_by(Document.kind.desc(), Document.title, Document.id)
     if actor.side is Side.MANUFACTURER:
         statement = statement.where(Document.manufacturer_id == actor.organisation_id)
     elif actor.side is Side.CUSTOMER:
@@ -149,6 +154,17 @@ def next_version_number(session: Session, document_id: int) -> int:
     """The number the next version of a document gets."""
     mine = DocumentVersion.document_id == document_id
     return int(session.scalar(select(func.coalesce(func.max(DocumentVersion.number), 0)).where(mine)) or 0) + 1
+
+
+def acceptances(session: Session, version_id: int) -> Sequence[PlanChoice]:
+    """Which customers accepted a policy's version with a choice of plan, as far as the scope may read it."""
+    mine = PlanChoice.version_id == version_id
+    return session.scalars(select(PlanChoice).where(mine).order_by(PlanChoice.accepted_at)).all()
+
+
+def _known_documents() -> Select[Document]:
+    """Documents of manufacturers that the scope knows: a policy is shown to a maker's own customers and integrators."""
+    return select(Document).join(Organisation, Organisation.id == Document.manufacturer_id)
 
 
 def _version_in_force(

@@ -29,6 +29,14 @@ def organisation(session: Session, organisation_id: int) -> Organisation:
     return found
 
 
+def organisations(session: Session, actor: Actor, side: Side | None = None) -> Sequence[Organisation]:
+    """The organisations that the actor's own knows, by name; of one side where it is named."""
+    statement = select(Organisation).where(Organisation.id != actor.organisation_id)
+    if side is not None:
+        statement = statement.where(Organisation.side == side.value)
+    return session.scalars(statement.order_by(Organisation.name, Organisation.id)).all()
+
+
 def organisation_names(session: Session, ids: Sequence[int]) -> dict[int, str]:
     """Names by id, for those that are known."""
     rows = session.execute(select(Organisation.id, Organisation.name).where(Organisation.id.in_(set(ids))))
@@ -116,6 +124,18 @@ def sites(session: Session, actor: Actor) -> Sequence[Site]:
     if actor.site_ids is not None:
         statement = statement.where(Site.id.in_(actor.site_ids))
     return session.scalars(statement).all()
+
+
+def makers_at_sites(session: Session, actor: Actor, on: date) -> Sequence[tuple[Site, Organisation]]:
+    """Each site of the actor's systems with each manufacturer that has one there, by name."""
+    systems = systems_of(actor, on).with_only_columns(System.site_id, System.manufacturer_id).distinct().subquery()
+    rows = session.execute(
+        select(Site, Organisation)
+        .join(systems, systems.c.site_id == Site.id)
+        .join(Organisation, Organisation.id == systems.c.manufacturer_id)
+        .order_by(Site.name, Site.id, Organisation.name)
+    )
+    return [(site, maker) for site, maker in rows]
 
 
 def product_lines(session: Session, manufacturer_id: int) -> Sequence[ProductLine]:

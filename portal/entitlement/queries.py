@@ -229,6 +229,16 @@ def request_ids_waiting_for(session: Session, payer: int) -> Sequence[int]:
     return sorted(state.request.id for state in states)
 
 
+def requests_for(session: Session, actor: Actor, *, waiting: bool, limit: int = 50) -> Sequence[RequestState]:
+    """The requests about the actor's company's cases, newest first; with ``waiting``, those nobody has answered."""
+    own = {
+        Side.MANUFACTURER: AuthorizationRequest.manufacturer_id,
+        Side.INTEGRATOR: AuthorizationRequest.integrator_id,
+        Side.CUSTOMER: AuthorizationRequest.customer_id,
+    }[actor.side]
+    return _request_states(session, own == actor.organisation_id, waiting=waiting, limit=limit)
+
+
 def latest_coverage(session: Session, case_id: int) -> CoverageDecision | None:
     """The coverage decision kept last with a case, as far as the scope may read it."""
     mine = CoverageDecision.case_id == case_id

@@ -20,6 +20,7 @@ from portal.contracts import queries as contracts
 from portal.contracts.rules import split_terms
 from portal.entitlement import actions as entitlement
 from portal.entitlement.models import AuthorizationRequest
+from portal.entitlement.queries import standing_at
 from portal.identity import links
 from portal.notifications.actions import Recipient, queue_letter
 from portal.notifications.recipients import people, people_with_role
@@ -63,7 +64,8 @@ def notify_authorization_request(session: Session, request_id: int, *, secret: s
     if request.payer_id == case.manufacturer_id:
         return
     act = OneAct(entitlement.LINK_ACT, entitlement.LINK_OBJECT, str(request.id), entitlement.LINK_VERSION)
-    for recipient in people_with_role(session, request.payer_id, PURSE[side], site_id=case.site_id):
+    purse = people_with_role(session, request.payer_id, PURSE[side], site_id=case.site_id)
+    for recipient in _approvers(session, case, purse, now) or purse:
         _with_link(session, recipient, act, "authorization_request", secret=secret, now=now)
 
 
@@ -79,6 +81,13 @@ def notify_neutral(session: Session, challenge_id: int, *, secret: str, now: dat
     act = OneAct(challenges.LINK_ACT, challenges.LINK_OBJECT, str(challenge_id), challenges.LINK_VERSION)
     recipient = Recipient(case.manufacturer_id, ladder.neutral_mail)
     _with_link(session, recipient, act, "neutral_asked", secret=secret, now=now)
+
+
+def _approvers(session: Session, case: SupportCase, purse: Sequence[Recipient], now: datetime) -> list[Recipient]:
+    """Those of the purse whom the site's standing authorization names, in its order."""
+    standing = standing_at(session, site_id=case.site_id, manufacturer_id=case.manufacturer_id, now=now)
+    by_person = {recipient.person_id: recipient for recipient in purse}
+    return [by_person[each] for each in standing.approver_ids if each in by_person] if standing else []
 
 
 def _tell_offered(session: Session, event: CaseEvent, case: SupportCase, *, secret: str, now: datetime) -> None:

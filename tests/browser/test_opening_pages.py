@@ -1,4 +1,4 @@
-"""The ways into a case in a real browser: pleasant at both widths, few taps, files kept while the person still types."""
+"""The ways into a case in a real browser: pleasant at both widths, few taps, files kept while one still types."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ from portal.cases.queries.lists import (
     search,
     unanswered_resolutions,
 )
-from portal.cases.queries.recent import cases_of_system, recent_systems
+from portal.cases.queries.recent import cases_by_id, cases_of_system, recent_systems
 from portal.cases.queries.scope import case_scope
 from portal.cases.queries.timeline import Entry, timeline
 
@@ -47,6 +47,7 @@ __all__ = [
     "case_by_id",
     "case_by_name",
     "case_scope",
+    "cases_by_id",
     "cases_of_system",
     "challenge_view",
     "clock_lines",

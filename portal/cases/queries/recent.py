@@ -1,8 +1,8 @@
-"""Systems that an actor's company had cases with lately: the ones a next case is probably about."""
+"""Cases by what a page knows already: the systems lately worked on, the cases of a system, those of some ids."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 
 from sqlalchemy import func, select
@@ -37,3 +37,9 @@ def cases_of_system(session: Session, actor: Actor, system_id: int, limit: int =
     """The actor's cases about a system, newest first."""
     mine = (case_scope(actor), SupportCase.system_id == system_id)
     return session.scalars(select(SupportCase).where(*mine).order_by(SupportCase.id.desc()).limit(limit)).all()
+
+
+def cases_by_id(session: Session, actor: Actor, ids: Collection[int]) -> dict[int, SupportCase]:
+    """Those of the cases that are the actor's, by id."""
+    mine = (case_scope(actor), SupportCase.id.in_(set(ids)))
+    return {case.id: case for case in session.scalars(select(SupportCase).where(*mine))} if ids else {}

@@ -28,7 +28,7 @@ from portal.entitlement.actions.grants import (
     reserve_for_case,
     reserving_for,
 )
-from portal.entitlement.actions.standing import open_standing, use_standing
+from portal.entitlement.actions.standing import StandingTerms, open_standing, sign_standing, use_standing
 
 __all__ = [
     "LINK_ACT",
@@ -38,6 +38,7 @@ __all__ = [
     "Coverage",
     "Place",
     "Reserving",
+    "StandingTerms",
     "Wanted",
     "ask_for",
     "authorize",
@@ -55,6 +56,7 @@ __all__ = [
     "request_authorization",
     "reserve_for_case",
     "reserving_for",
+    "sign_standing",
     "spoken_authorization",
     "use_standing",
 ]

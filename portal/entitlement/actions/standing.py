@@ -6,12 +6,15 @@ last of it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from portal.access import Actor, Role, Side
+from portal.audit import actions as audit
 from portal.contracts.blocks import Payer
 from portal.contracts.models import PlanChoice
 from portal.contracts.policy import Policy
@@ -21,6 +24,8 @@ from portal.entitlement.actions.authorization import Yes, ask_for, store_standin
 from portal.entitlement.actions.coverage import Coverage
 from portal.entitlement.models import Authorization, StandingAuthorization
 from portal.entitlement.queries import CaseParts
+from portal.errors import Invalid, NotAllowed, NotFound
+from portal.identity.queries import members
 
 # A plan without a monthly limit: far above any month, far below what a bigint holds.
 NO_MONTHLY_LIMIT_MINOR = 10**15
@@ -71,6 +76,80 @@ def open_standing(session: Session, choice: PlanChoice, *, policy: Policy, now: 
         .returning(StandingAuthorization.id)
     )
     return stored is not None
+
+
+@dataclass(frozen=True)
+class StandingTerms:
+    """What a buyer signs: for which severities, up to how much, who is asked first beyond it."""
+
+    incident_minor: int
+    month_minor: int
+    severities: tuple[int, ...]
+    approver_ids: tuple[int, ...]
+
+
+def sign_standing(
+    session: Session, actor: Actor, choice: PlanChoice, terms: StandingTerms, *, policy: Policy, now: datetime
+) -> StandingAuthorization:
+    """The buyer says in advance up to how much each case may cost; from now on it replaces what held before.
+
+    Signing the same again changes nothing. *Raises*: NotAllowed, NotFound, Invalid at the field.
+    """
+    if actor.side is not Side.CUSTOMER or not actor.has(Role.BUYER):
+        raise NotAllowed("A standing authorization is signed by the customer's buyer.")
+    if choice.customer_id != actor.organisation_id:
+        raise NotFound()
+    _check_terms(session, actor, terms)
+    held = queries.standing_at(session, site_id=choice.site_id, manufacturer_id=choice.manufacturer_id, now=now)
+    if held is not None and held.from_at >= choice.from_at and _terms_of(held) == terms:
+        return held
+    plan = plan_named(policy, choice.plan_code)
+    signed = StandingAuthorization(
+        manufacturer_id=choice.manufacturer_id,
+        integrator_id=choice.integrator_id or choice.manufacturer_id,
+        customer_id=choice.customer_id,
+        payer_id=choice.customer_id,
+        site_id=choice.site_id,
+        currency=policy.currency,
+        nte_incident_minor=terms.incident_minor,
+        nte_month_minor=terms.month_minor,
+        severities=list(terms.severities),
+        grant_seconds_per_case=(plan.standing_minutes_per_case or 0) * 60,
+        approver_ids=list(terms.approver_ids),
+        from_at=now,
+        until_at=None,
+        signed_by=actor.person_id,
+        signed_at=now,
+    )
+    session.add(signed)
+    session.flush()
+    audit.record(session, actor, "sign_standing", "standing_authorization", signed.id, now=now)
+    return signed
+
+
+def _check_terms(session: Session, actor: Actor, terms: StandingTerms) -> None:
+    problems: dict[str, str] = {}
+    if terms.incident_minor < 0:
+        problems["incident"] = "An amount is not negative; 0 takes the standing authorization back."
+    if terms.month_minor < terms.incident_minor:
+        problems["month"] = "A month allows at least what one case does."
+    if not terms.severities or not set(terms.severities) <= {1, 2, 3, 4}:
+        problems["severities"] = "Choose at least one severity."
+    buyers = {
+        row.person.id
+        for row in members(session, actor)
+        if row.membership.ended_at is None and Role.BUYER in row.membership.roles
+    }
+    if not terms.approver_ids or not set(terms.approver_ids) <= buyers:
+        problems["first"] = "Choose who is asked: present buyers of your organisation."
+    if problems:
+        raise Invalid("Some of this cannot be signed as it is.", problems)
+
+
+def _terms_of(held: StandingAuthorization) -> StandingTerms:
+    return StandingTerms(
+        held.nte_incident_minor, held.nte_month_minor, tuple(held.severities), tuple(held.approver_ids)
+    )
 
 
 def use_standing(session: Session, case: CaseParts, coverage: Coverage, *, now: datetime) -> Authorization | None:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from portal.access import Audience, Role
 from portal.cases import actions as cases
 from portal.cases.actions import NewUpload, keep_upload
+from portal.entitlement.models import AuthorizationRequest
 from portal.identity import people
 from portal.identity.models import WebSession
 from portal.metering import actions as metering
@@ -100,6 +101,11 @@ def _known_issue(session: Session, cast: Cast) -> int:
     ).id
 
 
+def _request(session: Session, cast: Cast) -> int:
+    case = stories.escalated(session, cast, system_id=cast.plain_system.id)
+    return session.scalars(select(AuthorizationRequest.id).where(AuthorizationRequest.case_id == case.id)).one()
+
+
 SAMPLES: dict[str, Sample] = {
     "name": _case,
     "challenge_id": _challenge,
@@ -108,6 +114,11 @@ SAMPLES: dict[str, Sample] = {
     "membership_id": _membership,
     "invitation_id": _invitation,
     "session_id": _session,
+    "request_id": _request,
+    "site_id": lambda session, cast: cast.site.id,
+    "manufacturer_id": lambda session, cast: cast.factory.id,
+    "document_id": lambda session, cast: cast.policy_version.document_id,
+    "version_id": lambda session, cast: cast.policy_version.id,
     "system_id": lambda session, cast: cast.system.id,
     "upload_id": _upload,
     "entry_id": _time_entry,

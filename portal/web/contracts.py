@@ -1,0 +1,273 @@
+"""Signed documents: which hold, what a version says and changes, who signed it; drafts, proposals and signatures.
+
+What is signed is what was shown: the form carries the hash. A text that is still wrong is kept as a draft, with every
+problem named by its line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from wtforms import BooleanField, DateField, HiddenField, SelectField
+from wtforms.validators import InputRequired, Optional
+
+from portal.access import Actor, Side, may_administer
+from portal.calendars import resolve_local
+from portal.contracts import actions, queries
+from portal.contracts.differences import differences
+from portal.contracts.models import Document, DocumentVersion
+from portal.contracts.reading import LONGEST_DOCUMENT
+from portal.contracts.rules import version_in_force
+from portal.contracts.wording import outline
+from portal.directory import queries as directory
+from portal.errors import Invalid, NotFound, Problem
+from portal.identity.queries import names as people_names
+from portal.web.forms import Form, line_field, page, refusals_of, text_field
+from portal.web.gate import anyone, current_actor, current_now, current_session, current_zone, open_to
+
+blueprint = Blueprint("contracts", __name__)
+
+KINDS = {"policy": "Service policy", "agreement": "Agreement"}
+
+
+class NewDocumentForm(Form):
+    kind = SelectField("Kind", choices=list(KINDS.items()), validators=[InputRequired("Choose.")])
+    title = line_field("Title", required="Give it a title.", limit=120)
+    integrator_id = SelectField("With which integrator", coerce=int, validators=[Optional()])
+
+
+class DraftForm(Form):
+    text = text_field("The document, in TOML", required="Write the document.", limit=LONGEST_DOCUMENT)
+    effective_on = DateField("Holds from", validators=[Optional()])
+
+
+class SignForm(Form):
+    shown_sha256 = HiddenField()
+    read = BooleanField("I have read this version", validators=[InputRequired("Read it before you sign.")])
+
+
+@dataclass(frozen=True)
+class VersionLine:
+    """A version in its document's list."""
+
+    version: DocumentVersion
+    state: str
+    tone: str
+    signed_by: tuple[str, ...]
+
+
+def may_begin_documents(actor: Actor) -> bool:
+    """A document is opened by the manufacturer's administrator."""
+    return actor.side is Side.MANUFACTURER and may_administer(actor)
+
+
+def may_write_documents(actor: Actor) -> bool:
+    """Drafting, proposing and signing are the two companies' administrators'."""
+    return actor.side is not Side.CUSTOMER and may_administer(actor)
+
+
+@blueprint.get("/contracts")
+@open_to(anyone)
+def documents() -> ResponseReturnValue:
+    session, actor = current_session(), current_actor()
+    found = queries.documents(session, actor)
+    companies = [each for row in found for each in (row.manufacturer_id, row.integrator_id) if each is not None]
+    return render_template(
+        "contracts/documents.html",
+        documents=[(each, _lines_of(each)) for each in found],
+        names=directory.organisation_names(session, companies),
+        kinds=KINDS,
+        may_begin=may_begin_documents(actor),
+    )
+
+
+@blueprint.route("/contracts/new", methods=["GET", "POST"])
+@open_to(may_begin_documents)
+def new_document() -> ResponseReturnValue:
+    session, actor = current_session(), current_actor()
+    form = NewDocumentForm()
+    integrators = directory.organisations(session, actor, Side.INTEGRATOR)
+    form.integrator_id.choices = [(0, "Nobody: a policy is for all customers")] + [(o.id, o.name) for o in integrators]
+    if form.validate_on_submit():
+        with refusals_of(form):
+            is_agreement = form.kind.data == "agreement"
+            if is_agreement and not form.integrator_id.data:
+                raise Invalid("Choose the integrator.", {"integrator_id": "Choose the integrator."})
+            begun = actions.open_document(
+                session,
+                actor,
+                kind=form.kind.data,
+                title=form.title.data,
+                integrator_id=form.integrator_id.data if is_agreement else None,
+                now=current_now(),
+            )
+            return redirect(url_for("contracts.draft", document_id=begun.id), code=303)
+    return page("contracts/new_document.html", form)
+
+
+@blueprint.get("/contracts/<int:document_id>")
+@open_to(anyone)
+def document(document_id: int) -> ResponseReturnValue:
+    session, actor = current_session(), current_actor()
+    found = _document(document_id)
+    return render_template(
+        "contracts/document.html",
+        document=found,
+        lines=_lines_of(found),
+        kinds=KINDS,
+        may_write=may_write_documents(actor) and actor.organisation_id in (found.manufacturer_id, found.integrator_id),
+        draft=queries.draft(session, actor, document_id),
+    )
+
+
+@blueprint.route("/contracts/<int:document_id>/draft", methods=["GET", "POST"])
+@open_to(may_write_documents)
+def draft(document_id: int) -> ResponseReturnValue:
+    session, actor, now = current_session(), current_actor(), current_now()
+    found = _own_document(document_id)
+    form = DraftForm(text=_text_to_begin_with(found), effective_on=now.astimezone(current_zone()).date())
+    problems: tuple[Problem, ...] = ()
+    if form.validate_on_submit():
+        actions.save_draft(session, actor, found, form.text.data, now)
+        # A text is kept however wrong it is; the proposal after it may be refused.
+        session.commit()
+        with refusals_of(form):
+            effective_from = _effective_from(form, found)
+            problems = actions.problems_of_text(session, found, form.text.data, effective_from)
+            if problems:
+                form.refusal = f"The draft is kept. It has {len(problems)} problem{'s' if len(problems) > 1 else ''}."
+            elif request.form.get("step") == "propose":
+                proposed = actions.propose_version(
+                    session, actor, found, body_toml=form.text.data, effective_from=effective_from, now=now
+                )
+                flash(f"Version {proposed.number} is proposed. It holds once it is signed.", "good")
+                return redirect(url_for("contracts.version", version_id=proposed.id), code=303)
+            else:
+                flash("The draft is kept. Nothing is wrong with it.", "good")
+                return redirect(url_for("contracts.draft", document_id=document_id), code=303)
+    return page("contracts/draft.html", form, document=found, problems=problems, kinds=KINDS)
+
+
+@blueprint.get("/contracts/versions/<int:version_id>")
+@open_to(anyone)
+def version(version_id: int) -> ResponseReturnValue:
+    return _version_page(version_id, SignForm(None))
+
+
+@blueprint.post("/contracts/versions/<int:version_id>/signature")
+@open_to(may_write_documents)
+def sign(version_id: int) -> ResponseReturnValue:
+    found = _version(version_id)
+    _own_document(found.document_id)
+    form = SignForm()
+    if form.validate():
+        with refusals_of(form):
+            actions.sign_version(
+                current_session(),
+                current_actor(),
+                found,
+                shown_sha256=form.shown_sha256.data or "",
+                now=current_now(),
+            )
+            flash("Signed.", "good")
+            return redirect(url_for("contracts.version", version_id=version_id), code=303)
+    return _version_page(version_id, form)
+
+
+def _version_page(version_id: int, form: SignForm) -> ResponseReturnValue:
+    session, actor = current_session(), current_actor()
+    found = _version(version_id)
+    value = _value_of(found)
+    before = next((each for each in queries.versions(session, found.document_id) if each.number < found.number), None)
+    signatures = queries.signatures(session, version_id)
+    accepted = queries.acceptances(session, version_id) if found.kind == "policy" else ()
+    parties = [party for party in (found.manufacturer_id, found.integrator_id) if party is not None]
+    form.shown_sha256.data = form.shown_sha256.data or found.sha256
+    return page(
+        "contracts/version.html",
+        form,
+        version=found,
+        document=queries.document(session, found.document_id),
+        parts=outline(value),
+        before=before,
+        changes=differences(_value_of(before), value) if before else (),
+        signatures=signatures,
+        accepted=accepted,
+        missing=[party for party in parties if party not in {row.organisation_id for row in signatures}],
+        names=directory.organisation_names(session, [*parties, *(row.customer_id for row in accepted)]),
+        people=people_names(session, {row.person_id for row in signatures}),
+        may_sign=may_write_documents(actor)
+        and actor.organisation_id in parties
+        and actor.organisation_id not in {row.organisation_id for row in signatures},
+    )
+
+
+def _value_of(found: DocumentVersion) -> object:
+    return queries.policy_of(found) if found.kind == "policy" else queries.agreement_of(found)
+
+
+def _version(version_id: int) -> DocumentVersion:
+    found = queries.version(current_session(), version_id)
+    _document(found.document_id)
+    return found
+
+
+def _document(document_id: int) -> Document:
+    """A document the viewer may read: an agreement is the two companies' own. *Raises*: NotFound."""
+    found = queries.document(current_session(), document_id)
+    actor = current_actor()
+    is_foreign = actor.side is Side.MANUFACTURER and found.manufacturer_id != actor.organisation_id
+    if is_foreign or (found.kind == "agreement" and actor.side is Side.CUSTOMER):
+        raise NotFound
+    return found
+
+
+def _own_document(document_id: int) -> Document:
+    """A document the viewer's company writes. *Raises*: NotFound."""
+    found = _document(document_id)
+    if current_actor().organisation_id not in (found.manufacturer_id, found.integrator_id):
+        raise NotFound
+    return found
+
+
+def _text_to_begin_with(found: Document) -> str:
+    session = current_session()
+    kept = queries.draft(session, current_actor(), found.id)
+    if kept is not None:
+        return kept.body_toml
+    versions = queries.versions(session, found.id)
+    return versions[0].body_toml if versions else ""
+
+
+def _effective_from(form: DraftForm, found: Document) -> datetime:
+    """The first instant of the day; what holds already is not changed backwards. *Raises*: Invalid."""
+    now = current_now()
+    on: date = form.effective_on.data or now.astimezone(current_zone()).date()
+    at = resolve_local(current_zone().key, datetime.combine(on, time()))
+    if queries.versions_in_force(current_session(), found.id) and on < now.astimezone(current_zone()).date():
+        sentence = "Choose today or a later day: what was agreed for the past stands."
+        raise Invalid(sentence, {"effective_on": sentence})
+    return at
+
+
+def _lines_of(found: Document) -> list[VersionLine]:
+    session, now = current_session(), current_now()
+    in_force = queries.versions_in_force(session, found.id)
+    present = version_in_force(in_force, now)
+    signed_ids = {row.version_id: row for row in in_force}
+    lines = []
+    for each in queries.versions(session, found.id):
+        row = signed_ids.get(each.id)
+        if row is None:
+            state, tone = "Waits for signatures", "warn"
+        elif present is not None and row.version_id == present.version_id:
+            state, tone = "In force", "good"
+        else:
+            state, tone = ("To come", "accent") if row.effective_from > now else ("Replaced", "plain")
+        signatures = queries.signatures(session, each.id)
+        names = directory.organisation_names(session, [signature.organisation_id for signature in signatures])
+        lines.append(VersionLine(each, state, tone, tuple(names.values())))
+    return lines

@@ -1,0 +1,7 @@
+"""The blueprint of plans."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+blueprint = Blueprint("plans", __name__)

@@ -1,0 +1,49 @@
+"""The payer's answer by mailed link: the page shows what would be authorized, one more tap says yes."""
+
+from __future__ import annotations
+
+from flask import request
+from flask.typing import ResponseReturnValue
+
+from portal.cases import actions
+from portal.entitlement.actions import LINK_ACT
+from portal.errors import NotFound
+from portal.identity.links import OpenLink
+from portal.money import plain_amount
+from portal.web.display import money_text
+from portal.web.forms import page, refusals_of
+from portal.web.gate import current_actor, current_now, current_session
+from portal.web.links import act, consume, done
+from portal.web.plans.authorizations import Asked, NoForm, YesForm, asked_for, say_yes
+
+
+@act(LINK_ACT)
+def authorize(link: OpenLink) -> ResponseReturnValue:
+    if not link.act.object_id.isdecimal():
+        raise NotFound
+    asked = asked_for(int(link.act.object_id))
+    if not asked.is_open and request.method == "GET":
+        return done("This is answered already", f"{asked.case.name}, {asked.case.title}: {asked.state}.")
+    if request.form.get("answer") == "no":
+        return _no(link, asked)
+    form = YesForm(nte=plain_amount(asked.upto))
+    if form.validate_on_submit():
+        with refusals_of(form):
+            say_yes(form, asked)
+            consume(link)
+            given = asked_for(asked.id).given
+            return done("You said yes", f"{asked.case.name}: never more than {money_text(given)}. Both companies know.")
+    return page("plans/authorize_by_link.html", form, yes=form, no=NoForm(None), asked=asked, link=link)
+
+
+def _no(link: OpenLink, asked: Asked) -> ResponseReturnValue:
+    form = NoForm()
+    if form.validate_on_submit():
+        with refusals_of(form):
+            actions.refuse_authorization(
+                current_session(), current_actor(), asked.id, reason=form.reason.data, now=current_now()
+            )
+            consume(link)
+            return done("You said no", f"{asked.case.name}: no more work is billed to you. Both companies know.")
+    shown = YesForm(None, nte=plain_amount(asked.upto))
+    return page("plans/authorize_by_link.html", form, yes=shown, no=form, asked=asked, link=link)
