@@ -82,14 +82,19 @@ def migrate(revision: str) -> None:
     "--mapping", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="TOML file."
 )
 @click.option("--rejected", type=click.Path(dir_okay=False, path_type=Path), help="Where to list rejected rows.")
-def import_log(file: Path, mapping: Path, rejected: Path | None) -> None:
+@click.option("--bill", is_flag=True, help="Bill the closed cases at once instead of by the worker's jobs.")
+def import_log(file: Path, mapping: Path, rejected: Path | None, *, bill: bool) -> None:
     """Import the event log of another support system, CSV or gzipped CSV; again goes on, or changes nothing."""
     with ready_settings() as settings:
         from portal.importing import actions, report
 
         engine = db.engine_for(required(settings.work_database_url, "WORK_DATABASE_URL"))
         plan = actions.plan_import(file, mapping)
-        run_id, figures = actions.import_log(engine, plan, now=datetime.now(UTC), progress=show_progress)
+        now = datetime.now(UTC)
+        run_id, figures = actions.import_log(engine, plan, now=now, progress=show_progress)
+        if bill:
+            livemode = settings.livemode
+            actions.bill_imported(engine, run_id, now=now, livemode=livemode, progress=show_progress)
         beside = rejected or file.with_name(f"{file.name}.rejected.csv")
         refused = report.write_rejections(engine, run_id, beside)
         engine.dispose()

@@ -126,7 +126,7 @@ def gather(session: Session, case: SupportCase, *, view: View | None = None) -> 
         drawn_seconds=drawn,
         authorizations=yeses,
         outcome=outcome,
-        seller_id=_seller(choices, case),
+        seller_id=seller_of(choices, case),
         parties=parties_of(session, case, agreement),
         entries=tuple(view.entries if view else approved_entries(session, case.id)),
     )
@@ -159,18 +159,43 @@ def _case_facts(
         .join(System, System.product_line_id == ProductLine.id)
         .where(System.id == case.system_id)
     ).one()
+    return rating_facts(
+        case,
+        documents,
+        (product_line, system),
+        cover=cover,
+        cause=cause,
+        certified=_certified(session, case.id),
+        custody=_custody(session, case),
+        accepted_rates=_accepted_rates(session, case, yeses),
+    )
+
+
+def rating_facts(
+    case: SupportCase,
+    documents: Terms,
+    installed: tuple[str, System],
+    *,
+    cover: tuple[Cover, ...],
+    cause: str | None,
+    certified: bool,
+    custody: tuple[Custody, ...],
+    accepted_rates: dict[RateKey, Fraction],
+) -> tuple[CaseFacts, Tariff]:
+    """What rating takes of a case and its prices; ``installed`` are the product line's code and the system."""
+    product_line, system = installed
     warranty_from, warranty_until = _warranty(documents, product_line, system)
     facts = CaseFacts(
         cover=cover,
         severity=case.severity,
-        certified=_certified(session, case.id),
+        certified=certified,
         has_integrator=case.integrator_id != case.manufacturer_id,
         cause=cause,
         day_one_at=_midnight(documents.policy.zone, system.day_one_on),
         warranty_from=warranty_from,
         warranty_until=warranty_until,
-        custody=_custody(session, case),
-        accepted_rates=_accepted_rates(session, case, yeses),
+        custody=custody,
+        accepted_rates=accepted_rates,
     )
     return facts, tariff_of(documents, product_line)
 
@@ -217,7 +242,8 @@ def cover_of(documents: Terms, choices: Sequence[PlanChoice], case: SupportCase)
     return tuple(cover)
 
 
-def _seller(choices: Sequence[PlanChoice], case: SupportCase) -> int:
+def seller_of(choices: Sequence[PlanChoice], case: SupportCase) -> int:
+    """Who sold the plan that the case began under; the manufacturer where nobody did."""
     begun = [choice for choice in choices if choice.from_at <= case.opened_at]
     return begun[-1].seller_id if begun else case.manufacturer_id
 
@@ -228,10 +254,11 @@ def _custody(session: Session, case: SupportCase) -> tuple[Custody, ...]:
         .where(CustodyAcceptance.case_id == case.id)
         .order_by(CustodyAcceptance.seq)
     )
-    return tuple(Custody(row.from_at, _side(case, row.company_id)) for row in rows)
+    return tuple(Custody(row.from_at, side_named(case, row.company_id)) for row in rows)
 
 
-def _side(case: SupportCase, organisation_id: int) -> str:
+def side_named(case: SupportCase, organisation_id: int) -> str:
+    """Which of the two companies an organisation is on a case, in rating's words."""
     return MANUFACTURER if organisation_id == case.manufacturer_id else INTEGRATOR
 
 
@@ -304,7 +331,7 @@ def _authorised(
                 entry.mode,
                 task_class,
                 bool(serving),
-                _side(case, entry.organisation_id),
+                side_named(case, entry.organisation_id),
             )
         )
     limits = {payer: sum(yes.nte_minor for yes in yeses if yes.id in used[payer]) for payer in (CUSTOMER, INTEGRATOR)}

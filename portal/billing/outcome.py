@@ -65,6 +65,11 @@ def _weights(
         .order_by(ResolutionAnswer.id.desc())
         .limit(1)
     ).one_or_none()
+    return settled_weights(resolution, answer, fallback)
+
+
+def settled_weights(resolution: Resolution, answer: str | None, fallback: Weights) -> Weights | None:
+    """The weights of a resolution that nobody challenged, by its last answer; None while it has no yes."""
     if answer not in _CONFIRMED:
         return None
     if resolution.integrator_bp + resolution.manufacturer_bp != WHOLE_BP:

@@ -15,6 +15,7 @@ from pathlib import Path
 from sqlalchemy import Engine, delete, select, text
 from sqlalchemy.orm import Session
 
+from portal.billing.actions.batch import bill_closed
 from portal.contracts.agreement import sha256
 from portal.db import transaction
 from portal.errors import Conflict
@@ -28,6 +29,20 @@ from portal.importing.storing import store
 
 # Any number that no other advisory lock of the portal uses.
 _LOCK = 4_104_201_305
+
+_BILLED_AT_ONCE = 250
+_UNBILLED = text(
+    """
+    SELECT cut.case_id
+    FROM import_case imported
+    JOIN import_run run ON run.id = imported.run_id
+    JOIN support_case held ON held.source = run.source AND held.source_key = imported.source_key
+    JOIN billing_cut cut ON cut.case_id = held.id
+    WHERE run.id = :run_id AND imported.state = 'stored'
+      AND NOT EXISTS (SELECT FROM bill_item WHERE bill_item.cut_id = cut.id)
+    ORDER BY imported.ordinal
+    """
+)
 
 
 @dataclass(frozen=True)
@@ -65,6 +80,22 @@ def import_log(engine: Engine, plan: Plan, *, now: datetime, progress: Progress)
         setting, run = _settled(engine, run.id, plan)
         store(engine, run, plan.mapping, setting, plan.path, progress=progress)
         return run.id, _finish(engine, run.id, now)
+
+
+def bill_imported(engine: Engine, run_id: int, *, now: datetime, livemode: bool, progress: Progress) -> int:
+    """Bill what the run closed, many cases to a transaction, instead of by a job for each; how many items were made.
+
+    Again goes on where it stopped; the jobs that wait find their items made.
+    """
+    with transaction(engine) as session:
+        case_ids = list(session.scalars(_UNBILLED, {"run_id": run_id}))
+    made = 0
+    for start in range(0, len(case_ids), _BILLED_AT_ONCE):
+        some = case_ids[start : start + _BILLED_AT_ONCE]
+        with transaction(engine) as session:
+            made += bill_closed(session, some, now=now, livemode=livemode)
+        progress("Billing", start + len(some), len(case_ids))
+    return made
 
 
 @contextmanager

@@ -100,7 +100,7 @@ def post(
     """
     check_legs(legs, allowed_pairs)
     period_id = lock_open_period(session, manufacturer_id)
-    accounts = _accounts(session, manufacturer_id, currency, legs)
+    accounts = accounts_for(session, manufacturer_id, currency, legs)
     documents = [leg.document or document for leg in legs]
     transaction_id: int | None = session.scalar(
         _INSERT,
@@ -151,7 +151,7 @@ def _posted_before(
     return found
 
 
-def _accounts(
+def accounts_for(
     session: Session, manufacturer_id: int, currency: str, legs: Iterable[Leg]
 ) -> dict[tuple[Purpose, int | None], int]:
     """The accounts of the legs, made where there are none yet."""

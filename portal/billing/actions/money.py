@@ -44,16 +44,20 @@ def debtor_of(item: BillItem) -> int:
 
 def post_item(session: Session, item: BillItem, made: Iterable[Share], *, now: datetime, livemode: bool) -> None:
     """Post what an item accrues, what its collector keeps and what its included time earns."""
-    shares = amounts_of(made)
+    for kind, legs in item_legs(item, amounts_of(made)):
+        document = Document("bill_item", str(item.id))
+        _post(session, item, kind, legs, ACCRUAL_PAIRS, document=document, now=now, livemode=livemode)
+
+
+def item_legs(item: BillItem, shares: Sequence[ShareAmount]) -> list[tuple[str, list[Leg]]]:
+    """The transactions of an item with these shares: each kind with its legs, without those that say nothing."""
     debtor_id = debtor_of(item)
-    for kind, legs in (
+    found = (
         (BILLED, accrual_legs(debtor_id, shares)),
         (KEPT, set_off_legs(debtor_id, shares)),
         (USED, use_legs(item.customer_id, shares)),
-    ):
-        if legs:
-            document = Document("bill_item", str(item.id))
-            _post(session, item, kind, legs, ACCRUAL_PAIRS, document=document, now=now, livemode=livemode)
+    )
+    return [(kind, legs) for kind, legs in found if legs]
 
 
 def post_decision(session: Session, item: BillItem, shares: Sequence[Share], *, now: datetime) -> None:

@@ -43,16 +43,11 @@ def insert_item(
 ) -> tuple[BillItem, list[Share]]:
     """The item of a cut with its lines and segments, and its shares: what the part costs beyond the earlier rating."""
     lines = difference(part.rated.lines, lines_of(earlier))
-    policy = facts.documents.policy
-    use = worth_minor(policy, included_seconds(part.rated)) - worth_minor(policy, included_seconds(earlier))
-    item = _item(session, facts, cut, part, now=now)
+    item = made_item(
+        facts, cut, part, earlier, period_id=lock_open_period(session, facts.case.manufacturer_id), now=now
+    )
     item.revision = replaces.revision + 1 if replaces is not None else 0
     item.replaces_id = replaces.id if replaces is not None else None
-    item.amount_minor = sum(line.amount_minor for line in lines)
-    item.list_amount_minor = max(item.amount_minor, sum(line.list_amount_minor for line in lines))
-    item.included_seconds = sum(line.seconds for line in lines if line.kind == INCLUDED)
-    item.use_minor = max(use, 0)
-    item.explanation = explain(part.rated)
     session.add(item)
     session.flush()
     _insert_lines(session, item, lines, earlier)
@@ -61,25 +56,43 @@ def insert_item(
     return item, shares
 
 
-def _item(session: Session, facts: BillingFacts, cut: BillingCut, part: ItemPart, *, now: datetime) -> BillItem:
-    case, bill = facts.case, part.bill
+def made_item(
+    facts: BillingFacts,
+    cut: BillingCut,
+    part: ItemPart,
+    earlier: RatedCase | None,
+    *,
+    period_id: int,
+    now: datetime,
+) -> BillItem:
+    """The row of an item, not stored yet."""
+    case, bill, documents = facts.case, part.bill, facts.documents
     pays_integrator = part.payer == INTEGRATOR
     collects = bill.collector == INTEGRATOR and facts.has_integrator and not pays_integrator
-    documents = facts.documents
+    lines = difference(part.rated.lines, lines_of(earlier))
+    policy = documents.policy
+    use = worth_minor(policy, included_seconds(part.rated)) - worth_minor(policy, included_seconds(earlier))
+    amount_minor = sum(line.amount_minor for line in lines)
     return BillItem(
         **case_columns(case),
         # The integrator's own purchases, and what it resells, are not for its customer's eyes.
         audience="companies" if pays_integrator or collects else "customer",
         owner_id=case.manufacturer_id,
         cut_id=cut.id,
+        revision=0,
         payer_id=case.integrator_id if pays_integrator else case.customer_id,
         collector_id=case.integrator_id if collects else facts.parties["operator"],
         seller_of_record_id=organisation_of(facts.parties, bill.seller),
         currency=facts.tariff.currency,
+        amount_minor=amount_minor,
+        list_amount_minor=max(amount_minor, sum(line.list_amount_minor for line in lines)),
+        included_seconds=sum(line.seconds for line in lines if line.kind == INCLUDED),
+        use_minor=max(use, 0),
         policy_version_id=documents.policy_version_id,
         agreement_version_id=documents.agreement_version_id,
         resolution_id=facts.outcome.resolution_id,
-        period_id=lock_open_period(session, case.manufacturer_id),
+        period_id=period_id,
+        explanation=explain(part.rated),
         occurred_at=cut.cut_at,
         recorded_at=now,
     )
@@ -98,11 +111,19 @@ def case_columns(case: CaseParts | BillItem) -> dict[str, int]:
 def _insert_lines(session: Session, item: BillItem, lines: Sequence[Line], earlier: RatedCase | None) -> None:
     if not lines:
         return
-    common = {**case_columns(item), "audience": item.audience, "owner_id": item.owner_id}
+    rows = line_rows(item, lines, earlier)
+    ids = dict(session.execute(insert(BillLine).values(rows).returning(BillLine.position, BillLine.id)).tuples().all())
+    segments = segment_rows(item, lines, ids)
+    for first in range(0, len(segments), _SEGMENTS_AT_ONCE):
+        session.execute(insert(BillSegment).values(segments[first : first + _SEGMENTS_AT_ONCE]))
+
+
+def line_rows(item: BillItem, lines: Sequence[Line], earlier: RatedCase | None) -> list[dict[str, Any]]:
+    """The rows of an item's lines, numbered from 1."""
     place = {line["at"]: index for index, line in enumerate(_keys(item.explanation))}
-    rows = [
+    return [
         {
-            **common,
+            **_of_item(item),
             "bill_item_id": item.id,
             "position": position,
             "kind": line.kind,
@@ -121,10 +142,13 @@ def _insert_lines(session: Session, item: BillItem, lines: Sequence[Line], earli
         }
         for position, line in enumerate(lines, start=1)
     ]
-    ids = dict(session.execute(insert(BillLine).values(rows).returning(BillLine.position, BillLine.id)).tuples().all())
-    segments = [
+
+
+def segment_rows(item: BillItem, lines: Sequence[Line], ids: Mapping[int, int]) -> list[dict[str, Any]]:
+    """The rows of the work that the lines count; ``ids`` are the lines' by their positions."""
+    return [
         {
-            **common,
+            **_of_item(item),
             "line_id": ids[position],
             "entry_id": segment.entry_id,
             "started_at": segment.started_at,
@@ -135,8 +159,10 @@ def _insert_lines(session: Session, item: BillItem, lines: Sequence[Line], earli
         for position, line in enumerate(lines, start=1)
         for segment in line.segments
     ]
-    for first in range(0, len(segments), _SEGMENTS_AT_ONCE):
-        session.execute(insert(BillSegment).values(segments[first : first + _SEGMENTS_AT_ONCE]))
+
+
+def _of_item(item: BillItem) -> dict[str, Any]:
+    return {**case_columns(item), "audience": item.audience, "owner_id": item.owner_id}
 
 
 def _keys(explanation: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -208,33 +234,49 @@ def insert_shares(
 ) -> list[Share]:
     """Shares of an item and the reversals of those they stand in for, in one statement; a share of nothing is none."""
     rows = [_opposite(share, now) for share in reverses]
-    for part in parts:
-        if part.amount_minor:
-            party_id = parties.get(part.party)
-            funding = USE if part.revenue is Revenue.INCLUDED else CASH
-            if funding == CASH and kind == "original" and party_id is not None and party_id == item.collector_id:
-                funding = SET_OFF if item.collector_id == item.integrator_id != item.manufacturer_id else CASH
-            rows.append(
-                {
-                    **case_columns(item),
-                    "bill_item_id": item.id,
-                    "kind": kind,
-                    "party_id": party_id,
-                    "party_role": part.party,
-                    "revenue_kind": part.revenue.value,
-                    "funding": funding,
-                    "weight_bp": part.weight_bp,
-                    "currency": item.currency,
-                    "amount_minor": part.amount_minor,
-                    "reverses_id": None,
-                    "explanation": {"sentences": list(part.explanation), "weights": weights_out(weights)},
-                    "recorded_at": now,
-                }
-            )
+    rows += share_rows(item, kind, parts, parties, now=now, weights=weights)
     if not rows:
         return []
     ids = session.scalars(insert(Share).values(rows).returning(Share.id)).all()
     return list(session.scalars(select(Share).where(Share.id.in_(ids)).order_by(Share.id)))
+
+
+def share_rows(
+    item: BillItem,
+    kind: str,
+    parts: Sequence[Part],
+    parties: Mapping[str, int],
+    *,
+    now: datetime,
+    weights: Weights | None = None,
+) -> list[dict[str, Any]]:
+    """The rows of shares of an item; a share of nothing is none."""
+    rows: list[dict[str, Any]] = []
+    for part in parts:
+        if not part.amount_minor:
+            continue
+        party_id = parties.get(part.party)
+        funding = USE if part.revenue is Revenue.INCLUDED else CASH
+        if funding == CASH and kind == "original" and party_id is not None and party_id == item.collector_id:
+            funding = SET_OFF if item.collector_id == item.integrator_id != item.manufacturer_id else CASH
+        rows.append(
+            {
+                **case_columns(item),
+                "bill_item_id": item.id,
+                "kind": kind,
+                "party_id": party_id,
+                "party_role": part.party,
+                "revenue_kind": part.revenue.value,
+                "funding": funding,
+                "weight_bp": part.weight_bp,
+                "currency": item.currency,
+                "amount_minor": part.amount_minor,
+                "reverses_id": None,
+                "explanation": {"sentences": list(part.explanation), "weights": weights_out(weights)},
+                "recorded_at": now,
+            }
+        )
+    return rows
 
 
 def reverse_shares(session: Session, item: BillItem, *, now: datetime) -> None:
