@@ -90,7 +90,7 @@ def _pay(standin: StandIn, *, keep_one: bool) -> Act:
             .order_by(Invoice.id)
         ).all()
         for _, provider_id in issued[1:] if keep_one else issued:
-            standin.pay_invoice(provider_id)
+            standin.pay_invoice(str(provider_id))
 
     return act
 

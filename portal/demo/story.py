@@ -27,7 +27,7 @@ from portal.metering import actions as metering
 from portal.metering import queries as metered
 from portal.metering.actions import Work
 
-Act = Callable[[Session, datetime], None]
+Act = Callable[[Session, datetime], object]
 MINUTE = timedelta(minutes=1)
 
 

@@ -73,7 +73,7 @@ def authorization_request(writing: Writing) -> Letter | None:
     if answered is not None or link is None:
         return None
     upto = Money(request.nte_minor, request.currency)
-    facts = (
+    facts: tuple[Fact, ...] = (
         Fact("Up to", str(upto)),
         Fact("Per hour", str(Money(request.price_per_hour_minor, request.currency))),
         Fact("At least", str(Money(request.least_cost_minor, request.currency))),
@@ -120,7 +120,7 @@ def _facts(writing: Writing, case: SupportCase) -> tuple[Fact, ...]:
     site = writing.session.get_one(Site, case.site_id)
     holder = writing.session.get_one(Organisation, case.holder_id)
     who = f"{holder.name} ({case.assignee_name})" if case.assignee_name else holder.name
-    facts = (
+    facts: tuple[Fact, ...] = (
         Fact("System", f"{case.system_name}, {case.system_serial}"),
         Fact("Site", site.name),
         Fact("Severity", str(case.severity)),

@@ -13,8 +13,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.access import OneAct, Role
-from portal.cases.actions import challenge as challenges
 from portal.cases.actions import custody
+from portal.cases.actions.challenge import LINK_ACT, LINK_OBJECT, LINK_VERSION
 from portal.cases.models import CaseEvent, Challenge, CustodyOffer, Note, SupportCase
 from portal.contracts import queries as contracts
 from portal.contracts.rules import split_terms
@@ -78,7 +78,7 @@ def notify_neutral(session: Session, challenge_id: int, *, secret: str, now: dat
     ladder = split_terms(policy, found.agreement if found else None).challenge
     if ladder.neutral_mail is None:
         return
-    act = OneAct(challenges.LINK_ACT, challenges.LINK_OBJECT, str(challenge_id), challenges.LINK_VERSION)
+    act = OneAct(LINK_ACT, LINK_OBJECT, str(challenge_id), LINK_VERSION)
     recipient = Recipient(case.manufacturer_id, ladder.neutral_mail)
     _with_link(session, recipient, act, "neutral_asked", secret=secret, now=now)
 

@@ -151,3 +151,29 @@ def test_letters_pass_a_real_mail_server(work_session, cast, edges) -> None:
     with running_postbox() as (postbox, url):
         run(replace(edges, mailer=SmtpMailer(url, "Factoryline <portal@example.com>")))
     assert len(postbox.to("leo@nor.example")) == 1
+
+
+def test_neutral_is_asked_with_a_link_and_reads_no_share(work_session, cast, edges, post) -> None:
+    case = escalated(work_session, cast)
+    at = NOW.replace(minute=2)
+    cases.accept_custody(work_session, cast.ana, case, seq=case.seq, now=at)
+    resolving = cases.Resolving(cause="configuration", last_action="remote_configuration", summary="Reset.")
+    cases.resolve(work_session, cast.ana, case, resolving, seq=case.seq, now=at)
+    raised = cases.challenge(
+        work_session,
+        cast.mia,
+        case,
+        subject="split",
+        reason="Tom found it",
+        proposal={"integrator_bp": 9000, "manufacturer_bp": 1000},
+        seq=case.seq,
+        now=at,
+    )
+    work_session.commit()
+    run(edges)
+    perform(edges, "notify_neutral", {"challenge_id": raised.id})
+    run(edges)
+    (asked,) = [message for message in post.messages if "please decide" in message.subject]
+    assert asked.to == "vogt@schlichtung.example"
+    assert "https://portal.example/link/" in asked.text
+    assert "90" not in asked.text.split("https://")[0]
