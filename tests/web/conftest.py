@@ -19,8 +19,11 @@ from tests.payments.conftest import standin, standin_process  # noqa: F401
 from tests.support.cast import Cast
 from tests.support.sign_in import give_password, membership_of
 from tests.web.support.client import Browser, Clock
+from tests.web.support.stories import accepted, escalated, resolved
 
 Visit = Callable[[Actor], Browser]
+
+__all__ = ["accepted", "escalated", "resolved"]
 
 
 @pytest.fixture

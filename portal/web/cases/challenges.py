@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from flask import flash, redirect, render_template, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import RadioField, SelectField
 
@@ -32,8 +33,8 @@ class ProposalFields(Form):
 
     seq = seq_field()
     weights = line_field(WEIGHTS_LABEL, limit=12)
-    cause = SelectField("Cause")
-    task_class = SelectField("Kind of help", choices=[*CHOOSE, *TASK_CLASSES.items()])
+    cause = SelectField("Cause", default="")
+    task_class = SelectField("Kind of help", choices=[*CHOOSE, *TASK_CLASSES.items()], default="")
 
 
 class ChallengeForm(ProposalFields):
@@ -51,6 +52,12 @@ CHALLENGE = Act(
     "The resolution is challenged: the managers of both companies are asked.",
     "A challenge of the split holds only the shares, never the customer's bill.",
     template="cases/challenge_form.html",
+)
+# A customer is told nothing of shares, not even that there are any.
+PAYERS_CHALLENGE = replace(
+    CHALLENGE,
+    done="Both companies are told: their managers answer.",
+    lead="Who pays can depend on the cause and the kind of help; the managers of both companies answer.",
 )
 PROPOSAL = Act("Propose an outcome", "Propose", "The outcome is proposed.", template="cases/challenge.html")
 WITHDRAWAL = Act("Withdraw the challenge", "Withdraw", "The challenge is withdrawn: the resolution stands.")
@@ -84,11 +91,12 @@ def challenge(name: str) -> ResponseReturnValue:
     if not form.subject.choices:
         raise Conflict(NOT_NOW)
     form.subject.data = form.subject.data or form.subject.choices[0][0]
-    if current_actor().side is Side.CUSTOMER:
+    by_customer = current_actor().side is Side.CUSTOMER
+    if by_customer:
         del form.weights
     return take(
         name,
-        CHALLENGE,
+        PAYERS_CHALLENGE if by_customer else CHALLENGE,
         form,
         lambda held: actions.challenge(
             current_session(),
@@ -175,7 +183,11 @@ def _step(
 
 
 def _subjects(case: SupportCase) -> list[tuple[str, str]]:
-    """What this person can challenge now."""
+    """What this person can challenge now; what was sent is left to the action, which says what happened meanwhile."""
+    if request.method == "POST":
+        return [
+            (key, words) for key, words in SUBJECTS.items() if key != "split" or may_challenge_split(current_actor())
+        ]
     verbs = queries.dossier(current_session(), current_actor(), case, now=current_now()).verbs
     found = ["split"] if Verb.CHALLENGE in verbs else []
     found += ["cause", "task_class"] if Verb.CHALLENGE_CAUSE in verbs else []

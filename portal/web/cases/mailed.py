@@ -44,8 +44,8 @@ class AnswerForm(Form):
 
 class DecisionForm(Form):
     weights = line_field("Integrator's part in percent", limit=12)
-    cause = SelectField("Cause")
-    task_class = SelectField("Kind of help", choices=[*CHOOSE, *TASK_CLASSES.items()])
+    cause = SelectField("Cause", default="")
+    task_class = SelectField("Kind of help", choices=[*CHOOSE, *TASK_CLASSES.items()], default="")
     explanation = text_field("Reasons", required="Both companies read your reasons.", limit=10_000)
 
 

@@ -11,9 +11,10 @@ from portal.cases.models import Attachment, SupportCase
 from portal.cases.queries import CaseRow, Entry
 from portal.metering.rules import TASK_CLASSES
 from portal.money import Money
+from portal.web.cases.opening_forms import SEVERITIES as SEVERITY_WORDS
 from portal.web.display import money_text, percentage
 
-SEVERITIES = {1: "1 System down", 2: "2 Severely limited", 3: "3 Limited", 4: "4 Question or wish"}
+SEVERITIES = {level: f"{level}: {words}" for level, words in SEVERITY_WORDS.items()}
 COMPANY_WORDS = {"manufacturer": "factory", "integrator": "integrator"}
 RESOLVER_WORDS = {
     "manufacturer": "the factory",
