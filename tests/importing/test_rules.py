@@ -79,7 +79,7 @@ def test_a_case_is_handed_over_worked_on_and_closed():
         (1, FRONT, "import"), (2, FACTORY, "import"), (3, FRONT, "import"),
     ]  # fmt: skip
     assert (case.state, case.holder, case.resolver, case.hand_overs) == (State.CLOSED, FRONT, FACTORY, 2)
-    assert case.closed_at == case.rows[-1].at
+    assert (case.first.line, case.closed_at) == (2, case.rows[-1].at)
     assert [(piece.line, piece.seconds, piece.note) for piece in case.pieces] == [
         (4, 1800, "Accepted / In Progress, PROD1")
     ]
