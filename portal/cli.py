@@ -6,6 +6,7 @@ to standard output; log lines go to standard error.
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -135,6 +136,8 @@ def demo(port: int, stripe_port: int) -> None:
     """Run the portal with a demonstration: database, web, worker and Stripe's stand-in."""
     from portal.demo import running
 
+    # Asked to end by another program, it ends its processes in order as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     where = running.addresses(port, stripe_port)
     environ = child_environment(running.environment(where))
     with ready_settings(environ) as settings:

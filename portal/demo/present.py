@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
@@ -19,10 +20,12 @@ from portal.metering.actions import Work
 
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+FACTORY_ZONE = ZoneInfo("Europe/Berlin")
+FIRST_HOUR, LAST_HOUR = 15, 16
 
 
 def plan_present(story: Story) -> None:
-    """Plan the cases that are open now."""
+    """Plan the cases that are open now; what needs people at work happened while they last were."""
     _system_down(story)
     _offered(story)
     _waiting(story)
@@ -37,6 +40,14 @@ def plan_present(story: Story) -> None:
     _opened_by_customer(story)
     _nearly_used_up(story)
     _across_the_ocean(story)
+
+
+def at_work(now: datetime) -> datetime:
+    """The latest afternoon moment up to ``now`` at which the factory was at work: a day's cases lie before it."""
+    local = now.astimezone(FACTORY_ZONE)
+    while local.weekday() >= 5 or local.hour < FIRST_HOUR:
+        local = (local - DAY).replace(hour=LAST_HOUR, minute=30)
+    return min(local, local.replace(hour=LAST_HOUR, minute=30)).astimezone(UTC)
 
 
 def _system_down(story: Story) -> None:
@@ -62,14 +73,14 @@ def _offered(story: Story) -> None:
     case = _escalation(
         story, "tia", "NS-2477", "Badge printer is offline", "Printing a badge ends with error 217.", severity=3
     )
-    story.plan(story.now - 25 * MINUTE, case.open)
+    story.plan(at_work(story.now) - 25 * MINUTE, case.open)
 
 
 def _waiting(story: Story) -> None:
     case = _escalation(
         story, "tom", "NS-2031", "Sync to the directory stops", "New staff do not appear since Monday.", severity=2
     )
-    at = story.now - 5 * HOUR
+    at = at_work(story.now) - 5 * HOUR
     story.plan(at, case.open)
     story.plan(at + 7 * MINUTE, case.accepted_by("eli"))
     story.plan(at + 30 * MINUTE, case.worked_by("eli", 20, "Read the sync log"))
@@ -80,7 +91,7 @@ def _handed_back(story: Story) -> None:
     case = _escalation(
         story, "tom", "NA-12880", "Depot door opens by itself", "Twice last night, no card was used.", severity=2
     )
-    at = story.now - 26 * HOUR
+    at = at_work(story.now) - 26 * HOUR
     story.plan(at, case.open)
     story.plan(at + 12 * MINUTE, case.accepted_by("ana"))
     story.plan(at + 70 * MINUTE, case.worked_by("ana", 50, "Events show a short on the exit button"))
@@ -91,7 +102,7 @@ def _resolved(story: Story) -> None:
     case = _escalation(
         story, "tom", "NA-10440", "Two doors show offline", "Both green on site, offline in the list.", severity=3
     )
-    at = story.now - 7 * HOUR
+    at = at_work(story.now) - 7 * HOUR
     story.plan(at, case.open)
     story.plan(at + 9 * MINUTE, case.accepted_by("eli"))
     story.plan(at + 60 * MINUTE, case.worked_by("eli", 35, "Address conflict found and mended"))
@@ -103,7 +114,7 @@ def _challenged(story: Story) -> None:
     case = _escalation(
         story, "tom", "NA-10440", "Lock of the pharmacy hums", "Hums while released, gets hot.", severity=2
     )
-    at = story.now - 4 * DAY
+    at = at_work(story.now) - 4 * DAY
     story.plan(at, case.open)
     story.plan(at + 9 * MINUTE, case.accepted_by("ana"))
     story.plan(at + 80 * MINUTE, case.worked_by("ana", 60, "Measured with the technician on the phone"))
@@ -137,7 +148,7 @@ def _unanswered_authorization(story: Story) -> None:
         severity=3,
         nte_minor=45_000,
     )
-    story.plan(story.now - 2 * HOUR, case.open)
+    story.plan(at_work(story.now) - 2 * HOUR, case.open)
 
 
 def _at_factory_risk(story: Story) -> None:
@@ -168,8 +179,8 @@ def _commissioning(story: Story) -> None:
         task_class=TaskClass.COMMISSIONING,
         nte_minor=30_000,
     )
-    story.plan(story.now - 3 * HOUR, case.open)
-    story.plan(story.now - 2 * HOUR, case.accepted_by("ana"))
+    story.plan(at_work(story.now) - 3 * HOUR, case.open)
+    story.plan(at_work(story.now) - 2 * HOUR, case.accepted_by("ana"))
 
 
 def _how_to(story: Story) -> None:
@@ -183,15 +194,15 @@ def _how_to(story: Story) -> None:
         task_class=TaskClass.HOW_TO,
         nte_minor=20_000,
     )
-    story.plan(story.now - 28 * HOUR, case.open)
-    story.plan(story.now - 27 * HOUR, case.accepted_by("eli"))
+    story.plan(at_work(story.now) - 28 * HOUR, case.open)
+    story.plan(at_work(story.now) - 27 * HOUR, case.accepted_by("eli"))
 
 
 def _informed_only(story: Story) -> None:
     case = _escalation(
         story, "tom", "NA-10441", "Swapping a reader on Friday", "Planned, no help needed.", severity=4, is_fyi=True
     )
-    story.plan(story.now - 30 * HOUR, case.open)
+    story.plan(at_work(story.now) - 30 * HOUR, case.open)
 
 
 def _opened_by_customer(story: Story) -> None:
@@ -203,7 +214,7 @@ def _opened_by_customer(story: Story) -> None:
         answers={"firmware": "7.2"},
     )
     case = CaseOfNow(story, story.world.actors["cal"], new, by_customer=True)
-    story.plan(story.now - 6 * HOUR, case.open)
+    story.plan(at_work(story.now) - 6 * HOUR, case.open)
 
 
 def _nearly_used_up(story: Story) -> None:
@@ -217,7 +228,7 @@ def _nearly_used_up(story: Story) -> None:
             "Alarm although nobody entered.",
             severity=3,
         )
-        at = (story.now - days * DAY).replace(hour=9, minute=30)
+        at = (at_work(story.now) - days * DAY).replace(hour=9, minute=30)
         story.plan(at, case.open)
         story.plan(at + 5 * MINUTE, case.accepted_by("ana"))
         story.plan(at + 70 * MINUTE, case.worked_by("ana", 52, "Followed the alarm through the event list"))
