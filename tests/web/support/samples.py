@@ -130,5 +130,5 @@ SAMPLES: dict[str, Sample] = {
     "invoice_id": lambda session, cast: money.issued_invoice(session, cast).id,
     "record_id": lambda session, cast: money.recorded_payment(session, cast).id,
     "document_type": lambda session, cast: "bill_item",
-    "document_id": lambda session, cast: str(money.billed_item(session, cast).id),
+    "ledger.document_id": lambda session, cast: str(money.billed_item(session, cast).id),
 }
