@@ -31,6 +31,7 @@ EVENT_WORDS = {
     "reference_set": "gave a number of their own",
     "severity_changed": "changed the severity",
     "task_class_changed": "changed the kind of help",
+    "status_noted": "noted a state in the former system",
     "paused": "paused the case",
     "resumed": "resumed the case",
     "resolved": "resolved the case",
