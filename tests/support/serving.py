@@ -16,9 +16,9 @@ class _QuietHandler(WSGIRequestHandler):
 
 
 @contextmanager
-def served(app: Flask) -> Iterator[str]:
-    """The address at which ``app`` answers while the block runs."""
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_QuietHandler)
+def served(app: Flask, port: int = 0) -> Iterator[str]:
+    """The address at which ``app`` answers while the block runs; on a free port unless one is named."""
+    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_QuietHandler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -1,0 +1,358 @@
+"""The whole story, from a technician who is stuck to money that arrives, through the portal's real edges.
+
+Pages over HTTP, jobs by the worker's tasks, mail over SMTP, Stripe's calls and signed deliveries; then every cent is
+followed from the transfer back to a time entry, and forth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from portal.access import Actor
+from portal.billing.books import check_books
+from portal.billing.models import CashApplication, Invoice
+from portal.billing.queries import live_items
+from portal.cases.models import ChallengeDecision, SupportCase
+from portal.directory.models import Organisation, System
+from portal.entitlement.models import Emergency, GrantDraw, GrantReservation
+from portal.ledger.models import Period
+from portal.payments.models import CashReceipt, Intent, ProviderEventOutcome
+from portal.payments.queries import tie_out, unmatched_movements
+from portal.settlement import actions as settlement
+from portal.settlement import queries as settled
+from portal.settlement.books import all_problems
+from portal.settlement.models import Statement
+from tests.conftest import CommittedDatabase
+from tests.support.billed import shares_of
+from tests.support.story import Stage, staged, utc
+from tests.support.surfing import File, Surfer
+from tests.support.tracing import followed_back, followed_forth, standing_entries, standing_items
+
+DOORS = {
+    "severity": "2",
+    "title": "Doors stay locked",
+    "symptom": "Since this morning no card opens the ward's doors.",
+    "answers.serial": "NA-2002",
+    "answers.firmware": "4.2.1",
+    "answers.leds": "red",
+}
+LOG = b"09:00 denied\n" * 50
+
+
+@dataclass
+class Story:
+    """What is told so far: the stage, and the cases by what they are about."""
+
+    stage: Stage
+    cases: dict[str, str] = field(default_factory=dict)
+
+
+def test_a_case_becomes_money_and_every_cent_is_followed(committed_database: CommittedDatabase, tmp_path: Path) -> None:
+    with staged(committed_database.settings.database_url or "", tmp_path) as stage:
+        story = Story(stage)
+        kessler_sets_up_its_payouts(story)
+        doors_are_repaired_for_money(story)
+        doors_are_covered_by_the_plan(story)
+        a_split_is_challenged(story)
+        a_system_is_down_at_two_in_the_morning(story)
+        march_is_billed_and_closed(story)
+        the_challenge_ends_by_the_fallback(story)
+        the_invoice_is_paid(story)
+        march_is_settled(story)
+        april_is_closed_and_one_line_contested(story)
+        two_people_pay_out_april(story)
+        every_cent_is_followed(story)
+        the_books_are_right(story)
+
+
+def kessler_sets_up_its_payouts(story: Story) -> None:
+    stage = story.stage
+    ivo = stage.enter(stage.cast.ivo)
+    ivo.open("/payouts").press("Set up the account at Stripe")
+    assert ivo.url.startswith(stage.standin.base_url)
+    ivo.press("Submit and activate")
+    assert ivo.path == "/payouts"
+    stage.deliver()
+    assert "Ready" in ivo.open("/payouts").text
+
+
+def doors_are_repaired_for_money(story: Story) -> None:
+    """Time and materials: yes by the mailed link, custody by the mailed link, two people's work."""
+    stage, cast = story.stage, story.stage.cast
+    name = escalate(stage, cast.plain_system, upto="600", files=[("answers.log", ("door.log", LOG))])
+    story.cases["money"] = name
+    answer_by_mail(stage, cast.bea, f"{name} Doors", "Yes, up to this")
+    answer_by_mail(stage, cast.ana, f"{name} Doors stay locked: waits", "Accept the case")
+    ana = work(stage, cast.ana, name, minutes=65, note="Read the log, set the door groups again")
+    say(ana, name, "The groups of the ward were empty after the update.")
+    tom = stage.enter(cast.tom)
+    tom.open(f"/time/new?case={name}")
+    on_site = {"started_at": "2026-03-10T12:00", "ended_at": "2026-03-10T14:00", "mode": "on_site"}
+    stage.at(utc(3, 10, 14))
+    tom.press("Log the time", {**on_site, "note": "Tried every door of the ward"})
+    resolve(ana, name, "configuration", "remote_configuration")
+    stage.enter(cast.mia).open(f"/cases/{name}").press("Confirm the resolution")
+    approve_all_time(stage, cast.leo, cast.mia)
+
+
+def doors_are_covered_by_the_plan(story: Story) -> None:
+    """Included minutes: reserved when the work is approved, drawn when the case is billed."""
+    stage, cast = story.stage, story.stage.cast
+    story.cases["plan"] = name = escalate(stage, cast.system)
+    stage.enter(cast.ana).open(f"/cases/{name}").press("Accept")
+    ana = work(stage, cast.ana, name, minutes=60, note="Set the groups of the main building")
+    resolve(ana, name, "configuration", "remote_configuration")
+    stage.enter(cast.mia).open(f"/cases/{name}").press("Confirm the resolution")
+    approve_all_time(stage, cast.leo)
+    with stage.work() as session:
+        assert session.scalars(select(GrantReservation.seconds)).all() == [3600]
+
+
+def a_split_is_challenged(story: Story) -> None:
+    """The managers propose different splits and leave it at that."""
+    stage, cast = story.stage, story.stage.cast
+    stage.at(utc(3, 11, 9))
+    story.cases["challenged"] = name = escalate(stage, cast.plain_system, upto="450")
+    answer_by_mail(stage, cast.bea, f"{name} Doors", "Yes, up to this")
+    stage.enter(cast.ana).open(f"/cases/{name}").press("Accept")
+    ana = work(stage, cast.ana, name, minutes=120, note="Explained how the groups are filled")
+    resolve(ana, name, "operation", "instructed")
+    approve_all_time(stage, cast.leo)
+    mia = stage.enter(cast.mia).open(f"/cases/{name}").follow("Challenge")
+    mia.press("Challenge", {"subject": "split", "weights": "60", "reason": "Our technician found it."})
+    leo = stage.enter(cast.leo).open(f"/cases/{name}").follow("Open the challenge")
+    leo.press("Propose", {"weights": "10"})
+
+
+def a_system_is_down_at_two_in_the_morning(story: Story) -> None:
+    """Nobody answers, so severity 1 goes on at the factory's risk and is ratified the next day."""
+    stage, cast = story.stage, story.stage.cast
+    stage.at(utc(3, 12, 1))
+    story.cases["night"] = name = escalate(stage, cast.plain_system, {"severity": "1"}, upto="500")
+    stage.enter(cast.eli).open(f"/cases/{name}").press("Accept")
+    stage.at(utc(3, 12, 1, 16))
+    with stage.work() as session:
+        assert session.scalars(select(Emergency.case_id)).all() == [case_of(stage, name).id]
+    eli = work(stage, cast.eli, name, minutes=60, note="Opened the doors by the fire panel")
+    resolve(eli, name, "network", "instructed")
+    stage.at(utc(3, 13, 8))
+    answer_by_mail(stage, cast.bea, f"{name} Doors", "Ratify up to this")
+    stage.enter(cast.mia).open(f"/cases/{name}").press("Confirm the resolution")
+    approve_all_time(stage, cast.leo)
+
+
+def march_is_billed_and_closed(story: Story) -> None:
+    """Each case is billed when its reopen window ends; the month is closed by its timetable."""
+    stage = story.stage
+    stage.at(utc(3, 25, 9))
+    expected = {"money": (55_250, 0), "plan": (0, 12_000), "challenged": (30_000, 0), "night": (22_500, 0)}
+    with stage.work() as session:
+        for key, amounts in expected.items():
+            (item,) = live_items(session, case_of(stage, story.cases[key]).id)
+            assert (item.amount_minor, item.use_minor) == amounts
+        assert session.scalars(select(GrantDraw.seconds)).all() == [3600]
+    stage.at(utc(4, 3, 6))
+    stage.sweep()
+    assert period_of(stage, "2026-03").state == "soft_closed"
+    with stage.work() as session:
+        invoice = session.scalars(select(Invoice)).one()
+        assert (invoice.name, invoice.total_minor) == ("NOR-INV-1", 107_750)
+
+
+def the_challenge_ends_by_the_fallback(story: Story) -> None:
+    """The neutral was asked and did not answer; its last day is over on the first of April."""
+    stage = story.stage
+    assert [mail["Subject"] for mail in stage.postbox.to("vogt@schlichtung.example")] == [
+        f"{story.cases['challenged']}: please decide a challenge between Nordlicht Access and Kessler Sicherheit"
+    ]
+    with stage.work() as session:
+        decision = session.scalars(select(ChallengeDecision)).one()
+        assert (decision.basis, decision.integrator_bp, decision.decided_at) == ("fallback", 4000, utc(4, 1, 10))
+        (item,) = live_items(session, decision.case_id)
+        assert sorted(shares_of(session, item)) == [
+            ("integrator", 2_400), ("manufacturer", 3_600), ("manufacturer", 23_100), ("operator", 900)
+        ]  # fmt: skip
+
+
+def the_invoice_is_paid(story: Story) -> None:
+    """On Stripe's page; the signed delivery makes it cash, and cash makes the shares payable."""
+    stage = story.stage
+    stage.at(utc(4, 9, 10))
+    flo = stage.enter(stage.cast.flo).open("/invoices").follow("NOR-INV-1").follow("Pay at Stripe")
+    assert flo.url.startswith(stage.standin.base_url)
+    flo.press("Pay 1,077.50 EUR", {"way": "card"})
+    stage.deliver()
+    with stage.work() as session:
+        receipt = session.scalars(select(CashReceipt)).one()
+        outcomes = session.scalars(select(ProviderEventOutcome.outcome)).all()
+        assert "invoice paid, 1 payments taken" in outcomes
+        assert (receipt.amount_minor, receipt.source, receipt.fee_minor > 0) == (107_750, "stripe", True)
+        applied = session.scalar(select(func.sum(CashApplication.amount_minor)))
+        assert applied == receipt.amount_minor
+    assert "Pay at Stripe" not in flo.open(f"{stage.address}/invoices").follow("NOR-INV-1").text
+
+
+def march_is_settled(story: Story) -> None:
+    """In March only included minutes were earned: Kessler's part is too small to be paid out and is carried."""
+    stage, cast = story.stage, story.stage.cast
+    stage.at(utc(4, 14, 8))
+    period = period_of(stage, "2026-03")
+    parts = {party.code: settle(stage, period, party) for party in (cast.integrator, cast.factory)}
+    assert parts == {"KES": {"carried": 1_200}, "NOR": {"retained": 10_800}}
+    end_for_good(stage, period)
+
+
+def april_is_closed_and_one_line_contested(story: Story) -> None:
+    """The period of the cash; Kessler's finance disputes one line, which holds that line alone."""
+    stage, cast = story.stage, story.stage.cast
+    stage.at(utc(5, 3, 6))
+    stage.sweep()
+    period = period_of(stage, "2026-04")
+    assert period.state == "soft_closed"
+    with stage.scoped(cast.ivo) as session:
+        statement = statement_of(session, period, cast.integrator)
+        lines = settled.lines(session, cast.ivo, statement.id)
+        assert [(line.kind, line.case_name, line.amount_minor) for line in lines] == [
+            ("share", story.cases["money"], 28_546),
+            ("share", story.cases["challenged"], 2_400),
+            ("share", story.cases["night"], 1_125),
+            ("carried", "", 1_200),
+        ]
+        settlement.contest_line(session, cast.ivo, lines[2].id, reason="Tom was there too.", now=stage.clock.now)
+
+
+def two_people_pay_out_april(story: Story) -> None:
+    """Fay prepares, Fin approves; Kessler's money leaves by transfer, the operator's own part stays."""
+    stage, cast = story.stage, story.stage.cast
+    stage.at(utc(5, 14, 8))
+    period = period_of(stage, "2026-04")
+    parts = {party.code: settle(stage, period, party) for party in (cast.integrator, cast.factory)}
+    assert parts == {"KES": {"transferred": 32_146, "held": 1_125}, "NOR": {"retained": 75_679}}
+    stage.deliver()
+    with stage.work() as session:
+        transfer = session.scalars(select(Intent).where(Intent.kind == "transfer")).one()
+        assert (transfer.state, transfer.amount_minor) == ("succeeded", 32_146)
+        assert transfer.provider_object_id.startswith("tr_")
+    end_for_good(stage, period)
+
+
+def every_cent_is_followed(story: Story) -> None:
+    """From the transfer back to the minute, from the minute forth, and the sums of every step between."""
+    stage, cast = story.stage, story.stage.cast
+    with stage.work() as session:
+        april = [statement_of(session, period_of(stage, "2026-04"), party) for party in (cast.integrator, cast.factory)]
+        march = [statement_of(session, period_of(stage, "2026-03"), cast.factory)]
+        paid = settled.dispositions_of(session, april[0].id)
+        (sent,) = stage.edges.gateway.find_transfers(f"statement-{april[0].id}")
+        assert sent.amount_minor == paid[0].amount_minor == april[0].net_minor - paid[1].amount_minor
+        traces = [trace for statement in (*april, *march) for trace in followed_back(session, cast.fay, statement)]
+        items = standing_items(session)
+        assert sum(trace.amount_minor for trace in traces) == sum(item.amount_minor + item.use_minor for item in items)
+        assert {trace.item_id for trace in traces} == {item.id for item in items}
+        entries = frozenset().union(*(trace.entry_ids for trace in traces))
+        assert entries == standing_entries(session)
+        forth = followed_forth(session, cast.fay, entries)
+        assert forth == {trace.line_id for trace in traces}
+
+
+def the_books_are_right(story: Story) -> None:
+    stage, cast = story.stage, story.stage.cast
+    stage.sweep()
+    with stage.work() as session:
+        assert check_books(session) == []
+        assert all_problems(session) == []
+        assert [(each.currency, each.difference_minor) for each in tie_out(session)] == [("EUR", 0)]
+        assert unmatched_movements(session) == []
+        for label in ("2026-03", "2026-04"):
+            (sums,) = settled.settled_amounts(session, cast.fay, period_of(stage, label).id)
+            assert sums.approved_minor == sum(sums.by_kind.values())
+    assert not stage.failures()
+
+
+def settle(stage: Stage, period: Period, party: Organisation) -> dict[str, int]:
+    """Fay prepares, Fin approves exactly what was prepared; what became of the net, by kind."""
+    with stage.scoped(stage.cast.fay) as session:
+        statement = statement_of(session, period, party)
+        prepared = settlement.prepare_statement(
+            session, stage.cast.fay, statement.id, shown_sha256=statement.content_sha256, now=stage.clock.now
+        )
+    with stage.scoped(stage.cast.fin) as session:
+        settlement.approve_statement(
+            session, stage.cast.fin, prepared.id, shown_sha256=statement.content_sha256, now=stage.clock.now
+        )
+    stage.run()
+    with stage.work() as session:
+        return {each.kind: each.amount_minor for each in settled.dispositions_of(session, statement.id)}
+
+
+def end_for_good(stage: Stage, period: Period) -> None:
+    with stage.scoped(stage.cast.fay) as session:
+        settlement.request_hard_close(session, stage.cast.fay, period.id)
+    stage.run()
+    assert period_of(stage, period.label).state == "hard_closed"
+
+
+def period_of(stage: Stage, label: str) -> Period:
+    with stage.work() as session:
+        return session.scalars(select(Period).where(Period.label == label)).one()
+
+
+def statement_of(session: Session, period: Period, party: Organisation) -> Statement:
+    wanted = select(Statement).where(Statement.period_id == period.id, Statement.party_id == party.id)
+    return session.scalars(wanted).one()
+
+
+def escalate(
+    stage: Stage, system: System, said: dict[str, str] | None = None, *, upto: str = "", files: Sequence[File] = ()
+) -> str:
+    """Tom escalates through the form; the name of the case."""
+    tom = stage.enter(stage.cast.tom).open("/escalate").follow(system.serial)
+    tom.press("See cover and price", {**DOORS, **(said or {})}, files=files)
+    tom.press("Send to the factory", {"nte": upto} if upto else {})
+    assert tom.path.startswith("/cases/NOR-"), tom.text
+    stage.run()
+    return tom.path.rsplit("/", 1)[1]
+
+
+def answer_by_mail(stage: Stage, actor: Actor, subject: str, button: str) -> None:
+    """Somebody who is not signed in opens the link of a mail and presses its button."""
+    link = stage.mailed_link(stage.email_of(actor), subject)
+    Surfer(stage.address).open(link).press(button)
+    stage.run()
+
+
+def work(stage: Stage, actor: Actor, name: str, *, minutes: int, note: str) -> Surfer:
+    """The timer runs for some minutes; the browser it was stopped in."""
+    surfer = stage.enter(actor).open(f"/cases/{name}")
+    surfer.press("Start the timer")
+    stage.at(stage.clock.now + timedelta(minutes=minutes))
+    surfer.open("/timer").press("Stop and log the time", {"note": note})
+    return surfer
+
+
+def say(surfer: Surfer, name: str, words: str) -> None:
+    surfer.open(f"/cases/{name}").press("Save the note", {"body": words, "audience": "customer"})
+
+
+def resolve(surfer: Surfer, name: str, cause: str, last_action: str) -> None:
+    surfer.open(f"/cases/{name}").follow("Resolve")
+    surfer.press("Resolve the case", {"cause": cause, "last_action": last_action, "summary": "Door groups set again."})
+
+
+def approve_all_time(stage: Stage, *approvers: Actor) -> None:
+    """The lead and the manager tick what their people worked."""
+    for approver in approvers:
+        surfer = stage.enter(approver).open("/time/approvals")
+        surfer.press("Approve the ticked entries", {"entries": surfer.choices("entries")})
+    stage.run()
+
+
+def case_of(stage: Stage, name: str) -> SupportCase:
+    with stage.work() as session:
+        return session.scalars(select(SupportCase).where(SupportCase.name == name)).one()
