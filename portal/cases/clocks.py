@@ -24,6 +24,9 @@ from portal.contracts.rules import calendar_named
 from portal.contracts.terms import Clock
 from portal.entitlement.queries import Terms
 
+# The texts are long and parsed once for each hash: they are loaded when a hash is new.
+_WITHOUT_TEXT = (defer(DocumentVersion.body_toml), defer(DocumentVersion.canonical_json))
+
 
 @dataclass(frozen=True)
 class History:
@@ -115,6 +118,14 @@ def read(
     )
 
 
+def versions_of(session: Session, clocks: Sequence[CaseClock]) -> Sequence[DocumentVersion]:
+    """The signed versions that made the promises, read at once; hold them while the clocks are read."""
+    wanted = {clock.version_id for clock in clocks}
+    if not wanted:
+        return ()
+    return session.scalars(select(DocumentVersion).where(DocumentVersion.id.in_(wanted)).options(*_WITHOUT_TEXT)).all()
+
+
 def start_clocks(
     session: Session,
     case: SupportCase,
@@ -193,6 +204,6 @@ def _policy(session: Session, version_id: int) -> Policy:
     version = session.get_one(
         DocumentVersion,
         version_id,
-        options=[defer(DocumentVersion.body_toml), defer(DocumentVersion.canonical_json)],
+        options=_WITHOUT_TEXT,
     )
     return policy_of(version)

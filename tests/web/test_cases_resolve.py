@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from portal.metering import actions as metering
+from portal.metering.actions import Work
 from tests.support.cases import event_kinds
-from tests.support.cast import everything
+from tests.support.cast import NOW, everything, hours_later
 
 SAID = {"cause": "configuration", "last_action": "remote_configuration", "summary": "Door <i>groups</i> set again."}
 SPLIT = {"subject": "split", "reason": "We found it on site.", "weights": "62.5"}
@@ -229,3 +231,36 @@ def test_factory_changes_the_kind_of_help(visit, cast, accepted, work_session):
     assert visit(cast.tom).post(path, fields).status_code == 403
     assert ana.post(path, fields).status_code == 303
     assert "How-to help" in ana.get(f"/cases/{accepted.name}").text
+
+
+@pytest.fixture
+def worked(work_session, cast, accepted):
+    """An hour of Ana's on the case, approved by nobody yet."""
+    said = Work("remote", "support", "Set the door groups")
+    started_at, ended_at = NOW.replace(hour=9, minute=30), NOW.replace(hour=10)
+    now = hours_later(1)
+    metering.enter_time(work_session, cast.ana, accepted, said, started_at=started_at, ended_at=ended_at, now=now)
+    work_session.commit()
+    return accepted
+
+
+@pytest.mark.parametrize(
+    ("who", "sees_shares"), [("ana", False), ("leo", True), ("tom", False), ("mia", True), ("bea", False)]
+)
+def test_money_is_shown_and_shares_only_to_those_who_may_see_them(visit, cast, worked, who, sees_shares):
+    shown = visit(getattr(cast, who)).get(f"/cases/{worked.name}").text
+    assert "What it comes to" in shown
+    assert "not approved yet" in shown
+    assert ("Share of" in shown) == sees_shares
+
+
+def test_resolving_can_be_tried_without_saving_anything(visit, cast, worked, work_session):
+    leo = visit(cast.leo)
+    path = f"/cases/{worked.name}/resolutions"
+    tried = leo.post(path, {"seq": worked.seq, **SAID, "step": "preview"})
+    assert tried.status_code == 200
+    assert "What it comes to" in tried.text
+    assert "Door &lt;i&gt;groups" in tried.text
+    incomplete = leo.post(path, {"seq": worked.seq, **SAID, "cause": "", "step": "preview"})
+    assert incomplete.status_code == 422
+    assert everything(work_session, "resolution") == []

@@ -229,11 +229,14 @@ def _clock_lines(
     now: datetime,
 ) -> tuple[ClockLine, ...]:
     ended = {closing.clock_id: closing for closing in closings}
+    # Held while the lines are read: a session forgets what nobody holds, and would ask again for every clock.
+    versions = clocks.versions_of(session, rows)
     lines = []
     for clock in rows:
         closing = ended.get(clock.id)
         stopped_at = closing.closed_at if closing is not None else None
         lines.append(ClockLine(clock, clocks.read(session, clock, past, now=now, stopped_at=stopped_at), closing))
+    del versions
     return tuple(lines)
 
 

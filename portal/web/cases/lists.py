@@ -64,7 +64,6 @@ def queue() -> ResponseReturnValue:
         "cases/queue.html",
         page=page,
         lines=[queue_line(row, actor) for row in page.rows],
-        counts=queries.queue_counts(session, actor, now=current_now()),
         views=QUEUE_VIEWS,
         filters=filters,
         severities=SEVERITIES,

@@ -24,6 +24,7 @@ from portal.metering.rules import MODES, TASK_CLASSES, may_log_time
 from portal.money import Money, round_half_up
 from portal.web.cases.blueprint import blueprint, case_named
 from portal.web.cases.challenges import may_dispute
+from portal.web.cases.money import money_view
 from portal.web.cases.notes import note_form
 from portal.web.cases.resolution import may_see_weights
 from portal.web.cases.steps import steps_of
@@ -104,16 +105,22 @@ def case(name: str) -> ResponseReturnValue:
 def _side_column(session: Session, actor: Actor, found: SupportCase, dossier: Dossier) -> Mapping[str, Any]:
     own_case_ids = [each for link in dossier.links for each in (link.from_case_id, link.to_case_id)]
     requests = entitlement.requests_of(session, found.id)
+    authorizations = entitlement.authorizations_of(session, found.id)
+    work = metering.entries_of_case(session, actor, found.id)
+    # A closed case has its bill; one without work has nothing to show yet.
+    has_money = found.state != "closed" and any(state.is_live for state in work)
     return {
+        "money": money_view(found) if has_money else None,
+        "money_title": "What it comes to",
         "clock_words": CLOCK_WORDS,
         "company_words": COMPANY_WORDS,
         "custody": _stretches(found, dossier, current_now()),
         "cover": _cover(session, actor, found),
         "requests": requests,
-        "authorizations": entitlement.authorizations_of(session, found.id),
-        "left": entitlement.amount_left(session, found.id),
+        "authorizations": authorizations,
+        "left": entitlement.amount_left(session, found.id) if authorizations else {},
         "money_of": Money,
-        "work": metering.entries_of_case(session, actor, found.id),
+        "work": work,
         "modes": MODES,
         "may_log_time": may_log_time(actor) and found.state != "closed",
         "timer_mode": "remote" if actor.side is Side.MANUFACTURER else "on_site",

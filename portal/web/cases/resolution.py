@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from flask import request
 from flask.typing import ResponseReturnValue
 from wtforms import SelectField
 from wtforms.validators import InputRequired
@@ -22,7 +23,8 @@ from portal.entitlement.queries import Terms, terms_in_force
 from portal.errors import Invalid
 from portal.web.cases.acting import Act, SeqForm, take
 from portal.web.cases.blueprint import blueprint, case_named
-from portal.web.forms import Form, line_field, seq_field, text_field
+from portal.web.cases.money import money_view, outcome_with
+from portal.web.forms import Form, line_field, page, refusals_of, seq_field, text_field
 from portal.web.gate import anyone, current_actor, current_now, current_session, open_to
 
 CHOOSE = [("", "Choose")]
@@ -100,6 +102,9 @@ def resolve(name: str) -> ResponseReturnValue:
     if not shown:
         del form.weights
         del form.reason
+    table_rows = _signed_table(terms) if shown else ()
+    if request.form.get("step") == "preview":
+        return _preview(case, form, terms, table_rows)
     return take(
         name,
         RESOLUTION,
@@ -107,7 +112,8 @@ def resolve(name: str) -> ResponseReturnValue:
         lambda held: actions.resolve(
             current_session(), current_actor(), held, _resolving(form), seq=form.seq.data, now=current_now()
         ),
-        table_rows=_signed_table(terms) if shown else (),
+        table_rows=table_rows,
+        money=money_view(case) if request.method == "GET" else None,
     )
 
 
@@ -151,13 +157,32 @@ def reopen(name: str) -> ResponseReturnValue:
     )
 
 
+def _preview(
+    case: SupportCase, form: ResolutionForm, terms: Terms, table_rows: Sequence[Mapping[str, Any]]
+) -> ResponseReturnValue:
+    """The same form with what it would do to the money; nothing is saved."""
+    money = None
+    with refusals_of(form):
+        weights = actions.weights_for(case, terms, _resolving(form))
+        money = money_view(case, outcome=outcome_with(form.cause.data, weights))
+    return page(
+        RESOLUTION.template,
+        form,
+        act=RESOLUTION,
+        case=case_named(case.name),
+        conflict=None,
+        table_rows=table_rows,
+        money=money,
+    )
+
+
 def _resolving(form: ResolutionForm) -> Resolving:
     proposed, reason = None, ""
     if form.weights is not None and form.weights.data:
         integrator_bp = bp_of(form.weights.data, "weights")
         proposed = Weights(integrator_bp=integrator_bp, manufacturer_bp=WHOLE_BP - integrator_bp)
         reason = form.reason.data or ""
-    return Resolving(form.cause.data, form.last_action.data, form.summary.data, proposed, reason)
+    return Resolving(form.cause.data, form.last_action.data, form.summary.data or "", proposed, reason)
 
 
 def _signed_table(terms: Terms) -> list[Mapping[str, Any]]:
