@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 
-from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side
@@ -17,6 +17,7 @@ from portal.directory.models import (
     ServiceRelationship,
     Site,
     System,
+    TechnicalHistory,
 )
 from portal.errors import NotFound
 
@@ -69,6 +70,47 @@ def systems_by_words(session: Session, actor: Actor, words: str, on: date, limit
     pattern = "%" + words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
     matching = or_(System.serial.ilike(pattern), System.name.ilike(pattern))
     return session.scalars(systems_of(actor, on).where(matching).order_by(System.name, System.id).limit(limit)).all()
+
+
+def systems_after(
+    session: Session, actor: Actor, on: date, *, words: str, after: tuple[str, int] | None, limit: int
+) -> Sequence[System]:
+    """A page of the actor's systems by name, after the key of the last one seen; only those that match the words."""
+    statement = systems_of(actor, on)
+    if words:
+        pattern = "%" + words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        statement = statement.where(or_(System.serial.ilike(pattern), System.name.ilike(pattern)))
+    if after is not None:
+        statement = statement.where(tuple_(System.name, System.id) > after)
+    return session.scalars(statement.order_by(System.name, System.id).limit(limit)).all()
+
+
+def site(session: Session, actor: Actor, site_id: int) -> Site:
+    """One of the sites the actor knows. *Raises*: NotFound."""
+    found = next((each for each in sites(session, actor) if each.id == site_id), None)
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def service_at(session: Session, site_id: int) -> Sequence[ServiceRelationship]:
+    """Who services what at a site, as far as the scope may read it; running ones first, then the latest."""
+    mine = ServiceRelationship.site_id == site_id
+    order = (ServiceRelationship.to_on.is_not(None), ServiceRelationship.from_on.desc(), ServiceRelationship.id)
+    return session.scalars(select(ServiceRelationship).where(mine).order_by(*order)).all()
+
+
+def handed_over(session: Session, system_id: int, limit: int = 50) -> Sequence[TechnicalHistory]:
+    """What earlier integrators' cases say of a system, latest first."""
+    mine = TechnicalHistory.system_id == system_id
+    order = (TechnicalHistory.opened_on.desc(), TechnicalHistory.id.desc())
+    return session.scalars(select(TechnicalHistory).where(mine).order_by(*order).limit(limit)).all()
+
+
+def product_line_names(session: Session, ids: Iterable[int]) -> dict[int, str]:
+    """Names of product lines by id."""
+    rows = session.execute(select(ProductLine.id, ProductLine.name).where(ProductLine.id.in_(set(ids))))
+    return {row.id: row.name for row in rows}
 
 
 def servicing_integrator_id(session: Session, *, site_id: int, product_line_id: int, on: date) -> int | None:

@@ -6,7 +6,7 @@ enqueues there what other capabilities must do about whoever left.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from sqlalchemy import any_, func, literal, select, text
 from sqlalchemy.orm import Session
 
 from portal import jobs
-from portal.access import ROLES_OF_SIDE, Actor, OneAct, Role, allowed_roles, may_administer
+from portal.access import ROLES_OF_SIDE, Actor, OneAct, Role, Side, allowed_roles, may_administer
 from portal.audit import actions as audit
 from portal.db import Scope, set_scope
 from portal.errors import Conflict, Invalid, NotAllowed
@@ -49,29 +49,58 @@ def invite(
     _refuse_member(session, actor, email)
     old = links.open_links_of(session, organisation_id=actor.organisation_id, email=email, now=now)
     links.void_links(session, [link for link in old if link.act == INVITATION_ACT], "A newer invitation.", now)
-    link = links.create_link(
+    invitation = _invite(
         session,
-        OneAct(INVITATION_ACT, "organisation", str(actor.organisation_id), 0),
-        secret=secret,
-        organisation_id=actor.organisation_id,
+        actor.organisation_id,
         email=email,
-        person_id=None,
-        now=now,
-    )
-    invitation = Invitation(
-        organisation_id=actor.organisation_id,
-        email=email,
-        display_name=name,
+        name=name,
         roles=sorted(wanted),
         invited_by=actor.person_id,
-        invited_at=now,
-        link_id=link.id,
+        secret=secret,
+        now=now,
     )
-    session.add(invitation)
-    session.flush()
     audit.record(session, actor, "invite", "invitation", invitation.id, details={"roles": sorted(wanted)}, now=now)
-    jobs.enqueue(session, "mail_invitation", invitation_id=invitation.id)
     return invitation
+
+
+def ask_first_administrator(
+    session: Session, actor: Actor, organisation_id: int, *, email: str, name: str, now: datetime
+) -> None:
+    """Have an organisation that was just brought in get its first administrator; the invitation goes out by job.
+
+    *Raises*: NotAllowed.
+    """
+    if not may_administer(actor) or not (actor.is_operator or actor.side is Side.MANUFACTURER):
+        raise NotAllowed("Organisations are brought in by the manufacturer's or the operator's administrator.")
+    audit.record(session, actor, "ask_first_administrator", "organisation", organisation_id, now=now)
+    jobs.enqueue(
+        session,
+        "invite_first_administrator",
+        organisation_id=organisation_id,
+        email=email,
+        name=name,
+        invited_by=actor.person_id,
+    )
+
+
+def invite_first_administrator(
+    session: Session, organisation_id: int, *, email: str, name: str, invited_by: int, secret: str, now: datetime
+) -> Invitation | None:
+    """The job: nothing happens where somebody belongs to the organisation already, or the same was asked before."""
+    is_joined = session.scalar(select(Membership.id).where(Membership.organisation_id == organisation_id).limit(1))
+    asked = links.open_links_of(session, organisation_id=organisation_id, email=email, now=now)
+    if is_joined is not None or any(link.act == INVITATION_ACT for link in asked):
+        return None
+    return _invite(
+        session,
+        organisation_id,
+        email=email,
+        name=name,
+        roles=[Role.ADMINISTRATOR],
+        invited_by=invited_by,
+        secret=secret,
+        now=now,
+    )
 
 
 def accept_invitation(session: Session, link: links.OpenLink, newcomer: Newcomer, now: datetime) -> Membership:
@@ -160,6 +189,41 @@ def end_membership(session: Session, actor: Actor, membership_id: int, now: date
 def invitation_of(session: Session, link: links.OpenLink) -> Invitation:
     """The invitation a mailed link belongs to."""
     return session.scalars(select(Invitation).where(Invitation.link_id == link.id)).one()
+
+
+def _invite(
+    session: Session,
+    organisation_id: int,
+    *,
+    email: str,
+    name: str,
+    roles: Sequence[Role],
+    invited_by: int,
+    secret: str,
+    now: datetime,
+) -> Invitation:
+    link = links.create_link(
+        session,
+        OneAct(INVITATION_ACT, "organisation", str(organisation_id), 0),
+        secret=secret,
+        organisation_id=organisation_id,
+        email=email,
+        person_id=None,
+        now=now,
+    )
+    invitation = Invitation(
+        organisation_id=organisation_id,
+        email=email,
+        display_name=name,
+        roles=list(roles),
+        invited_by=invited_by,
+        invited_at=now,
+        link_id=link.id,
+    )
+    session.add(invitation)
+    session.flush()
+    jobs.enqueue(session, "mail_invitation", invitation_id=invitation.id)
+    return invitation
 
 
 def _must_administer(actor: Actor) -> None:

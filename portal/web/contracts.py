@@ -104,30 +104,30 @@ def new_document() -> ResponseReturnValue:
                 integrator_id=form.integrator_id.data if is_agreement else None,
                 now=current_now(),
             )
-            return redirect(url_for("contracts.draft", document_id=begun.id), code=303)
+            return redirect(url_for("contracts.draft", contract_id=begun.id), code=303)
     return page("contracts/new_document.html", form)
 
 
-@blueprint.get("/contracts/<int:document_id>")
+@blueprint.get("/contracts/<int:contract_id>")
 @open_to(anyone)
-def document(document_id: int) -> ResponseReturnValue:
+def document(contract_id: int) -> ResponseReturnValue:
     session, actor = current_session(), current_actor()
-    found = _document(document_id)
+    found = _document(contract_id)
     return render_template(
         "contracts/document.html",
         document=found,
         lines=_lines_of(found),
         kinds=KINDS,
         may_write=may_write_documents(actor) and actor.organisation_id in (found.manufacturer_id, found.integrator_id),
-        draft=queries.draft(session, actor, document_id),
+        draft=queries.draft(session, actor, contract_id),
     )
 
 
-@blueprint.route("/contracts/<int:document_id>/draft", methods=["GET", "POST"])
+@blueprint.route("/contracts/<int:contract_id>/draft", methods=["GET", "POST"])
 @open_to(may_write_documents)
-def draft(document_id: int) -> ResponseReturnValue:
+def draft(contract_id: int) -> ResponseReturnValue:
     session, actor, now = current_session(), current_actor(), current_now()
-    found = _own_document(document_id)
+    found = _own_document(contract_id)
     form = DraftForm(text=_text_to_begin_with(found), effective_on=now.astimezone(current_zone()).date())
     problems: tuple[Problem, ...] = ()
     if form.validate_on_submit():
@@ -147,7 +147,7 @@ def draft(document_id: int) -> ResponseReturnValue:
                 return redirect(url_for("contracts.version", version_id=proposed.id), code=303)
             else:
                 flash("The draft is kept. Nothing is wrong with it.", "good")
-                return redirect(url_for("contracts.draft", document_id=document_id), code=303)
+                return redirect(url_for("contracts.draft", contract_id=contract_id), code=303)
     return page("contracts/draft.html", form, document=found, problems=problems, kinds=KINDS)
 
 

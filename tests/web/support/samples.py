@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from portal.access import Audience, Role
 from portal.cases import actions as cases
 from portal.cases.actions import NewUpload, keep_upload
+from portal.directory import actions as directory
 from portal.entitlement.models import AuthorizationRequest
 from portal.identity import people
 from portal.identity.models import WebSession
@@ -106,6 +107,12 @@ def _request(session: Session, cast: Cast) -> int:
     return session.scalars(select(AuthorizationRequest.id).where(AuthorizationRequest.case_id == case.id)).one()
 
 
+def _punch_item(session: Session, cast: Cast) -> int:
+    return directory.add_punch_item(
+        session, cast.mia, cast.system, integrator_id=cast.integrator.id, description="Nordlicht label", now=NOW
+    ).id
+
+
 SAMPLES: dict[str, Sample] = {
     "name": _case,
     "challenge_id": _challenge,
@@ -117,8 +124,10 @@ SAMPLES: dict[str, Sample] = {
     "request_id": _request,
     "site_id": lambda session, cast: cast.site.id,
     "manufacturer_id": lambda session, cast: cast.factory.id,
-    "document_id": lambda session, cast: cast.policy_version.document_id,
+    "contract_id": lambda session, cast: cast.policy_version.document_id,
     "version_id": lambda session, cast: cast.policy_version.id,
+    "organisation_id": lambda session, cast: cast.integrator.id,
+    "punch_item_id": _punch_item,
     "system_id": lambda session, cast: cast.system.id,
     "upload_id": _upload,
     "entry_id": _time_entry,
