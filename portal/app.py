@@ -45,6 +45,7 @@ from portal.web import (
     people,
     plans,
     reporting,
+    settlement,
     signed_in,
     today,
     webhooks,
@@ -69,6 +70,7 @@ BLUEPRINTS = (
     reporting.blueprint,
     ledger.blueprint,
     billing.blueprint,
+    settlement.blueprint,
 )
 
 # A field says how much it takes; these limits only keep a request from filling the memory.

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from portal.billing.books import check_books
-from portal.directory.queries import organisation, organisation_names
+from portal.directory.queries import organisation_names
 from portal.errors import NotFound
 from portal.identity import queries as people
 from portal.ledger import queries
@@ -19,6 +18,7 @@ from portal.ledger.models import Period
 from portal.ledger.queries import AccountBalance
 from portal.money import Money
 from portal.payments.queries import own_tie_out
+from portal.settlement.cockpit import own_books
 from portal.settlement.documents import SHOWN, shown_by
 from portal.web import paging
 from portal.web.gate import current_actor, current_session, open_to
@@ -30,7 +30,7 @@ PAGES = {
     "bill_item": ("billing.item", "item_id"),
     "invoice": ("billing.invoice", "invoice_id"),
     "statement": ("settlement.statement", "statement_id"),
-    "statement_line": ("settlement.line", "line_id"),
+    "statement_line": ("settlement.line", "statement_line_id"),
 }
 PERIOD_STATES = {
     "open": ("Open", "accent"),
@@ -122,22 +122,15 @@ def periods() -> ResponseReturnValue:
 @blueprint.get("/ledger/check")
 @open_to(queries.may_read_ledger)
 def check() -> ResponseReturnValue:
-    """All checks over the rows that the manufacturer sees; what another one's books hold is not said."""
     session, actor = current_session(), current_actor()
-    own_code = organisation(session, actor.organisation_id).code
-    problems = [
-        problem
-        for problem in check_books(session)
-        if problem.check != "one period is open" or problem.subject == own_code
-    ]
-    return render_template("ledger/check.html", problems=problems, ties=own_tie_out(session, actor))
+    return render_template("ledger/check.html", books=own_books(session, actor), ties=own_tie_out(session, actor))
 
 
-@blueprint.get("/ledger/documents/<document_type>/<document_id>")
+@blueprint.get("/ledger/documents/<source_type>/<source_id>")
 @open_to(queries.may_read_ledger)
-def document(document_type: str, document_id: str) -> ResponseReturnValue:
+def document(source_type: str, source_id: str) -> ResponseReturnValue:
     """To the page of the document behind a posting."""
-    kind, shown_id = shown_by(current_session(), current_actor(), document_type, document_id)
+    kind, shown_id = shown_by(current_session(), current_actor(), source_type, source_id)
     endpoint, argument = PAGES[kind]
     return redirect(url_for(endpoint, **{argument: shown_id}), code=303)
 

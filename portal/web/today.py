@@ -54,13 +54,16 @@ class FirstStep:
     label: str
     endpoint: str
     roles: frozenset[Role]
+    sides: frozenset[Side] = frozenset(Side)
 
 
 FIRST_STEPS = (
     FirstStep("Escalate a case", "cases.escalate", frozenset({Role.TECHNICIAN, Role.SERVICE_MANAGER})),
     FirstStep("Log a call", "cases.log_call", frozenset({Role.ENGINEER, Role.SUPPORT_LEAD})),
     FirstStep("Open a case", "cases.open_case", frozenset({Role.BUYER, Role.CONTACT})),
-    FirstStep("Review periods", "settlement.periods", frozenset({Role.FINANCE})),
+    FirstStep("Review periods", "settlement.periods", frozenset({Role.FINANCE}), frozenset({Side.MANUFACTURER})),
+    FirstStep("Review statements", "settlement.statements", frozenset({Role.FINANCE}), frozenset({Side.INTEGRATOR})),
+    FirstStep("Look at invoices", "billing.invoices", frozenset({Role.FINANCE}), frozenset({Side.CUSTOMER})),
     FirstStep("Invite somebody", "people.invite", frozenset({Role.ADMINISTRATOR})),
 )
 
@@ -90,5 +93,5 @@ def today() -> ResponseReturnValue:
         greeting=f"Today, {now.astimezone(current_viewer().zone):%A %d %B}",
         lead=next((text for role, text in LEADS.items() if actor.has(role)), ""),
         sections=[(entry, entry.load(session, actor, now)) for entry in mine],
-        first_steps=[step for step in FIRST_STEPS if actor.has(*step.roles)],
+        first_steps=[step for step in FIRST_STEPS if actor.side in step.sides and actor.has(*step.roles)],
     )

@@ -68,3 +68,54 @@ def test_payouts_are_pleasant(site, enter):
     page = enter(site.cast.ivo)
     page.goto("/payouts")
     assert_pleasant(page, "payouts")
+
+
+@pytest.fixture(scope="module")
+def settled(site, billed):
+    """The month of that case closed, a line contested, another statement prepared."""
+    with open_session(site.work_engine) as session:
+        contest = money.raised_contest(session, site.cast)
+        statement = money.closed_statement(session, site.cast)
+        found = {
+            "period": statement.period_id,
+            "statement": statement.id,
+            "line": contest.statement_line_id,
+            "contest": contest.id,
+            "preparation": money.preparation(session, site.cast).id,
+        }
+        session.commit()
+    return found
+
+
+def test_the_manufacturers_settlement_is_pleasant(site, enter, settled):
+    page = enter(site.cast.fin)
+    for name, path in (
+        ("periods", "/periods"),
+        ("period", f"/periods/{settled['period']}"),
+        ("period moving", f"/periods/{settled['period']}?asked=1"),
+        ("statements", "/statements"),
+        ("statement", f"/statements/{settled['statement']}"),
+        ("prepare", f"/statements/{settled['statement']}/preparation"),
+        ("approve", f"/preparations/{settled['preparation']}/approval"),
+        ("statement line", f"/statement-lines/{settled['line']}"),
+        ("contests", "/contests"),
+        ("contest", f"/contests/{settled['contest']}"),
+        ("transfers", "/transfers"),
+    ):
+        assert page.goto(path).status == 200, path
+        assert_pleasant(page, name)
+    page.goto(f"/preparations/{settled['preparation']}/approval")
+    page.get_by_role("button", name="Approve exactly this").click()
+    page.get_by_text("Open each of these lines").first.wait_for()
+    assert_pleasant(page, "approve refused")
+
+
+def test_a_partys_statement_is_pleasant_and_opens_to_the_work_in_one_click(site, enter, settled):
+    page = enter(site.cast.ivo)
+    page.goto(f"/statements/{settled['statement']}")
+    assert_pleasant(page, "party statement")
+    page.get_by_role("link", name="Line 1", exact=True).click()
+    page.get_by_text("Looked into the door controller").first.wait_for()
+    assert_pleasant(page, "party line")
+    page.goto(f"/statement-lines/{settled['line']}/contest")
+    assert_pleasant(page, "contest form")

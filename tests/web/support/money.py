@@ -5,14 +5,18 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal.billing.actions import ask, gather_invoices
+from portal.billing.actions import apply_cash, ask, gather_invoices
 from portal.billing.models import BillItem, BillLine, Invoice, LineQuery
 from portal.ledger.models import Account, JournalTransaction, Period
 from portal.money import Money
-from portal.payments.cash import record_payment
+from portal.payments.cash import book_cash, confirm_payment, record_payment
 from portal.payments.models import PaymentRecord
+from portal.settlement import actions as settlement
+from portal.settlement import closing
+from portal.settlement.models import Contest, Statement, StatementLine, StatementPreparation
 from tests.support.billed import BILLED_AT, billed, open_books, paid_case, settled, worked
 from tests.support.cast import Cast, hours_later
+from tests.support.settling import CLOSED_AT, REVIEWED_AT
 
 
 def billed_item(session: Session, cast: Cast) -> BillItem:
@@ -81,6 +85,46 @@ def recorded_payment(session: Session, cast: Cast) -> PaymentRecord:
         received_at=BILLED_AT,
         now=BILLED_AT,
     )
+
+
+def closed_statement(session: Session, cast: Cast) -> Statement:
+    """The integrator's statement of the month, its lines made of that item's cash, in review."""
+    known = session.scalars(select(Statement).where(Statement.party_id == cast.integrator.id)).one_or_none()
+    if known is not None:
+        return known
+    invoice = issued_invoice(session, cast)
+    record = recorded_payment(session, cast)
+    receipt = confirm_payment(session, cast.fin, record.id, livemode=False, now=BILLED_AT)
+    book_cash(session, receipt.id, BILLED_AT)
+    apply_cash(session, receipt.id, now=BILLED_AT)
+    period = session.get_one(Period, invoice.period_id)
+    values = (session, cast.factory.id, period.id)
+    for step in (closing.freeze_period, closing.chain_closing, closing.make_statements):
+        step(*values, livemode=False, now=CLOSED_AT)
+    closing.finish_close(*values, now=CLOSED_AT)
+    return session.scalars(select(Statement).where(Statement.party_id == cast.integrator.id)).one()
+
+
+def statement_line(session: Session, cast: Cast) -> StatementLine:
+    """Its first line."""
+    statement = closed_statement(session, cast)
+    wanted = select(StatementLine).where(StatementLine.statement_id == statement.id).order_by(StatementLine.position)
+    return session.scalars(wanted).first()
+
+
+def raised_contest(session: Session, cast: Cast) -> Contest:
+    """What the integrator's finance says of that line."""
+    known = session.scalars(select(Contest).limit(1)).one_or_none()
+    line = statement_line(session, cast)
+    return known or settlement.contest_line(session, cast.ivo, line.id, reason="Not <b>ours</b>", now=CLOSED_AT)
+
+
+def preparation(session: Session, cast: Cast) -> StatementPreparation:
+    """The statement as Fay prepared it."""
+    known = session.scalars(select(StatementPreparation).limit(1)).one_or_none()
+    statement = closed_statement(session, cast)
+    shown = statement.content_sha256
+    return known or settlement.prepare_statement(session, cast.fay, statement.id, shown_sha256=shown, now=REVIEWED_AT)
 
 
 def euros(minor: int) -> Money:

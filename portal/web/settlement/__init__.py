@@ -1,0 +1,9 @@
+"""Settlement in the browser: the month closed, statements reviewed, contested, prepared and approved, transfers.
+
+Who prepares never approves; what is approved is what was shown: forms carry the statement's content hash.
+"""
+
+from portal.web.settlement import contests, lines, paying, periods, statements
+from portal.web.settlement.blueprint import blueprint
+
+__all__ = ["blueprint", "contests", "lines", "paying", "periods", "statements"]

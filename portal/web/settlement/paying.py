@@ -1,0 +1,47 @@
+"""Transfers: each with its state at Stripe, why it waits or failed, and trying it again safely."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from portal.access import may_see_shares
+from portal.directory.queries import organisation_names
+from portal.payments import actions
+from portal.settlement import queries
+from portal.web.gate import current_actor, current_session, open_to
+from portal.web.settlement.blueprint import blueprint, may_settle
+
+STATES = {
+    "planned": ("Waiting", "warn"),
+    "sent": ("At Stripe", "accent"),
+    "unknown": ("Being looked up", "warn"),
+    "succeeded": ("Transferred", "good"),
+    "failed": ("Failed", "bad"),
+    "cancelled": ("Cancelled", "plain"),
+}
+
+
+@blueprint.get("/transfers")
+@open_to(may_see_shares)
+def transfers() -> ResponseReturnValue:
+    session, actor = current_session(), current_actor()
+    rows = queries.transfers(session, actor)
+    return render_template(
+        "settlement/transfers.html",
+        rows=rows,
+        names=organisation_names(session, [row.party_id for row in rows]),
+        states=STATES,
+        may_retry=may_settle(actor),
+    )
+
+
+@blueprint.post("/transfers/<uuid:intent_id>/retry")
+@open_to(may_settle)
+def retry(intent_id: UUID) -> ResponseReturnValue:
+    """What it wanted is looked up at Stripe before anything is sent anew."""
+    actions.retry_intent(current_session(), current_actor(), intent_id)
+    flash("It is looked up at Stripe and tried again; money moves once.", "good")
+    return redirect(url_for("settlement.transfers"), code=303)
