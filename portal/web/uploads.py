@@ -110,7 +110,8 @@ def purpose_of(field: Field) -> str:
 
 
 def _keep_field(field: Field, most: int) -> list[UUID]:
-    ids, refused = [], []
+    ids: list[UUID] = []
+    refused: list[str] = []
     for sent in request.files.getlist(field.name):
         if not sent.filename:
             continue

@@ -15,8 +15,10 @@ from portal.metering.rules import TASK_CLASSES
 from portal.web.cases.acting import Act, take
 from portal.web.cases.blueprint import blueprint, case_named
 from portal.web.cases.lists import works_the_queue
+from portal.web.cases.opening_forms import typed_minor
+from portal.web.cases.resolution import terms_of
 from portal.web.cases.words import SEVERITIES
-from portal.web.forms import Form, seq_field, text_field
+from portal.web.forms import Form, line_field, seq_field, text_field
 from portal.web.gate import current_actor, current_now, current_session, open_to
 
 
@@ -37,6 +39,18 @@ class KnownIssueForm(Form):
     issue = SelectField("Known issue", coerce=int, validators=[InputRequired("Choose the issue.")])
 
 
+class PayerForm(Form):
+    seq = seq_field()
+    nte = line_field("Authorize up to", required="Type an amount.", limit=20)
+    reason = text_field("What it is for", required="Say what it is for: the payer reads this.", limit=4_000)
+
+
+PAYER = Act(
+    "Ask for authorization",
+    "Ask the payer",
+    "The payer is asked.",
+    "Nothing is billed beyond what the payer has said yes to.",
+)
 SEVERITY = Act(
     "Change the severity",
     "Change the severity",
@@ -112,5 +126,26 @@ def link_known_issue(name: str) -> ResponseReturnValue:
         form,
         lambda held: actions.link_known_issue(
             current_session(), current_actor(), held, form.issue.data, seq=form.seq.data, now=current_now()
+        ),
+    )
+
+
+@blueprint.route("/cases/<name>/authorization-requests", methods=["GET", "POST"])
+@open_to(may_work_cases)
+def ask_authorization(name: str) -> ResponseReturnValue:
+    form = PayerForm()
+    currency = terms_of(case_named(name)).policy.currency
+    form.nte.label.text = f"Authorize up to ({currency})"
+    return take(
+        name,
+        PAYER,
+        form,
+        lambda case: actions.ask_authorization(
+            current_session(),
+            current_actor(),
+            case,
+            nte_minor=typed_minor(form.nte.data, currency),
+            reason=form.reason.data,
+            now=current_now(),
         ),
     )

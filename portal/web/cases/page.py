@@ -42,6 +42,7 @@ from portal.web.cases.words import (
     with_whom,
 )
 from portal.web.gate import anyone, current_actor, current_now, current_session, open_to
+from portal.web.plans.authorizations import may_see_requests
 
 FILTERS = {"": "Everything", "notes": "Notes", "custody": "Custody", "files": "Files", "money": "Money"}
 SHOWN_RESOLUTION = {"resolution": "Resolution"}
@@ -118,6 +119,7 @@ def _side_column(session: Session, actor: Actor, found: SupportCase, dossier: Do
         "cover": _cover(session, actor, found),
         "requests": requests,
         "authorizations": authorizations,
+        "answers_requests": may_see_requests(actor),
         "left": entitlement.amount_left(session, found.id) if authorizations else {},
         "money_of": Money,
         "work": work,

@@ -87,6 +87,8 @@ def _unlisted(case: SupportCase, dossier: Dossier, actor: Actor) -> list[Step]:
             if paused
             else ("Pause", "cases.pause", "pause-circle", False)
         )
+    if works and running:
+        found.append(("Ask for authorization", "cases.ask_authorization", "cash-coin", False))
     if works and actor.side is Side.MANUFACTURER:
         found.append(("Link a known issue", "cases.link_known_issue", "bug", False))
     if Verb.CHALLENGE_CAUSE in dossier.verbs and Verb.CHALLENGE not in dossier.verbs and actor.has(Role.BUYER):
