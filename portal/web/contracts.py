@@ -6,6 +6,7 @@ problem named by its line.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 
@@ -17,8 +18,10 @@ from wtforms.validators import InputRequired, Optional
 from portal.access import Actor, Side, may_administer
 from portal.calendars import resolve_local
 from portal.contracts import actions, queries
-from portal.contracts.differences import differences
+from portal.contracts.agreement import Agreement
+from portal.contracts.differences import Difference, differences
 from portal.contracts.models import Document, DocumentVersion
+from portal.contracts.policy import Policy
 from portal.contracts.reading import LONGEST_DOCUMENT
 from portal.contracts.rules import version_in_force
 from portal.contracts.wording import outline
@@ -180,7 +183,6 @@ def sign(version_id: int) -> ResponseReturnValue:
 def _version_page(version_id: int, form: SignForm) -> ResponseReturnValue:
     session, actor = current_session(), current_actor()
     found = _version(version_id)
-    value = _value_of(found)
     before = next((each for each in queries.versions(session, found.document_id) if each.number < found.number), None)
     signatures = queries.signatures(session, version_id)
     accepted = queries.acceptances(session, version_id) if found.kind == "policy" else ()
@@ -191,9 +193,9 @@ def _version_page(version_id: int, form: SignForm) -> ResponseReturnValue:
         form,
         version=found,
         document=queries.document(session, found.document_id),
-        parts=outline(value),
+        parts=outline(_value_of(found)),
         before=before,
-        changes=differences(_value_of(before), value) if before else (),
+        changes=_changes(before, found),
         signatures=signatures,
         accepted=accepted,
         missing=[party for party in parties if party not in {row.organisation_id for row in signatures}],
@@ -205,8 +207,16 @@ def _version_page(version_id: int, form: SignForm) -> ResponseReturnValue:
     )
 
 
-def _value_of(found: DocumentVersion) -> object:
+def _value_of(found: DocumentVersion) -> Policy | Agreement:
     return queries.policy_of(found) if found.kind == "policy" else queries.agreement_of(found)
+
+
+def _changes(before: DocumentVersion | None, found: DocumentVersion) -> Sequence[Difference]:
+    if before is None:
+        return ()
+    if found.kind == "policy":
+        return differences(queries.policy_of(before), queries.policy_of(found))
+    return differences(queries.agreement_of(before), queries.agreement_of(found))
 
 
 def _version(version_id: int) -> DocumentVersion:

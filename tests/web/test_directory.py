@@ -148,4 +148,4 @@ def test_service_changes_by_the_customers_letter(visit, cast, work_session):
     ).all()
     assert sorted(row.integrator_id for row in rows) == sorted([cast.integrator.id, cast.other_integrator.id])
     assert "Letter of 9 March 2026" in adam.get(path).text
-    assert visit(cast.mia).post(path, said).status_code == 200
+    assert visit(cast.mia).post(path, said).status_code == 403

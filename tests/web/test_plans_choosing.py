@@ -70,7 +70,7 @@ def test_a_contact_reads_and_does_not_choose(visit, cast, plain, work_session):
     cal = visit(cast.cal)
     before = len(everything(work_session, "plan_choice"))
     assert "Choose this plan" not in cal.get(plain).text
-    assert cal.post(plain, {"plan_code": "assured"}).status_code == 200
+    assert cal.post(plain, {"plan_code": "assured"}).status_code == 403
     assert cal.get(f"{plain}/standing").status_code == 404
     assert len(everything(work_session, "plan_choice")) == before
 

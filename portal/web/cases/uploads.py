@@ -16,7 +16,6 @@ from portal.cases.models import Upload
 from portal.errors import Invalid, NotFound
 from portal.web import uploads
 from portal.web.cases.blueprint import blueprint
-from portal.web.display import size_text
 from portal.web.gate import current_actor, current_session, open_to
 
 PURPOSE_LIMIT = 40
@@ -30,7 +29,7 @@ def upload() -> ResponseReturnValue:
     if sent is None or not sent.filename or len(purpose) > PURPOSE_LIMIT:
         raise Invalid("Choose a file.", {"file": "Choose a file."})
     kept = _own(uploads.keep_file(sent, purpose))
-    return render_template("cases/_kept_file.html", upload=kept, size=size_text(kept.size_bytes)), 201
+    return render_template("cases/_kept_file.html", upload=kept), 201
 
 
 @blueprint.get("/uploads/<uuid:upload_id>")

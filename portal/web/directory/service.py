@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from flask import flash, redirect, render_template, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import DateField, SelectField
 from wtforms.validators import InputRequired
 
 from portal.access import Side
 from portal.directory import actions, queries, rules
+from portal.errors import NotAllowed
 from portal.identity.queries import names as people_names
 from portal.web.directory.blueprint import blueprint
 from portal.web.directory.companies import may_keep_directory
@@ -71,6 +72,8 @@ def new_site() -> ResponseReturnValue:
 def service(site_id: int) -> ResponseReturnValue:
     session, actor = current_session(), current_actor()
     site = queries.site(session, actor, site_id)
+    if request.method == "POST" and not may_record_systems(actor):
+        raise NotAllowed("Who services what is changed by the manufacturer, by the customer's letter.")
     form = _service_form() if may_record_systems(actor) else None
     if form is not None and form.validate_on_submit():
         with refusals_of(form):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask import flash, redirect, render_template, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import BooleanField, HiddenField, RadioField
 from wtforms.validators import InputRequired
@@ -25,7 +25,7 @@ from portal.entitlement import queries as entitlement
 from portal.entitlement.actions.standing import NO_MONTHLY_LIMIT_MINOR
 from portal.entitlement.models import StandingAuthorization
 from portal.entitlement.queries import HoursLeft
-from portal.errors import NotFound
+from portal.errors import NotAllowed, NotFound
 from portal.money import Money
 from portal.web.display import duration
 from portal.web.forms import Form, page, refusals_of
@@ -107,18 +107,18 @@ def plan() -> ResponseReturnValue:
 def site_plan(site_id: int, manufacturer_id: int) -> ResponseReturnValue:
     place = place_named(site_id, manufacturer_id)
     policy = place.in_force.policy
+    context = {"place": place, "cards": _cards(policy, place.plan.code)}
+    if not may_choose(current_actor()):
+        if request.method == "POST":
+            raise NotAllowed("A plan is chosen by your organisation's buyer.")
+        return render_template("plans/site_plan.html", form=None, **context)
     form = PlanForm(plan_code=place.plan.code, shown_sha256=place.in_force.version.sha256)
     form.plan_code.choices = [(each.code, each.name) for each in policy.plans]
-    if not may_choose(current_actor()):
-        form = None
-    elif form.validate_on_submit():
+    if form.validate_on_submit():
         with refusals_of(form):
             _choose(form, place)
             flash(f"{plan_named(policy, form.plan_code.data).name} is chosen for {place.site.name}.", "good")
             return redirect(url_for("plans.plan"), code=303)
-    context = {"place": place, "cards": _cards(policy, place.plan.code)}
-    if form is None:
-        return render_template("plans/site_plan.html", form=None, **context)
     return page("plans/site_plan.html", form, **context)
 
 
