@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from portal.access import Audience, Side
 from portal.cases import words
-from portal.cases.models import CaseEvent, Challenge, CustodyOffer, Note, SupportCase
+from portal.cases.models import CaseEvent, Challenge, CustodyOffer, Note, Resolution, SupportCase
 from portal.cases.rules import may_read
 from portal.directory.models import Organisation, Site
 from portal.entitlement.models import Authorization, AuthorizationRefusal, AuthorizationRequest
@@ -54,6 +54,45 @@ def case_offered(writing: Writing) -> Letter | None:
         facts=_facts(writing, case),
         button=("Take the case", writing.link(link.id)),
         aside=f"To read it first: {writing.page(f'cases/{case.name}')}",
+    )
+
+
+@letter("question_asked")
+def question_asked(writing: Writing) -> Letter | None:
+    """The other company needs to know something before it can go on."""
+    note = writing.session.get_one(Note, int(writing.delivery.object_id))
+    case = writing.session.get_one(SupportCase, note.case_id)
+    link = _open_link(writing)
+    if case.state != "waiting" or link is None:
+        return None
+    other = _open_link(writing, "other_link_id")
+    return Letter(
+        subject=f"{case.name} {case.title}: {note.person_name} asks",
+        greeting=writing.greeting,
+        sentences=(f"{note.person_name} needs an answer to go on.",),
+        quote=note.body[:QUOTED_AT_MOST],
+        facts=_facts(writing, case),
+        button=("Answer", writing.link(link.id)),
+        aside=f"To take the case back instead: {writing.link(other.id)}" if other is not None else "",
+    )
+
+
+@letter("resolution_to_confirm")
+def resolution_to_confirm(writing: Writing) -> Letter | None:
+    """The other company's manager is asked whether the resolution is right."""
+    said = writing.session.get_one(Resolution, int(writing.delivery.object_id))
+    case = writing.session.get_one(SupportCase, said.case_id)
+    link = _open_link(writing)
+    if case.state != "resolved" or link is None:
+        return None
+    return Letter(
+        subject=f"{case.name} {case.title}: is the resolution right?",
+        greeting=writing.greeting,
+        sentences=(f"{said.person_name} resolved the case. Confirm it, or open the case to challenge it.",),
+        quote=said.summary[:QUOTED_AT_MOST],
+        facts=_facts(writing, case),
+        button=("Look and confirm", writing.link(link.id)),
+        aside=f"To challenge it: {writing.page(f'cases/{case.name}')}",
     )
 
 
@@ -143,8 +182,9 @@ def _said(writing: Writing, event: CaseEvent) -> str:
     return note.body[:QUOTED_AT_MOST]
 
 
-def _open_link(writing: Writing) -> MailedLink | None:
-    link = writing.session.get(MailedLink, UUID(writing.delivery.facts["link_id"]))
+def _open_link(writing: Writing, which: str = "link_id") -> MailedLink | None:
+    named = writing.delivery.facts.get(which)
+    link = writing.session.get(MailedLink, UUID(named)) if named else None
     if link is None or not link_is_open(writing.session, link, writing.now):
         return None
     return link

@@ -8,14 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.access import OneAct, Role
+from portal.cases import words
 from portal.cases.actions import custody
 from portal.cases.actions.challenge import LINK_ACT, LINK_OBJECT, LINK_VERSION
-from portal.cases.models import CaseEvent, Challenge, CustodyOffer, Note, SupportCase
+from portal.cases.models import (
+    CaseEvent,
+    Challenge,
+    CustodyAcceptance,
+    CustodyOffer,
+    Note,
+    Resolution,
+    SupportCase,
+)
 from portal.contracts import queries as contracts
 from portal.contracts.rules import split_terms
 from portal.entitlement import actions as entitlement
@@ -32,7 +42,7 @@ PURSE = {"customer": (Role.BUYER,), "integrator": (Role.SERVICE_MANAGER, Role.FI
 # Told to the people of the case; what is missing here is read in the timeline only.
 _TO_PARTICIPANTS = frozenset(
     {
-        "accepted", "taken_back", "declined", "asked", "answered", "noted", "attached", "severity_changed", "resolved",
+        "accepted", "taken_back", "declined", "answered", "noted", "attached", "severity_changed", "resolved",
         "confirmed", "reopened", "closed", "authorized", "authorization_refused", "emergency_begun", "ratified",
         "ratification_refused", "fixed_confirmed",
     }
@@ -49,6 +59,10 @@ def notify_case_event(session: Session, event_id: int, *, secret: str, now: date
     case = session.get_one(SupportCase, event.case_id)
     if event.kind in _OFFERS or (event.kind == "opened" and case.offered_to_id is not None):
         _tell_offered(session, event, case, secret=secret, now=now)
+    if event.kind == "asked":
+        _tell_asked(session, event, case, secret=secret, now=now)
+    if event.kind == "resolved":
+        _tell_resolved(session, event, case, secret=secret, now=now)
     if event.kind in _TO_PARTICIPANTS:
         _tell(session, event, _participants(session, event, case), now)
     if event.kind in _TO_MANAGERS:
@@ -102,6 +116,35 @@ def _tell_offered(session: Session, event: CaseEvent, case: SupportCase, *, secr
             _with_link(session, recipient, act, "case_offered", secret=secret, now=now)
 
 
+def _tell_asked(session: Session, event: CaseEvent, case: SupportCase, *, secret: str, now: datetime) -> None:
+    """Whoever is asked gets a link that answers; an integrator whose case the factory holds one that takes it back."""
+    question = session.scalars(
+        select(Note).where(Note.case_id == case.id, Note.seq == event.seq, Note.kind == "question")
+    ).one_or_none()
+    if question is None:
+        return
+    held = session.scalars(
+        select(CustodyAcceptance).where(CustodyAcceptance.case_id == case.id).order_by(CustodyAcceptance.seq.desc())
+    ).first()
+    answer = OneAct(*words.ANSWER_LINK, str(question.id), question.seq)
+    asked_id = case.integrator_id if event.owner_id == case.manufacturer_id else case.manufacturer_id
+    may_take_back = held is not None and asked_id == case.integrator_id and held.company_id == case.manufacturer_id
+    for recipient in people(session, asked_id, _people_of(session, case)):
+        also = OneAct(*words.TAKE_BACK_LINK, str(case.id), held.seq) if held is not None and may_take_back else None
+        _with_link(session, recipient, answer, "question_asked", also=also, secret=secret, now=now)
+
+
+def _tell_resolved(session: Session, event: CaseEvent, case: SupportCase, *, secret: str, now: datetime) -> None:
+    """The other company's managers get a link that confirms."""
+    said = session.get(Resolution, event.details.get("resolution_id"))
+    if said is None or case.manufacturer_id == case.integrator_id:
+        return
+    other_id = case.integrator_id if said.company_id == case.manufacturer_id else case.manufacturer_id
+    act = OneAct(*words.CONFIRM_LINK, str(said.id), said.seq)
+    for recipient in people_with_role(session, other_id, MANAGERS, site_id=case.site_id):
+        _with_link(session, recipient, act, "resolution_to_confirm", secret=secret, now=now)
+
+
 def _who_may_take(session: Session, offer: CustodyOffer, case: SupportCase) -> Sequence[Recipient]:
     if offer.to_id == case.manufacturer_id:
         return people_with_role(session, offer.to_id, FACTORY_DESK, site_id=case.site_id)
@@ -151,28 +194,35 @@ def _tell(session: Session, event: CaseEvent, recipients: Iterable[Recipient], n
 
 
 def _with_link(
-    session: Session, recipient: Recipient, act: OneAct, template: str, *, secret: str, now: datetime
+    session: Session,
+    recipient: Recipient,
+    act: OneAct,
+    template: str,
+    *,
+    secret: str,
+    now: datetime,
+    also: OneAct | None = None,
 ) -> None:
-    """Queue a letter with its link; the same letter queued before keeps its link and makes no second one."""
+    """Queue a letter with its links; the same letter queued before keeps its links and makes no second ones."""
     once = f"{act.object_type}:{act.object_id}"
     with session.begin_nested() as kept_only_if_new:
-        link = links.create_link(
-            session,
-            act,
-            secret=secret,
-            organisation_id=recipient.organisation_id,
-            email=recipient.email,
-            person_id=recipient.person_id,
-            now=now,
-        )
+        facts = {"link_id": str(_link(session, recipient, act, secret=secret, now=now))}
+        if also is not None:
+            facts["other_link_id"] = str(_link(session, recipient, also, secret=secret, now=now))
         queued = queue_letter(
-            session,
-            recipient,
-            template,
-            about=(act.object_type, act.object_id),
-            facts={"link_id": str(link.id)},
-            now=now,
-            once=once,
+            session, recipient, template, about=(act.object_type, act.object_id), facts=facts, now=now, once=once
         )
         if queued is None:
             kept_only_if_new.rollback()
+
+
+def _link(session: Session, recipient: Recipient, act: OneAct, *, secret: str, now: datetime) -> UUID:
+    return links.create_link(
+        session,
+        act,
+        secret=secret,
+        organisation_id=recipient.organisation_id,
+        email=recipient.email,
+        person_id=recipient.person_id,
+        now=now,
+    ).id

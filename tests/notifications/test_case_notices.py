@@ -177,3 +177,38 @@ def test_neutral_is_asked_with_a_link_and_reads_no_share(work_session, cast, edg
     assert asked.to == "vogt@schlichtung.example"
     assert "https://portal.example/link/" in asked.text
     assert "90" not in asked.text.split("https://")[0]
+
+
+def test_question_reaches_the_technician_with_links_that_answer_and_take_back(work_session, cast, edges, post) -> None:
+    case = escalated(work_session, cast)
+    at = NOW.replace(minute=2)
+    cases.accept_custody(work_session, cast.ana, case, seq=case.seq, now=at)
+    cases.ask_information(work_session, cast.ana, case, question="Which firmware?", seq=case.seq, now=at)
+    work_session.commit()
+    run(edges)
+    (asked,) = [message for message in post.messages if "Ana asks" in message.subject]
+    assert asked.to == "tom@kes.example"
+    assert "> Which firmware?" in asked.text
+    assert asked.text.count("https://portal.example/link/") == 2
+
+
+def test_manager_is_asked_to_confirm_by_link(work_session, cast, edges, post) -> None:
+    case = escalated(work_session, cast)
+    at = NOW.replace(minute=2)
+    cases.accept_custody(work_session, cast.ana, case, seq=case.seq, now=at)
+    resolving = cases.Resolving(cause="configuration", last_action="remote_configuration", summary="Reset.")
+    cases.resolve(work_session, cast.ana, case, resolving, seq=case.seq, now=at)
+    work_session.commit()
+    run(edges)
+    assert post.about("is the resolution right?") == {"mia"}
+
+
+def test_question_that_was_answered_is_not_mailed(work_session, cast, edges, post) -> None:
+    case = escalated(work_session, cast)
+    at = NOW.replace(minute=2)
+    cases.accept_custody(work_session, cast.ana, case, seq=case.seq, now=at)
+    cases.ask_information(work_session, cast.ana, case, question="Which firmware?", seq=case.seq, now=at)
+    cases.answer_information(work_session, cast.tom, case, answer="4.2", seq=case.seq, now=at)
+    work_session.commit()
+    run(edges)
+    assert post.about("Ana asks") == set()
