@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
 from sqlalchemy import Select, select, text
 from sqlalchemy.orm import Session
@@ -223,7 +222,7 @@ def replacement_of(session: Session, item_id: int) -> int | None:
     return session.scalar(select(BillItem.id).where(BillItem.replaces_id == item_id))
 
 
-def _questions() -> Select[Any]:
+def _questions() -> Select[LineQuery, BillLine, str, LineQueryAnswer]:
     return (
         select(LineQuery, BillLine, SupportCase.name, LineQueryAnswer)
         .join(BillLine, BillLine.id == LineQuery.bill_line_id)

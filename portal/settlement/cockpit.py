@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Select, select, text
 from sqlalchemy.orm import Session
@@ -139,7 +138,7 @@ def contest(session: Session, actor: Actor, contest_id: int) -> RaisedContest:
     return RaisedContest(*session.execute(_contests().where(Contest.id == seen.id)).one())
 
 
-def _contests() -> Select[Any]:
+def _contests() -> Select[Contest, StatementLine, Statement, ContestDecision]:
     return (
         select(Contest, StatementLine, Statement, ContestDecision)
         .join(StatementLine, StatementLine.id == Contest.statement_line_id)
@@ -150,7 +149,8 @@ def _contests() -> Select[Any]:
 
 def transaction_behind(session: Session, line: StatementLine) -> int | None:
     """The journal transaction of a line's posting, for those who see it."""
-    return session.scalar(text("SELECT transaction_id FROM posting WHERE id = :id"), {"id": line.posting_id})
+    found = session.scalar(text("SELECT transaction_id FROM posting WHERE id = :id"), {"id": line.posting_id})
+    return int(found) if found is not None else None
 
 
 def to_review(session: Session, actor: Actor, *, now: datetime) -> Sequence[Statement]:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
-from sqlalchemy.orm import Session
+from sqlalchemy import select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from portal.access import Actor
 from portal.billing.models import BillItem, Invoice, Share
@@ -21,7 +21,7 @@ Value = TypeVar("Value")
 BIGGEST_ID = 2**63 - 1
 
 # A document's table, the thing a person looks at, and that thing's id in the table's row.
-_SHOWN: dict[str, tuple[str, type[Base], ColumnElement[int]]] = {
+_SHOWN: dict[str, tuple[str, type[Base], InstrumentedAttribute[int]]] = {
     "bill_item": ("bill_item", BillItem, BillItem.id),
     "share": ("bill_item", Share, Share.bill_item_id),
     "invoice": ("invoice", Invoice, Invoice.id),

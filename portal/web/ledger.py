@@ -6,6 +6,7 @@ Every amount leads to its postings, every posting to its transaction, every tran
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -132,7 +133,8 @@ def document(source_type: str, source_id: str) -> ResponseReturnValue:
     """To the page of the document behind a posting."""
     kind, shown_id = shown_by(current_session(), current_actor(), source_type, source_id)
     endpoint, argument = PAGES[kind]
-    return redirect(url_for(endpoint, **{argument: shown_id}), code=303)
+    values: dict[str, Any] = {argument: shown_id}
+    return redirect(url_for(endpoint, **values), code=303)
 
 
 def _chosen(periods: list[Period], label: str | None) -> Period | None:

@@ -17,6 +17,7 @@ from portal.errors import Invalid, ProviderTrouble
 from portal.identity import queries as people
 from portal.money import Money, parse_amount
 from portal.payments import cash, queries
+from portal.payments.models import PaymentRecord
 from portal.web import paging
 from portal.web.billing.blueprint import blueprint, may_collect, may_read_invoices
 from portal.web.forms import Form, line_field, page, refusals_of
@@ -125,7 +126,7 @@ def confirm_payment(record_id: int) -> ResponseReturnValue:
     return redirect(url_for("billing.invoice", invoice_id=receipt.invoice_id), code=303)
 
 
-def _waiting_payments() -> list[queries.PaymentRecord]:
+def _waiting_payments() -> list[PaymentRecord]:
     if not may_collect(current_actor()):
         return []
     return list(queries.payments_to_confirm(current_session(), current_actor()))

@@ -178,7 +178,10 @@ def _settling(found: Statement) -> dict[str, object]:
     return {
         "stage": STAGES[stage],
         "may_prepare": settles and stage in ("to_prepare", "to_approve"),
-        "may_approve": settles and stage == "to_approve" and preparation.preparer_id != actor.person_id,
+        "may_approve": settles
+        and stage == "to_approve"
+        and preparation is not None
+        and preparation.preparer_id != actor.person_id,
         "preparation": preparation,
         "approval": queries.approval_of(session, found.id),
         "disposed": [(each, transfers.get(each.id)) for each in queries.dispositions_of(session, found.id)],
