@@ -24,13 +24,12 @@ from portal.entitlement.models import Emergency, GrantDraw, GrantReservation
 from portal.ledger.models import Period
 from portal.payments.models import CashReceipt, Intent, ProviderEventOutcome
 from portal.payments.queries import tie_out, unmatched_movements
-from portal.settlement import actions as settlement
 from portal.settlement import queries as settled
 from portal.settlement.books import all_problems
 from portal.settlement.models import Statement
 from tests.conftest import CommittedDatabase
 from tests.support.billed import shares_of
-from tests.support.story import Stage, staged, utc
+from tests.support.story import Stage, set_up_payouts, staged, utc
 from tests.support.surfing import File, Surfer
 from tests.support.tracing import followed_back, followed_forth, standing_entries, standing_items
 
@@ -56,7 +55,7 @@ class Story:
 def test_a_case_becomes_money_and_every_cent_is_followed(committed_database: CommittedDatabase, tmp_path: Path) -> None:
     with staged(committed_database.settings.database_url or "", tmp_path) as stage:
         story = Story(stage)
-        kessler_sets_up_its_payouts(story)
+        set_up_payouts(stage)
         doors_are_repaired_for_money(story)
         doors_are_covered_by_the_plan(story)
         a_split_is_challenged(story)
@@ -69,17 +68,6 @@ def test_a_case_becomes_money_and_every_cent_is_followed(committed_database: Com
         two_people_pay_out_april(story)
         every_cent_is_followed(story)
         the_books_are_right(story)
-
-
-def kessler_sets_up_its_payouts(story: Story) -> None:
-    stage = story.stage
-    ivo = stage.enter(stage.cast.ivo)
-    ivo.open("/payouts").press("Set up the account at Stripe")
-    assert ivo.url.startswith(stage.standin.base_url)
-    ivo.press("Submit and activate")
-    assert ivo.path == "/payouts"
-    stage.deliver()
-    assert "Ready" in ivo.open("/payouts").text
 
 
 def doors_are_repaired_for_money(story: Story) -> None:
@@ -211,11 +199,12 @@ def march_is_settled(story: Story) -> None:
 def april_is_closed_and_one_line_contested(story: Story) -> None:
     """The period of the cash; Kessler's finance disputes one line, which holds that line alone."""
     stage, cast = story.stage, story.stage.cast
-    stage.at(utc(5, 3, 6))
-    stage.sweep()
+    stage.at(utc(5, 1, 6))
+    stage.enter(cast.fay).open("/periods").follow("2026-04").press("Close the period")
+    stage.run()
     period = period_of(stage, "2026-04")
     assert period.state == "soft_closed"
-    with stage.scoped(cast.ivo) as session:
+    with stage.work() as session:
         statement = statement_of(session, period, cast.integrator)
         lines = settled.lines(session, cast.ivo, statement.id)
         assert [(line.kind, line.case_name, line.amount_minor) for line in lines] == [
@@ -224,7 +213,10 @@ def april_is_closed_and_one_line_contested(story: Story) -> None:
             ("share", story.cases["night"], 1_125),
             ("carried", "", 1_200),
         ]
-        settlement.contest_line(session, cast.ivo, lines[2].id, reason="Tom was there too.", now=stage.clock.now)
+    ivo = stage.enter(cast.ivo).open("/statements").follow(statement.name)
+    ivo.open(f"/statement-lines/{lines[2].id}").follow("Contest the line")
+    ivo.press("Contest the line", {"reason": "Tom was there too."})
+    assert "Contested" in ivo.text
 
 
 def two_people_pay_out_april(story: Story) -> None:
@@ -259,6 +251,10 @@ def every_cent_is_followed(story: Story) -> None:
         assert entries == standing_entries(session)
         forth = followed_forth(session, cast.fay, entries)
         assert forth == {trace.line_id for trace in traces}
+    fay = stage.enter(cast.fay).open(f"/statement-lines/{traces[0].line_id}")
+    assert "Read the log, set the door groups again" in fay.text
+    assert "€552.50" in fay.follow(f"The bill of {story.cases['money']}").text
+    stage.enter(cast.tom).open(f"/statement-lines/{traces[0].line_id}", expect=404)
 
 
 def the_books_are_right(story: Story) -> None:
@@ -276,24 +272,21 @@ def the_books_are_right(story: Story) -> None:
 
 
 def settle(stage: Stage, period: Period, party: Organisation) -> dict[str, int]:
-    """Fay prepares, Fin approves exactly what was prepared; what became of the net, by kind."""
-    with stage.scoped(stage.cast.fay) as session:
+    """Fay prepares, Fin opens the lines he has to and approves what was prepared; what became of the net, by kind."""
+    with stage.work() as session:
         statement = statement_of(session, period, party)
-        prepared = settlement.prepare_statement(
-            session, stage.cast.fay, statement.id, shown_sha256=statement.content_sha256, now=stage.clock.now
-        )
-    with stage.scoped(stage.cast.fin) as session:
-        settlement.approve_statement(
-            session, stage.cast.fin, prepared.id, shown_sha256=statement.content_sha256, now=stage.clock.now
-        )
+    fay = stage.enter(stage.cast.fay).open("/periods").follow(period.label).follow(statement.name)
+    fay.follow("Prepare it").press("Prepare it")
+    fin = stage.enter(stage.cast.fin).open(fay.path).follow("Look and approve")
+    fin.press("Approve exactly this", {"opened": fin.choices("opened")})
     stage.run()
     with stage.work() as session:
         return {each.kind: each.amount_minor for each in settled.dispositions_of(session, statement.id)}
 
 
 def end_for_good(stage: Stage, period: Period) -> None:
-    with stage.scoped(stage.cast.fay) as session:
-        settlement.request_hard_close(session, stage.cast.fay, period.id)
+    """Fay signs the period's end."""
+    stage.enter(stage.cast.fay).open(f"/periods/{period.id}").press("Close it for good")
     stage.run()
     assert period_of(stage, period.label).state == "hard_closed"
 

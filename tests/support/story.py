@@ -164,6 +164,16 @@ def staged(database_url: str, folder: Path, now: datetime = NOW) -> Iterator[Sta
         yield stage
 
 
+def set_up_payouts(stage: Stage) -> None:
+    """The integrator's finance sets its account up on Stripe's page; Stripe's delivery says that it is ready."""
+    ivo = stage.enter(stage.cast.ivo).open("/payouts").press("Set up the account at Stripe")
+    assert ivo.url.startswith(stage.standin.base_url)
+    ivo.press("Submit and activate")
+    assert ivo.path == "/payouts"
+    stage.deliver()
+    assert "Ready" in ivo.open("/payouts").text
+
+
 def _cast(engine: Engine, now: datetime) -> Cast:
     with open_session(engine) as session:
         cast = build_cast(session)
