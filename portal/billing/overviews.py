@@ -6,7 +6,7 @@ Every figure is per currency; nothing is summed across.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import Select, select, text
 from sqlalchemy.orm import Session
@@ -21,6 +21,7 @@ from portal.errors import NotAllowed, NotFound
 
 MOST_WAITING = 200
 MOST_QUESTIONS = 50
+UNAUTHORIZED_LOOKBACK = timedelta(days=7)
 # Days overdue at which an open invoice grows a bucket older.
 AGES = ("Not due", "1 to 30 days", "31 to 60 days", "61 to 90 days", "Over 90 days")
 
@@ -39,6 +40,11 @@ class Receivable:
     def total_minor(self) -> int:
         """What is open altogether."""
         return sum(self.by_age)
+
+    @property
+    def older_minor(self) -> int:
+        """What is overdue by more than a month."""
+        return sum(self.by_age[2:])
 
 
 _RECEIVABLES = text(
@@ -122,6 +128,40 @@ def undetermined_shares(session: Session, actor: Actor, *, most: int = MOST_WAIT
     _check(actor)
     rows = session.execute(_UNDETERMINED, {"own": actor.organisation_id, "most": most})
     return [Undetermined(*row) for row in rows]
+
+
+@dataclass(frozen=True)
+class UnauthorizedTime:
+    """Time of a case that the manufacturer bears because nobody authorized it."""
+
+    bill_item_id: int
+    case_name: str
+    seconds: int
+    currency: str
+    list_amount_minor: int
+
+
+_UNAUTHORIZED = text(
+    """
+    SELECT line.bill_item_id, support_case.name, sum(line.seconds)::bigint, line.currency,
+           sum(line.list_amount_minor)::bigint
+    FROM bill_line line
+    JOIN bill_item item ON item.id = line.bill_item_id
+    JOIN support_case ON support_case.id = line.case_id
+    WHERE line.manufacturer_id = :own AND line.kind IN ('unauthorised', 'beyond_nte') AND item.recorded_at >= :since
+      AND NOT EXISTS (SELECT FROM bill_item_reversal gone WHERE gone.bill_item_id = item.id)
+    GROUP BY line.bill_item_id, support_case.name, line.currency
+    ORDER BY sum(line.seconds) DESC, line.bill_item_id LIMIT 10
+    """
+)
+
+
+def unauthorized_time(session: Session, actor: Actor, *, now: datetime) -> list[UnauthorizedTime]:
+    """What was billed to nobody in the last week, the longest first; nothing for other sides."""
+    if actor.side is not Side.MANUFACTURER:
+        return []
+    rows = session.execute(_UNAUTHORIZED, {"own": actor.organisation_id, "since": now - UNAUTHORIZED_LOOKBACK})
+    return [UnauthorizedTime(*row) for row in rows]
 
 
 @dataclass(frozen=True)

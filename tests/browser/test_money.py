@@ -119,3 +119,9 @@ def test_a_partys_statement_is_pleasant_and_opens_to_the_work_in_one_click(site,
     assert_pleasant(page, "party line")
     page.goto(f"/statement-lines/{settled['line']}/contest")
     assert_pleasant(page, "contest form")
+
+
+def test_the_first_pages_of_money_are_pleasant(site, enter, settled):
+    for who in ("fay", "ivo", "flo"):
+        page = enter(getattr(site.cast, who))
+        assert_pleasant(page, f"today {who}")
