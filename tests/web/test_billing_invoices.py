@@ -56,7 +56,7 @@ def test_those_without_office_have_no_invoices(visit, cast, invoice, who):
     assert visit(getattr(cast, who)).get("/invoices").status_code == 404
 
 
-def test_two_people_record_a_payment(visit, cast, invoice, work_session, run_jobs, clock):
+def test_two_people_record_a_payment(visit, cast, invoice, work_session):
     fay, fin = visit(cast.fay), visit(cast.fin)
     noted = fay.post(f"/invoices/{invoice.id}/payments/new", PAYMENT)
     assert (noted.status_code, noted.location) == (303, f"/invoices/{invoice.id}")

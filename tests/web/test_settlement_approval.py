@@ -46,9 +46,7 @@ def said(work_session, statement):
     return {"sha256": statement.content_sha256, "opened": lines}
 
 
-def test_one_prepares_another_approves_and_the_transfer_is_planned(
-    visit, cast, statement, said, run_jobs, work_session, settings
-):
+def test_one_prepares_another_approves_and_the_transfer_is_planned(visit, cast, statement, said, work_session):
     fay, fin = visit(cast.fay), visit(cast.fin)
     shown = fay.get(f"/statements/{statement.id}/preparation").text
     assert "Transferred through Stripe" in shown
@@ -136,7 +134,7 @@ def test_settling_is_for_the_manufacturers_finance(visit, cast, statement, prepa
 
 class TestTransfers:
     @pytest.fixture
-    def intent(self, visit, cast, preparation, said, work_session, run_jobs):
+    def intent(self, visit, cast, preparation, said, work_session):
         visit(cast.fin).post(f"/preparations/{preparation.id}/approval", said)
         (approval,) = everything(work_session, "statement_approval")
         disposing.dispose(work_session, approval["id"], livemode=False, now=REVIEWED_AT)

@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 from portal.billing.actions import apply_cash, ask, gather_invoices
 from portal.billing.models import BillItem, BillLine, Invoice, LineQuery
 from portal.ledger.models import Account, JournalTransaction, Period
-from portal.money import Money
 from portal.payments.cash import book_cash, confirm_payment, record_payment
 from portal.payments.models import PaymentRecord
 from portal.settlement import actions as settlement
@@ -125,8 +124,3 @@ def preparation(session: Session, cast: Cast) -> StatementPreparation:
     statement = closed_statement(session, cast)
     shown = statement.content_sha256
     return known or settlement.prepare_statement(session, cast.fay, statement.id, shown_sha256=shown, now=REVIEWED_AT)
-
-
-def euros(minor: int) -> Money:
-    """An amount of the cast's currency."""
-    return Money(minor, "EUR")
