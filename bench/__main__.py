@@ -1,0 +1,124 @@
+"""``python -m bench``: measure the portal beside its floor, print the table, keep it under bench/results/."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+
+from bench import loading, pages, sizes, starting, world
+from bench.databases import Databases, databases, engines, migrate
+from bench.report import Report
+from bench.sizes import Size
+from portal import logs
+from portal.db import transaction
+
+PARTS = ("statements", "pages", "money", "demo", "import")
+BY_SIZE = frozenset(PARTS[:3])
+DEFAULT_CASES = (1_000, 100_000)
+DEMO_SECONDS, IMPORT_SECONDS, IMPORT_MB = 30.0, 120.0, 500.0
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What this run measures."""
+
+    counts: Sequence[int]
+    parts: frozenset[str]
+    seconds: float
+    most_billed: int
+
+
+@click.command()
+@click.option("--cases", "counts", type=click.IntRange(100), multiple=True, help="How many cases; again for more.")
+@click.option("--only", type=click.Choice(PARTS), multiple=True, help="Measure only this; again for more.")
+@click.option("--seconds", default=4.0, show_default=True, type=float, help="The most that one measurement takes.")
+@click.option("--bill", "most_billed", default=10_000, show_default=True, help="Cases billed together and closed.")
+@click.option("--database", help="Owner's address on a server that may make databases; else the embedded one.")
+def main(counts: Sequence[int], only: Sequence[str], seconds: float, most_billed: int, database: str | None) -> None:
+    """Measure the portal and the floor side by side; one line per figure with its bar."""
+    logs.configure("ERROR")
+    wanted = Wanted(sorted(counts or DEFAULT_CASES), frozenset(only or PARTS), seconds, most_billed)
+    report = Report(pages.utc_now())
+    report.add("machine", f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} before")
+    with databases(database) as server:
+        if wanted.parts & BY_SIZE:
+            measure_sizes(server, report, wanted)
+        if "demo" in wanted.parts:
+            measure_demo(report, server.folder)
+        if "import" in wanted.parts:
+            measure_import(server, report)
+    click.echo(report.as_text())
+    click.echo(f"Kept in {report.save()}")
+
+
+def measure_sizes(server: Databases, report: Report, wanted: Wanted) -> None:
+    """Found once, then load and measure each number of cases in a copy."""
+    with server.fresh("seed") as seed_url:
+        migrate(seed_url)
+        with engines(seed_url) as seeded, transaction(seeded.work) as session:
+            seed = world.found(session, pages.utc_now().replace(microsecond=0))
+        for count in wanted.counts:
+            say(f"{count:,} cases")
+            with server.fresh(str(count), "seed") as url, engines(url) as bound:
+                loaded = loading.load(bound.work, bound.owner, seed, count, say=say)
+                rows = sum(loaded.rows.values())
+                report.add(f"load {count:,} cases", f"{loaded.seconds:.0f} s, {rows:,} rows, {rows / count:.0f} a case")
+                report.keep(f"load {count}", asdict(loaded))
+                settings = sizes.settings_on(url, server.folder)
+                size = Size(report, bound, settings, count, wanted.seconds, pages.places(bound.work))
+                measure_size(size, wanted)
+    sizes.compare_sizes(report, wanted.counts)
+
+
+def measure_size(size: Size, wanted: Wanted) -> None:
+    """Reading before writing, so that what is written slows nothing."""
+    for part, run in (
+        ("statements", sizes.measure_statements),
+        ("pages", sizes.measure_pages),
+        ("money", lambda each: sizes.measure_money(each, wanted.most_billed)),
+    ):
+        if part in wanted.parts:
+            say(f"  {part}")
+            run(size)
+
+
+def measure_demo(report: Report, folder: Path) -> None:
+    """Everything from nothing."""
+    say("demo")
+    took = starting.demo_seconds(folder)
+    report.add(
+        "cold start with database and demo", f"{took:.1f} s", f"{DEMO_SECONDS:.0f} s", reached=took <= DEMO_SECONDS
+    )
+    report.keep("demo seconds", took)
+
+
+def measure_import(server: Databases, report: Report) -> None:
+    """The event log, where it is there."""
+    log = starting.event_log()
+    if log is None:
+        report.add("import of the event log", "PORTAL_TEST_DATA names no folder with it", f"{IMPORT_SECONDS:.0f} s")
+        return
+    say("import")
+    with server.fresh("import") as url:
+        migrate(url)
+        done = starting.import_log(url, log, server.folder)
+    report.add(
+        "import of the event log",
+        f"{done.seconds:.0f} s, {done.peak_mb:.0f} MB at most",
+        f"{IMPORT_SECONDS:.0f} s, {IMPORT_MB:.0f} MB",
+        reached=done.seconds <= IMPORT_SECONDS and done.peak_mb <= IMPORT_MB,
+    )
+    report.keep("import", asdict(done))
+
+
+def say(words: str) -> None:
+    """What is going on, beside the table."""
+    click.echo(words, err=True)
+
+
+if __name__ == "__main__":
+    main()

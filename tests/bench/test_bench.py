@@ -1,0 +1,84 @@
+"""The bench measures real pages of a real deployment: its loader's rows hold, and every operation is answered."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from bench import loading, money, pages, sizes, world
+from bench.client import AppTransport, measure
+from bench.databases import Engines, engines
+from bench.floor import create_floor
+from bench.report import Report
+from portal.app import create_app
+from portal.billing.books import check_books
+from portal.db import open_session, transaction
+from tests.support.database import PREFIX, Cluster
+
+pytestmark = pytest.mark.xdist_group("bench")
+CASES = 200
+
+
+@pytest.fixture(scope="module")
+def loaded(cluster: Cluster) -> Iterator[tuple[Engines, loading.Loaded]]:
+    name = f"{PREFIX}_bench_{os.getpid()}"
+    with engines(cluster.clone(name)) as bound:
+        with transaction(bound.work) as session:
+            seed = world.found(session, pages.utc_now().replace(microsecond=0))
+        yield bound, loading.load(bound.work, bound.owner, seed, CASES)
+    cluster.drop(name)
+
+
+@pytest.fixture(scope="module")
+def size(loaded, tmp_path_factory) -> sizes.Size:
+    bound, _ = loaded
+    folder: Path = tmp_path_factory.mktemp("bench")
+    settings = sizes.settings_on(bound.url, folder)
+    return sizes.Size(Report(pages.utc_now()), bound, settings, CASES, 0.2, pages.places(bound.work))
+
+
+def test_every_copy_has_the_rows_of_its_case(loaded):
+    bound, made = loaded
+    models = 7
+    with open_session(bound.work) as session:
+        assert session.scalar(text("SELECT count(*) FROM support_case")) == CASES + models
+        assert made.rows["support_case"] == made.rows["coverage_decision"] == CASES
+        assert session.scalar(text("SELECT count(DISTINCT name) FROM support_case")) == CASES + models
+        behind = (
+            "SELECT count(*) FROM support_case c WHERE seq <> (SELECT max(seq) FROM case_event WHERE case_id = c.id)"
+        )
+        assert session.scalar(text(behind)) == 0
+        assert session.scalar(text("SELECT count(DISTINCT state) FROM support_case")) == 5
+        assert check_books(session) == []
+
+
+def test_every_measured_page_of_portal_and_floor_is_answered(size):
+    app, floor = create_app(size.settings), create_floor(size.settings.work_database_url)
+    for portal_page, floor_page in zip(pages.portal_pages(size.where), pages.floor_pages(size.where), strict=True):
+        for asked, visit, served in (
+            (portal_page, pages.portal_visitor, app),
+            (floor_page, pages.floor_visitor, floor),
+        ):
+            visitors = pages.visitors(lambda served=served: AppTransport(served), visit, asked.people, 2)
+            operations = [asked.prepare(visitor) for visitor in visitors]
+            done = measure(visitors, operations, expected=asked.expected, seconds=5, most=4)
+            assert (done.answers, done.wrong) == (4, 0), asked.name
+
+
+def test_statements_are_counted_and_lists_explained(size):
+    sizes.measure_statements(size)
+    counted = {line.work: line.figure for line in size.report.lines}
+    assert set(counted) == {f"{name}, {CASES}" for name in sizes.MOST_STATEMENTS}
+    assert any("support_case" in line for line in size.report.plans)
+
+
+def test_closed_cases_are_billed_and_their_period_is_closed(size):
+    now = pages.utc_now()
+    alone = money.bill_one_by_one(size.engines.work, size.settings, now=now, seconds=60, most=3)
+    closed = money.bill_and_close(size.engines.work, now=now, most=20, seconds=60)
+    assert (alone.answers, closed.items, closed.problems) == (3, 20, 0)
+    assert closed.invoices > 0
