@@ -41,13 +41,17 @@ class BilledLine:
 
 @dataclass(frozen=True)
 class Origin:
-    """What a statement line comes from; without a share it comes from an earlier statement or a correction."""
+    """What a statement line comes from: its share, or without one an earlier statement or a correction.
+
+    *Shape*: ``contested`` is the one line of the earlier statement that was held and came back.
+    """
 
     line: StatementLine
     share: Share | None
     item: BillItem | None
     billed: tuple[BilledLine, ...]
     earlier: Statement | None
+    contested: StatementLine | None = None
 
 
 def line_origin(session: Session, actor: Actor, line_id: int) -> Origin:
@@ -55,7 +59,9 @@ def line_origin(session: Session, actor: Actor, line_id: int) -> Origin:
     line = queries.line_seen(session, actor, line_id)
     share = session.get(Share, line.share_id) if line.share_id is not None else None
     item = session.get(BillItem, share.bill_item_id) if share is not None else None
-    return Origin(line, share, item, _billed(session, item), _earlier(session, line))
+    earlier = _earlier(session, line)
+    contested = queries.line_behind(session, line) if earlier is not None else None
+    return Origin(line, share, item, _billed(session, item), earlier, contested)
 
 
 def _billed(session: Session, item: BillItem | None) -> tuple[BilledLine, ...]:

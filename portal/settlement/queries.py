@@ -18,7 +18,7 @@ from portal.contracts.rules import amount_minor
 from portal.directory.models import Organisation
 from portal.directory.queries import organisation_names
 from portal.errors import NotAllowed, NotFound
-from portal.ledger.models import Period
+from portal.ledger.models import Period, Posting
 from portal.payments.queries import payable_state
 from portal.settlement import rules
 from portal.settlement.models import (
@@ -282,6 +282,14 @@ def statement_behind(session: Session, line: StatementLine) -> Statement | None:
     """The earlier statement an amount was carried or released from."""
     found = session.scalar(_BEHIND, {"posting_id": line.posting_id})
     return session.get(Statement, found) if found is not None else None
+
+
+def line_behind(session: Session, line: StatementLine) -> StatementLine | None:
+    """The contested line an amount was held for until its contest was decided."""
+    posting = session.get(Posting, line.posting_id)
+    if posting is None or posting.document_type != "statement_line":
+        return None
+    return session.get(StatementLine, int(posting.document_id))
 
 
 @dataclass(frozen=True)

@@ -258,6 +258,7 @@ def test_a_contested_line_is_held_and_comes_back_when_decided(
     (line,) = queries.lines(work_session, cast.ivo, back.id)
     assert (line.kind, line.amount_minor) == ("released", 2_500)
     assert queries.statement_behind(work_session, line).id == statement.id
+    assert queries.line_behind(work_session, line).id == raised.statement_line_id
     assert balance_of(work_session, Purpose.HELD) == 0
     # It comes below the minimum payout, so it is carried; and is a line again the month after.
     assert approved_and_disposed(work_session, cast, back, june + timedelta(days=11)) == {"carried": 2_500}
