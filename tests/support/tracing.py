@@ -57,6 +57,9 @@ def standing_entries(session: Session) -> set[int]:
 
 def _traces(session: Session, actor: Actor, line: StatementLine) -> list[Trace]:
     origin = line_origin(session, actor, line.id)
+    if origin.contested is not None:
+        assert origin.contested.amount_minor == line.amount_minor
+        return _traces(session, actor, origin.contested)
     if origin.earlier is not None:
         return followed_back(session, actor, origin.earlier)
     assert origin.share is not None, f"line {line.id} ({line.kind}) comes from nowhere"
