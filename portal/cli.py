@@ -114,13 +114,14 @@ def show_progress(what: str, done: int, total: int) -> None:
 @main.command("check-books")
 @click.option("--stripe", is_flag=True, help="Also compare Stripe's imported movements with the clearing account.")
 def check_books(*, stripe: bool) -> None:
-    """Verify the books: sums, chain, shares, lines, payables, hours, invoices; say what is wrong."""
+    """Verify the books: sums, chain, shares, lines, payables, hours, invoices, statements; say what is wrong."""
     with ready_settings() as settings:
-        from portal.billing import books
+        from portal.billing.books import stripe_tie_out
+        from portal.settlement.books import all_problems
 
         engine = db.engine_for(required(settings.work_database_url, "WORK_DATABASE_URL"))
         with db.transaction(engine) as session:
-            problems = [*books.check_books(session), *(books.stripe_tie_out(session) if stripe else ())]
+            problems = [*all_problems(session), *(stripe_tie_out(session) if stripe else ())]
         engine.dispose()
     for problem in problems:
         click.echo(str(problem))
