@@ -27,8 +27,8 @@ from portal.payments.outcomes import Call
 from portal.payments.provider import ACTIVE, Busy, Refused, Unknown
 from portal.payments.steps import look_up, make
 
-# An invoice has the most steps: its lines, four others, and room for a new generation.
-MOST_ROUNDS = 600
+# An invoice has the most steps: three for its lines, four others, and room for new generations.
+MOST_ROUNDS = 40
 
 
 def perform(engine: Engine, gateway: Gateway, intent_id: UUID, now: datetime, *, scope: Scope | None = None) -> str:

@@ -9,7 +9,7 @@ Invariants:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -115,17 +115,18 @@ class Gateway:
         with _answers():
             return _invoice(self.client.v1.invoices.retrieve(invoice_id))
 
-    def add_invoice_item(self, request: Request, key: str) -> str:
-        """A line of a draft invoice; its id."""
+    def add_invoice_lines(self, invoice_id: str, lines: Sequence[Mapping[str, Any]], key: str) -> str:
+        """Lines of a draft invoice, all of them or none; the invoice's id."""
         with _answers():
-            return str(self.client.v1.invoice_items.create(cast(Any, request), _keyed(key)).id)
+            wanted = cast(Any, {"lines": list(lines)})
+            return str(self.client.v1.invoices.add_lines(invoice_id, wanted, _keyed(key)).id)
 
-    def invoice_item_positions(self, invoice_id: str) -> dict[str, str]:
-        """Which of our positions an invoice has already: position to item id."""
+    def invoice_line_positions(self, invoice_id: str) -> set[str]:
+        """Which of our positions an invoice has already."""
         with _answers():
-            listed = self.client.v1.invoice_items.list(cast(Any, {"invoice": invoice_id, "limit": PAGE_SIZE}))
-            bodies = [_plain(item) for item in listed.auto_paging_iter()]
-        return {_meta(body, "position"): str(body["id"]) for body in bodies if _meta(body, "position")}
+            listed = self.client.v1.invoices.line_items.list(invoice_id, cast(Any, {"limit": PAGE_SIZE}))
+            bodies = [_plain(line) for line in listed.auto_paging_iter()]
+        return {position for body in bodies if (position := _meta(body, "position"))}
 
     def finalize_invoice(self, invoice_id: str, key: str) -> InvoiceState:
         """Numbered and payable; afterwards its lines cannot change."""

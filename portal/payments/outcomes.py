@@ -123,7 +123,7 @@ def record_success(session: Session, call: Call, result: Result, now: datetime) 
     done_as = call.step if intent.kind == "invoice" else "object"
     kept = {name: value for name, value in intent.progress.items() if name not in ("look_first", "waiting")}
     intent.progress = {**kept, **result.facts, done_as: result.object_id}
-    if call.step not in ("finalize", "send", "out_of_band") and rules.item_position(call.step) is None:
+    if call.step in rules.MAKING_STEPS:
         intent.provider_object_id = result.object_id
     intent.failure = ""
     session.flush()

@@ -28,10 +28,15 @@ ACCOUNT_CHECK_AGE = timedelta(hours=24)
 
 # The value of a custom field on an invoice (docs.stripe.com/api/invoices/create, 2026-11).
 LONGEST_FIELD = 140
+# Lines that one call adds to a draft; an invoice has at most 250, and a request should stay small.
+LINES_AT_ONCE = 100
 
 PLANNED, SENT, UNKNOWN = "planned", "sent", "unknown"
 SUCCEEDED, FAILED, CANCELLED = "succeeded", "failed", "cancelled"
 UNFINISHED = (PLANNED, SENT, UNKNOWN)
+
+# The steps that make an object; the others change the invoice that is there.
+MAKING_STEPS = frozenset({"account", "customer", "invoice", "transfer"})
 
 # What an unfinished transfer waits for, kept in its progress.
 WAITS_FOR_BALANCE, WAITS_FOR_ACCOUNT = "balance", "account"
@@ -123,13 +128,16 @@ def next_step(kind: str, request: Mapping[str, Any], progress: Mapping[str, Any]
 
 def invoice_steps(request: Mapping[str, Any]) -> tuple[str, ...]:
     """The steps of an invoice, in order: the payer, an empty draft, its lines, numbered, mailed."""
-    items = tuple(f"item-{position}" for position in range(len(request["items"])))
-    return ("customer", "invoice", *items, "finalize", "send")
+    batches = range(0, len(request["items"]), LINES_AT_ONCE)
+    return ("customer", "invoice", *(f"lines-{first}" for first in batches), "finalize", "send")
 
 
-def item_position(step: str) -> int | None:
-    """Which line a step of an invoice adds."""
-    return int(step.removeprefix("item-")) if step.startswith("item-") else None
+def lines_of_step(step: str, items: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Which of an invoice's lines a step adds, all by one call; none where it does something else."""
+    if not step.startswith("lines-"):
+        return ()
+    first = int(step.removeprefix("lines-"))
+    return items[first : first + LINES_AT_ONCE]
 
 
 def account_request(*, intent_id: str, name: str, email: str, country: str) -> dict[str, Any]:
@@ -168,7 +176,7 @@ def transfer_request(
 def invoice_request(
     *, intent_id: str, currency: str, lines: Sequence[InvoiceLine], days_until_due: int, name: str, purchase_order: str
 ) -> dict[str, Any]:
-    """An invoice's parts: the draft, and one item per line."""
+    """An invoice's parts: the draft, and one item per line, in the draft's currency."""
     fields = [{"name": "Invoice", "value": name[:LONGEST_FIELD]}]
     if purchase_order:
         fields.append({"name": "Purchase order", "value": purchase_order[:LONGEST_FIELD]})
@@ -183,7 +191,6 @@ def invoice_request(
     items = [
         {
             "amount": line.amount_minor,
-            "currency": currency.lower(),
             "description": line.description,
             "metadata": {"intent_id": intent_id, "position": str(position), "reference": line.reference},
         }

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from portal.payments.gateway import Gateway
 from portal.payments.outcomes import Call, Result
-from portal.payments.provider import AccountState
-from portal.payments.rules import item_position
+from portal.payments.provider import AccountState, Unknown
+from portal.payments.rules import lines_of_step
 
 
 def make(gateway: Gateway, call: Call) -> Result:
     """Make the call with its key. *Raises*: Refused, Unknown, Busy."""
-    position = item_position(call.step)
-    if position is not None:
-        item = {**call.request["items"][position], "customer": call.done["customer"], "invoice": call.done["invoice"]}
-        return Result(gateway.add_invoice_item(item, call.key))
+    if lines := lines_of_step(call.step, call.request.get("items", ())):
+        return Result(gateway.add_invoice_lines(call.done["invoice"], lines, call.key))
     if call.step == "account":
         return _of_account(gateway.create_account(call.request, call.key))
     if call.step == "customer":
@@ -33,10 +31,8 @@ def make(gateway: Gateway, call: Call) -> Result:
 
 def look_up(gateway: Gateway, call: Call) -> Result | None:
     """What the step made, found at Stripe by the intent's id; None is proof that it made nothing."""
-    position = item_position(call.step)
-    if position is not None:
-        found = gateway.invoice_item_positions(call.done["invoice"]).get(str(position))
-        return Result(found) if found else None
+    if lines := lines_of_step(call.step, call.request.get("items", ())):
+        return _look_up_lines(gateway, call, {line["metadata"]["position"] for line in lines})
     if call.step == "account":
         account = gateway.find_account(call.intent_id)
         # The list leaves out what has to be asked for by name.
@@ -50,6 +46,14 @@ def look_up(gateway: Gateway, call: Call) -> Result | None:
         ]
         return Result(made[0].id) if made else None
     return _look_up_invoice(gateway, call)
+
+
+def _look_up_lines(gateway: Gateway, call: Call, positions: set[str]) -> Result | None:
+    """Stripe adds the lines of a call together; some without the others are not what was sent."""
+    there = positions & gateway.invoice_line_positions(call.done["invoice"])
+    if there and there != positions:
+        raise Unknown("Stripe has only some of the lines that were sent together; somebody has to look.")
+    return Result(call.done["invoice"]) if there else None
 
 
 def _look_up_invoice(gateway: Gateway, call: Call) -> Result | None:

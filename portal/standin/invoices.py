@@ -190,12 +190,6 @@ def delete_invoice(call: Call, invoice_id: str) -> Body:
     return {"id": invoice_id, "object": KIND, "deleted": True}
 
 
-def list_lines(call: Call, invoice_id: str) -> Body:
-    objects.fetch(call.state, KIND, invoice_id)
-    lines = [invoice_items.line_of(item) for item in invoice_items.items_of(call.state, invoice_id)]
-    return objects.page_of(lines, call.parameters, f"/v1/invoices/{invoice_id}/lines")
-
-
 def full(state: State, body: Body) -> Body:
     """The invoice with its lines and what they sum to."""
     lines = [invoice_items.line_of(item) for item in invoice_items.items_of(state, body["id"])]
@@ -361,7 +355,6 @@ ENDPOINTS = (
     Endpoint("GET", "/v1/invoices/<id>", retrieve_invoice),
     Endpoint("POST", "/v1/invoices/<id>", update_invoice, SHARED),
     Endpoint("DELETE", "/v1/invoices/<id>", delete_invoice),
-    Endpoint("GET", "/v1/invoices/<id>/lines", list_lines, PAGING),
     Endpoint("POST", "/v1/invoices/<id>/finalize", finalize_invoice, {"auto_advance": boolean()}),
     Endpoint("POST", "/v1/invoices/<id>/send", send_invoice),
     Endpoint("POST", "/v1/invoices/<id>/void", void_invoice),

@@ -64,11 +64,17 @@ def test_an_invoice_is_made_finalized_and_sent_when_all_is_well(work_engine, wor
     assert intent.progress["hosted_url"] == made.hosted_url
     assert standin.control.counters()["invoiceitem"] == 2
     assert [one.step for one in queries.attempts(work_session, intent.id) if one.outcome == "sent"] == [
-        "invoice", "item-0", "item-1", "finalize", "send",
+        "invoice", "lines-0", "finalize", "send",
     ]  # fmt: skip
 
 
-STEPS = ["/v1/customers", "/v1/invoices", "/v1/invoiceitems", "/v1/invoices/.*/finalize", "/v1/invoices/.*/send"]
+STEPS = [
+    "/v1/customers",
+    "/v1/invoices",
+    "/v1/invoices/.*/add_lines",
+    "/v1/invoices/.*/finalize",
+    "/v1/invoices/.*/send",
+]
 
 
 @pytest.mark.parametrize("path", STEPS)
@@ -82,6 +88,35 @@ def test_no_step_happens_twice_when_an_answer_is_lost(work_engine, gateway, stan
     assert calls.perform(work_engine, gateway, invoice.intent_id, NOW + later) == "succeeded"
     counters = standin.control.counters()
     assert (counters["customer"], counters["invoice"], counters["invoiceitem"]) == (1, 1, 2)
+
+
+def test_a_long_invoice_has_each_line_once_when_answers_are_lost(
+    work_engine, work_session, cast, gateway, standin, period_id
+):
+    long = planned_invoice(work_session, cast, period_id, amounts=(100,) * 249 + (-50,))
+    work_session.commit()
+    standin.control.fault("lose_answer", method="POST", path="/v1/invoices/.*/add_lines", times=2)
+    for _ in range(2):
+        with pytest.raises(Unknown):
+            calls.perform(work_engine, gateway, long.intent_id, NOW)
+    standin.control.expire_keys()
+    assert calls.perform(work_engine, gateway, long.intent_id, NOW + timedelta(hours=30)) == "succeeded"
+    intent = work_session.get_one(Intent, long.intent_id, populate_existing=True)
+    assert gateway.retrieve_invoice(intent.provider_object_id).total_minor == long.total_minor == 24_850
+    assert gateway.invoice_line_positions(intent.provider_object_id) == {str(position) for position in range(250)}
+    assert standin.control.counters()["invoiceitem"] == 250
+
+
+def test_lines_that_stripe_has_only_in_part_are_not_sent_again(work_engine, work_session, gateway, standin, invoice):
+    standin.control.fault("lose_answer", method="POST", path="/v1/invoices/.*/add_lines")
+    with pytest.raises(Unknown):
+        calls.perform(work_engine, gateway, invoice.intent_id, NOW)
+    client = standin.client()
+    client.v1.invoice_items.delete(client.v1.invoice_items.list().data[0].id)
+    for _ in range(2):
+        with pytest.raises(Unknown, match="only some of the lines"):
+            calls.perform(work_engine, gateway, invoice.intent_id, NOW + timedelta(hours=30))
+    assert standin.control.counters()["invoiceitem"] == 1
 
 
 def test_a_payer_is_registered_once_when_two_invoices_are_issued(

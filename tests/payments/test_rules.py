@@ -40,10 +40,21 @@ def test_an_invoice_goes_through_its_steps_in_order_wherever_it_stopped():
     while (step := next_step("invoice", request, progress)) is not None:
         seen.append(step)
         progress[step] = "done"
-    assert seen == ["customer", "invoice", "item-0", "item-1", "finalize", "send"]
-    assert [rules.item_position(step) for step in seen] == [None, None, 0, 1, None, None]
+    assert seen == ["customer", "invoice", "lines-0", "finalize", "send"]
+    assert [len(rules.lines_of_step(step, request["items"])) for step in seen] == [0, 0, 2, 0, 0]
     assert len(request["invoice"]["custom_fields"][1]["value"]) == 140
     assert "custom_fields" in request["invoice"]
+
+
+def test_many_lines_go_in_as_few_calls_as_may_be_each_line_once():
+    lines = [InvoiceLine(f"Line {number}", number) for number in range(1, 251)]
+    request = invoice_request(
+        intent_id="i", currency="EUR", lines=lines, days_until_due=30, name="NOR-I1", purchase_order=""
+    )
+    steps = [step for step in rules.invoice_steps(request) if step.startswith("lines-")]
+    assert steps == ["lines-0", "lines-100", "lines-200"]
+    added = [item for step in steps for item in rules.lines_of_step(step, request["items"])]
+    assert added == request["items"]
 
 
 def test_an_invoice_names_a_purchase_order_only_when_there_is_one():

@@ -206,6 +206,22 @@ def test_terms_that_contradict_each_other_are_refused(client, customer, details)
         client.v1.invoices.create({"customer": customer.id, **details})
 
 
+def test_lines_are_added_to_a_draft_all_or_none(client, customer):
+    invoice = a_draft(client, customer, currency="eur")
+    lines = [{"amount": amount, "description": f"Line {amount}", "metadata": {"n": str(amount)}} for amount in (7, -2)]
+    assert client.v1.invoices.add_lines(invoice.id, {"lines": lines}).total == 5
+    added = client.v1.invoices.line_items.list(invoice.id).data
+    assert [(line.amount, line.currency, line.metadata["n"]) for line in added] == [(7, "eur", "7"), (-2, "eur", "-2")]
+    for refused in ([{"amount": 1}, {"description": "Of nothing"}], [{"amount": 1}] * 249):
+        with pytest.raises(stripe.InvalidRequestError):
+            client.v1.invoices.add_lines(invoice.id, {"lines": refused})
+    assert client.v1.invoices.retrieve(invoice.id).total == 5
+    client.v1.invoices.finalize_invoice(invoice.id)
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        client.v1.invoices.add_lines(invoice.id, {"lines": lines})
+    assert caught.value.code == "invoice_not_editable"
+
+
 def test_an_invoice_shows_ten_lines_and_pages_the_rest(client, customer):
     invoice = a_draft(client, customer)
     for amount in range(1, 13):
