@@ -138,6 +138,8 @@ def _shares(session: Session, item_ids: Sequence[int]) -> dict[int, list[tuple[S
     """The shares funded by cash of each item, with what was made payable of each so far."""
     applied = (
         select(CashApplication.share_id, func.sum(CashApplication.amount_minor).label("minor"))
+        .join(Share, Share.id == CashApplication.share_id)
+        .where(Share.bill_item_id.in_(item_ids))
         .group_by(CashApplication.share_id)
         .subquery()
     )
@@ -159,23 +161,22 @@ def _record(session: Session, moved: Sequence[tuple[Share, int]], cause: Cause, 
         return
     receipt = cause.receipt
     session.execute(
-        insert(CashApplication).values(
-            [
-                {
-                    "case_id": share.case_id,
-                    "manufacturer_id": share.manufacturer_id,
-                    "integrator_id": share.integrator_id,
-                    "customer_id": share.customer_id,
-                    "receipt_id": receipt.id,
-                    "share_id": share.id,
-                    "party_id": share.party_id,
-                    "currency": share.currency,
-                    "amount_minor": change,
-                    "applied_at": now,
-                }
-                for share, change in moved
-            ]
-        )
+        insert(CashApplication),
+        [
+            {
+                "case_id": share.case_id,
+                "manufacturer_id": share.manufacturer_id,
+                "integrator_id": share.integrator_id,
+                "customer_id": share.customer_id,
+                "receipt_id": receipt.id,
+                "share_id": share.id,
+                "party_id": share.party_id,
+                "currency": share.currency,
+                "amount_minor": change,
+                "applied_at": now,
+            }
+            for share, change in moved
+        ],
     )
     post(
         session,

@@ -158,7 +158,7 @@ def _issue(session: Session, period: Period, claims: Sequence[_Claim], *, now: d
     )
     session.add(invoice)
     session.flush()
-    session.execute(insert(InvoiceItem).values([_row(invoice, claim, at) for at, claim in enumerate(claims, start=1)]))
+    session.execute(insert(InvoiceItem), [_row(invoice, claim, at) for at, claim in enumerate(claims, start=1)])
     _post_invoice(session, invoice, now=now, livemode=livemode)
     return invoice
 
