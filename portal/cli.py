@@ -111,6 +111,25 @@ def show_progress(what: str, done: int, total: int) -> None:
         click.echo(f"\r{what} [{'#' * round(share * 30):<30}] {share:4.0%}", err=True, nl=done >= total)
 
 
+@main.command("close-period")
+@click.argument("manufacturer", metavar="MANUFACTURER-CODE")
+@click.argument("label")
+def close_period(manufacturer: str, label: str) -> None:
+    """Close a manufacturer's month, such as 2026-03, and print its statements; again only prints them."""
+    with ready_settings() as settings:
+        from portal.settlement import closing, report
+
+        engine = db.engine_for(required(settings.work_database_url, "WORK_DATABASE_URL"))
+        with db.transaction(engine) as session:
+            period = report.period_named(session, manufacturer, label)
+        now = datetime.now(UTC)
+        closing.close_period(engine, period.manufacturer_id, period.id, livemode=settings.livemode, now=now)
+        with db.transaction(engine) as session:
+            figures = report.period_figures(session, period.id)
+        engine.dispose()
+    click.echo(report.as_table(figures))
+
+
 @main.command("check-books")
 @click.option("--stripe", is_flag=True, help="Also compare Stripe's imported movements with the clearing account.")
 def check_books(*, stripe: bool) -> None:

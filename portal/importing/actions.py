@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlalchemy import Engine, delete, select, text
 from sqlalchemy.orm import Session
 
-from portal.billing.actions.batch import bill_closed
+from portal.billing.actions.batch import BILLED_AT_ONCE, bill_closed
 from portal.contracts.agreement import sha256
 from portal.db import transaction
 from portal.errors import Conflict
@@ -30,7 +30,6 @@ from portal.importing.storing import store
 # Any number that no other advisory lock of the portal uses.
 _LOCK = 4_104_201_305
 
-_BILLED_AT_ONCE = 250
 _UNBILLED = text(
     """
     SELECT cut.case_id
@@ -90,8 +89,8 @@ def bill_imported(engine: Engine, run_id: int, *, now: datetime, livemode: bool,
     with transaction(engine) as session:
         case_ids = list(session.scalars(_UNBILLED, {"run_id": run_id}))
     made = 0
-    for start in range(0, len(case_ids), _BILLED_AT_ONCE):
-        some = case_ids[start : start + _BILLED_AT_ONCE]
+    for start in range(0, len(case_ids), BILLED_AT_ONCE):
+        some = case_ids[start : start + BILLED_AT_ONCE]
         with transaction(engine) as session:
             made += bill_closed(session, some, now=now, livemode=livemode)
         progress("Billing", start + len(some), len(case_ids))

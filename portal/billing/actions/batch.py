@@ -26,6 +26,9 @@ from portal.ledger.rules import Document
 from portal.rating.engine import rate
 from portal.rating.lines import Line, difference
 
+# So many cases to a transaction: long enough to pay off, short enough that nobody waits for their rows.
+BILLED_AT_ONCE = 250
+
 _SETTLE = text(
     """
     UPDATE authorization_balance SET left_minor = settled.left_minor
@@ -54,6 +57,16 @@ def bill_closed(session: Session, case_ids: Sequence[int], *, now: datetime, liv
 
     *Raises*: RuleBroken when a case cannot be billed by its documents.
     """
+    done = bill_plain(session, case_ids, now=now, livemode=livemode)
+    alone = [case_id for case_id in case_ids if case_id not in done]
+    return len(done) + sum(bill_case(session, case_id, now=now, livemode=livemode) for case_id in alone)
+
+
+def bill_plain(session: Session, case_ids: Sequence[int], *, now: datetime, livemode: bool = False) -> set[int]:
+    """Bill the plain ones of these cases together, leaving out the others; the ids of those that were billed.
+
+    *Raises*: RuleBroken when one of them cannot be billed by its documents.
+    """
     cases = plain_cases(session, case_ids)
     together: list[tuple[BillingFacts, BillingCut, ItemPart]] = []
     for facts, cut in gather_plain(session, cases):
@@ -61,9 +74,7 @@ def bill_closed(session: Session, case_ids: Sequence[int], *, now: datetime, liv
         if len(parts) == 1:
             together.append((facts, cut, parts[0]))
     _store(session, together, now=now, livemode=livemode)
-    done = {facts.case.id for facts, _, _ in together}
-    alone = [case_id for case_id in case_ids if case_id not in done]
-    return len(together) + sum(bill_case(session, case_id, now=now, livemode=livemode) for case_id in alone)
+    return {facts.case.id for facts, _, _ in together}
 
 
 def _store(
