@@ -129,6 +129,12 @@ def _waiting(*columns: Any) -> Any:
     return select(*columns).join(SupportCase, SupportCase.id == BillingCut.case_id).where(~live)
 
 
+def cases_of_cuts(session: Session, first_id: int, last_id: int) -> list[int]:
+    """The cases whose cut is one of these and has no bill item yet."""
+    rows = session.scalars(_waiting(BillingCut.case_id).where(BillingCut.id.between(first_id, last_id)))
+    return sorted(set(rows))
+
+
 def cases_to_bill(session: Session, now: datetime, *, most: int = SWEEP) -> list[int]:
     """Cases whose job may have been lost: closed without a cut, or cut and not billed, for a while."""
     old = now - SWEEP_AGE

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.billing import actions, queries
+from portal.billing.actions.batch import BILLED_AT_ONCE, bill_closed
 from portal.cases import actions as cases
 from portal.cases.models import CaseKnownIssue
 from portal.db import transaction
@@ -19,6 +20,17 @@ from portal.worker.registry import Edges, task
 def bill_cut(edges: Edges, now: datetime, *, case_id: int) -> None:
     with transaction(edges.engine) as session:
         actions.bill_case(session, case_id, now=now, livemode=edges.settings.livemode)
+
+
+@task("bill_cuts", own_transactions=True)
+def bill_cuts(edges: Edges, now: datetime, *, first_id: int, last_id: int) -> None:
+    """The cuts of an import, many at a time; those that another job billed meanwhile are left out."""
+    with transaction(edges.engine) as session:
+        case_ids = queries.cases_of_cuts(session, first_id, last_id)
+    for start in range(0, len(case_ids), BILLED_AT_ONCE):
+        with transaction(edges.engine) as session:
+            some = case_ids[start : start + BILLED_AT_ONCE]
+            bill_closed(session, some, now=now, livemode=edges.settings.livemode)
 
 
 @task("rebill", own_transactions=True)

@@ -114,7 +114,9 @@ def test_the_rows_hang_together(imported):
         "SELECT sum(seconds)::bigint FROM time_entry",
         "SELECT count(*) FROM case_closing",
         "SELECT count(*) FROM billing_cut JOIN case_closing USING (case_id) WHERE cut_at = closed_at",
-        "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'bill_cut'",
+        "SELECT count(*) FROM procrastinate_jobs JOIN billing_cut"
+        " ON billing_cut.id BETWEEN (args->>'first_id')::bigint AND (args->>'last_id')::bigint"
+        " WHERE task_name = 'bill_cuts'",
         "SELECT count(*) FROM \"authorization\" WHERE basis = 'import'",
         "SELECT count(DISTINCT case_id) FROM time_entry",
     )
