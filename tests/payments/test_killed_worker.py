@@ -91,7 +91,8 @@ def wait_for(listener: psycopg.Connection, state: str) -> None:
 def assert_moved_once(committed_database, standin) -> None:
     assert standin.control.counters()["transfer"] == 1
     with transaction(committed_database.work_engine) as session:
-        assert balance_of(session, Purpose.STRIPE) == -AMOUNT
+        # At some minutes of an hour the worker has imported the top-up already: it came from the bank.
+        assert balance_of(session, Purpose.STRIPE) + balance_of(session, Purpose.BANK) == -AMOUNT
         assert balance_of(session, Purpose.IN_TRANSFER) == 0
 
 
