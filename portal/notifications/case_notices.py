@@ -7,7 +7,7 @@ it, a payer one that authorizes, a neutral one that decides; a link is good for 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select
@@ -20,6 +20,7 @@ from portal.cases.actions.challenge import LINK_ACT, LINK_OBJECT, LINK_VERSION
 from portal.cases.models import (
     CaseEvent,
     Challenge,
+    ChallengeStep,
     CustodyAcceptance,
     CustodyOffer,
     Note,
@@ -32,6 +33,7 @@ from portal.entitlement import actions as entitlement
 from portal.entitlement.models import AuthorizationRequest
 from portal.entitlement.queries import standing_at
 from portal.identity import links
+from portal.identity.rules import LINK_DAYS
 from portal.notifications.actions import Recipient, queue_letter
 from portal.notifications.recipients import people, people_with_role
 
@@ -94,7 +96,12 @@ def notify_neutral(session: Session, challenge_id: int, *, secret: str, now: dat
         return
     act = OneAct(LINK_ACT, LINK_OBJECT, str(challenge_id), LINK_VERSION)
     recipient = Recipient(case.manufacturer_id, ladder.neutral_mail)
-    _with_link(session, recipient, act, "neutral_asked", secret=secret, now=now)
+    ends_at = session.scalar(
+        select(ChallengeStep.due_at).where(ChallengeStep.challenge_id == raised.id, ChallengeStep.rung == "neutral")
+    )
+    # The neutral has no other way in, so the link has to last as long as the neutral's days.
+    lasts = max(LINK_DAYS, ends_at - now) if ends_at else LINK_DAYS
+    _with_link(session, recipient, act, "neutral_asked", secret=secret, now=now, lasts=lasts)
 
 
 def _approvers(session: Session, case: SupportCase, purse: Sequence[Recipient], now: datetime) -> list[Recipient]:
@@ -202,13 +209,14 @@ def _with_link(
     secret: str,
     now: datetime,
     also: OneAct | None = None,
+    lasts: timedelta = LINK_DAYS,
 ) -> None:
     """Queue a letter with its links; the same letter queued before keeps its links and makes no second ones."""
     once = f"{act.object_type}:{act.object_id}"
     with session.begin_nested() as kept_only_if_new:
-        facts = {"link_id": str(_link(session, recipient, act, secret=secret, now=now))}
+        facts = {"link_id": str(_link(session, recipient, act, secret=secret, now=now, lasts=lasts))}
         if also is not None:
-            facts["other_link_id"] = str(_link(session, recipient, also, secret=secret, now=now))
+            facts["other_link_id"] = str(_link(session, recipient, also, secret=secret, now=now, lasts=lasts))
         queued = queue_letter(
             session, recipient, template, about=(act.object_type, act.object_id), facts=facts, now=now, once=once
         )
@@ -216,7 +224,7 @@ def _with_link(
             kept_only_if_new.rollback()
 
 
-def _link(session: Session, recipient: Recipient, act: OneAct, *, secret: str, now: datetime) -> UUID:
+def _link(session: Session, recipient: Recipient, act: OneAct, *, secret: str, now: datetime, lasts: timedelta) -> UUID:
     return links.create_link(
         session,
         act,
@@ -225,4 +233,5 @@ def _link(session: Session, recipient: Recipient, act: OneAct, *, secret: str, n
         email=recipient.email,
         person_id=recipient.person_id,
         now=now,
+        lasts=lasts,
     ).id

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.access import Audience
 from portal.cases import actions as cases
 from portal.cases.actions.opening import NewCase
+from portal.cases.models import ChallengeStep
+from portal.identity.models import MailedLink
 from portal.notifications.mail import SmtpMailer
 from portal.notifications.models import Delivery
 from portal.worker.registry import Edges
@@ -177,6 +180,25 @@ def test_neutral_is_asked_with_a_link_and_reads_no_share(work_session, cast, edg
     assert asked.to == "vogt@schlichtung.example"
     assert "https://portal.example/link/" in asked.text
     assert "90" not in asked.text.split("https://")[0]
+
+
+def test_link_of_the_neutral_lasts_as_long_as_the_neutrals_days(work_session, cast, edges) -> None:
+    case = escalated(work_session, cast)
+    at = NOW.replace(minute=2)
+    cases.accept_custody(work_session, cast.ana, case, seq=case.seq, now=at)
+    resolving = cases.Resolving(cause="configuration", last_action="remote_configuration", summary="Reset.")
+    cases.resolve(work_session, cast.ana, case, resolving, seq=case.seq, now=at)
+    proposal = {"integrator_bp": 9000, "manufacturer_bp": 1000}
+    raised = cases.challenge(
+        work_session, cast.mia, case, subject="split", reason="Tom found it", proposal=proposal, seq=case.seq, now=at
+    )
+    managers_end = work_session.scalars(select(ChallengeStep.due_at)).one()
+    cases.climb_ladder(work_session, raised.id, now=managers_end)
+    work_session.commit()
+    perform(replace(edges, clock=lambda: managers_end), "notify_neutral", {"challenge_id": raised.id})
+    ends_at = work_session.scalars(select(MailedLink.expires_at).where(MailedLink.act == "decide_challenge")).one()
+    neutrals_end = select(ChallengeStep.due_at).where(ChallengeStep.rung == "neutral")
+    assert ends_at == work_session.scalars(neutrals_end).one()
 
 
 def test_question_reaches_the_technician_with_links_that_answer_and_take_back(work_session, cast, edges, post) -> None:
