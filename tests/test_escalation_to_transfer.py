@@ -21,7 +21,7 @@ from portal.billing.models import CashApplication, Invoice
 from portal.billing.queries import live_items
 from portal.cases.models import ChallengeDecision, SupportCase
 from portal.directory.models import Organisation, System
-from portal.entitlement.models import Emergency, GrantDraw, GrantReservation
+from portal.entitlement.models import Authorization, Emergency, GrantDraw, GrantReservation
 from portal.ledger.models import Period
 from portal.payments.models import CashReceipt, Intent, ProviderEventOutcome
 from portal.payments.queries import tie_out, unmatched_movements
@@ -141,13 +141,17 @@ def a_system_is_down_at_two_in_the_morning(story: Story) -> None:
 def march_is_billed_and_closed(story: Story) -> None:
     """Each case is billed when its reopen window ends; the month is closed by its timetable."""
     stage = story.stage
-    stage.at(utc(3, 25, 9))
+    stage.at(utc(3, 31, 9))
+    neutral = Surfer(stage.address).open(stage.mailed_link("vogt@schlichtung.example", "please decide"))
+    assert "Our technician found it." in neutral.text
     expected = {"money": (55_250, 0), "plan": (0, 12_000), "challenged": (30_000, 0), "night": (22_500, 0)}
     with stage.work() as session:
         for key, amounts in expected.items():
             (item,) = live_items(session, case_of(stage, story.cases[key]).id)
             assert (item.amount_minor, item.use_minor) == amounts
         assert session.scalars(select(GrantDraw.seconds)).all() == [3600]
+        given = session.scalars(select(Authorization.basis).order_by(Authorization.id)).all()
+        assert given == ["link", "link", "ratified"]
     stage.at(utc(4, 3, 6))
     stage.sweep()
     assert period_of(stage, "2026-03").state == "soft_closed"
