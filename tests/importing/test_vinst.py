@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
-
 import pytest
-from sqlalchemy import Engine, text
 
-from portal.db import engine_for, open_session
+from portal.db import open_session
 from portal.importing import actions, report
 from portal.settlement import books
-from portal.settlement.closing import close_period
-from tests.importing.logs import NOW, VINST, counts
-from tests.support.database import PREFIX, Cluster
+from tests.importing.logs import counts
+from tests.support.vinst import AFTER_MAY, LOG, WITHOUT_LOG, quiet
 
-FOLDER = os.environ.get("PORTAL_TEST_DATA")
-LOG = Path(FOLDER or ".") / "vinst_incidents.csv.gz"
-pytestmark = pytest.mark.skipif(not FOLDER or not LOG.is_file(), reason="PORTAL_TEST_DATA names no folder with the log")
+pytestmark = [pytest.mark.skipif(not LOG.is_file(), reason=WITHOUT_LOG), pytest.mark.xdist_group("vinst")]
 
 EXPECTED = report.Figures(
     rows_read=65_533,
@@ -44,24 +35,10 @@ EXPECTED = report.Figures(
 )
 
 
-def quiet(what: str, done: int, total: int) -> None:
-    """Nobody looks."""
-
-
-@pytest.fixture(scope="module")
-def imported(cluster: Cluster) -> Iterator[tuple[Engine, int, report.Figures]]:
-    name = f"{PREFIX}_vinst_{os.getpid()}"
-    engine = engine_for(cluster.clone(name))
-    run_id, figures = actions.import_log(engine, actions.plan_import(LOG, VINST), now=NOW, progress=quiet)
-    yield engine, run_id, figures
-    engine.dispose()
-    cluster.drop(name)
-
-
-def test_the_vinst_log_comes_in_to_the_unit(imported):
-    engine, _, figures = imported
-    assert figures == EXPECTED
-    assert report.as_table(figures).splitlines()[1].endswith("7,554")
+def test_the_vinst_log_comes_in_to_the_unit(vinst):
+    engine = vinst.engine
+    assert vinst.figures == EXPECTED
+    assert report.as_table(vinst.figures).splitlines()[1].endswith("7,554")
     cases, acceptances, resolvers, seconds, entries, months = counts(
         engine,
         "SELECT count(*) FROM support_case",
@@ -78,24 +55,19 @@ def test_the_vinst_log_comes_in_to_the_unit(imported):
     assert months == 1
 
 
-def test_its_month_is_billed_and_closed_with_right_books(imported):
-    engine, run_id, _ = imported
-    after_may = datetime(2012, 6, 1, 6, tzinfo=UTC)
-    assert actions.bill_imported(engine, run_id, now=after_may, livemode=False, progress=quiet) == 7_546
-    assert actions.bill_imported(engine, run_id, now=after_may, livemode=False, progress=quiet) == 0
-    with open_session(engine) as session:
-        period = session.execute(text("SELECT id, manufacturer_id, label FROM period WHERE state = 'open'")).one()
-    assert period.label == "2012-05"
-    state = close_period(engine, period.manufacturer_id, period.id, livemode=False, now=after_may)
-    assert state == "soft_closed"
-    billed, shared, invoiced, unposted = counts(
+def test_its_month_is_billed_and_closed_with_right_books(vinst_closed):
+    engine, run_id = vinst_closed.engine, vinst_closed.run_id
+    assert actions.bill_imported(engine, run_id, now=AFTER_MAY, livemode=False, progress=quiet) == 0
+    items, billed, shared, invoiced, unposted = counts(
         engine,
+        "SELECT count(*) FROM bill_item",
         "SELECT sum(amount_minor)::bigint FROM bill_item",
         "SELECT sum(amount_minor)::bigint FROM share",
         "SELECT sum(total_minor)::bigint FROM invoice",
         "SELECT count(*) FROM bill_item WHERE amount_minor > 0 AND NOT EXISTS (SELECT FROM journal_transaction"
         " WHERE kind = 'bill_item' AND document_id = bill_item.id::text)",
     )
+    assert items == 7_546
     assert billed == shared == invoiced == 52_869_000
     assert unposted == 0
     with open_session(engine) as session:
