@@ -240,9 +240,10 @@ def set_scope(session: Session, scope: Scope | None) -> None:
 
 @event.listens_for(Session, "after_begin")
 def _tell_row_security(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
-    if transaction.nested:
-        return
-    _apply(connection, session.info.get("scope"))
+    scope = session.info.get("scope")
+    # Without a scope there is nothing to tell: the last transaction's ended with it, and the settings are empty again.
+    if scope is not None and not transaction.nested:
+        _apply(connection, scope)
 
 
 def _apply(connection: Connection, scope: Scope | None) -> None:

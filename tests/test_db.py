@@ -39,6 +39,14 @@ def test_scope_ends_with_its_transaction_when_a_connection_is_used_again(committ
         assert connection.execute(SCOPE_NOW).one() == ("", "")
 
 
+def test_session_without_scope_has_none_when_the_connection_had_one(committed_database):
+    with transaction(committed_database.web_engine, Scope(7, 11)) as session:
+        backend = session.scalar(text("SELECT pg_backend_pid()"))
+    with transaction(committed_database.web_engine) as session:
+        assert session.scalar(text("SELECT pg_backend_pid()")) == backend
+        assert session.execute(SCOPE_NOW).one() == ("", "")
+
+
 def test_scope_holds_inside_a_savepoint_when_the_savepoint_is_undone(web_session):
     session = web_session(Scope(7, 11))
     session.execute(WHO)
