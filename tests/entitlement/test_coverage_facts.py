@@ -10,7 +10,7 @@ from sqlalchemy import text
 from portal.cases import actions
 from portal.contracts.blocks import Payer, TaskClass
 from portal.entitlement import queries
-from portal.entitlement.actions import Wanted, decide_coverage, open_plan
+from portal.entitlement.actions import Wanted, decide_again, decide_coverage, open_plan
 from portal.errors import NotFound
 from tests.support.cases import escalated, new_case, scope_of
 from tests.support.cast import NOW, everything, hours_later
@@ -53,6 +53,16 @@ def test_uncertified_technicians_how_to_help_is_the_integrators(work_session, ca
 
     assert decide_coverage(work_session, cast.tia, cast.system.id, wanted, now=NOW).decision.payer is Payer.INTEGRATOR
     assert decide_coverage(work_session, cast.tom, cast.system.id, wanted, now=NOW).decision.payer is Payer.CUSTOMER
+
+
+@pytest.mark.parametrize("who", ["tom", "tia", "cal", "ana"])
+@pytest.mark.parametrize("wanted", [Wanted(1), Wanted(4), Wanted(2, TaskClass.HOW_TO)])
+def test_decision_from_gathered_facts_is_the_one_from_fresh_facts(work_session, cast, who, wanted):
+    open_plan(work_session, cast.plan_choice.id, now=NOW)
+    gathered = decide_coverage(work_session, getattr(cast, who), cast.system.id, Wanted(3), now=NOW)
+    fresh = decide_coverage(work_session, getattr(cast, who), cast.system.id, wanted, now=NOW)
+
+    assert decide_again(gathered, wanted, now=NOW) == fresh
 
 
 @pytest.mark.parametrize("who", ["sam", "eve", "bob"])

@@ -28,7 +28,14 @@ from portal.contracts.blocks import Company, Mode, Payer, TaskClass
 from portal.contracts.rules import intake_fields, intake_problems, plan_named
 from portal.contracts.terms import Clock, IntakeField, Opener
 from portal.directory.models import ProductLine, System
-from portal.entitlement.actions import Coverage, Wanted, decide_coverage, decide_for_case, keep_coverage
+from portal.entitlement.actions import (
+    Coverage,
+    Wanted,
+    decide_again,
+    decide_coverage,
+    decide_for_case,
+    keep_coverage,
+)
 from portal.entitlement.queries import latest_coverage, payer_id
 from portal.entitlement.rules import CoverageFacts
 from portal.errors import Invalid, NotAllowed, NotFound
@@ -77,15 +84,18 @@ class _Opening:
     awaits_response: bool = True
 
 
-def escalate(session: Session, actor: Actor, new: NewCase, *, now: datetime) -> SupportCase:
+def escalate(
+    session: Session, actor: Actor, new: NewCase, *, now: datetime, gathered: Coverage | None = None
+) -> SupportCase:
     """The integrator opens a case and offers it to the factory; an FYI case only informs it.
 
+    ``gathered`` is the coverage that this request has shown or compared already: its facts are not read again.
     *Raises*: NotFound, NotAllowed; Invalid naming every field that is missing.
     """
     if actor.side is not Side.INTEGRATOR or not may_open_case(actor):
         raise NotAllowed("A case is escalated by the integrator's service people.")
     opening = _Opening("opened", Company.INTEGRATOR, offered=not new.is_fyi, awaits_response=not new.is_fyi)
-    return _open(session, actor, new, opening, now)
+    return _open(session, actor, new, opening, now, gathered=gathered)
 
 
 def log_call(session: Session, actor: Actor, new: NewCase, *, now: datetime) -> SupportCase:
@@ -99,21 +109,25 @@ def log_call(session: Session, actor: Actor, new: NewCase, *, now: datetime) -> 
     return _open(session, actor, new, opening, now)
 
 
-def open_by_contact(session: Session, actor: Actor, new: NewCase, *, now: datetime) -> SupportCase:
+def open_by_contact(
+    session: Session, actor: Actor, new: NewCase, *, now: datetime, gathered: Coverage | None = None
+) -> SupportCase:
     """The customer's contact opens a case: it starts with the company the plan names, the other is told at once.
 
     *Raises*: NotFound, NotAllowed where the plan does not let contacts open cases; Invalid.
     """
     if actor.side is not Side.CUSTOMER or not may_open_case(actor):
         raise NotAllowed("Cases are opened by the named contacts.")
-    return _open(session, actor, new, None, now)
+    return _open(session, actor, new, None, now, gathered=gathered)
 
 
-def coverage_before(session: Session, actor: Actor, new: NewCase, *, now: datetime) -> Coverage:
+def coverage_before(
+    session: Session, actor: Actor, new: NewCase, *, now: datetime, gathered: Coverage | None = None
+) -> Coverage:
     """Coverage and price for the page before the act; stores nothing. *Raises*: NotFound, NotAllowed."""
     if not may_open_case(actor):
         raise NotAllowed("Coverage is shown to those who open cases.")
-    return _coverage(session, actor, new, now)
+    return _coverage(session, actor, new, now, gathered=gathered)
 
 
 def checklist(coverage: Coverage) -> tuple[IntakeField, ...]:
@@ -143,8 +157,16 @@ def check_new_case(new: NewCase, coverage: Coverage, uploads: Sequence[Upload], 
         raise Invalid("Some things are missing.", problems)
 
 
-def _open(session: Session, actor: Actor, new: NewCase, opening: _Opening | None, now: datetime) -> SupportCase:
-    coverage = _coverage(session, actor, new, now)
+def _open(
+    session: Session,
+    actor: Actor,
+    new: NewCase,
+    opening: _Opening | None,
+    now: datetime,
+    *,
+    gathered: Coverage | None = None,
+) -> SupportCase:
+    coverage = _coverage(session, actor, new, now, gathered=gathered)
     sent = _sent_before(session, actor, coverage.place.system, new.once_key)
     if sent is not None:
         return sent
@@ -192,10 +214,14 @@ def _told(new: NewCase) -> dict[str, object]:
     return {name: text.strip() for name, text in said.items()}
 
 
-def _coverage(session: Session, actor: Actor, new: NewCase, now: datetime) -> Coverage:
+def _coverage(
+    session: Session, actor: Actor, new: NewCase, now: datetime, *, gathered: Coverage | None = None
+) -> Coverage:
     if not 1 <= new.severity <= 4:
         raise Invalid("Choose how bad it is.", {"severity": "Choose a severity from 1 to 4."})
     wanted = Wanted(new.severity, new.task_class, new.mode, new.caller_certified)
+    if gathered is not None and gathered.place.system.id == new.system_id:
+        return decide_again(gathered, wanted, now=now)
     return decide_coverage(session, actor, new.system_id, wanted, now=now)
 
 

@@ -18,7 +18,15 @@ from portal.entitlement.actions.authorization import (
     request_authorization,
     spoken_authorization,
 )
-from portal.entitlement.actions.coverage import Coverage, Place, Wanted, decide_coverage, decide_for_case, keep_coverage
+from portal.entitlement.actions.coverage import (
+    Coverage,
+    Place,
+    Wanted,
+    decide_again,
+    decide_coverage,
+    decide_for_case,
+    keep_coverage,
+)
 from portal.entitlement.actions.grants import (
     Reserving,
     draw_reserved,
@@ -43,6 +51,7 @@ __all__ = [
     "ask_for",
     "authorize",
     "begin_emergency",
+    "decide_again",
     "decide_coverage",
     "decide_for_case",
     "draw_reserved",

@@ -5,7 +5,7 @@ Deciding stores nothing, so the page before the act and the act itself show and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from sqlalchemy import exists, or_, select
@@ -79,6 +79,14 @@ def decide_coverage(session: Session, actor: Actor, system_id: int, wanted: Want
         opener = Opener.TECHNICIAN
     asker = _Asker(opener, wanted, certified=bool(certified))
     return _decide(session, place, asker, _terms(session, place, now), now=now)
+
+
+def decide_again(gathered: Coverage, wanted: Wanted, *, now: datetime) -> Coverage:
+    """The decision for another wish of the same person about the same system, from facts that were just gathered."""
+    asked = {"severity": wanted.severity, "task_class": wanted.task_class, "mode": wanted.mode}
+    facts = gathered.facts.model_copy(update=asked)
+    decision = coverage_for(facts, gathered.terms.policy, gathered.terms.agreement, now=now)
+    return replace(gathered, decision=decision, facts=facts)
 
 
 def decide_for_case(
