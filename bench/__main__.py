@@ -106,6 +106,7 @@ def measure_import(server: Databases, report: Report) -> None:
     with server.fresh("import") as url:
         migrate(url)
         done = starting.import_log(url, log, server.folder)
+        billed = starting.import_log(url, log, server.folder, bill=True)
     report.add(
         "import of the event log",
         f"{done.seconds:.0f} s, {done.peak_mb:.0f} MB at most",
@@ -113,6 +114,9 @@ def measure_import(server: Databases, report: Report) -> None:
         reached=done.seconds <= IMPORT_SECONDS and done.peak_mb <= IMPORT_MB,
     )
     report.keep("import", asdict(done))
+    # The second run reads the log again, changes nothing in it, and bills the closed cases together.
+    report.add("bill the imported cases together", f"{billed.seconds:.0f} s, {billed.peak_mb:.0f} MB at most")
+    report.keep("import and bill", asdict(billed))
 
 
 def say(words: str) -> None:

@@ -17,7 +17,8 @@ from portal.settlement.closing import close_period
 from portal.worker.registry import Edges
 from portal.worker.running import perform
 
-BATCH = 1_000
+# Small enough that the time allowed is kept where every case of it has to be billed by itself.
+BATCH = 100
 _UNBILLED = text("""
     SELECT support_case.id FROM support_case JOIN organisation ON organisation.id = manufacturer_id
     WHERE organisation.code = 'NOR' AND state = 'closed'
@@ -65,7 +66,7 @@ def bill_one_by_one(work: Engine, settings: Settings, *, now: datetime, seconds:
 
 
 def bill_and_close(work: Engine, *, now: datetime, most: int, seconds: float) -> Closed:
-    """Bill closed cases by the thousand until ``most`` or the time is up, then close their period."""
+    """Bill closed cases by the hundred until ``most`` or the time is up, then close their period."""
     wanted = _unbilled(work, most)
     began = time.perf_counter()
     items = 0

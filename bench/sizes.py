@@ -141,7 +141,7 @@ def measure_money(size: Size, most_billed: int) -> None:
         reached=alone.per_second >= BILL_PER_SECOND and alone.p95_ms <= BILL_P95_MS,
     )
     size.report.keep(f"bill item {size.cases}", asdict(alone))
-    closed = money.bill_and_close(size.engines.work, now=now, most=most_billed, seconds=10 * size.seconds)
+    closed = money.bill_and_close(size.engines.work, now=now, most=most_billed, seconds=4 * size.seconds)
     size.report.add(
         f"bill closed cases together, {size.label}",
         f"{closed.items:,} items in {closed.bill_seconds:.1f} s, {closed.items / closed.bill_seconds:,.0f}/s",

@@ -52,13 +52,13 @@ def event_log() -> Path | None:
     return path if path is not None and path.is_file() else None
 
 
-def import_log(database_url: str, log: Path, folder: Path) -> Imported:
-    """Import the log into a migrated database that is empty. *Raises*: RuntimeError when the command fails."""
+def import_log(database_url: str, log: Path, folder: Path, *, bill: bool = False) -> Imported:
+    """Import the log into a migrated database, or go on there and bill. *Raises*: RuntimeError when it fails."""
     rejected = folder / "rejected.csv"
     command = [sys.executable, "-m", "portal.cli", "import-log", str(log), "--mapping", str(MAPPING)]
     began = time.perf_counter()
     process = subprocess.Popen(
-        [*command, "--rejected", str(rejected)],
+        [*command, "--rejected", str(rejected), *(["--bill"] if bill else [])],
         cwd=ROOT,
         env=child_environment(portal_environment(database_url, folder, 0)),
         stdout=subprocess.DEVNULL,
