@@ -44,15 +44,18 @@ def main(counts: Sequence[int], only: Sequence[str], seconds: float, most_billed
     wanted = Wanted(sorted(counts or DEFAULT_CASES), frozenset(only or PARTS), seconds, most_billed)
     report = Report(pages.utc_now())
     report.add("machine", f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} before")
-    with databases(database) as server:
-        if wanted.parts & BY_SIZE:
-            measure_sizes(server, report, wanted)
-        if "demo" in wanted.parts:
-            measure_demo(report, server.folder)
-        if "import" in wanted.parts:
-            measure_import(server, report)
-    click.echo(report.as_text())
-    click.echo(f"Kept in {report.save()}")
+    try:
+        with databases(database) as server:
+            if wanted.parts & BY_SIZE:
+                measure_sizes(server, report, wanted)
+            if "demo" in wanted.parts:
+                measure_demo(report, server.folder)
+            if "import" in wanted.parts:
+                measure_import(server, report)
+    finally:
+        # A run that was stopped, or that failed late, has measured something.
+        click.echo(report.as_text())
+        click.echo(f"Kept in {report.save()}")
 
 
 def measure_sizes(server: Databases, report: Report, wanted: Wanted) -> None:

@@ -145,7 +145,8 @@ def measure(
     until = started + seconds
 
     def repeat(place: int) -> None:
-        while time.perf_counter() < until:
+        # At least once each, however slow: a figure is better than none.
+        while not times[place] or time.perf_counter() < until:
             turn = turns.next()
             if turn is None:
                 return
