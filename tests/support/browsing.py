@@ -42,6 +42,8 @@ def start(playwright: Playwright) -> Browser:
 
 def assert_pleasant(page: Page, name: str = "") -> None:
     """Nothing that axe objects to, nothing drawn wrongly; ``name`` is the picture's, when pictures are asked for."""
+    # A click returns while the next page may still be arriving.
+    page.wait_for_load_state()
     picture(page, name)
     problems = [*layout_problems(page), *axe_problems(page)]
     assert not problems, f"{page.url}:\n" + "\n".join(problems)
