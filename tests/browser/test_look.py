@@ -104,7 +104,7 @@ def test_an_administrators_pages_are_pleasant(site, enter):
 
 def test_the_pages_of_mailed_links_are_pleasant(site, screen):
     page = screen()
-    page.goto(reset_path(site, site.cast.eli))
+    page.goto(reset_path(site, site.cast.bob))
     assert_pleasant(page, "new password")
     page.get_by_role("textbox", name="New password").fill("short")
     page.get_by_role("button", name="Save the password").click()
