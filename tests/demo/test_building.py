@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -41,10 +42,10 @@ class Built:
         return self.session.execute(text(statement)).scalar_one()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def built(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
     folder = tmp_path_factory.mktemp("demo")
-    name = f"{PREFIX}_demo"
+    name = f"{PREFIX}_demo_{os.getpid()}"
     settings = settings_for(cluster.clone(name), folder)
     with running_standin(folder / "standin.db") as standin:
         told = replace(settings, stripe_secret_key=standin.key, stripe_api_base=standin.base_url)
