@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
@@ -24,11 +25,29 @@ from portal.config import Settings
 from portal.db import WEB_ROLE, WORK_ROLE, Scope, engine_for, open_session
 from portal.worker.registry import Edges
 from portal.worker.running import run_pending
+from tests.support import browsing
 from tests.support.cast import Cast, build_cast, recast
 from tests.support.database import PREFIX, Cluster, running_cluster
 from tests.support.shared_connection import SharedConnection
 
 _numbers = itertools.count(1)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests come last: Playwright keeps an event loop running in its process, where no other may start."""
+    for item in items:
+        if item.get_closest_marker("browser") and browsing.CHROMIUM is None:
+            item.add_marker(pytest.mark.skip(reason=browsing.WHY_SKIPPED))
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        running = browsing.start(playwright)
+        yield running
+        running.close()
 
 
 @pytest.fixture(scope="session")

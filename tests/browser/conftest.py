@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from sqlalchemy import Engine
 
 from portal.access import Actor
@@ -29,8 +29,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "/browser/" in str(item.path):
             item.add_marker(pytest.mark.browser)
-            if browsing.CHROMIUM is None:
-                item.add_marker(pytest.mark.skip(reason=browsing.WHY_SKIPPED))
 
 
 @dataclass(frozen=True)
@@ -41,14 +39,6 @@ class Site:
     app: Flask
     work_engine: Engine
     cast: Cast
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        running = browsing.start(playwright)
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="session")

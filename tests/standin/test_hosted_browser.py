@@ -1,40 +1,26 @@
 """The hosted pages in a real browser: nothing that axe objects to, nothing wider than the screen."""
 
-import shutil
-
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
 
 from tests.standin.builders import an_account, an_open_invoice
 from tests.standin.test_checkout import a_session
 from tests.standin.test_hosted import a_link
+from tests.support import browsing
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
 SMALLEST_PRIMARY_PIXELS = 44
 
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")]
+pytestmark = pytest.mark.browser
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        running.close()
-
-
-@pytest.fixture(params=[390, 1280])
-def page(request, browser):
-    context = browser.new_context(viewport={"width": request.param, "height": 800})
+@pytest.fixture(params=[browsing.PHONE_PIXELS, browsing.DESK_PIXELS])
+def page(request, chromium):
+    context = chromium.new_context(viewport={"width": request.param, "height": browsing.HEIGHT_PIXELS})
     yield context.new_page()
     context.close()
 
 
 def assert_pleasant(page):
-    found = Axe().run(page, options=RULES)
-    assert found.violations_count == 0, found.generate_report()
+    assert browsing.axe_problems(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     sheet = "getComputedStyle(document.body).backgroundColor"
     assert page.evaluate(sheet) == "rgb(245, 247, 250)"
