@@ -1,16 +1,14 @@
-"""Sign-in and sessions: the only writer of sessions, passwords and throttles.
+"""Sign-in: the only writer of passwords; sessions and throttles have modules of their own.
 
 Nothing here tells whether an address is known: the answer, its status and the work done for it are the same.
 """
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import case, select, text, update
+from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -18,32 +16,21 @@ from portal import jobs
 from portal.access import Actor, OneAct
 from portal.audit import actions as audit
 from portal.db import Scope, set_scope
-from portal.errors import Conflict, NotAllowed, NotFound, TooOften
-from portal.identity import links, passwords, queries, rules
-from portal.identity.models import Credential, MailedLink, Membership, Person, Throttle, WebSession
+from portal.errors import Conflict, NotAllowed, NotFound
+from portal.identity import links, passwords, queries, rules, sessions, throttling
+from portal.identity.models import Credential, MailedLink, Membership, Person, WebSession
 
-TOKEN_BYTES = 32
-KEPT_CHARACTERS = 200
 RESET_ACT = "reset_password"
-_WAIT = "That was tried too often. Wait a quarter of an hour, or ask for a new password by mail."
 
 
-@dataclass(frozen=True)
-class Browser:
-    """What is kept about the browser somebody signs in with, so that they know it in the list."""
-
-    address: str
-    user_agent: str
-
-
-def sign_in(session: Session, *, email: str, password: str, browser: Browser, now: datetime) -> str | None:
+def sign_in(session: Session, *, email: str, password: str, browser: sessions.Browser, now: datetime) -> str | None:
     """The token of a new session, or None when address and password do not fit.
 
     *Raises*: TooOften.
     """
-    _throttle(session, "sign_in", (email, browser.address), rules.SIGN_IN_PER_PAIR, now)
-    _throttle(session, "sign_in_address", (email,), rules.SIGN_IN_PER_ADDRESS, now)
-    _throttle(session, "sign_in_host", (browser.address,), rules.SIGN_IN_PER_HOST, now)
+    throttling.count_try(session, "sign_in", (email, browser.address), rules.SIGN_IN_PER_PAIR, now)
+    throttling.count_try(session, "sign_in_address", (email,), rules.SIGN_IN_PER_ADDRESS, now)
+    throttling.count_try(session, "sign_in_host", (browser.address,), rules.SIGN_IN_PER_HOST, now)
     person_id = _person_of(session, email)
     set_scope(session, Scope(links.NOBODY, person_id))
     credential = session.get(Credential, person_id)
@@ -55,17 +42,17 @@ def sign_in(session: Session, *, email: str, password: str, browser: Browser, no
     if passwords.is_outdated(credential.password_hash):
         _set_password(session, person_id, password, now)
     set_scope(session, Scope(place.organisation_id, person_id))
-    _forgive(session, "sign_in", email, browser.address)
-    return _open_session(session, place, browser, now)
+    throttling.forgive(session, "sign_in", email, browser.address)
+    return sessions.open_session(session, place, browser, now)
 
 
 def sign_out(session: Session, viewer: rules.Viewer, now: datetime) -> None:
     """End the session the request came with."""
-    _revoke(session, viewer.actor, now, WebSession.id == UUID(viewer.session_id))
+    sessions.revoke(session, viewer.actor, now, WebSession.id == UUID(viewer.session_id))
 
 
 def switch_organisation(
-    session: Session, viewer: rules.Viewer, membership_id: int, *, browser: Browser, now: datetime
+    session: Session, viewer: rules.Viewer, membership_id: int, *, browser: sessions.Browser, now: datetime
 ) -> str:
     """The token of a new session for another of the person's organisations; the old one ends.
 
@@ -79,7 +66,7 @@ def switch_organisation(
     if membership is None or membership.ended_at is not None:
         raise NotFound
     set_scope(session, Scope(membership.organisation_id, membership.person_id))
-    return _open_session(session, membership, browser, now)
+    return sessions.open_session(session, membership, browser, now)
 
 
 def revoke_session(session: Session, actor: Actor, session_id: UUID, now: datetime) -> None:
@@ -88,12 +75,12 @@ def revoke_session(session: Session, actor: Actor, session_id: UUID, now: dateti
     *Raises*: NotFound.
     """
     found = queries.live_session(session, actor, session_id, now)
-    _revoke(session, actor, now, WebSession.id == found.id)
+    sessions.revoke(session, actor, now, WebSession.id == found.id)
 
 
 def revoke_other_sessions(session: Session, viewer: rules.Viewer, now: datetime) -> None:
     """End every session of the person but the one asking."""
-    _revoke(session, viewer.actor, now, WebSession.id != UUID(viewer.session_id))
+    sessions.revoke(session, viewer.actor, now, WebSession.id != UUID(viewer.session_id))
 
 
 def change_password(session: Session, viewer: rules.Viewer, *, old: str, new: str, now: datetime) -> bool:
@@ -103,7 +90,7 @@ def change_password(session: Session, viewer: rules.Viewer, *, old: str, new: st
 
     *Raises*: Invalid, TooOften.
     """
-    _throttle(session, "change_password", (viewer.email,), rules.SIGN_IN_PER_PAIR, now)
+    throttling.count_try(session, "change_password", (viewer.email,), rules.SIGN_IN_PER_PAIR, now)
     credential = session.get(Credential, viewer.actor.person_id)
     if not passwords.matches(credential.password_hash if credential else None, old):
         return False
@@ -121,13 +108,13 @@ def change_profile(session: Session, actor: Actor, *, name: str, phone: str, zon
     )
 
 
-def ask_for_reset(session: Session, *, email: str, browser: Browser, now: datetime) -> None:
+def ask_for_reset(session: Session, *, email: str, browser: sessions.Browser, now: datetime) -> None:
     """Have the worker mail a link to choose a new password, if the address is anybody's.
 
     *Raises*: TooOften.
     """
-    _throttle(session, "reset", (email,), rules.RESET_PER_ADDRESS, now)
-    _throttle(session, "reset_host", (browser.address,), rules.RESET_PER_HOST, now)
+    throttling.count_try(session, "reset", (email,), rules.RESET_PER_ADDRESS, now)
+    throttling.count_try(session, "reset_host", (browser.address,), rules.RESET_PER_HOST, now)
     # A job for nobody does nothing; it is there so that both answers take the same time.
     jobs.enqueue(session, "mail_password_reset", person_id=_person_of(session, email))
 
@@ -163,7 +150,7 @@ def reset_password(session: Session, link: links.OpenLink, password: str, now: d
     rules.check_password(password, email=person.email, name=person.display_name)
     links.use_link(session, link, now)
     _set_password(session, person.id, password, now)
-    _revoke(session, link.actor, now)
+    sessions.revoke(session, link.actor, now)
     audit.record(session, link.actor, "reset_password", "person", person.id, now=now)
 
 
@@ -174,45 +161,9 @@ def first_password(session: Session, person_id: int, password: str, now: datetim
     _set_password(session, person_id, password, now)
 
 
-def open_first_session(session: Session, membership: Membership, *, browser: Browser, now: datetime) -> str:
+def open_first_session(session: Session, membership: Membership, *, browser: sessions.Browser, now: datetime) -> str:
     """Sign in whoever has just accepted an invitation; the token of the session."""
-    return _open_session(session, membership, browser, now)
-
-
-def end_sessions_of_membership(session: Session, membership: Membership, now: datetime) -> None:
-    """End every session opened for the membership."""
-    session.execute(
-        update(WebSession)
-        .where(WebSession.membership_id == membership.id, WebSession.revoked_at.is_(None))
-        .values(revoked_at=now)
-    )
-
-
-def _open_session(session: Session, membership: Membership, browser: Browser, now: datetime) -> str:
-    token = secrets.token_urlsafe(TOKEN_BYTES)
-    session.add(
-        WebSession(
-            token_sha256=rules.token_sha256(token),
-            person_id=membership.person_id,
-            membership_id=membership.id,
-            organisation_id=membership.organisation_id,
-            created_at=now,
-            seen_at=now,
-            expires_at=now + rules.SESSION_LONGEST,
-            user_agent=browser.user_agent[:KEPT_CHARACTERS],
-            address=browser.address[:KEPT_CHARACTERS],
-        )
-    )
-    session.flush()
-    return token
-
-
-def _revoke(session: Session, actor: Actor, now: datetime, *which: object) -> None:
-    session.execute(
-        update(WebSession)
-        .where(WebSession.person_id == actor.person_id, WebSession.revoked_at.is_(None), *which)  # type: ignore[arg-type]
-        .values(revoked_at=now)
-    )
+    return sessions.open_session(session, membership, browser, now)
 
 
 def _person_of(session: Session, email: str) -> int:
@@ -242,26 +193,3 @@ def _set_password(session: Session, person_id: int, password: str, now: datetime
     kept = {"password_hash": passwords.hashed(password), "set_at": now}
     statement = insert(Credential).values(person_id=person_id, **kept)
     session.execute(statement.on_conflict_do_update(index_elements=[Credential.person_id], set_=kept))
-
-
-def _throttle(session: Session, kind: str, values: tuple[str, ...], allowance: rules.Allowance, now: datetime) -> None:
-    """Count one try; every web host counts in the same row."""
-    key = rules.throttle_key(kind, *values)
-    started = Throttle.window_started_at <= now - allowance.window
-    statement = insert(Throttle).values(key=key, window_started_at=now, attempts=1)
-    attempts, window_started_at = session.execute(
-        statement.on_conflict_do_update(
-            index_elements=[Throttle.key],
-            set_={
-                "attempts": case((started, 1), else_=Throttle.attempts + 1),
-                "window_started_at": case((started, now), else_=Throttle.window_started_at),
-            },
-        ).returning(Throttle.attempts, Throttle.window_started_at)
-    ).one()
-    if attempts > allowance.attempts:
-        left: timedelta = window_started_at + allowance.window - now
-        raise TooOften(_WAIT, max(1, int(left.total_seconds())))
-
-
-def _forgive(session: Session, kind: str, *values: str) -> None:
-    session.execute(update(Throttle).where(Throttle.key == rules.throttle_key(kind, *values)).values(attempts=0))

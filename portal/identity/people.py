@@ -18,7 +18,7 @@ from portal.access import ROLES_OF_SIDE, Actor, OneAct, Role, Side, allowed_role
 from portal.audit import actions as audit
 from portal.db import Scope, set_scope
 from portal.errors import Conflict, Invalid, NotAllowed
-from portal.identity import actions, links, passwords, queries, rules
+from portal.identity import actions, links, passwords, queries, rules, sessions
 from portal.identity.models import Credential, Invitation, MailedLink, Membership, Person
 
 INVITATION_ACT = "accept_invitation"
@@ -176,7 +176,7 @@ def end_membership(session: Session, actor: Actor, membership_id: int, now: date
     membership = _current(session, actor, membership_id)
     _keep_an_administrator(session, actor, membership)
     membership.ended_at = now
-    actions.end_sessions_of_membership(session, membership, now)
+    sessions.end_sessions_of_membership(session, membership, now)
     email = session.get_one(Person, membership.person_id).email
     open_links = links.open_links_of(session, organisation_id=actor.organisation_id, email=email, now=now)
     links.void_links(session, open_links, "The person left.", now)

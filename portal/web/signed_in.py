@@ -10,8 +10,8 @@ from flask import Flask, request, session
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
 
 from portal.identity import queries
-from portal.identity.actions import Browser
 from portal.identity.rules import Viewer
+from portal.identity.sessions import Browser
 from portal.web.gate import current_now, current_session
 
 manager = LoginManager()

@@ -14,7 +14,7 @@ from portal.config import Settings
 from portal.errors import ProviderTrouble
 from portal.identity import actions as identity
 from portal.identity import people
-from portal.identity.actions import Browser
+from portal.identity.sessions import Browser
 from portal.notifications import actions
 from portal.notifications.actions import Recipient, queue_letter
 from portal.notifications.mail import Message, RecipientRefused, SmtpMailer

@@ -14,7 +14,7 @@ from portal.app import create_app
 from portal.config import Settings
 from portal.db import open_session
 from portal.identity import actions
-from portal.identity.actions import Browser as BrowserName
+from portal.identity.sessions import Browser as BrowserName
 from tests.payments.conftest import standin, standin_process  # noqa: F401
 from tests.support.cast import Cast
 from tests.support.sign_in import give_password, membership_of
