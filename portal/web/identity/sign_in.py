@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
+from flask import flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import SelectField
 
@@ -15,8 +15,7 @@ from portal.identity.links import OpenLink
 from portal.web import links, signed_in
 from portal.web.forms import Form, email_field, line_field, page, password_field, refusals_of
 from portal.web.gate import anyone, current_actor, current_now, current_session, current_viewer, open_to
-
-blueprint = Blueprint("identity", __name__)
+from portal.web.identity.blueprint import blueprint
 
 PASSWORD_HELP = f"At least {rules.PASSWORD_SHORTEST} characters. A few unrelated words are easy to remember."
 NO_FIT = "Address and password do not fit. Check both, or choose a new password by mail."
