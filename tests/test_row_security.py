@@ -137,11 +137,12 @@ CLAIMS: dict[Claim, str] = {
     payer_or_maker: "invoice invoice_item provider_customer payment_record cash_receipt",
     own: """
         mailed_link_use mailed_link_void invitation audit_entry document_draft running_timer time_occupancy
-        connected_account delivery""",
+        connected_account delivery factor_policy impersonation impersonation_answer impersonation_end""",
     own_or_maker: "certificate intent intent_attempt",
     own_company_or_person: "membership web_session mailed_link",
     own_company_and_person: "upload",
-    own_person: "credential",
+    own_person: """
+        credential code_generator passkey recovery_code pending_sign_in known_device address_change""",
     signed_document: "document document_version document_signature document_in_force",
     everybody: "product_line known_issue period deployment_fact",
     nobody: """

@@ -21,11 +21,12 @@ MUTABLE = {
     "certificate", "known_issue", "deployment_fact", "person", "credential", "membership", "web_session", "throttle",
     "number_counter", "document_draft", "support_case", "upload", "grant_balance", "standing_month",
     "authorization_balance", "running_timer", "time_occupancy", "period", "connected_account", "intent", "delivery",
-    "import_run", "import_case", "import_work",
+    "import_run", "import_case", "import_work", "code_generator", "passkey", "recovery_code", "pending_sign_in",
+    "factor_policy", "spent_challenge",
 }  # fmt: skip
 
 # Kept by libraries, or without rows of any company.
-WITHOUT_ROW_SECURITY = {"alembic_version", "throttle", "job_failure"}
+WITHOUT_ROW_SECURITY = {"alembic_version", "throttle", "job_failure", "spent_challenge"}
 
 
 def load_models() -> None:

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+import portal.identity.factors.models  # noqa: F401  the tables of second factors belong to these
 from portal.db import Base, Id, UuidId
 
 
@@ -87,6 +88,10 @@ class WebSession(Base):
     revoked_at: Mapped[datetime | None]
     user_agent: Mapped[str] = mapped_column(default="", server_default="")
     address: Mapped[str] = mapped_column(default="", server_default="")
+    # The last proof of who sits there, for acts that need one of the last minutes; NULL is none since the sign-in.
+    proven_by: Mapped[str] = mapped_column(default="password", server_default="password")
+    proven_at: Mapped[datetime | None]
+    impersonation_id: Mapped[int | None] = mapped_column(ForeignKey("impersonation.id"))
 
 
 class MailedLink(Base):
