@@ -24,6 +24,7 @@ from gunicorn.glogging import Logger as GunicornLogger
 from portal import db, embedded, logs
 from portal.config import MIGRATIONS, Settings, child_environment
 from portal.errors import DocumentInvalid, Misconfigured, PortalError
+from portal.quoting.commands import quote_command
 
 # mallopt(3): blocks from this size on are mapped by themselves and unmapped when freed; glibc else raises the size with
 # each block it frees.
@@ -153,6 +154,9 @@ def check_books(*, stripe: bool) -> None:
     if problems:
         raise click.ClickException(f"Problems found: {len(problems)}.")
     click.echo("The books are right.")
+
+
+main.add_command(quote_command)
 
 
 @main.command()

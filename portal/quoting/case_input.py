@@ -1,0 +1,105 @@
+"""The case that a quote is about, as a file says it: TOML or JSON, strict, every key optional where it can be.
+
+Times without a zone are those of the policy's zone. Work that names no start follows the work before it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from portal.contracts.blocks import Block, Code, DecimalText, Label, Minutes, Mode, Severity, TaskClass
+from portal.contracts.reading import Contradiction, document_from_json, document_from_toml
+
+_WORKERS = ("manufacturer", "integrator")
+
+
+class WorkInput(Block):
+    """A piece of work."""
+
+    starts_at: datetime | None = None
+    """When it began; where left out, when the work before it ended, and the first when the case was opened."""
+    ends_at: datetime | None = None
+    """When it ended; either this or minutes."""
+    minutes: Minutes | None = None
+    """How long it took; either this or ends_at."""
+    mode: Mode = Mode.REMOTE
+    """remote, phone, on_site or travel."""
+    task_class: TaskClass | None = None
+    """support, how_to or commissioning; the case's where left out."""
+    side: str = "manufacturer"
+    """Whose person worked: manufacturer or integrator."""
+    authorised: bool = True
+    """Whether the payer had said yes to it."""
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if (self.ends_at is None) == (self.minutes is None):
+            raise ValueError("work has either ends_at or minutes")
+        if self.side not in _WORKERS:
+            raise ValueError("side is manufacturer or integrator")
+        return self
+
+
+class CaseInput(Block):
+    """What is known of a case that need not exist."""
+
+    title: Label | None = None
+    """What the quote is about."""
+    opened_at: datetime
+    """When the case was opened."""
+    plan: Code | None = None
+    """The plan of the site; the complimentary one where left out."""
+    product_line: str = ""
+    """The product line of the system."""
+    severity: Severity = 3
+    """1 (system down) to 4."""
+    task_class: TaskClass = TaskClass.SUPPORT
+    """What kind of help it is."""
+    certified: bool = True
+    """Whether the technician who asked holds a certificate for the product line."""
+    has_integrator: bool = True
+    """Whether somebody else than the manufacturer services the site."""
+    cause: Code | None = None
+    """What turned out to be wrong; unknown where left out."""
+    warranty_from_on: date | None = None
+    """First day under warranty."""
+    warranty_until_on: date | None = None
+    """First day no longer under warranty; none where left out."""
+    day1_on: date | None = None
+    """The day from which the customer uses the system unaided."""
+    nte: DecimalText | None = None
+    """The sum the payer authorised; without limit where left out."""
+    work: tuple[WorkInput, ...] = Field(default=(), max_length=10_000)
+    """The work, in any order where every piece names its start."""
+
+
+def _contradictions(case: CaseInput) -> Iterator[Contradiction]:
+    for number, piece in enumerate(case.work):
+        if (
+            piece.starts_at
+            and piece.ends_at
+            and piece.ends_at.replace(tzinfo=None) < piece.starts_at.replace(tzinfo=None)
+        ):
+            yield Contradiction(
+                ("work", number, "ends_at"), "work cannot end before it starts", ("work", number, "starts_at")
+            )
+
+
+def case_from_text(text: str) -> CaseInput:
+    """The case that TOML or JSON text says; JSON begins with a brace.
+
+    *Raises*: DocumentInvalid with every problem: its line, its key and what is allowed there.
+    """
+    if text.lstrip().startswith("{"):
+        return case_from_values(json.loads(text))
+    return document_from_toml(CaseInput, text, _contradictions)
+
+
+def case_from_values(values: object) -> CaseInput:
+    """The case that plain values say. *Raises*: DocumentInvalid."""
+    return document_from_json(CaseInput, json.dumps(values, default=str), _contradictions)

@@ -1,0 +1,21 @@
+"""A quote in words, for a terminal or a page of examples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def printed(quote: Mapping[str, Any]) -> str:
+    """The quote as lines of text."""
+    return "\n".join(_lines(quote))
+
+
+def _lines(quote: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{quote['policy']}: {quote['case'] or 'a case'}"
+    cover, bill = quote["coverage"], quote["bill"]
+    yield f"Plan {cover['plan']}; work is {cover['kind'].replace('_', ' ')}, paid by the {cover['payer']}."
+    for due in quote["deadlines"]:
+        yield f"{due['clock'].capitalize()} due {due['due_at']} ({due['minutes']} min, {due['calendar']})."
+    yield from bill["words"]
+    yield f"Billable: {bill['billable_minutes']} min. Amount: {bill['amount']} {bill['currency']}."

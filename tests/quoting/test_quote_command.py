@@ -1,0 +1,57 @@
+"""`portal quote` answers from files alone."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from portal.cli import main
+from tests.support.documents import DOCUMENTS, KESSLER, POLICY
+
+CASE = """
+title = "A door that does not open"
+opened_at = 2026-03-03T16:30:00
+plan = "assured"
+severity = 2
+
+[[work]]
+minutes = 50
+"""
+
+
+@pytest.fixture
+def ask(tmp_path):
+    def run(case, *more):
+        file = tmp_path / "case"
+        file.write_text(case, encoding="utf-8")
+        documents = ("--policy", str(DOCUMENTS / POLICY), "--agreement", str(DOCUMENTS / KESSLER))
+        return CliRunner().invoke(main, ["quote", *documents, "--case", str(file), *more])
+
+    return run
+
+
+def test_quote_prices_covers_and_dates_a_case_in_words(ask):
+    said = ask(CASE).output
+    assert "Response due 2026-03-04T08:30:00+01:00 (60 min, Monday to Friday, 08:00 to 17:00)." in said
+    assert "Billable: 60 min. Amount: 187.50 EUR." in said
+
+
+def test_quote_is_the_same_as_json_from_json(ask):
+    as_json = json.dumps({"opened_at": "2026-03-03T16:30:00", "plan": "assured", "work": [{"minutes": 50}]})
+    answer = json.loads(ask(as_json, "--json").output)
+    assert (answer["bill"]["amount"], answer["bill"]["billable_minutes"]) == ("187.50", 60)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("severity = 2", "severity = 9", "line 5, severity: Allowed here: less than or equal to 4."),
+        ("severity = 2", "urgency = 2", "line 5, urgency: This key is not known."),
+        ("minutes = 50", "", "line 7, work[1]: Work has either ends_at or minutes."),
+        ('plan = "assured"', 'plan = "gold"', 'The policy has no plan "gold".'),
+    ],
+)
+def test_quote_refuses_a_case_with_line_and_key(ask, old, new, words):
+    answered = ask(CASE.replace(old, new))
+    assert answered.exit_code == 1
+    assert words in answered.output
