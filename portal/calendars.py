@@ -2,8 +2,8 @@
 
 Invariants: instants are timezone-aware and answers are UTC; periods are half-open; only whole seconds count (a fraction
 of a second in an instant is dropped), so that the time of adjoining spans adds up. An instant is open when the clock on
-the wall in the calendar's zone shows a time inside a window of a day that is no holiday: an hour that daylight saving
-skips is no open time, an hour it repeats is open twice. Nothing here asks what time it is.
+the wall in the calendar's zone shows a time inside a window and inside no holiday or closing: an hour that daylight
+saving skips is no open time, an hour it repeats is open twice. Nothing here asks what time it is.
 
 Why years: the open periods of one calendar in one UTC year are computed once, with running totals; adding and
 measuring are then two bisections and a sum over years, equally quick for an hour and for forty years.
@@ -18,13 +18,11 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 from portal import zones
+from portal.closures import DAY_MINUTES, Closing, Closures, Floating, Hours, without
 from portal.errors import RuleBroken
 
-DAY_MINUTES = 1_440
 # A calendar that stays closed this long never opens for any purpose of ours; every search ends here.
 HORIZON_YEARS = 100
-
-_LEAP_YEAR = 2000
 
 resolve_local = zones.resolve_local
 
@@ -69,10 +67,12 @@ class Window:
 
 @dataclass(frozen=True)
 class Calendar:
-    """Weekly windows in one zone, less holidays.
+    """Weekly windows in one zone, less holidays and closings.
 
     *Shape*: several windows a weekday, in any order; windows that touch or overlap count once; a holiday closes the
-    whole local day, ``holidays`` once and ``yearly_holidays`` as (month, day) every year.
+    whole local day, ``holidays`` once, ``yearly_holidays`` as (month, day) and ``floating`` by rule every year, and
+    from ``eve_from`` on the evening before; ``closings`` are hours of a day. With ``on_holidays`` it is turned around:
+    the windows count in holidays and closings only.
     *Raises*: RuleBroken for an unknown zone or a (month, day) that no year has.
     """
 
@@ -80,16 +80,24 @@ class Calendar:
     windows: tuple[Window, ...]
     holidays: frozenset[date] = frozenset()
     yearly_holidays: frozenset[tuple[int, int]] = frozenset()
+    floating: tuple[Floating, ...] = ()
+    closings: tuple[Closing, ...] = ()
+    eve_from: int = DAY_MINUTES
+    on_holidays: bool = False
 
     def __post_init__(self) -> None:
         zones.zone_named(self.zone)
-        for month, day in self.yearly_holidays:
-            _yearly_holiday(_LEAP_YEAR, month, day)
+        closures = self.closures
         # Hashed once: the calendar is the key under which its years are remembered.
-        object.__setattr__(self, "_hash", hash((self.zone, self.windows, self.holidays, self.yearly_holidays)))
+        object.__setattr__(self, "_hash", hash((self.zone, self.windows, closures, self.on_holidays)))
 
     def __hash__(self) -> int:
         return int(self.__dict__["_hash"])
+
+    @property
+    def closures(self) -> Closures:
+        """What closes it though its week says open."""
+        return Closures(self.holidays, self.yearly_holidays, self.floating, self.closings, self.eve_from)
 
 
 ALWAYS = Calendar("UTC", tuple(Window(weekday, 0, DAY_MINUTES) for weekday in range(7)))
@@ -179,9 +187,14 @@ def previous_close(calendar: Calendar, at: datetime) -> datetime:
 
 
 def is_working_day(calendar: Calendar, on: date) -> bool:
-    """Whether the calendar has a window on that local day and it is no holiday."""
-    windowed = any(window.weekday == on.weekday() for window in calendar.windows)
-    return windowed and on not in calendar.holidays and (on.month, on.day) not in calendar.yearly_holidays
+    """Whether the calendar has a window on that local day of which holidays and closings leave something."""
+    return bool(open_hours(calendar, on))
+
+
+def open_hours(calendar: Calendar, on: date) -> tuple[Hours, ...]:
+    """The (opening, closing) minutes of a local day by the clock on the wall, in order; empty where it is closed."""
+    windows = [(each.opens, each.closes) for each in calendar.windows if each.weekday == on.weekday()]
+    return tuple(_hours_of_day(calendar, windows, _closed_hours(calendar, on.year).get(on, ()))) if windows else ()
 
 
 def add_working_days(calendar: Calendar, on: date, days: int) -> date:
@@ -246,18 +259,18 @@ class _Year:
 @lru_cache(maxsize=1024)
 def _year_table(calendar: Calendar, year: int) -> _Year:
     """The open periods of ``calendar`` within ``year``, periods that touch or overlap made one."""
-    closed = _holidays(calendar, year)
-    by_weekday: list[list[Window]] = [[] for _ in range(7)]
+    closed = {zones.day_number(on): hours for on, hours in _closed_hours(calendar, year).items()}
+    by_weekday: list[list[Hours]] = [[] for _ in range(7)]
     for window in sorted(calendar.windows):
-        by_weekday[window.weekday].append(window)
+        by_weekday[window.weekday].append((window.opens, window.closes))
     starts: list[int] = []
     ends: list[int] = []
     for begins, stops, offset in zones.offsets(calendar.zone, year):
         for day in range((begins + offset) // zones.DAY_SECONDS, (stops - 1 + offset) // zones.DAY_SECONDS + 1):
             # The first day of 1970 was a Thursday.
-            for window in () if day in closed else by_weekday[(day + 3) % 7]:
-                opens = max(begins, day * zones.DAY_SECONDS + window.opens * 60 - offset)
-                closes = min(stops, day * zones.DAY_SECONDS + window.closes * 60 - offset)
+            for first, last in _hours_of_day(calendar, by_weekday[(day + 3) % 7], closed.get(day, ())):
+                opens = max(begins, day * zones.DAY_SECONDS + first * 60 - offset)
+                closes = min(stops, day * zones.DAY_SECONDS + last * 60 - offset)
                 if ends and opens <= ends[-1]:
                     ends[-1] = max(ends[-1], closes)
                 elif opens < closes:
@@ -269,24 +282,17 @@ def _year_table(calendar: Calendar, year: int) -> _Year:
     return _Year(tuple(starts), tuple(ends), tuple(elapsed))
 
 
-def _holidays(calendar: Calendar, year: int) -> frozenset[int]:
-    """The calendar's holidays that can fall in a UTC year, as days since 1970."""
-    days = {on for on in calendar.holidays if abs(on.year - year) <= 1}
-    for month, day in calendar.yearly_holidays:
-        days.update(on for near in (year - 1, year, year + 1) if (on := _yearly_holiday(near, month, day)))
-    return frozenset(zones.day_number(on) for on in days)
+def _hours_of_day(calendar: Calendar, windows: Sequence[Hours], closed: Sequence[Hours]) -> Iterable[Hours]:
+    """The open hours of a day: its windows less what is closed, or what of them is closed where that is meant."""
+    if calendar.on_holidays:
+        return without(windows, without([(0, DAY_MINUTES)], closed)) if closed else ()
+    return without(windows, closed) if closed else windows
 
 
-def _yearly_holiday(year: int, month: int, day: int) -> date | None:
-    """That day of ``year``; None for the 29th of February of a year without one. *Raises*: RuleBroken."""
-    try:
-        date(_LEAP_YEAR, month, day)
-    except ValueError as error:
-        raise RuleBroken(f"No year has a day {month:02d}-{day:02d} to be a holiday.") from error
-    try:
-        return date(year, month, day)
-    except ValueError:
-        return None
+@lru_cache(maxsize=1024)
+def _closed_hours(calendar: Calendar, year: int) -> dict[date, tuple[Hours, ...]]:
+    """What the calendar's holidays and closings close in a year, by local day."""
+    return calendar.closures.closed_hours(year)
 
 
 def _open_seconds(calendar: Calendar, first: int, last: int) -> int:

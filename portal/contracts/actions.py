@@ -16,6 +16,7 @@ from portal.audit import actions as audit
 from portal.contracts import queries
 from portal.contracts.agreement import Agreement, agreement_against_policy, parse_agreement
 from portal.contracts.canonical import canonical_json, sha256
+from portal.contracts.copying import with_holidays
 from portal.contracts.models import (
     Document,
     DocumentDraft,
@@ -197,8 +198,8 @@ def choose_plan(
 
 def _parsed(session: Session, document: Document, body_toml: str, effective_from: datetime) -> Policy | Agreement:
     if document.kind == "policy":
-        return parse_policy(body_toml)
-    agreement = parse_agreement(body_toml)
+        return with_holidays(parse_policy(body_toml), body_toml)
+    agreement = with_holidays(parse_agreement(body_toml), body_toml)
     policy = queries.policy_in_force(session, document.manufacturer_id, effective_from).policy
     problems = agreement_against_policy(agreement, policy, body_toml)
     if problems:

@@ -16,7 +16,6 @@ from portal.contracts.agreement_checks import agreement_contradictions, policy_w
 from portal.contracts.blocks import (
     BasisPoints,
     Block,
-    CalendarBlock,
     Code,
     Currency,
     Days,
@@ -29,6 +28,7 @@ from portal.contracts.blocks import (
     Weights,
     ZoneName,
 )
+from portal.contracts.calendar_blocks import CalendarBlock
 from portal.contracts.canonical import canonical_json, sha256
 from portal.contracts.policy import Policy
 from portal.contracts.reading import Problem, document_from_json, document_from_toml, problems_of

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from portal.contracts.calendar_checks import calendar_contradictions
 from portal.contracts.checks import (
     ALWAYS_PARTIES,
     amount_contradictions,
-    calendar_contradictions,
     doubled,
     never_applying,
     party_order_contradictions,

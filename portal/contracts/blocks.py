@@ -1,4 +1,4 @@
-"""The vocabulary both kinds of documents are written in: codes, amounts, calendars, rate rows, tranches, weights.
+"""The vocabulary both kinds of documents are written in: codes, amounts, rate rows, tranches, weights.
 
 Everything is a frozen value; an unknown key is an error; a list of conditions that is left out means "any".
 Amounts and rates are decimal text in major units, exact, never a float.
@@ -6,20 +6,13 @@ Amounts and rates are decimal text in major units, exact, never a float.
 
 from __future__ import annotations
 
-import re
-from datetime import date
 from enum import StrEnum
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from portal.calendars import ALWAYS, Calendar, Window
-
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WHOLE_BP = 10_000
-_WINDOW = re.compile(r"(?P<first>[a-z]{3})(?:-(?P<last>[a-z]{3}))? (?P<opens>\d\d:\d\d)-(?P<closes>\d\d:\d\d)")
-_SHORT_MONTHS = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
 
 
 class Block(BaseModel):
@@ -110,49 +103,6 @@ def _zone(name: str) -> str:
     return name
 
 
-def _minutes(clock: str) -> int:
-    hours, minutes = int(clock[:2]), int(clock[3:])
-    if minutes > 59 or hours * 60 + minutes > 1440:
-        raise ValueError(f"{clock} is no time of day; 00:00 to 24:00")
-    return hours * 60 + minutes
-
-
-def parse_window(text: str) -> tuple[tuple[int, int, int], ...]:
-    """The (weekday 0=Monday, opening minute, closing minute) rows that "mon-fri 08:00-17:00" stands for."""
-    match = _WINDOW.fullmatch(text)
-    if match is None:
-        raise ValueError('write a window as "mon-fri 08:00-17:00" or "sat 09:00-12:00"')
-    first, last = match["first"], match["last"] or match["first"]
-    for day in (first, last):
-        if day not in WEEKDAYS:
-            raise ValueError(f'"{day}" is no weekday; mon, tue, wed, thu, fri, sat, sun')
-    start, end = WEEKDAYS.index(first), WEEKDAYS.index(last)
-    if end < start:
-        raise ValueError("a span of weekdays runs forward within one week, from mon to sun")
-    opens, closes = _minutes(match["opens"]), _minutes(match["closes"])
-    if closes <= opens:
-        raise ValueError("a window closes after it opens; past midnight, write two: until 24:00 and from 00:00")
-    return tuple((day, opens, closes) for day in range(start, end + 1))
-
-
-def _window(text: str) -> str:
-    parse_window(text)
-    return text
-
-
-def parse_month_day(text: str) -> tuple[int, int]:
-    """The (month, day) that "12-25" stands for."""
-    month, day = int(text[:2]), int(text[3:])
-    if not 1 <= month <= 12 or not 1 <= day <= _SHORT_MONTHS.get(month, 31):
-        raise ValueError(f"{text} is no day of a year; write month-day as 12-25")
-    return month, day
-
-
-def _month_day(text: str) -> str:
-    parse_month_day(text)
-    return text
-
-
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 ProductLineCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ./_+-]{0,79}$")]
 OrganisationCode = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9]{1,9}$")]
@@ -162,57 +112,12 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 DecimalText = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,11})(\.[0-9]{1,4})?$")]
 MailAddress = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=254)]
 ZoneName = Annotated[str, AfterValidator(_zone)]
-WindowText = Annotated[str, AfterValidator(_window)]
-MonthDay = Annotated[str, StringConstraints(pattern=r"^\d\d-\d\d$"), AfterValidator(_month_day)]
 BasisPoints = Annotated[int, Field(ge=0, le=WHOLE_BP)]
 Minutes = Annotated[int, Field(ge=0, le=5_256_000)]
 SomeMinutes = Annotated[int, Field(ge=1, le=5_256_000)]
 Days = Annotated[int, Field(ge=0, le=3_660)]
 SomeDays = Annotated[int, Field(ge=1, le=3_660)]
 Severity = Annotated[int, Field(ge=1, le=4)]
-
-
-class CalendarBlock(Block):
-    """A named calendar: weekday windows in a zone, closed on holidays, or always open."""
-
-    code: Code
-    """The name other tables use."""
-    label: Label | None = None
-    """What people read; the code where left out."""
-    zone: ZoneName | None = None
-    """IANA zone of the windows; the document's zone where left out."""
-    always: bool = False
-    """Open around the clock, every day: windows and holidays are then left out."""
-    windows: tuple[WindowText, ...] = ()
-    """Weekday windows such as "mon-fri 08:00-17:00"; a closing time of 24:00 is midnight."""
-    holidays: tuple[date, ...] = ()
-    """Days on which the calendar is closed."""
-    yearly_holidays: tuple[MonthDay, ...] = ()
-    """Month-day dates closed every year, such as "12-25"."""
-
-    @model_validator(mode="after")
-    def _open_at_some_time(self) -> Self:
-        if self.always and (self.windows or self.holidays or self.yearly_holidays):
-            raise ValueError("a calendar that is always open has no windows and no holidays")
-        if not self.always and not self.windows:
-            raise ValueError("a calendar needs windows, or always = true")
-        return self
-
-    def opened_in(self, zone: str) -> Calendar:
-        """The calendar as a value to reckon with; ``zone`` is the document's."""
-        if self.always:
-            return ALWAYS
-        return Calendar(
-            self.zone or zone,
-            tuple(Window(*row) for row in self.parsed_windows),
-            frozenset(self.holidays),
-            frozenset(parse_month_day(text) for text in self.yearly_holidays),
-        )
-
-    @property
-    def parsed_windows(self) -> tuple[tuple[int, int, int], ...]:
-        """Every (weekday, opening minute, closing minute), in the order of the week."""
-        return tuple(sorted(row for text in self.windows for row in parse_window(text)))
 
 
 class RateRow(Block):

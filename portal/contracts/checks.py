@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import pairwise
 
 from portal.contracts.blocks import (
-    WEEKDAYS,
     WHOLE_BP,
     Block,
-    CalendarBlock,
     Recipient,
     ResolutionRow,
     Revenue,
@@ -94,24 +91,6 @@ def _wider(first: object, second: object) -> bool:
     if isinstance(first, tuple) and isinstance(second, tuple):
         return not first or (bool(second) and set(second) <= set(first))
     return first is None or first == second
-
-
-def calendar_contradictions(calendars: Sequence[CalendarBlock]) -> Iterator[Contradiction]:
-    """Doubled names and windows of one calendar that overlap."""
-    yield from doubled(("calendars",), [each.code for each in calendars])
-    for number, calendar in enumerate(calendars):
-        rows = calendar.parsed_windows
-        for earlier, later in pairwise(rows):
-            if earlier[0] == later[0] and later[1] < earlier[2]:
-                day = WEEKDAYS[earlier[0]]
-                yield Contradiction(
-                    ("calendars", number, "windows"),
-                    f"on {day} the windows {_span(earlier)} and {_span(later)} overlap",
-                )
-
-
-def _span(row: tuple[int, int, int]) -> str:
-    return "-".join(f"{minute // 60:02}:{minute % 60:02}" for minute in row[1:])
 
 
 def party_order_contradictions(path: Path, order: Sequence[str], parties: Collection[str]) -> Iterator[Contradiction]:

@@ -11,7 +11,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from portal.contracts.blocks import Block, CalendarBlock, Currency, Label, RateRow, ZoneName
+from portal.contracts.blocks import Block, Currency, Label, RateRow, ZoneName
+from portal.contracts.calendar_blocks import CalendarBlock
 from portal.contracts.canonical import canonical_json, sha256
 from portal.contracts.policy_checks import policy_contradictions
 from portal.contracts.reading import Problem, document_from_json, document_from_toml

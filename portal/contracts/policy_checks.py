@@ -8,10 +8,10 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from portal.contracts.blocks import Collector, Mode, Payer, Revenue, TaskClass
+from portal.contracts.calendar_checks import band_contradictions, calendar_contradictions
 from portal.contracts.checks import (
     ALWAYS_PARTIES,
     amount_contradictions,
-    calendar_contradictions,
     doubled,
     never_applying,
     party_order_contradictions,
@@ -54,15 +54,7 @@ def _calendar_codes(policy: Policy) -> set[str]:
 
 def _calendars_and_bands(policy: Policy) -> Iterator[Contradiction]:
     yield from calendar_contradictions(policy.calendars)
-    yield from doubled(("bands",), [each.code for each in policy.bands])
-    last = len(policy.bands) - 1
-    for number, band in enumerate(policy.bands):
-        path = ("bands", number, "calendar")
-        yield from unknown(path, [band.calendar], _calendar_codes(policy), "calendars")
-        if number == last and band.calendar is not None:
-            yield Contradiction(path, "the last band takes all other time and has no calendar")
-        if number < last and band.calendar is None:
-            yield Contradiction(("bands", number), "only the last band has no calendar", ("bands", last))
+    yield from band_contradictions(policy)
 
 
 def _rates(policy: Policy) -> Iterator[Contradiction]:

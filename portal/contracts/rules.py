@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 from portal.calendars import Calendar, is_open
 from portal.contracts.agreement import Agreement
 from portal.contracts.blocks import WHOLE_BP, Company, Level, RateRow, Revenue, ShareRow, Weights
+from portal.contracts.calendar_blocks import NOWHERE, CalendarBlock, Places
 from portal.contracts.policy import Policy
 from portal.contracts.terms import (
     Band,
@@ -62,12 +63,22 @@ def rate_minor(text: str, currency: str) -> Fraction:
     return Fraction(text) * scale
 
 
-def calendar_named(document: Policy | Agreement, code: str) -> Calendar:
-    """The calendar of that name. *Raises*: RuleBroken when the document has none."""
-    for block in document.calendars:
-        if block.code == code:
-            return block.opened_in(document.zone)
+def calendar_block(document: Policy | Agreement, code: str, region: str | None = None) -> CalendarBlock:
+    """The calendar of that name; by region, the one that counts there. *Raises*: RuleBroken when there is none."""
+    by_code = {block.code: block for block in document.calendars}
+    for _ in range(len(by_code)):
+        if code not in by_code:
+            break
+        counted = by_code[code].regional(region)
+        if counted == code:
+            return by_code[code]
+        code = counted
     raise RuleBroken(f'The document has no calendar "{code}".')
+
+
+def calendar_named(document: Policy | Agreement, code: str, places: Places = NOWHERE) -> Calendar:
+    """The calendar of that name, where the case is. *Raises*: RuleBroken when the document has none."""
+    return calendar_block(document, code, places.region).opened_in(document.zone, places)
 
 
 def calendar_label(document: Policy | Agreement, code: str) -> str:

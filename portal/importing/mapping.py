@@ -17,7 +17,6 @@ from pydantic import Field, StringConstraints
 from portal.access import Side
 from portal.contracts.blocks import (
     Block,
-    CalendarBlock,
     Code,
     Company,
     Currency,
@@ -27,6 +26,7 @@ from portal.contracts.blocks import (
     SomeMinutes,
     ZoneName,
 )
+from portal.contracts.calendar_blocks import CalendarBlock
 from portal.contracts.reading import Contradiction, document_from_toml
 
 Column = Annotated[str, StringConstraints(min_length=1, max_length=100)]

@@ -20,7 +20,7 @@ PARTIAL_LINES = 40
 
 # Pure by name; whatever these import of the portal has to be pure as well.
 PURE_MODULES = re.compile(
-    r"portal/(?:(?:money|calendars|zones|access|errors)\.py|(?:\w+/)+rules\.py|(?:\w+/)+rules/.+\.py|rating/.+\.py"
+    r"portal/(?:(?:money|calendars|zones|closures|access|errors)\.py|(?:\w+/)+rules\.py|(?:\w+/)+rules/.+\.py|rating/.+\.py"
     r"|contracts/(?:policy|agreement)\.py)"
 )
 # Third-party packages a pure module may import: the documents' schema.
