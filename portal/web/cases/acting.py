@@ -65,6 +65,16 @@ def take(
     return page(act.template, form, act=act, case=case_named(name), conflict=None, **context)
 
 
+def take_typed(name: str, act: Act, form: Form, action: Callable[..., object]) -> ResponseReturnValue:
+    """A step whose action takes what its form's fields hold, by the fields' names."""
+    return take(
+        name,
+        act,
+        form,
+        lambda case: action(current_session(), current_actor(), case, now=current_now(), **_typed(form)),
+    )
+
+
 def overtaken(name: str, act: Act, form: Form, conflict: Conflict, **context: Any) -> ResponseReturnValue:
     """The same form once more, made from the present version, with what happened since."""
     current_session().rollback()
@@ -77,6 +87,10 @@ def renew(form: Form, case: SupportCase) -> None:
     """Have the form say that it was made from the present version."""
     form.seq.data = case.seq
     form.seq.raw_data = None
+
+
+def _typed(form: Form) -> dict[str, Any]:
+    return {key: value for key, value in form.data.items() if key != "csrf_token"}
 
 
 def _must_be_open(case: SupportCase, act: Act) -> None:

@@ -12,7 +12,7 @@ from portal.cases.queries import records
 from portal.cases.rules import Verb
 from portal.contracts.blocks import TaskClass
 from portal.metering.rules import TASK_CLASSES
-from portal.web.cases.acting import Act, take
+from portal.web.cases.acting import Act, take, take_typed
 from portal.web.cases.blueprint import blueprint, case_named
 from portal.web.cases.lists import works_the_queue
 from portal.web.cases.opening_forms import typed_minor
@@ -30,7 +30,7 @@ class SeverityForm(Form):
 
 class TaskClassForm(Form):
     seq = seq_field()
-    task_class = RadioField("Kind of help", choices=list(TASK_CLASSES.items()))
+    task_class = RadioField("Kind of help", coerce=TaskClass, choices=list(TASK_CLASSES.items()))
     reason = text_field("Reason", required="Say why.", limit=4_000)
 
 
@@ -76,40 +76,14 @@ KNOWN_ISSUE = Act(
 @blueprint.route("/cases/<name>/severity-changes", methods=["GET", "POST"])
 @open_to(may_work_cases)
 def change_severity(name: str) -> ResponseReturnValue:
-    form = SeverityForm(severity=case_named(name).severity)
-    return take(
-        name,
-        SEVERITY,
-        form,
-        lambda case: actions.change_severity(
-            current_session(),
-            current_actor(),
-            case,
-            severity=form.severity.data,
-            reason=form.reason.data,
-            seq=form.seq.data,
-            now=current_now(),
-        ),
-    )
+    return take_typed(name, SEVERITY, SeverityForm(severity=case_named(name).severity), actions.change_severity)
 
 
 @blueprint.route("/cases/<name>/task-class-changes", methods=["GET", "POST"])
 @open_to(may_work_cases)
 def change_task_class(name: str) -> ResponseReturnValue:
-    form = TaskClassForm(task_class=case_named(name).task_class)
-    return take(
-        name,
-        TASK_CLASS,
-        form,
-        lambda case: actions.change_task_class(
-            current_session(),
-            current_actor(),
-            case,
-            task_class=TaskClass(form.task_class.data),
-            reason=form.reason.data,
-            seq=form.seq.data,
-            now=current_now(),
-        ),
+    return take_typed(
+        name, TASK_CLASS, TaskClassForm(task_class=case_named(name).task_class), actions.change_task_class
     )
 
 

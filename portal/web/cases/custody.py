@@ -9,7 +9,7 @@ from portal.access import Audience, may_work_cases
 from portal.cases import actions, queries
 from portal.cases.rules import Verb, audiences_for
 from portal.web import uploads
-from portal.web.cases.acting import Act, SeqForm, take
+from portal.web.cases.acting import Act, SeqForm, take, take_typed
 from portal.web.cases.blueprint import blueprint, case_named
 from portal.web.cases.words import audience_choices
 from portal.web.forms import Form, line_field, seq_field, text_field
@@ -44,7 +44,7 @@ class PhoneForm(Form):
 class QuestionForm(Form):
     seq = seq_field()
     question = text_field("What is missing", required="Say what you need to know.")
-    audience = RadioField("Who is asked")
+    audience = RadioField("Who is asked", coerce=Audience)
 
 
 class AnswerForm(Form):
@@ -107,114 +107,43 @@ RESUMPTION = Act("Resume the case", "Resume", "The case goes on.")
 @blueprint.route("/cases/<name>/offers", methods=["GET", "POST"])
 @open_to(may_work_cases)
 def offer(name: str) -> ResponseReturnValue:
-    form = OfferForm()
-    return take(
-        name,
-        OFFER,
-        form,
-        lambda case: actions.offer_custody(
-            current_session(),
-            current_actor(),
-            case,
-            reason=form.reason.data,
-            new_information=form.new_information.data,
-            seq=form.seq.data,
-            now=current_now(),
-        ),
-    )
+    return take_typed(name, OFFER, OfferForm(), actions.offer_custody)
 
 
 @blueprint.post("/cases/<name>/offers/withdrawal")
 @open_to(may_work_cases)
 def withdraw_offer(name: str) -> ResponseReturnValue:
-    form = SeqForm()
-    return take(
-        name,
-        WITHDRAWAL,
-        form,
-        lambda case: actions.withdraw_offer(
-            current_session(), current_actor(), case, seq=form.seq.data, now=current_now()
-        ),
-    )
+    return take_typed(name, WITHDRAWAL, SeqForm(), actions.withdraw_offer)
 
 
 @blueprint.post("/cases/<name>/acceptances")
 @open_to(may_work_cases)
 def accept(name: str) -> ResponseReturnValue:
-    form = SeqForm()
-    return take(
-        name,
-        ACCEPTANCE,
-        form,
-        lambda case: actions.accept_custody(
-            current_session(), current_actor(), case, seq=form.seq.data, now=current_now()
-        ),
-    )
+    return take_typed(name, ACCEPTANCE, SeqForm(), actions.accept_custody)
 
 
 @blueprint.route("/cases/<name>/acceptances/by-phone", methods=["GET", "POST"])
 @open_to(may_work_cases)
 def accept_by_phone(name: str) -> ResponseReturnValue:
-    form = PhoneForm()
-    return take(
-        name,
-        PHONE,
-        form,
-        lambda case: actions.accept_by_phone(
-            current_session(),
-            current_actor(),
-            case,
-            accepted_name=form.accepted_name.data,
-            seq=form.seq.data,
-            now=current_now(),
-        ),
-    )
+    return take_typed(name, PHONE, PhoneForm(), actions.accept_by_phone)
 
 
 @blueprint.route("/cases/<name>/declines", methods=["GET", "POST"])
 @open_to(may_work_cases)
 def decline(name: str) -> ResponseReturnValue:
-    form = ReasonForm()
-    return take(
-        name,
-        DECLINE,
-        form,
-        lambda case: actions.decline_custody(
-            current_session(), current_actor(), case, reason=form.reason.data, seq=form.seq.data, now=current_now()
-        ),
-    )
+    return take_typed(name, DECLINE, ReasonForm(), actions.decline_custody)
 
 
 @blueprint.route("/cases/<name>/hand-backs", methods=["GET", "POST"])
 @open_to(may_work_cases)
 def hand_back(name: str) -> ResponseReturnValue:
-    form = HandBackForm()
-    return take(
-        name,
-        HAND_BACK,
-        form,
-        lambda case: actions.hand_back(
-            current_session(),
-            current_actor(),
-            case,
-            reason=form.reason.data,
-            new_information=form.new_information.data,
-            seq=form.seq.data,
-            now=current_now(),
-        ),
-    )
+    return take_typed(name, HAND_BACK, HandBackForm(), actions.hand_back)
 
 
 @blueprint.post("/cases/<name>/take-backs")
 @open_to(may_work_cases)
 def take_back(name: str) -> ResponseReturnValue:
-    form = SeqForm()
-    return take(
-        name,
-        TAKE_BACK,
-        form,
-        lambda case: actions.take_back(current_session(), current_actor(), case, seq=form.seq.data, now=current_now()),
-    )
+    return take_typed(name, TAKE_BACK, SeqForm(), actions.take_back)
 
 
 @blueprint.route("/cases/<name>/questions", methods=["GET", "POST"])
@@ -223,35 +152,14 @@ def ask(name: str) -> ResponseReturnValue:
     form = QuestionForm()
     readers = tuple(each for each in audiences_for(current_actor().side) if each is not Audience.OWN)
     form.audience.choices = audience_choices(current_actor().side, readers)
-    form.audience.data = form.audience.data or readers[0].value
-    return take(
-        name,
-        QUESTION,
-        form,
-        lambda case: actions.ask_information(
-            current_session(),
-            current_actor(),
-            case,
-            question=form.question.data,
-            audience=Audience(form.audience.data),
-            seq=form.seq.data,
-            now=current_now(),
-        ),
-    )
+    form.audience.data = form.audience.data or readers[0]
+    return take_typed(name, QUESTION, form, actions.ask_information)
 
 
 @blueprint.post("/cases/<name>/questions/withdrawal")
 @open_to(may_work_cases)
 def withdraw_question(name: str) -> ResponseReturnValue:
-    form = SeqForm()
-    return take(
-        name,
-        QUESTION_WITHDRAWAL,
-        form,
-        lambda case: actions.withdraw_question(
-            current_session(), current_actor(), case, seq=form.seq.data, now=current_now()
-        ),
-    )
+    return take_typed(name, QUESTION_WITHDRAWAL, SeqForm(), actions.withdraw_question)
 
 
 @blueprint.route("/cases/<name>/answers", methods=["GET", "POST"])
@@ -284,23 +192,10 @@ def answer(name: str) -> ResponseReturnValue:
 def pause(name: str) -> ResponseReturnValue:
     form = ReasonForm()
     form.reason.label.text = "What the case waits for"
-    return take(
-        name,
-        PAUSE,
-        form,
-        lambda case: actions.pause(
-            current_session(), current_actor(), case, reason=form.reason.data, seq=form.seq.data, now=current_now()
-        ),
-    )
+    return take_typed(name, PAUSE, form, actions.pause)
 
 
 @blueprint.post("/cases/<name>/pauses/end")
 @open_to(may_work_cases)
 def resume(name: str) -> ResponseReturnValue:
-    form = SeqForm()
-    return take(
-        name,
-        RESUMPTION,
-        form,
-        lambda case: actions.resume(current_session(), current_actor(), case, seq=form.seq.data, now=current_now()),
-    )
+    return take_typed(name, RESUMPTION, SeqForm(), actions.resume)
