@@ -10,12 +10,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from types import CodeType
 from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, g, url_for
 from flask_bootstrap import Bootstrap5
-from jinja2 import StrictUndefined
+from jinja2 import BytecodeCache, StrictUndefined
+from jinja2.bccache import Bucket
 from sqlalchemy.orm import Session
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -78,6 +80,23 @@ LARGEST_REQUEST_BYTES = 64 * 1024 * 1024
 LARGEST_FORM_TEXT_BYTES = 16 * 1024 * 1024
 # Our static files carry the hash of their content in the address.
 STATIC_AGE = timedelta(days=30)
+
+
+class CompiledTemplates(BytecodeCache):
+    """Templates compiled once a process, however many applications it makes; a test makes one each."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._compiled.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        if bucket.code is not None:
+            self._compiled[bucket.key, bucket.checksum] = bucket.code
+
+
+_compiled_templates = CompiledTemplates()
 
 
 def utc_now() -> datetime:
@@ -171,6 +190,7 @@ def _flask_settings(settings: Settings) -> dict[str, Any]:
 
 
 def _prepare_templates(app: Flask, settings: Settings) -> None:
+    app.jinja_env.bytecode_cache = _compiled_templates
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True

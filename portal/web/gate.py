@@ -92,7 +92,7 @@ def register(app: Flask, edges: Edges, viewer_of: Callable[[], Viewer | None]) -
 
     @app.before_request
     def admit() -> ResponseReturnValue | None:
-        g.now = edges.clock()
+        g.now = current_edges().clock()
         if request.endpoint is None or request.endpoint in ("static", "bootstrap.static"):
             return None
         _refuse_impossible_addresses()

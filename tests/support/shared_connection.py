@@ -36,10 +36,13 @@ class SharedConnection:
         self.open: list[Seat] = []
         self.writes_kept = 0
         self.names = itertools.count(1)
+        self._engines: dict[str | None, Engine] = {}
 
     def engine(self, role: str | None) -> Engine:
-        """An engine whose connections are seats of ``role`` (None: the owner)."""
-        return engine_for(self.url, **self.engine_options(role))
+        """An engine whose connections are seats of ``role`` (None: the owner); it keeps its compiled statements."""
+        if role not in self._engines:
+            self._engines[role] = engine_for(self.url, **self.engine_options(role))
+        return self._engines[role]
 
     def engine_options(self, role: str | None) -> dict[str, Any]:
         """The same as options, for an engine that somebody else makes."""

@@ -15,6 +15,8 @@ from portal.config import Settings
 from portal.db import open_session
 from portal.identity import actions
 from portal.identity.sessions import Browser as BrowserName
+from portal.web.gate import Edges
+from tests.conftest import settings_for
 from tests.payments.conftest import standin, standin_process  # noqa: F401
 from tests.support.cast import Cast
 from tests.support.sign_in import give_password, membership_of
@@ -31,9 +33,16 @@ def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture(scope="session")
+def _app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    return create_app(settings_for("postgresql:///of-each-test", tmp_path_factory.mktemp("instance")))
+
+
 @pytest.fixture
-def app(settings: Settings, web_engine: Engine, clock: Clock) -> Flask:
-    return create_app(settings, clock=clock, open_session=lambda: open_session(web_engine))
+def app(_app: Flask, settings: Settings, web_engine: Engine, clock: Clock) -> Flask:
+    """The process's one application, wired to this test's database and clock."""
+    _app.extensions["portal"] = Edges(settings, clock, lambda: open_session(web_engine))
+    return _app
 
 
 @pytest.fixture

@@ -170,6 +170,12 @@ def test_a_rule_decides_who_reaches_a_view(cast, visit, make_app):
 
 
 @pytest.fixture
+def app(settings, web_engine, clock):
+    """An application of its own: tests here add views to it."""
+    return create_app(settings, clock=clock, open_session=lambda: open_session(web_engine))
+
+
+@pytest.fixture
 def make_app(app):
     """The app with one more view at /probe."""
 
