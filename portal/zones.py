@@ -42,6 +42,19 @@ def resolve_local(zone: str, naive: datetime) -> datetime:
     return naive.replace(tzinfo=zone_named(zone), fold=0).astimezone(UTC)
 
 
+def wall_note(zone: str, naive: datetime) -> str | None:
+    """What is said of a wall-clock time that does not exist or comes twice, by the rule of ``resolve_local``.
+
+    None for an ordinary time. *Raises*: as ``resolve_local``.
+    """
+    meant = resolve_local(zone, naive).astimezone(zone_named(zone))
+    if meant.replace(tzinfo=None) != naive:
+        return f"{naive:%Y-%m-%d %H:%M} does not exist in {zone}: the clock skips it, {meant:%H:%M} is meant."
+    if meant.replace(fold=1).utcoffset() != meant.utcoffset():
+        return f"{naive:%Y-%m-%d %H:%M} comes twice in {zone}: the first is meant ({meant:%Z})."
+    return None
+
+
 @lru_cache(maxsize=2048)
 def offsets(zone: str, year: int) -> tuple[tuple[int, int, int], ...]:
     """The stretches of a UTC year with one offset: (from, to, seconds ahead of UTC).

@@ -6,36 +6,54 @@ made the promise. The header keeps the earliest one so that lists can be sorted.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
-from portal.calendars import Period
+from portal.calendars import Calendar, Period
 from portal.cases import rules
 from portal.cases.models import CaseClock, CasePause, ClockClosing, CustodyAcceptance, PauseEnd, SupportCase
 from portal.contracts.blocks import Company
+from portal.contracts.calendar_blocks import NOWHERE, Places, WhoseZone
 from portal.contracts.models import DocumentVersion
 from portal.contracts.policy import Policy
+from portal.contracts.promises import Moments, begins_at, due_of
 from portal.contracts.queries import policy_of
-from portal.contracts.rules import calendar_named
-from portal.contracts.terms import Clock
+from portal.contracts.rules import calendar_block, calendar_named
+from portal.contracts.targets import Clock, Target
+from portal.directory.models import Organisation, Site
 from portal.entitlement.queries import Terms
+from portal.identity.models import Person
 
 # The texts are long and parsed once for each hash: they are loaded when a hash is new.
 _WITHOUT_TEXT = (defer(DocumentVersion.body_toml), defer(DocumentVersion.canonical_json))
 
 
 @dataclass(frozen=True)
+class Wait:
+    """One pause of a case, up to now where it ``lasts``, with the policy's code of its reason."""
+
+    reason_code: str | None
+    period: Period
+    lasts: bool
+
+
+@dataclass(frozen=True)
 class History:
-    """Who held the case when, and when it was paused; ``paused`` where a pause lasts."""
+    """Who held the case when, and when it waited."""
 
     custody: tuple[rules.Segment, ...]
-    pauses: tuple[Period, ...]
-    paused: bool
+    waits: tuple[Wait, ...]
     acceptances: tuple[CustodyAcceptance, ...]
+
+    @property
+    def paused(self) -> bool:
+        """Whether a pause lasts."""
+        return any(wait.lasts for wait in self.waits)
 
 
 @dataclass(frozen=True)
@@ -53,18 +71,18 @@ def history(session: Session, case: SupportCase, now: datetime) -> History:
         select(CustodyAcceptance).where(CustodyAcceptance.case_id == case.id).order_by(CustodyAcceptance.seq)
     ).all()
     paused = session.execute(
-        select(CasePause.from_at, PauseEnd.ended_at)
+        select(CasePause.reason_code, CasePause.from_at, PauseEnd.ended_at)
         .outerjoin(PauseEnd, PauseEnd.pause_id == CasePause.id)
         .where(CasePause.case_id == case.id)
         .order_by(CasePause.from_at)
     ).all()
-    return history_of(case, accepted, [(row[0], row[1]) for row in paused], now)
+    return history_of(case, accepted, [(row[0], row[1], row[2]) for row in paused], now)
 
 
 def history_of(
     case: SupportCase,
     accepted: Sequence[CustodyAcceptance],
-    paused: Iterable[tuple[datetime, datetime | None]],
+    paused: Iterable[tuple[str | None, datetime, datetime | None]],
     now: datetime,
 ) -> History:
     """The same from rows that were read already."""
@@ -79,13 +97,8 @@ def history_of(
             for row in accepted
         ]
     )
-    spans = list(paused)
-    return History(
-        stretches,
-        tuple(Period(start, max(start, end or now)) for start, end in spans),
-        any(end is None for _, end in spans),
-        tuple(accepted),
-    )
+    waits = tuple(Wait(code, Period(start, max(start, end or now)), end is None) for code, start, end in paused)
+    return History(stretches, waits, tuple(accepted))
 
 
 def running_clocks(session: Session, case_id: int) -> Sequence[CaseClock]:
@@ -102,20 +115,37 @@ def read(
     session: Session, clock: CaseClock, past: History, *, now: datetime, stopped_at: datetime | None = None
 ) -> rules.ClockReading:
     """A clock at ``now``, in the calendar of the version that promised it."""
+    return rules.read_clock(facts_of(session, clock, past, stopped_at=stopped_at), now)
+
+
+def facts_of(session: Session, clock: CaseClock, past: History, *, stopped_at: datetime | None) -> rules.ClockFacts:
+    """A stored clock as the rules read it: with its calendar, and with the pauses that stop it."""
     policy = _policy(session, clock.version_id)
-    return rules.read_clock(
-        rules.ClockFacts(
-            clock=Clock(clock.kind),
-            calendar=calendar_named(policy, clock.calendar_code),
-            target_seconds=clock.target_seconds,
-            started_at=clock.started_at,
-            stopped_at=stopped_at,
-            custody=past.custody,
-            pauses=past.pauses,
-            paused=past.paused,
-        ),
-        now,
+    kind, target = Clock(clock.kind), target_of_clock(clock)
+    heard = [wait for wait in past.waits if rules.stopping(kind, target, policy.pause_reasons, wait.reason_code)]
+    return rules.ClockFacts(
+        clock=kind,
+        calendar=calendar_of(policy, clock),
+        target_seconds=clock.target_seconds,
+        started_at=clock.started_at,
+        stopped_at=stopped_at,
+        custody=past.custody,
+        pauses=tuple(wait.period for wait in heard),
+        paused=any(wait.lasts for wait in heard),
+        answer_pauses=True,
+        without_date=target is not None and target.next_release,
     )
+
+
+def target_of_clock(clock: CaseClock) -> Target | None:
+    """The document's row that a stored clock was made from; None on old rows."""
+    return Target.model_validate_json(json.dumps(clock.promise)) if clock.promise is not None else None
+
+
+def calendar_of(policy: Policy, clock: CaseClock) -> Calendar:
+    """The calendar in which a stored clock counts."""
+    calendar = calendar_named(policy, clock.calendar_code)
+    return replace(calendar, zone=clock.zone) if clock.zone is not None else calendar
 
 
 def versions_of(session: Session, clocks: Sequence[CaseClock]) -> Sequence[DocumentVersion]:
@@ -127,30 +157,51 @@ def versions_of(session: Session, clocks: Sequence[CaseClock]) -> Sequence[Docum
 
 
 def start_clocks(
-    session: Session,
-    case: SupportCase,
-    specs: Iterable[rules.ClockSpec],
-    terms: Terms,
-    *,
-    started_at: datetime,
+    session: Session, case: SupportCase, specs: Iterable[rules.ClockSpec], terms: Terms, *, moments: Moments
 ) -> None:
-    """Open clocks of the factory's promises."""
-    session.add_all(
-        CaseClock(
-            case_id=case.id,
-            manufacturer_id=case.manufacturer_id,
-            integrator_id=case.integrator_id,
-            customer_id=case.customer_id,
-            kind=spec.clock.value,
-            company_id=case.manufacturer_id,
-            version_id=terms.policy_version_id,
-            calendar_code=spec.calendar,
-            target_seconds=spec.target_seconds,
-            started_at=started_at,
-            due_at=None,
+    """Open clocks of the factory's promises; those whose moment has not come are left for later."""
+    found = list(specs)
+    places = places_of(session, case, terms.policy, [spec.calendar for spec in found])
+    for spec in found:
+        block = calendar_block(terms.policy, spec.calendar, places.region)
+        calendar = block.opened_in(terms.policy.zone, places)
+        begins = moments.arrived_at if spec.target is None else begins_at(spec.target, calendar, moments)
+        if begins is None:
+            continue
+        due = None if spec.target is None else due_of(spec.target, calendar, begins)
+        session.add(
+            CaseClock(
+                case_id=case.id,
+                manufacturer_id=case.manufacturer_id,
+                integrator_id=case.integrator_id,
+                customer_id=case.customer_id,
+                kind=spec.clock.value,
+                company_id=case.manufacturer_id,
+                version_id=terms.policy_version_id,
+                calendar_code=block.code,
+                target_seconds=spec.target_seconds if due is None else due.seconds,
+                started_at=begins,
+                due_at=None,
+                zone=calendar.zone if block.whose_zone is not WhoseZone.FIXED else None,
+                promise=spec.target.model_dump(mode="json") if spec.target is not None else None,
+            )
         )
-        for spec in specs
-    )
+
+
+def places_of(session: Session, case: SupportCase, policy: Policy, codes: Iterable[str]) -> Places:
+    """Where the case is, as far as the calendars of these codes ask: the customer's country and the clocks there."""
+    wanted = set(codes)
+    blocks = [block for block in policy.calendars if block.code in wanted]
+    blocks += [calendar_block(policy, row.calendar) for block in blocks for row in block.by_region]
+    if not any(block.by_region or block.whose_zone is not WhoseZone.FIXED for block in blocks):
+        return NOWHERE
+    site_zone, country = session.execute(
+        select(Site.zone, Organisation.country)
+        .join(Organisation, Organisation.id == Site.customer_id)
+        .where(Site.id == case.site_id)
+    ).one()
+    engineer = session.get(Person, case.assignee_id) if case.assignee_id is not None else None
+    return Places(country.lower(), site_zone, engineer.zone if engineer is not None else None)
 
 
 def stop_clocks(
@@ -189,14 +240,28 @@ def set_due(session: Session, case: SupportCase, past: History, *, now: datetime
     dues = [
         (reading.due_at, clock.kind)
         for clock in running_clocks(session, case.id)
-        if (reading := read(session, clock, past, now=now)).due_at is not None
+        if is_promised(clock) and (reading := read(session, clock, past, now=now)).due_at is not None
     ]
     case.due_at, case.due_kind = min(dues, default=(None, None))
     session.flush()
 
 
+def is_promised(clock: CaseClock) -> bool:
+    """Whether missing it breaks a promise: an aim does not, nor a timer that tells the management."""
+    best_effort = clock.promise is not None and bool(clock.promise.get("best_effort"))
+    return clock.kind != Clock.MANAGEMENT and not best_effort
+
+
+def calendar_read(session: Session, clock: CaseClock) -> Calendar:
+    """The calendar of a stored clock, from the version that promised it."""
+    return calendar_of(_policy(session, clock.version_id), clock)
+
+
 def spec_of(clock: CaseClock) -> rules.ClockSpec:
     """The promise of a stored clock."""
+    target = target_of_clock(clock)
+    if target is not None:
+        return rules.spec_of(target)
     return rules.ClockSpec(Clock(clock.kind), clock.target_seconds, clock.calendar_code)
 
 

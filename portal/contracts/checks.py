@@ -29,6 +29,7 @@ AMOUNT_KEYS = frozenset(
         "deemed_up_to",
         "minimum_payout",
         "cap",
+        "credit",
     }
 )
 ALWAYS_PARTIES = ("manufacturer", "integrator", "operator")

@@ -16,6 +16,7 @@ from portal.contracts.calendar_blocks import CalendarBlock
 from portal.contracts.canonical import canonical_json, sha256
 from portal.contracts.policy_checks import policy_contradictions
 from portal.contracts.reading import Problem, document_from_json, document_from_toml
+from portal.contracts.targets import PauseReason
 from portal.contracts.terms import (
     AuthorizationTerms,
     Band,
@@ -69,6 +70,8 @@ class Policy(Block):
     """Who pays, first match wins; the last row has no condition."""
     plans: tuple[Plan, ...] = Field(min_length=1)
     """What a customer can choose, the complimentary plan among them."""
+    pause_reasons: tuple[PauseReason, ...] = ()
+    """Why a case may wait; in free words, stopping all but the first answer, where left out."""
     authorization: AuthorizationTerms
     """How the payer says yes."""
     emergency: Emergency

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from portal.contracts.policy import Policy
 
 BILL_TO_CONDITIONS = ("task_classes", "plans", "causes", "before_day1", "in_warranty", "certified")
+TARGET_CONDITIONS = ("clock", "severities", "certified", "classes", "channels", "levels")
 RATE_CONDITIONS = ("modes", "bands", "task_classes", "product_lines", "plans")
 
 
@@ -116,12 +117,21 @@ def _plans(policy: Policy) -> Iterator[Contradiction]:
             ("plans", number, "complimentary"), "only one plan is complimentary", ("plans", complimentary[0])
         )
     calendars = _calendar_codes(policy)
+    reasons = [each.code for each in policy.pause_reasons]
+    yield from doubled(("pause_reasons",), reasons)
     for number, plan in enumerate(policy.plans):
         yield from unknown(("plans", number, "cover_calendar"), [plan.cover_calendar], calendars, "calendars")
         targets = ("plans", number, "targets")
-        yield from never_applying(targets, plan.targets, ("clock", "severities", "certified"))
+        yield from never_applying(targets, plan.targets, TARGET_CONDITIONS)
         for place, target in enumerate(plan.targets):
             yield from unknown((*targets, place, "calendar"), [target.calendar], calendars, "calendars")
+            yield from unknown((*targets, place, "pauses"), target.pauses or (), reasons, "pause_reasons")
+        remedies = ("plans", number, "remedies")
+        yield from never_applying(remedies, plan.remedies, ("clock", "severities", "late_by_minutes"))
+        for place, remedy in enumerate(plan.remedies):
+            if not any(target.clock is remedy.clock and not target.best_effort for target in plan.targets):
+                sentence = f'the plan promises no "{remedy.clock}" that could be broken'
+                yield Contradiction((*remedies, place, "clock"), sentence, targets)
 
 
 def _plan_terms(policy: Policy) -> Iterator[Contradiction]:

@@ -17,18 +17,9 @@ from portal.contracts.agreement import Agreement
 from portal.contracts.blocks import WHOLE_BP, Company, Level, RateRow, Revenue, ShareRow, Weights
 from portal.contracts.calendar_blocks import NOWHERE, CalendarBlock, Places
 from portal.contracts.policy import Policy
-from portal.contracts.terms import (
-    Band,
-    BillTo,
-    Cause,
-    Clock,
-    FieldKind,
-    HouseTerms,
-    IntakeField,
-    Plan,
-    Target,
-    Warranty,
-)
+from portal.contracts.promises import Asked, target_of
+from portal.contracts.targets import Clock, Target
+from portal.contracts.terms import Band, BillTo, Cause, FieldKind, HouseTerms, IntakeField, Plan, Warranty
 from portal.errors import Invalid, RuleBroken
 from portal.money import minor_digits
 
@@ -102,10 +93,10 @@ def cause_named(policy: Policy, code: str) -> Cause:
     raise Invalid("Choose one of the causes of the policy.", {"cause": "Choose one of the causes of the policy."})
 
 
-def band_at(policy: Policy, at: datetime) -> Band:
+def band_at(policy: Policy, at: datetime, places: Places = NOWHERE) -> Band:
     """The band of an instant: the first whose calendar is open, else the last."""
     for band in policy.bands[:-1]:
-        if band.calendar is not None and is_open(calendar_named(policy, band.calendar), at):
+        if band.calendar is not None and is_open(calendar_named(policy, band.calendar, places), at):
             return band
     return policy.bands[-1]
 
@@ -198,12 +189,8 @@ def free_causes(policy: Policy, product_line: str, *, in_warranty: bool) -> tupl
 
 
 def target_for(plan: Plan, clock: Clock, *, severity: int, certified: bool) -> Target | None:
-    """The promise of a plan for one clock; None where it promises nothing."""
-    for target in plan.targets:
-        fits = not target.severities or severity in target.severities
-        if target.clock == clock and fits and target.certified in (None, certified):
-            return target
-    return None
+    """The promise of a plan for one clock to whoever asks; None where it promises nothing."""
+    return target_of(plan, clock, Asked(severity, certified))
 
 
 def intake_fields(policy: Policy, product_line: str) -> tuple[IntakeField, ...]:
@@ -227,6 +214,11 @@ def intake_problems(fields: Iterable[IntakeField], answers: Mapping[str, str]) -
         elif field.kind is FieldKind.NUMBER and not answer.removeprefix("-").replace(".", "", 1).isdecimal():
             problems[field.code] = f"{field.label} is a number."
     return problems
+
+
+def intake_complete(fields: Iterable[IntakeField], answers: Mapping[str, str]) -> bool:
+    """Whether the checklist is answered; files are not waited for."""
+    return not intake_problems((field for field in fields if field.kind is not FieldKind.FILE), answers)
 
 
 def split_terms(policy: Policy, agreement: Agreement | None) -> Agreement | HouseTerms:

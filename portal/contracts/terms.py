@@ -32,15 +32,7 @@ from portal.contracts.blocks import (
     Text,
     Weights,
 )
-
-
-class Clock(StrEnum):
-    """The promises that run against the clock."""
-
-    RESPONSE = "response"
-    UPDATE = "update"
-    WORKAROUND = "workaround"
-    RESOLUTION = "resolution"
+from portal.contracts.targets import Remedy, Target
 
 
 class Opener(StrEnum):
@@ -185,21 +177,6 @@ class BillTo(Block):
         return bool(lists) or not (self.before_day1 is self.in_warranty is self.certified is None)
 
 
-class Target(Block):
-    """A promise by severity; the first row of a clock that fits decides."""
-
-    clock: Clock = Clock.RESPONSE
-    """response, update, workaround or resolution."""
-    severities: tuple[Severity, ...] = ()
-    """Severities this row is for; any where left out."""
-    certified: bool | None = None
-    """Only for technicians with (true) or without (false) a certificate; for both where left out."""
-    minutes: SomeMinutes
-    """How long, counted in open time of the calendar."""
-    calendar: Code
-    """The calendar in which the minutes count; an always-open one makes them clock time."""
-
-
 class Plan(Block):
     """What a customer can choose."""
 
@@ -229,6 +206,8 @@ class Plan(Block):
     """Severities covered around the clock, whatever the calendar."""
     targets: tuple[Target, ...] = ()
     """Its promises."""
+    remedies: tuple[Remedy, ...] = ()
+    """What it gives back when a promise is broken."""
     may_open: tuple[Opener, ...] = (Opener.TECHNICIAN, Opener.CERTIFIED_TECHNICIAN, Opener.CONTACT, Opener.ENGINEER)
     """Who may open a case."""
     customer_case_starts_with: Company = Company.INTEGRATOR

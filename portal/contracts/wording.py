@@ -16,7 +16,9 @@ _CONDITIONS: dict[str, tuple[str, ...]] = {
     "Minimum": ("level", "modes"),
     "Warranty": ("product_lines",),
     "BillTo": ("task_classes", "plans", "causes", "before_day1", "in_warranty", "certified"),
-    "Target": ("clock", "severities", "certified"),
+    "Target": ("clock", "severities", "certified", "classes", "channels", "levels"),
+    "Remedy": ("clock", "severities"),
+    "RegionRow": ("regions",),
     "ResolutionRow": ("causes", "last_actions"),
     "Intake": ("product_lines",),
 }

@@ -14,6 +14,8 @@ from pydantic import Field, model_validator
 
 from portal.contracts.blocks import Block, Code, DecimalText, Label, Minutes, Mode, Severity, TaskClass
 from portal.contracts.reading import Contradiction, document_from_json, document_from_toml
+from portal.contracts.targets import Channel
+from portal.quoting.moment_input import MomentsInput, PlacesInput
 
 _WORKERS = ("manufacturer", "integrator")
 
@@ -74,6 +76,16 @@ class CaseInput(Block):
     """The day from which the customer uses the system unaided."""
     nte: DecimalText | None = None
     """The sum the payer authorised; without limit where left out."""
+    customer_class: Code | None = None
+    """The customer's class under the policy, where its own facts do not say it."""
+    channel: Channel = Channel.PORTAL
+    """How they ask: portal, phone, email or chat."""
+    level: int | None = Field(default=None, ge=1, le=3)
+    """The support level asked for."""
+    moments: MomentsInput = MomentsInput()
+    """What happened when, beside the opening."""
+    places: PlacesInput = PlacesInput()
+    """Where it is, and whose clocks count."""
     work: tuple[WorkInput, ...] = Field(default=(), max_length=10_000)
     """The work, in any order where every piece names its start."""
 

@@ -21,12 +21,14 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def quote_command(policy_file: Path, agreement_file: Path | None, case_file: Path, *, as_json: bool) -> None:
     """Price, cover and date a case that need not exist: the answers of the portal, without a database."""
     from portal.contracts.agreement import parse_agreement
+    from portal.contracts.copying import with_holidays
     from portal.contracts.policy import parse_policy
     from portal.quoting.case_input import case_from_text
     from portal.quoting.printing import printed
     from portal.quoting.quote import quote
 
-    policy = parse_policy(policy_file.read_text(encoding="utf-8"))
+    text = policy_file.read_text(encoding="utf-8")
+    policy = with_holidays(parse_policy(text), text)
     agreement = parse_agreement(agreement_file.read_text(encoding="utf-8")) if agreement_file else None
     answer = quote(policy, agreement, case_from_text(case_file.read_text(encoding="utf-8")))
     click.echo(json.dumps(answer, indent=2) if as_json else printed(answer))

@@ -16,6 +16,9 @@ def _lines(quote: Mapping[str, Any]) -> Iterator[str]:
     cover, bill = quote["coverage"], quote["bill"]
     yield f"Plan {cover['plan']}; work is {cover['kind'].replace('_', ' ')}, paid by the {cover['payer']}."
     for due in quote["deadlines"]:
-        yield f"{due['clock'].capitalize()} due {due['due_at']} ({due['minutes']} min, {due['calendar']})."
+        length = due["promise"] if due["minutes"] is None else f"{due['minutes']} min"
+        when = due["due_at"] or ("without a date" if due["begins_at"] else "not begun")
+        yield f"{due['clock'].capitalize()} due {when} ({length}, {due['calendar']})."
     yield from bill["words"]
     yield f"Billable: {bill['billable_minutes']} min. Amount: {bill['amount']} {bill['currency']}."
+    yield from quote["notes"]

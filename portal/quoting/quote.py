@@ -12,11 +12,14 @@ from portal.errors import DocumentInvalid
 from portal.quoting.bill import bill
 from portal.quoting.case_input import CaseInput
 from portal.quoting.coverage import coverage
-from portal.quoting.deadlines import deadlines
+from portal.quoting.deadlines import deadlines, notes
+from portal.quoting.hours import hours
 
 Part = Callable[[Policy, Agreement | None, CaseInput], Any]
 
-PARTS: Mapping[str, Part] = MappingProxyType({"coverage": coverage, "deadlines": deadlines, "bill": bill})
+PARTS: Mapping[str, Part] = MappingProxyType(
+    {"coverage": coverage, "deadlines": deadlines, "hours": hours, "bill": bill, "notes": notes}
+)
 
 
 def quote(policy: Policy, agreement: Agreement | None, case: CaseInput) -> dict[str, Any]:

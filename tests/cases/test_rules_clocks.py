@@ -19,8 +19,9 @@ from portal.cases.rules import (
     segments,
 )
 from portal.contracts.blocks import Company
+from portal.contracts.promises import Asked
 from portal.contracts.rules import plan_named
-from portal.contracts.terms import Clock
+from portal.contracts.targets import Clock
 from tests.support.documents import policy
 
 P = policy()
@@ -66,17 +67,17 @@ def resolution(**changes):
 
 def test_plan_opens_the_clocks_it_promises():
     assured = plan_named(P, "assured")
-    assert clocks_for(assured, severity=1, certified=False) == (
+    assert clocks_for(assured, Asked(1, False)) == (
         ClockSpec(Clock.RESPONSE, 1_800, "always"),
         ClockSpec(Clock.UPDATE, 7_200, "always"),
         ClockSpec(Clock.RESOLUTION, 86_400, "always"),
     )
-    assert clocks_for(assured, severity=4, certified=False) == (ClockSpec(Clock.RESPONSE, 32_400, "business"),)
+    assert clocks_for(assured, Asked(4, False)) == (ClockSpec(Clock.RESPONSE, 32_400, "business"),)
 
 
 def test_change_of_severity_closes_and_opens_clocks():
     assured = plan_named(P, "assured")
-    three, one = (clocks_for(assured, severity=severity, certified=True) for severity in (3, 1))
+    three, one = (clocks_for(assured, Asked(severity, True)) for severity in (3, 1))
     changes = changed_clocks(three, one, responded=False)
     assert changes.closed == (Clock.RESPONSE,)
     assert [spec.clock for spec in changes.opened] == [Clock.RESPONSE, Clock.UPDATE, Clock.RESOLUTION]
@@ -87,7 +88,7 @@ def test_change_of_severity_closes_and_opens_clocks():
 
 
 def test_nothing_changes_when_the_promises_are_the_same():
-    specs = clocks_for(plan_named(P, "assured"), severity=2, certified=True)
+    specs = clocks_for(plan_named(P, "assured"), Asked(2, True))
     assert changed_clocks(specs, specs, responded=False).opened == ()
 
 

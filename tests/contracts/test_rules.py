@@ -9,7 +9,8 @@ import pytest
 from portal.contracts import rules
 from portal.contracts.blocks import Level, RateRow, Revenue, Weights
 from portal.contracts.rules import PayerFacts
-from portal.contracts.terms import Clock, FieldKind, IntakeField
+from portal.contracts.targets import Clock
+from portal.contracts.terms import FieldKind, IntakeField
 from portal.errors import Invalid, RuleBroken
 from tests.support.documents import ALPEN, agreement, policy
 

@@ -12,10 +12,10 @@ from portal.access import Actor, Side, may_work_cases
 from portal.cases import clocks, rules
 from portal.cases.actions.authorizing import coverage_now
 from portal.cases.actions.core import Held, hold, parties, record
-from portal.cases.actions.movement import promises, terms_of
+from portal.cases.actions.movement import moments_at, promises, terms_of
 from portal.cases.models import CaseKnownIssue, KnownIssue, SupportCase
 from portal.contracts.blocks import TaskClass
-from portal.contracts.terms import Clock
+from portal.contracts.targets import ANSWER_CLOCKS
 from portal.entitlement.actions import keep_coverage
 from portal.entitlement.queries import requests_of
 from portal.errors import Invalid, NotAllowed, NotFound
@@ -125,8 +125,8 @@ def link_known_issue(
 def reopen_clocks(session: Session, held: Held) -> None:
     """The case is open again: its promises begin anew, except the one to respond."""
     terms = terms_of(session, held)
-    specs = [spec for spec in promises(session, held, terms) if spec.clock is not Clock.RESPONSE]
-    clocks.start_clocks(session, held.case, specs, terms, started_at=held.now)
+    specs = [spec for spec in promises(session, held, terms) if spec.clock not in ANSWER_CLOCKS]
+    clocks.start_clocks(session, held.case, specs, terms, moments=moments_at(held, responded=True))
     session.flush()
     clocks.set_due(session, held.case, clocks.history(session, held.case, held.now), now=held.now)
 
@@ -145,12 +145,12 @@ def _change_clocks(session: Session, held: Held) -> None:
         return
     terms = terms_of(session, held)
     running = clocks.running_clocks(session, case.id)
-    responded = not any(clock.kind == Clock.RESPONSE for clock in running)
+    responded = not any(clock.kind in ANSWER_CLOCKS for clock in running)
     changes = rules.changed_clocks(
         [clocks.spec_of(clock) for clock in running], promises(session, held, terms), responded=responded
     )
     past = clocks.history(session, case, now)
     clocks.stop_clocks(session, case, changes.closed, past, now=now, void=True)
-    clocks.start_clocks(session, case, changes.opened, terms, started_at=now)
+    clocks.start_clocks(session, case, changes.opened, terms, moments=moments_at(held, responded=responded))
     session.flush()
     clocks.set_due(session, case, past, now=now)

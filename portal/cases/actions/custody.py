@@ -17,7 +17,16 @@ from sqlalchemy.orm import Session
 from portal.access import Actor, Audience, may_do, may_work_cases
 from portal.cases import clocks, rules
 from portal.cases.actions.core import Held, hold, organisation_of, parties, record, running_state
-from portal.cases.actions.movement import accept_now, move_custody, no_offer, open_offer, promises, respond, terms_of
+from portal.cases.actions.movement import (
+    accept_now,
+    begin_waiting,
+    move_custody,
+    no_offer,
+    open_offer,
+    promises,
+    respond,
+    terms_of,
+)
 from portal.cases.actions.notes import NewNote, say
 from portal.cases.models import (
     CaseClock,
@@ -30,7 +39,8 @@ from portal.cases.models import (
     SupportCase,
 )
 from portal.contracts.blocks import Company
-from portal.contracts.terms import Clock
+from portal.contracts.promises import Moments
+from portal.contracts.targets import ANSWER_CLOCKS, Clock, StartEvent
 from portal.errors import Conflict, Invalid, NotAllowed
 
 # What a mailed link must allow for its holder to accept an offer.
@@ -145,7 +155,7 @@ def withdraw_offer(session: Session, actor: Actor, case: SupportCase, *, seq: in
     record(session, held, "offer_withdrawn", audience="companies", changes=no_offer(held))
     if to_factory:
         past = clocks.history(session, held.case, now)
-        clocks.stop_clocks(session, held.case, [Clock.RESPONSE], past, now=now, void=True)
+        clocks.stop_clocks(session, held.case, ANSWER_CLOCKS, past, now=now, void=True)
     _count_again(session, held)
 
 
@@ -300,7 +310,7 @@ def _start_response(session: Session, held: Held, *, new_information: bool, all_
     """Begin the response clock of an offer; a case the factory was only informed of has no other clocks yet either."""
     case, now = held.case, held.now
     terms = terms_of(session, held)
-    specs = [spec for spec in promises(session, held, terms) if all_clocks or spec.clock is Clock.RESPONSE]
+    specs = [spec for spec in promises(session, held, terms) if all_clocks or spec.clock in ANSWER_CLOCKS]
     past = clocks.history(session, case, now)
     last = past.acceptances[-1]
     previous = session.scalar(
@@ -313,9 +323,11 @@ def _start_response(session: Session, held: Held, *, new_information: bool, all_
     started_at = rules.clock_start(
         terms.policy, now, handed_back_at=handed_back_at, previous_start=previous, new_information=new_information
     )
-    clocks.stop_clocks(session, case, [Clock.RESPONSE], past, now=now, void=True)
-    clocks.start_clocks(session, case, specs, terms, started_at=started_at)
+    clocks.stop_clocks(session, case, ANSWER_CLOCKS, past, now=now, void=True)
+    moments = Moments(case.opened_at, started_at, started_at, started_at)
+    clocks.start_clocks(session, case, specs, terms, moments=moments)
     session.flush()
+    begin_waiting(session, held, terms, StartEvent.ESCALATION, moments)
     clocks.set_due(session, case, past, now=now)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,8 +13,9 @@ from portal.cases import clocks, rules
 from portal.cases.actions.core import Held, organisation_of, parties, person_id, record, running_state
 from portal.cases.models import CaseClock, CustodyAcceptance, CustodyOffer
 from portal.contracts.blocks import Company
+from portal.contracts.promises import Asked, Moments, due_of
 from portal.contracts.rules import plan_named
-from portal.contracts.terms import Clock
+from portal.contracts.targets import ANSWER_CLOCKS, Clock, StartEvent
 from portal.entitlement.queries import Terms, latest_coverage, terms_in_force
 from portal.entitlement.rules import facts_from_json
 from portal.errors import Conflict
@@ -54,7 +56,8 @@ def move_custody(
     )
     session.add(acceptance)
     if company is Company.MANUFACTURER:
-        clocks.stop_clocks(session, case, [Clock.RESPONSE], past, now=now)
+        answered = clocks.stop_clocks(session, case, ANSWER_CLOCKS, past, now=now)
+        _begin_at_response(session, held, answered)
     changes: dict[str, Any] = {
         "holder_side": company.value,
         "holder_id": acceptance.company_id,
@@ -81,21 +84,40 @@ def respond(session: Session, held: Held) -> None:
     """The factory has said something of substance: its response clock stops, its update clock begins again."""
     case, now = held.case, held.now
     running = clocks.running_clocks(session, case.id)
-    told = [clock for clock in running if clock.kind in (Clock.RESPONSE, Clock.UPDATE)]
+    told = [clock for clock in running if clock.kind in (*ANSWER_CLOCKS, Clock.UPDATE)]
     if not told:
         return
     past = clocks.history(session, case, now)
-    ended = clocks.stop_clocks(session, case, [Clock.RESPONSE, Clock.UPDATE], past, now=now)
+    ended = clocks.stop_clocks(session, case, (*ANSWER_CLOCKS, Clock.UPDATE), past, now=now)
     _begin_again(session, held, [clock for clock in ended if clock.kind == Clock.UPDATE])
+    _begin_at_response(session, held, ended)
     clocks.set_due(session, case, past, now=now)
 
 
 def promises(session: Session, held: Held, terms: Terms) -> tuple[rules.ClockSpec, ...]:
     """The clocks the case has under its plan and severity; who asked stays what the coverage decision says."""
     kept = latest_coverage(session, held.case.id)
-    certified = facts_from_json(kept.facts).certified if kept is not None else False
+    asked = facts_from_json(kept.facts).asked if kept is not None else Asked(held.case.severity)
     plan = plan_named(terms.policy, held.case.plan_code)
-    return rules.clocks_for(plan, severity=held.case.severity, certified=certified)
+    return rules.clocks_for(plan, replace(asked, severity=held.case.severity))
+
+
+def moments_at(held: Held, *, responded: bool) -> Moments:
+    """The moments of promises that begin now, because something about the case has changed."""
+    return Moments(held.case.opened_at, held.now, held.now, held.now, held.now if responded else None)
+
+
+def begin_waiting(session: Session, held: Held, terms: Terms, event: StartEvent, moments: Moments) -> None:
+    """Open the clocks that wait for an event that has just happened, each once."""
+    waiting = [spec for spec in promises(session, held, terms) if spec.starts is event]
+    if not waiting:
+        return
+    begun = select(CaseClock.kind).where(CaseClock.case_id == held.case.id).distinct()
+    known = set(session.scalars(begun))
+    clocks.start_clocks(
+        session, held.case, [spec for spec in waiting if spec.clock.value not in known], terms, moments=moments
+    )
+    session.flush()
 
 
 def terms_of(session: Session, held: Held) -> Terms:
@@ -119,9 +141,26 @@ def _begin_again(session: Session, held: Held, ended: list[CaseClock]) -> None:
                 company_id=clock.company_id,
                 version_id=clock.version_id,
                 calendar_code=clock.calendar_code,
-                target_seconds=clock.target_seconds,
+                target_seconds=_seconds_again(session, clock, held),
                 started_at=held.now,
                 due_at=None,
+                zone=clock.zone,
+                promise=clock.promise,
             )
         )
     session.flush()
+
+
+def _seconds_again(session: Session, clock: CaseClock, held: Held) -> int:
+    """What a promise is in seconds when it begins again now: business days are as long as they are."""
+    target = clocks.target_of_clock(clock)
+    if target is None or target.days is None:
+        return clock.target_seconds
+    return due_of(target, clocks.calendar_read(session, clock), held.now).seconds
+
+
+def _begin_at_response(session: Session, held: Held, ended: list[CaseClock]) -> None:
+    """The first answer begins the promises that count from it."""
+    if any(clock.kind == Clock.RESPONSE for clock in ended):
+        moments = moments_at(held, responded=True)
+        begin_waiting(session, held, terms_of(session, held), StartEvent.RESPONSE, moments)

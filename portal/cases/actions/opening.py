@@ -25,8 +25,10 @@ from portal.cases.models import (
     Upload,
 )
 from portal.contracts.blocks import Company, Mode, Payer, TaskClass
-from portal.contracts.rules import intake_fields, intake_problems, plan_named
-from portal.contracts.terms import Clock, IntakeField, Opener
+from portal.contracts.promises import Moments
+from portal.contracts.rules import intake_complete, intake_fields, intake_problems, plan_named
+from portal.contracts.targets import ANSWER_CLOCKS, Clock
+from portal.contracts.terms import IntakeField, Opener
 from portal.directory.models import ProductLine, System
 from portal.entitlement.actions import (
     Coverage,
@@ -318,10 +320,18 @@ def _start_clocks(session: Session, case: SupportCase, coverage: Coverage, openi
     if case.is_fyi:
         return
     plan = plan_named(coverage.terms.policy, coverage.decision.plan_code)
-    specs = rules.clocks_for(plan, severity=case.severity, certified=coverage.facts.certified)
-    if case.due_at is None:
-        specs = tuple(spec for spec in specs if spec.clock is not Clock.RESPONSE)
-    clocks.start_clocks(session, case, specs, coverage.terms, started_at=now)
+    specs = rules.clocks_for(plan, coverage.facts.asked)
+    asked = opening.offered or case.holder_side == Company.MANUFACTURER
+    if not (asked and opening.awaits_response):
+        specs = tuple(spec for spec in specs if spec.clock not in ANSWER_CLOCKS)
+    moments = Moments(
+        opened_at=now,
+        arrived_at=now,
+        escalated_at=now if asked else None,
+        intake_at=now if intake_complete(checklist(coverage), case.intake) else None,
+        responded_at=now if asked and not opening.awaits_response else None,
+    )
+    clocks.start_clocks(session, case, specs, coverage.terms, moments=moments)
     if case.due_at is None and case.holder_side == Company.MANUFACTURER:
         session.flush()
         clocks.set_due(session, case, clocks.history(session, case, now), now=now)

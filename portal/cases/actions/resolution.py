@@ -21,7 +21,7 @@ from portal.cases.models import CaseEvent, Resolution, ResolutionAnswer, Support
 from portal.cases.situation import has_integrator, other, side_of
 from portal.contracts.blocks import WHOLE_BP, Company, Weights
 from portal.contracts.rules import ResolutionWeights, cause_named, resolution_weights
-from portal.contracts.terms import Clock
+from portal.contracts.targets import Clock
 from portal.entitlement.queries import Terms
 from portal.errors import Conflict, Invalid, NotFound, RuleBroken
 from portal.jobs import enqueue

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.db import Base, CaseScoped, Id, case_foreign_key
+from portal.db import Base, CaseScoped, Id, Json, case_foreign_key
 
 
 class CustodyOffer(CaseScoped, Base):
@@ -63,12 +63,16 @@ class CustodyAcceptance(CaseScoped, Base):
 
 
 class CaseClock(CaseScoped, Base):
-    """A promise with a target; due time and used time are computed from it, custody, pauses and calendar."""
+    """A promise with a target; due time and used time are computed from it, custody, pauses and calendar.
+
+    ``promise`` is the document's row as it was, ``zone`` whose clock on the wall counts where the calendar leaves it
+    open; both are missing on rows older than promises in business days.
+    """
 
     __tablename__ = "case_clock"
     __table_args__ = (
         Index("ix_case_clock_case_id", "case_id"),
-        CheckConstraint("target_seconds > 0", name="target"),
+        CheckConstraint("target_seconds >= 0", name="target"),
         case_foreign_key(),
     )
 
@@ -80,6 +84,8 @@ class CaseClock(CaseScoped, Base):
     target_seconds: Mapped[int]
     started_at: Mapped[datetime]
     due_at: Mapped[datetime | None]
+    zone: Mapped[str | None]
+    promise: Mapped[Json | None]
 
 
 class ClockClosing(CaseScoped, Base):
@@ -107,6 +113,7 @@ class CasePause(CaseScoped, Base):
 
     id: Mapped[Id]
     reason: Mapped[str]
+    reason_code: Mapped[str | None]
     from_at: Mapped[datetime]
     paused_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
 

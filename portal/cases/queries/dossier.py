@@ -108,7 +108,7 @@ def dossier(session: Session, actor: Actor, case: SupportCase, *, now: datetime)
     rows = _bundle(session, case.id, _PARTS)
     ends = {end.pause_id: end for end in rows[PauseEnd]}
     pauses = tuple((pause, ends.get(pause.id)) for pause in rows[CasePause])
-    spans = [(pause.from_at, end.ended_at if end else None) for pause, end in pauses]
+    spans = [(pause.reason_code, pause.from_at, end.ended_at if end else None) for pause, end in pauses]
     past = clocks.history_of(case, rows[CustodyAcceptance], spans, now)
     lines = _clock_lines(session, rows[CaseClock], rows[ClockClosing], past, now)
     questions = [note for note in rows[Note] if _reads(actor, note)]

@@ -14,6 +14,8 @@ from portal.cases.rules.clocks import (
     clock_start,
     clocks_for,
     read_clock,
+    spec_of,
+    stopping,
 )
 from portal.cases.rules.confirmation import (
     LadderStage,
@@ -110,6 +112,8 @@ __all__ = [
     "second_notice_at",
     "segments",
     "silence_step",
+    "spec_of",
     "standings_of",
     "state_after",
+    "stopping",
 ]

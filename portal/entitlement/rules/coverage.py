@@ -14,10 +14,11 @@ from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import islice
 
-from portal.calendars import add_seconds, explain_deadline, is_open, open_periods, resolve_local
+from portal.calendars import explain_deadline, is_open, open_periods, resolve_local
 from portal.contracts.agreement import Agreement
 from portal.contracts.blocks import Collector, Level, Payer, TaskClass
 from portal.contracts.policy import Policy
+from portal.contracts.promises import Moments, begins_at, due_of, target_of
 from portal.contracts.rules import (
     PayerFacts,
     amount_minor,
@@ -31,11 +32,11 @@ from portal.contracts.rules import (
     intercompany_rate,
     minimum_minutes,
     plan_named,
-    target_for,
     warranty_end,
     warranty_for,
 )
-from portal.contracts.terms import BillTo, Clock, Opener, Plan
+from portal.contracts.targets import Clock
+from portal.contracts.terms import BillTo, Opener, Plan
 from portal.entitlement.rules.decision import (
     BandPrice,
     CoverageDecision,
@@ -206,7 +207,7 @@ def _guess(facts: CoverageFacts, policy: Policy, plan: Plan, now: datetime) -> i
     usable = _usable_grants(facts, plan) // step * step
     if facts.severity in plan.always_covered_severities:
         return usable
-    calendar = calendar_named(policy, plan.cover_calendar)
+    calendar = calendar_named(policy, plan.cover_calendar, facts.places)
     until = now + timedelta(seconds=HORIZON_SECONDS)
     closing = sum(period.seconds for period in islice(open_periods(calendar, now, until), 1))
     return closing if plan.unlimited else min(usable, closing)
@@ -254,7 +255,7 @@ def _cover_reason(facts: CoverageFacts, policy: Policy, situation: _Situation, n
 
 def _plan_is_open(facts: CoverageFacts, policy: Policy, plan: Plan, now: datetime) -> bool:
     always = facts.severity in plan.always_covered_severities
-    return always or is_open(calendar_named(policy, plan.cover_calendar), now)
+    return always or is_open(calendar_named(policy, plan.cover_calendar, facts.places), now)
 
 
 def _usable_grants(facts: CoverageFacts, plan: Plan) -> int:
@@ -313,18 +314,23 @@ def _emergency(facts: CoverageFacts, policy: Policy) -> EmergencyPath | None:
 
 
 def _response(facts: CoverageFacts, policy: Policy, plan: Plan, now: datetime) -> Response | None:
-    target = target_for(plan, Clock.RESPONSE, severity=facts.severity, certified=facts.certified)
+    """The promise to answer, counted from now; None where there is none, or none with a date."""
+    target = target_of(plan, Clock.RESPONSE, facts.asked)
     if target is None:
         return None
-    calendar, seconds = calendar_named(policy, target.calendar), target.minutes * 60
+    calendar = calendar_named(policy, target.calendar, facts.places)
+    begins = begins_at(target, calendar, Moments(now, now, now, now))
+    due = due_of(target, calendar, begins) if begins is not None else None
+    if due is None or due.at is None or begins is None:
+        return None
     return Response(
-        due_at=add_seconds(calendar, now, seconds),
-        target_seconds=seconds,
+        due_at=due.at,
+        target_seconds=due.seconds,
         calendar=target.calendar,
         calendar_label=calendar_label(policy, target.calendar),
         steps=tuple(
             Step(start=period.start, end=period.end, seconds=counted)
-            for period, counted in explain_deadline(calendar, now, seconds)
+            for period, counted in explain_deadline(calendar, begins, due.seconds)
         ),
     )
 

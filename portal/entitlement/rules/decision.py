@@ -14,6 +14,9 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from portal.contracts.blocks import Collector, Company, Mode, Payer, TaskClass
+from portal.contracts.calendar_blocks import Places
+from portal.contracts.promises import Asked
+from portal.contracts.targets import Channel
 from portal.contracts.terms import Opener
 
 
@@ -73,6 +76,26 @@ class CoverageFacts(Value):
     """The sum of live authorizations on this case, by payer."""
     standing: StandingFacts | None = None
     """The customer's standing authorization, where there is one."""
+    channel: Channel = Channel.PORTAL
+    """How they ask."""
+    level: int | None = None
+    """The support level asked for, where the policy tells levels apart."""
+    customer_class: str | None = None
+    """The customer's class under the policy."""
+    region: str | None = None
+    """The customer's country in small letters, or a region's name, where calendars ask for it."""
+    site_zone: str | None = None
+    """The zone of the site's clocks, where calendars ask for it."""
+
+    @property
+    def asked(self) -> Asked:
+        """What the plan's promises look at."""
+        return Asked(self.severity, self.certified, self.customer_class, self.channel, self.level)
+
+    @property
+    def places(self) -> Places:
+        """Where the case is, as far as calendars ask."""
+        return Places(self.region, self.site_zone)
 
 
 class Reason(Value):

@@ -16,9 +16,11 @@ from portal.contracts import actions
 from portal.contracts import queries as contracts
 from portal.contracts.models import PlanChoice
 from portal.contracts.policy import Policy
+from portal.contracts.promises import promise_words
 from portal.contracts.queries import PolicyInForce
 from portal.contracts.rules import amount_minor, calendar_label, plan_named
-from portal.contracts.terms import Clock, Plan
+from portal.contracts.targets import Clock
+from portal.contracts.terms import Plan
 from portal.directory import queries as directory
 from portal.directory.models import Organisation, Site
 from portal.entitlement import queries as entitlement
@@ -214,6 +216,6 @@ def _rows(policy: Policy, plan: Plan) -> tuple[tuple[str, str], ...]:
     for target in plan.targets:
         if target.clock is Clock.RESPONSE and target.certified is not True:
             levels = ", ".join(str(level) for level in target.severities) or "any"
-            text = f"{duration(target.minutes * 60)}, {calendar_label(policy, target.calendar)}"
+            text = f"{promise_words(target)}, {calendar_label(policy, target.calendar)}"
             rows.append((f"Answer, severity {levels}", text))
     return tuple(rows)

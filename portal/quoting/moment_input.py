@@ -1,0 +1,41 @@
+"""What happened when, and where it is: what deadlines and calendars ask of a case in a file."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from portal.contracts.blocks import Block, Code, ZoneName
+
+
+class MomentsInput(Block):
+    """When what happened, as far as it has; without a zone, by the clock of the site, else of the policy."""
+
+    arrived_at: datetime | None = None
+    """When the factory was first asked; at the opening where left out."""
+    escalated_at: datetime | None = None
+    """When the case was offered to the factory; on arrival where left out."""
+    intake_at: datetime | None = None
+    """When everything asked for was there; on arrival where left out."""
+    responded_at: datetime | None = None
+    """When the factory first answered."""
+    told_at: datetime | None = None
+    """When the factory last told the other side something."""
+    asked_at: datetime | None = None
+    """When the hours are asked for; at the opening where left out."""
+    information_asked_at: datetime | None = None
+    """When information was asked for, or an answer or workaround was given."""
+    replied_at: datetime | None = None
+    """When the customer replied to it."""
+
+
+class PlacesInput(Block):
+    """Where the case is, and whose clocks count."""
+
+    region: Code | None = None
+    """The region, where calendars differ by region."""
+    site: ZoneName | None = None
+    """The zone of the site's clocks."""
+    engineer: ZoneName | None = None
+    """The zone of the engineer's clocks."""
+    depot: ZoneName | None = None
+    """The zone of the depot's clocks."""
