@@ -54,6 +54,7 @@ class Settings:
     mail_from: str = "Factoryline <portal@localhost>"
     log_level: str = "INFO"
     proxy_hops: int = 0
+    step_up_minutes: int = 10
 
     @property
     def names_a_database(self) -> bool:
@@ -179,6 +180,7 @@ def _read(reader: _Reader) -> Settings:
         mail_from=reader.text("MAIL_FROM", "Factoryline <portal@localhost>"),
         log_level=reader.choice("LOG_LEVEL", LOG_LEVELS, "INFO"),
         proxy_hops=reader.count("PROXY_HOPS", 0, 5),
+        step_up_minutes=reader.count("STEP_UP_MINUTES", 10, 60),
     )
 
 

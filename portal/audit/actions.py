@@ -21,17 +21,17 @@ def record(
     *,
     now: datetime,
     details: Mapping[str, Any] | None = None,
-) -> None:
+) -> AuditEntry:
     """Keep that the actor did ``act`` to the object; ``details`` holds what changed, never a secret."""
-    session.add(
-        AuditEntry(
-            at=now,
-            organisation_id=actor.organisation_id,
-            # A mailed link may act for somebody who has no account yet.
-            person_id=actor.person_id or None,
-            act=act,
-            object_type=object_type,
-            object_id=str(object_id),
-            details=dict(details or {}),
-        )
+    entry = AuditEntry(
+        at=now,
+        organisation_id=actor.organisation_id,
+        # A mailed link may act for somebody who has no account yet.
+        person_id=actor.person_id or None,
+        act=act,
+        object_type=object_type,
+        object_id=str(object_id),
+        details=dict(details or {}),
     )
+    session.add(entry)
+    return entry

@@ -8,34 +8,37 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select, text, update
+from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from portal import jobs
 from portal.access import Actor, OneAct
-from portal.audit import actions as audit
 from portal.db import Scope, set_scope
 from portal.errors import Conflict, NotAllowed, NotFound
-from portal.identity import links, passwords, queries, rules, sessions, throttling
+from portal.identity import links, notices, passwords, places, queries, rules, sessions, throttling
+from portal.identity.factors import entering
+from portal.identity.factors.rules import Proof, Proven
 from portal.identity.models import Credential, MailedLink, Membership, Person, WebSession
 
 RESET_ACT = "reset_password"
 
 
-def sign_in(session: Session, *, email: str, password: str, browser: sessions.Browser, now: datetime) -> str | None:
-    """The token of a new session, or None when address and password do not fit.
+def sign_in(
+    session: Session, *, email: str, password: str, browser: sessions.Browser, now: datetime
+) -> entering.Entrance | None:
+    """A session, or a sign-in that waits for the second factor; None when address and password do not fit.
 
     *Raises*: TooOften.
     """
     throttling.count_try(session, "sign_in", (email, browser.address), rules.SIGN_IN_PER_PAIR, now)
     throttling.count_try(session, "sign_in_address", (email,), rules.SIGN_IN_PER_ADDRESS, now)
     throttling.count_try(session, "sign_in_host", (browser.address,), rules.SIGN_IN_PER_HOST, now)
-    person_id = _person_of(session, email)
-    set_scope(session, Scope(links.NOBODY, person_id))
+    person_id = places.person_of(session, email)
+    set_scope(session, Scope(places.NOBODY, person_id))
     credential = session.get(Credential, person_id)
     fits = passwords.matches(credential.password_hash if credential else None, password)
-    place = _latest_place(session, person_id)
+    place = places.latest_place(session, person_id)
     if not fits or credential is None or place is None:
         set_scope(session, None)
         return None
@@ -43,7 +46,7 @@ def sign_in(session: Session, *, email: str, password: str, browser: sessions.Br
         _set_password(session, person_id, password, now)
     set_scope(session, Scope(place.organisation_id, person_id))
     throttling.forgive(session, "sign_in", email, browser.address)
-    return sessions.open_session(session, place, browser, now)
+    return entering.enter(session, place, proof=Proof.PASSWORD, browser=browser, now=now)
 
 
 def sign_out(session: Session, viewer: rules.Viewer, now: datetime) -> None:
@@ -61,12 +64,12 @@ def switch_organisation(
     if membership_id not in {place.membership_id for place in viewer.other_organisations}:
         raise NotFound
     sign_out(session, viewer, now)
-    set_scope(session, Scope(links.NOBODY, viewer.actor.person_id))
+    set_scope(session, Scope(places.NOBODY, viewer.actor.person_id))
     membership = session.get(Membership, membership_id)
     if membership is None or membership.ended_at is not None:
         raise NotFound
     set_scope(session, Scope(membership.organisation_id, membership.person_id))
-    return sessions.open_session(session, membership, browser, now)
+    return sessions.open_session(session, membership, browser, now, proven=viewer.proven)
 
 
 def revoke_session(session: Session, actor: Actor, session_id: UUID, now: datetime) -> None:
@@ -83,6 +86,12 @@ def revoke_other_sessions(session: Session, viewer: rules.Viewer, now: datetime)
     sessions.revoke(session, viewer.actor, now, WebSession.id != UUID(viewer.session_id))
 
 
+def revoke_every_session(session: Session, actor: Actor, now: datetime) -> None:
+    """End every session of the person, the one asking too, and every sign-in that waits."""
+    sessions.revoke(session, actor, now)
+    entering.end_waiting(session, actor.person_id)
+
+
 def change_password(session: Session, viewer: rules.Viewer, *, old: str, new: str, now: datetime) -> bool:
     """Set another password, and end every other session of the person; False when ``old`` is not the present one.
 
@@ -97,7 +106,7 @@ def change_password(session: Session, viewer: rules.Viewer, *, old: str, new: st
     rules.check_password(new, email=viewer.email, name=viewer.name)
     _set_password(session, viewer.actor.person_id, new, now)
     revoke_other_sessions(session, viewer, now)
-    audit.record(session, viewer.actor, "change_password", "person", viewer.actor.person_id, now=now)
+    notices.record_and_tell(session, viewer.actor, "change_password", now=now)
     return True
 
 
@@ -116,13 +125,13 @@ def ask_for_reset(session: Session, *, email: str, browser: sessions.Browser, no
     throttling.count_try(session, "reset", (email,), rules.RESET_PER_ADDRESS, now)
     throttling.count_try(session, "reset_host", (browser.address,), rules.RESET_PER_HOST, now)
     # A job for nobody does nothing; it is there so that both answers take the same time.
-    jobs.enqueue(session, "mail_password_reset", person_id=_person_of(session, email))
+    jobs.enqueue(session, "mail_password_reset", person_id=places.person_of(session, email))
 
 
 def create_reset_link(session: Session, person_id: int, *, secret: str, now: datetime) -> MailedLink | None:
     """The link the worker mails; None for nobody, and for a person without a place to act for."""
     person = session.get(Person, person_id)
-    membership = _latest_place(session, person_id)
+    membership = places.latest_place(session, person_id)
     if person is None or membership is None:
         return None
     return links.create_link(
@@ -151,7 +160,7 @@ def reset_password(session: Session, link: links.OpenLink, password: str, now: d
     links.use_link(session, link, now)
     _set_password(session, person.id, password, now)
     sessions.revoke(session, link.actor, now)
-    audit.record(session, link.actor, "reset_password", "person", person.id, now=now)
+    notices.record_and_tell(session, link.actor, "reset_password", now=now)
 
 
 def first_password(session: Session, person_id: int, password: str, now: datetime) -> None:
@@ -163,33 +172,12 @@ def first_password(session: Session, person_id: int, password: str, now: datetim
 
 def open_first_session(session: Session, membership: Membership, *, browser: sessions.Browser, now: datetime) -> str:
     """Sign in whoever has just accepted an invitation; the token of the session."""
-    return sessions.open_session(session, membership, browser, now)
-
-
-def _person_of(session: Session, email: str) -> int:
-    found = session.scalar(text("SELECT find_person(:email)"), {"email": email.strip()})
-    return int(found) if found is not None else links.NOBODY
-
-
-def _latest_place(session: Session, person_id: int) -> Membership | None:
-    """The membership last signed in for, or the oldest one."""
-    last_used = (
-        select(WebSession.created_at)
-        .where(WebSession.membership_id == Membership.id)
-        .order_by(WebSession.created_at.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    return session.scalar(
-        select(Membership)
-        .join(Person, Person.id == Membership.person_id)
-        .where(Membership.person_id == person_id, Membership.ended_at.is_(None), Person.disabled_at.is_(None))
-        .order_by(last_used.desc().nulls_last(), Membership.id)
-        .limit(1)
-    )
+    return sessions.open_session(session, membership, browser, now, proven=Proven(Proof.PASSWORD, now))
 
 
 def _set_password(session: Session, person_id: int, password: str, now: datetime) -> None:
     kept = {"password_hash": passwords.hashed(password), "set_at": now}
     statement = insert(Credential).values(person_id=person_id, **kept)
     session.execute(statement.on_conflict_do_update(index_elements=[Credential.person_id], set_=kept))
+    # A sign-in begun with the old password does not go on.
+    entering.end_waiting(session, person_id)

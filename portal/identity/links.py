@@ -17,10 +17,8 @@ from sqlalchemy.orm import Session
 from portal.access import Actor, OneAct, Role, Side
 from portal.db import Scope, set_scope
 from portal.directory.models import Organisation
-from portal.identity import rules
+from portal.identity import places, rules
 from portal.identity.models import MailedLink, MailedLinkUse, MailedLinkVoid, Membership, Person
-
-NOBODY = 0
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def find_link(session: Session, token: str, now: datetime) -> OpenLink | None:
     ).one_or_none()
     if found is None:
         return None
-    set_scope(session, Scope(found.organisation_id, found.person_id or NOBODY))
+    set_scope(session, Scope(found.organisation_id, found.person_id or places.NOBODY))
     link = session.get_one(MailedLink, found.link_id)
     organisation = session.get_one(Organisation, link.organisation_id)
     act = OneAct(link.act, link.object_type, link.object_id, link.object_version)
@@ -136,7 +134,7 @@ def _actor(session: Session, link: MailedLink, organisation: Organisation, act: 
         )
     )
     return Actor(
-        person_id=person.id if person else NOBODY,
+        person_id=person.id if person else places.NOBODY,
         organisation_id=organisation.id,
         side=Side(organisation.side),
         roles=frozenset(Role(role) for role in membership.roles) if membership else frozenset(),

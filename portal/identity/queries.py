@@ -6,14 +6,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import ScalarSelect, func, select, text, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal.access import Actor, Role, Side
-from portal.db import Scope, set_scope
-from portal.directory.models import Organisation
+from portal.access import Actor
 from portal.errors import NotFound
 from portal.identity import rules
 from portal.identity.models import Invitation, MailedLink, MailedLinkUse, MailedLinkVoid, Membership, Person, WebSession
@@ -35,30 +32,6 @@ class PendingInvitation:
 
     invitation: Invitation
     expires_at: datetime
-
-
-def viewer_of_token(session: Session, token: str, now: datetime) -> rules.Viewer | None:
-    """Who is signed in with the token, or None; from here on the session reads for that person's organisation."""
-    found = session.execute(
-        text("SELECT session_id, person_id, organisation_id FROM find_session(:token)"),
-        {"token": rules.token_sha256(token)},
-    ).one_or_none()
-    if found is None:
-        return None
-    set_scope(session, Scope(found.organisation_id, found.person_id))
-    row = session.execute(
-        select(WebSession, Membership, Person, Organisation, _places().label("places"))
-        .join(Membership, Membership.id == WebSession.membership_id)
-        .join(Person, Person.id == WebSession.person_id)
-        .join(Organisation, Organisation.id == WebSession.organisation_id)
-        .where(WebSession.id == found.session_id)
-    ).one_or_none()
-    if row is None or not _may_go_on(row.WebSession, row.Membership, row.Person, now):
-        set_scope(session, None)
-        return None
-    _note_seen(session, row.WebSession, now)
-    places = [rules.Place(membership_id, name) for membership_id, name in row.places or ()]
-    return _viewer(row.WebSession, row.Membership, row.Person, row.Organisation, places)
 
 
 def own_person(session: Session, actor: Actor) -> Person:
@@ -151,56 +124,3 @@ def live_session(session: Session, actor: Actor, session_id: UUID, now: datetime
     if found is None:
         raise NotFound
     return found
-
-
-def _places() -> ScalarSelect[list[tuple[int, str]]]:
-    """The organisations that the scope's person may act for, in the same statement as the rest: every page asks."""
-    own = func.own_organisations().table_valued("membership_id", "name")
-    return select(func.json_agg(func.json_build_array(own.c.membership_id, own.c.name))).scalar_subquery()
-
-
-def _may_go_on(web_session: WebSession, membership: Membership, person: Person, now: datetime) -> bool:
-    alive = rules.session_is_alive(
-        expires_at=web_session.expires_at,
-        seen_at=web_session.seen_at,
-        revoked_at=web_session.revoked_at,
-        now=now,
-    )
-    return alive and membership.ended_at is None and person.disabled_at is None
-
-
-def _note_seen(session: Session, web_session: WebSession, now: datetime) -> None:
-    if now - web_session.seen_at >= rules.SEEN_STEP:
-        session.execute(
-            update(WebSession)
-            .where(WebSession.id == web_session.id)
-            .values(seen_at=now)
-            .execution_options(synchronize_session=False)
-        )
-
-
-def _viewer(
-    web_session: WebSession,
-    membership: Membership,
-    person: Person,
-    organisation: Organisation,
-    places: Sequence[rules.Place],
-) -> rules.Viewer:
-    actor = Actor(
-        person_id=person.id,
-        organisation_id=organisation.id,
-        side=Side(organisation.side),
-        roles=frozenset(Role(role) for role in membership.roles),
-        is_operator=organisation.is_operator,
-        site_ids=frozenset(membership.site_ids) if membership.site_ids is not None else None,
-        display_name=person.display_name,
-    )
-    return rules.Viewer(
-        actor=actor,
-        session_id=str(web_session.id),
-        name=person.display_name,
-        email=person.email,
-        zone=ZoneInfo(person.zone),
-        organisation_name=organisation.name,
-        other_organisations=tuple(place for place in places if place.membership_id != membership.id),
-    )

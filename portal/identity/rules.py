@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from portal.access import Actor
 from portal.errors import Invalid
+from portal.identity.factors.rules import NEVER, NOTHING, Held, Proven
 
 SESSION_IDLE = timedelta(hours=12)
 SESSION_LONGEST = timedelta(days=14)
@@ -19,6 +20,9 @@ SESSION_LONGEST = timedelta(days=14)
 SEEN_STEP = timedelta(minutes=5)
 LINK_DAYS = timedelta(days=7)
 RESET_HOURS = timedelta(hours=2)
+# An administrator's question waits a day for the person's answer; a yes holds for an hour.
+LOOKING_ON_ANSWERABLE = timedelta(days=1)
+LOOKING_ON_LASTS = timedelta(hours=1)
 
 # NIST SP 800-63B-4, 3.1.1.2 (2025): at least 15 characters where a password is the only factor, at least 64 allowed,
 # no rules of composition, no periodic change. 12 is this product's floor, because sign-in is throttled and a second
@@ -36,8 +40,22 @@ class Place:
 
 
 @dataclass(frozen=True)
+class LookingOn:
+    """An administrator who sees what the viewer sees, with the viewer's yes, and changes nothing."""
+
+    impersonation_id: int
+    administrator_id: int
+    administrator_name: str
+    until_at: datetime
+
+
+@dataclass(frozen=True)
 class Viewer:
-    """Who is signed in, as the pages show it."""
+    """Who is signed in, as the pages show it.
+
+    *Shape*: ``proven`` is the session's last proof of who sits there; ``must_set_up`` is an organisation that asks for
+    a second factor where this session showed none; with ``looking_on`` somebody else sits there.
+    """
 
     actor: Actor
     session_id: str
@@ -46,6 +64,10 @@ class Viewer:
     zone: ZoneInfo
     organisation_name: str
     other_organisations: tuple[Place, ...] = ()
+    proven: Proven = NEVER
+    held: Held = NOTHING
+    must_set_up: bool = False
+    looking_on: LookingOn | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +84,9 @@ SIGN_IN_PER_ADDRESS = Allowance(50, timedelta(minutes=15))
 SIGN_IN_PER_HOST = Allowance(100, timedelta(minutes=15))
 RESET_PER_ADDRESS = Allowance(3, timedelta(hours=1))
 RESET_PER_HOST = Allowance(30, timedelta(hours=1))
+# Six digits, three of them taken at a time: ten tries in a quarter of an hour find one in a year with 1 in 10.
+CODES_PER_PERSON = Allowance(10, timedelta(minutes=15))
+PASSKEYS_PER_HOST = Allowance(60, timedelta(minutes=15))
 
 
 def token_sha256(token: str) -> bytes:
@@ -84,6 +109,19 @@ def throttle_key(kind: str, *values: str) -> str:
 def session_is_alive(*, expires_at: datetime, seen_at: datetime, revoked_at: datetime | None, now: datetime) -> bool:
     """Whether a signed-in browser may go on."""
     return revoked_at is None and now < expires_at and now < seen_at + SESSION_IDLE
+
+
+def looking_on_state(
+    *, asked_at: datetime, is_yes: bool | None, until_at: datetime | None, ended_at: datetime | None, now: datetime
+) -> str:
+    """How it stands with an administrator's wish to look on: waiting, refused, open or over."""
+    if ended_at is not None:
+        return "over"
+    if is_yes is None:
+        return "waiting" if now < asked_at + LOOKING_ON_ANSWERABLE else "over"
+    if not is_yes:
+        return "refused"
+    return "open" if until_at is not None and now < until_at else "over"
 
 
 def check_password(password: str, *, email: str, name: str) -> None:

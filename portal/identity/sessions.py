@@ -6,12 +6,16 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import update
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from portal.access import Actor
-from portal.identity import rules
-from portal.identity.models import Membership, WebSession
+from portal.directory.models import Organisation
+from portal.identity import notices, places, rules
+from portal.identity.factors.models import KnownDevice
+from portal.identity.factors.rules import Proof, Proven
+from portal.identity.models import Membership, Person, WebSession
 
 TOKEN_BYTES = 32
 KEPT_CHARACTERS = 200
@@ -23,26 +27,31 @@ class Browser:
 
     address: str
     user_agent: str
+    # What its own lasting cookie holds; empty where there is none.
+    device: str = ""
 
 
-def open_session(session: Session, membership: Membership, browser: Browser, now: datetime) -> str:
-    """Sign a browser in for a membership; the token of the session."""
-    token = secrets.token_urlsafe(TOKEN_BYTES)
-    session.add(
-        WebSession(
-            token_sha256=rules.token_sha256(token),
-            person_id=membership.person_id,
-            membership_id=membership.id,
-            organisation_id=membership.organisation_id,
-            created_at=now,
-            seen_at=now,
-            expires_at=now + rules.SESSION_LONGEST,
-            user_agent=browser.user_agent[:KEPT_CHARACTERS],
-            address=browser.address[:KEPT_CHARACTERS],
-        )
+def open_session(session: Session, membership: Membership, browser: Browser, now: datetime, *, proven: Proven) -> str:
+    """Sign a browser in for a membership; the token of the session. A browser never seen before is told by mail."""
+    _note_device(session, membership, browser, now)
+    return _store(session, membership, browser, now, proven=proven, expires_at=now + rules.SESSION_LONGEST)
+
+
+def open_session_to_look_on(
+    session: Session,
+    membership: Membership,
+    browser: Browser,
+    now: datetime,
+    *,
+    impersonation_id: int,
+    until_at: datetime,
+) -> str:
+    """The token of a session in which an administrator looks on as somebody else, until then at the longest."""
+    # Nothing is confirmed in it, so it is never proven.
+    proven = Proven(Proof.PASSWORD, None)
+    return _store(
+        session, membership, browser, now, proven=proven, expires_at=until_at, impersonation_id=impersonation_id
     )
-    session.flush()
-    return token
 
 
 def revoke(session: Session, actor: Actor, now: datetime, *which: object) -> None:
@@ -61,3 +70,54 @@ def end_sessions_of_membership(session: Session, membership: Membership, now: da
         .where(WebSession.membership_id == membership.id, WebSession.revoked_at.is_(None))
         .values(revoked_at=now)
     )
+
+
+def _store(
+    session: Session,
+    membership: Membership,
+    browser: Browser,
+    now: datetime,
+    *,
+    proven: Proven,
+    expires_at: datetime,
+    impersonation_id: int | None = None,
+) -> str:
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    session.add(
+        WebSession(
+            token_sha256=rules.token_sha256(token),
+            person_id=membership.person_id,
+            membership_id=membership.id,
+            organisation_id=membership.organisation_id,
+            created_at=now,
+            seen_at=now,
+            expires_at=expires_at,
+            user_agent=browser.user_agent[:KEPT_CHARACTERS],
+            address=browser.address[:KEPT_CHARACTERS],
+            proven_by=proven.by.value,
+            proven_at=proven.at,
+            impersonation_id=impersonation_id,
+        )
+    )
+    session.flush()
+    return token
+
+
+def _note_device(session: Session, membership: Membership, browser: Browser, now: datetime) -> None:
+    if not browser.device:
+        return
+    person_id = membership.person_id
+    is_first = session.scalar(select(KnownDevice.person_id).where(KnownDevice.person_id == person_id).limit(1)) is None
+    is_new = session.execute(
+        insert(KnownDevice)
+        .values(person_id=person_id, device_sha256=rules.token_sha256(browser.device), first_seen_at=now)
+        .on_conflict_do_nothing()
+        .returning(KnownDevice.person_id)
+    ).one_or_none()
+    # The first browser of all is the one the person was just invited with.
+    if is_new is not None and not is_first:
+        person = session.get_one(Person, person_id)
+        organisation = session.get_one(Organisation, membership.organisation_id)
+        details = {"browser": browser.user_agent[:KEPT_CHARACTERS], "address": browser.address[:KEPT_CHARACTERS]}
+        actor = places.actor_of(person, membership, organisation)
+        notices.record_and_tell(session, actor, "sign_in_with_new_browser", now=now, details=details)

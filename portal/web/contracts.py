@@ -30,6 +30,7 @@ from portal.errors import Invalid, NotFound, Problem
 from portal.identity.queries import names as people_names
 from portal.web.forms import Form, line_field, page, refusals_of, text_field
 from portal.web.gate import anyone, current_actor, current_now, current_session, current_zone, open_to
+from portal.web.stepping import confirmed
 
 blueprint = Blueprint("contracts", __name__)
 
@@ -162,6 +163,7 @@ def version(version_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/contracts/versions/<int:version_id>/signature")
 @open_to(may_write_documents)
+@confirmed("sign this document")
 def sign(version_id: int) -> ResponseReturnValue:
     found = _version(version_id)
     _own_document(found.document_id)

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 
 from portal.access import Actor
 from portal.config import Settings
-from portal.errors import NotFound
+from portal.errors import NotAllowed, NotFound
 from portal.identity.rules import Viewer
 from portal.payments.gateway import Gateway
 
@@ -35,10 +35,27 @@ ANONYMOUS_VIEWS = frozenset(
         "health.healthz",
         "health.readyz",
         "identity.sign_in",
+        "identity.second_factor",
+        "identity.sign_in_by_passkey",
         "identity.forgotten",
         "links.link",
     }
 )
+# Where somebody may go before the second factor that the organisation asks for is there.
+SETTING_UP_VIEWS = frozenset(
+    {
+        "identity.factors",
+        "identity.begin_generator",
+        "identity.generator",
+        "identity.generator_image",
+        "identity.new_passkey",
+        "identity.prove",
+        "identity.sign_out",
+        "identity.switch_organisation",
+    }
+)
+# What somebody who looks on as another person may send: the way back.
+LOOKING_ON_VIEWS = frozenset({"identity.look_away"})
 # Posts by programs that hold no page of ours: each verifies a signature of its own instead.
 SIGNED_POSTS = frozenset({"webhooks.snapshot", "webhooks.thin"})
 
@@ -110,6 +127,10 @@ def register(app: Flask, edges: Edges, viewer_of: Callable[[], Viewer | None]) -
             return _to_sign_in()
         if not vars(app.view_functions[request.endpoint])["open_to"](g.viewer.actor):
             raise NotFound
+        if g.viewer.looking_on is not None:
+            _refuse_acts_while_looking_on(request.endpoint)
+        if g.viewer.must_set_up and request.endpoint not in SETTING_UP_VIEWS:
+            return _to_second_factor(g.viewer)
         return None
 
     @app.teardown_request
@@ -180,6 +201,22 @@ def _refuse_impossible_addresses() -> None:
     numbers = [value for value in (request.view_args or {}).values() if isinstance(value, int)]
     if has_nul or any(number > BIGGEST_ID for number in numbers):
         raise NotFound
+
+
+def _refuse_acts_while_looking_on(endpoint: str) -> None:
+    if endpoint in LOOKING_ON_VIEWS:
+        return
+    if request.method not in ("GET", "HEAD"):
+        raise NotAllowed("You are looking on: nothing can be changed in somebody else's name.")
+    if endpoint.startswith("identity."):
+        raise NotAllowed("You are looking on: how somebody signs in stays theirs.")
+
+
+def _to_second_factor(viewer: Viewer) -> ResponseReturnValue:
+    if not viewer.held.has_second_factor:
+        return redirect(url_for("identity.factors"), code=303)
+    wanted = request.full_path.rstrip("?") if request.method == "GET" else None
+    return redirect(url_for("identity.prove", next=wanted), code=303)
 
 
 def _to_sign_in() -> ResponseReturnValue:

@@ -18,6 +18,7 @@ from portal.errors import ProviderTrouble
 from portal.payments import actions, handling, queries
 from portal.payments.gateway import Gateway
 from portal.web.gate import current_actor, current_edges, current_now, current_session, current_viewer, open_to
+from portal.web.stepping import confirmed
 
 blueprint = Blueprint("payouts", __name__)
 
@@ -48,6 +49,7 @@ def account() -> ResponseReturnValue:
 
 @blueprint.post("/payouts/onboarding")
 @open_to(may_set_up_payouts)
+@confirmed("change the bank account that receives payments")
 def onboard() -> ResponseReturnValue:
     session, edges, now = current_session(), current_edges(), current_now()
     gateway = _gateway()

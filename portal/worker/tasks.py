@@ -12,4 +12,5 @@ import portal.worker.leaver_tasks
 import portal.worker.mail_tasks
 import portal.worker.payment_tasks
 import portal.worker.people_tasks
+import portal.worker.security_tasks
 import portal.worker.settlement_tasks  # noqa: F401

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from portal.access import Role
-from portal.identity.rules import Allowance
 
 
 class Proof(StrEnum):
@@ -42,8 +41,6 @@ PENDING_LASTS = timedelta(minutes=10)
 # A generator's secret is shown until it is confirmed, and not longer than this.
 SETTING_UP_LASTS = timedelta(minutes=15)
 
-CODES_PER_PERSON = Allowance(10, timedelta(minutes=15))
-PASSKEYS_PER_HOST = Allowance(60, timedelta(minutes=15))
 MOST_PASSKEYS = 20
 
 # NIST SP 800-63B-4, 3.1.2.2 asks for 20 bits at least; ASVS 5.0, 6.5.2 allows a plain hash from 112 bits on.
@@ -75,6 +72,10 @@ class Proven:
 
     by: Proof
     at: datetime | None
+
+
+NOTHING = Held()
+NEVER = Proven(Proof.PASSWORD, None)
 
 
 def asked_after(proof: Proof, held: Held) -> frozenset[Proof]:

@@ -1,9 +1,10 @@
 """Pages of sign-in: by password or by a company's own provider, and everybody's own security page.
 
-``sign_in`` holds the password, the reset, the invitation and the security page.
+``sign_in`` holds the password, the reset, the invitation and the security page; ``second_step`` what follows the
+password; ``factors`` one's own second factors; ``address`` another address; ``looking_on`` an administrator's.
 """
 
-from portal.web.identity import sign_in
+from portal.web.identity import address, factors, looking_on, second_step, sign_in
 from portal.web.identity.blueprint import blueprint
 
-__all__ = ["blueprint", "sign_in"]
+__all__ = ["address", "blueprint", "factors", "looking_on", "second_step", "sign_in"]

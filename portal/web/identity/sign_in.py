@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
 from uuid import UUID
 from zoneinfo import available_timezones
 
@@ -10,15 +9,25 @@ from flask import flash, make_response, redirect, render_template, request, url_
 from flask.typing import ResponseReturnValue
 from wtforms import SelectField
 
-from portal.identity import actions, people, queries, rules
+from portal.identity import actions, impersonation, people, queries, rules
 from portal.identity.links import OpenLink
 from portal.web import links, signed_in
 from portal.web.forms import Form, email_field, line_field, page, password_field, refusals_of
 from portal.web.gate import anyone, current_actor, current_now, current_session, current_viewer, open_to
+from portal.web.identity import second_step
 from portal.web.identity.blueprint import blueprint
+from portal.web.stepping import confirmed
 
 PASSWORD_HELP = f"At least {rules.PASSWORD_SHORTEST} characters. A few unrelated words are easy to remember."
 NO_FIT = "Address and password do not fit. Check both, or choose a new password by mail."
+# How a session was proven last.
+PROOFS = {
+    "password": "By password",
+    "provider": "By your company's own sign-in",
+    "generator": "By password and app",
+    "passkey": "By passkey",
+    "recovery": "By recovery code",
+}
 EMPTY_NAME = "Say how others should call you."
 # Zones named after a place; the rest of the list are old abbreviations.
 ZONES = tuple(
@@ -65,18 +74,17 @@ class PasswordForm(Form):
 def sign_in() -> ResponseReturnValue:
     form = SignInForm()
     if form.validate_on_submit():
-        token = actions.sign_in(
+        entrance = actions.sign_in(
             current_session(),
             email=form.email.data,
             password=form.password.data,
             browser=signed_in.browser(),
             now=current_now(),
         )
-        if token:
-            signed_in.begin(token)
-            return redirect(_wanted_page(), code=303)
+        if entrance is not None:
+            return second_step.enter(entrance)
         form.refusal = NO_FIT
-    return page("identity/sign_in.html", form)
+    return page("identity/sign_in.html", form, passkey=second_step.passkey_form())
 
 
 @blueprint.post("/sign-out")
@@ -145,6 +153,15 @@ def invitation(link: OpenLink) -> ResponseReturnValue:
     return page("identity/invitation.html", form, link=link, invitation=found, password_help=PASSWORD_HELP)
 
 
+@blueprint.post("/security/sessions/all/revocation")
+@open_to(anyone)
+def revoke_every_session() -> ResponseReturnValue:
+    actions.revoke_every_session(current_session(), current_actor(), current_now())
+    signed_in.end()
+    flash("You are signed out everywhere.", "good")
+    return redirect(url_for("identity.sign_in"), code=303)
+
+
 @blueprint.get("/security")
 @open_to(anyone)
 def security() -> ResponseReturnValue:
@@ -166,6 +183,7 @@ def change_profile() -> ResponseReturnValue:
 
 @blueprint.post("/security/password")
 @open_to(anyone)
+@confirmed("change your password")
 def change_password() -> ResponseReturnValue:
     form = PasswordForm()
     if form.validate_on_submit():
@@ -211,13 +229,7 @@ def _security_page(profile: ProfileForm, password: PasswordForm) -> ResponseRetu
         password=password,
         password_help=PASSWORD_HELP,
         sessions=sessions,
+        proofs=PROOFS,
+        wishes=impersonation.wishes_about(current_session(), current_actor(), current_actor().person_id, current_now()),
     )
     return body, status
-
-
-def _wanted_page() -> str:
-    """The page asked for before signing in: a path of this site, or the first page."""
-    wanted = request.args.get("next", "")
-    parts = urlsplit(wanted.replace("\\", "/"))
-    is_own = wanted.startswith("/") and not wanted.startswith("//") and not parts.netloc and not parts.scheme
-    return wanted if is_own and wanted.isprintable() else url_for("today.today")

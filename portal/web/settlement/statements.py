@@ -24,6 +24,7 @@ from portal.web.settlement.blueprint import (
     may_answer,
     may_settle,
 )
+from portal.web.stepping import confirmed
 
 LINES_PER_PAGE = 100
 
@@ -128,6 +129,7 @@ def prepare(statement_id: int) -> ResponseReturnValue:
 
 @blueprint.route("/preparations/<int:preparation_id>/approval", methods=["GET", "POST"])
 @open_to(may_settle)
+@confirmed("approve this statement")
 def approve(preparation_id: int) -> ResponseReturnValue:
     session, actor, now = current_session(), current_actor(), current_now()
     preparation = queries.preparation_seen(session, actor, preparation_id)

@@ -18,7 +18,8 @@ from portal.cases import actions as cases
 from portal.cases.actions import NewUpload, keep_upload
 from portal.directory import actions as directory
 from portal.entitlement.models import AuthorizationRequest
-from portal.identity import people
+from portal.identity import impersonation, people
+from portal.identity.factors.models import Passkey
 from portal.identity.models import WebSession
 from portal.metering import actions as metering
 from portal.metering.actions import Work
@@ -113,7 +114,28 @@ def _punch_item(session: Session, cast: Cast) -> int:
     ).id
 
 
+def _passkey(session: Session, cast: Cast) -> int:
+    row = Passkey(
+        person_id=cast.ana.person_id,
+        credential_id=b"nordlicht",
+        public_key=b"",
+        sign_count=0,
+        is_backed_up=False,
+        name="Nordlicht phone",
+        created_at=NOW,
+    )
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def _wish(session: Session, cast: Cast) -> int:
+    return impersonation.ask(session, cast.adam, _membership(session, cast), "Nordlicht", NOW).id
+
+
 SAMPLES: dict[str, Sample] = {
+    "passkey_id": _passkey,
+    "wish_id": _wish,
     "name": _case,
     "challenge_id": _challenge,
     "attachment_id": _attachment,

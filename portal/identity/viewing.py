@@ -1,0 +1,151 @@
+"""Who sent a request, read from its session on every click, so that whatever ended it ends with the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Row, ScalarSelect, func, select, text, update
+from sqlalchemy.orm import Session
+
+from portal.access import Role
+from portal.db import Scope, set_scope
+from portal.directory.models import Organisation
+from portal.identity import places, rules
+from portal.identity.factors import queries as factors
+from portal.identity.factors.models import FactorPolicy, Impersonation, ImpersonationAnswer, ImpersonationEnd
+from portal.identity.factors.rules import STRONG, Proof, Proven, must_have_second_factor
+from portal.identity.models import Membership, Person, WebSession
+
+
+def viewer_of_token(session: Session, token: str, now: datetime) -> rules.Viewer | None:
+    """Who is signed in with the token, or None; from here on the session reads for that person's organisation."""
+    found = session.execute(
+        text("SELECT session_id, person_id, organisation_id FROM find_session(:token)"),
+        {"token": rules.token_sha256(token)},
+    ).one_or_none()
+    if found is None:
+        return None
+    set_scope(session, Scope(found.organisation_id, found.person_id))
+    row = session.execute(_everything().where(WebSession.id == found.session_id)).one_or_none()
+    if row is None or not _may_go_on(row.WebSession, row.Membership, row.Person, now):
+        set_scope(session, None)
+        return None
+    _note_seen(session, row.WebSession, now)
+    viewer = _viewer(row)
+    if row.WebSession.impersonation_id is not None:
+        return _looking_on(session, viewer, row.WebSession.impersonation_id, now)
+    return viewer
+
+
+def _everything() -> Any:
+    """One statement for all that a page asks of its viewer: every click runs it."""
+    return (
+        select(
+            WebSession,
+            Membership,
+            Person,
+            Organisation,
+            FactorPolicy.required_of,
+            _places().label("places"),
+            factors.held_counts(Person.id).label("held"),
+        )
+        .join(Membership, Membership.id == WebSession.membership_id)
+        .join(Person, Person.id == WebSession.person_id)
+        .join(Organisation, Organisation.id == WebSession.organisation_id)
+        .outerjoin(FactorPolicy, FactorPolicy.organisation_id == WebSession.organisation_id)
+    )
+
+
+def _places() -> ScalarSelect[list[tuple[int, str]]]:
+    """The organisations that the scope's person may act for."""
+    own = func.own_organisations().table_valued("membership_id", "name")
+    return select(func.json_agg(func.json_build_array(own.c.membership_id, own.c.name))).scalar_subquery()
+
+
+def _may_go_on(web_session: WebSession, membership: Membership, person: Person, now: datetime) -> bool:
+    alive = rules.session_is_alive(
+        expires_at=web_session.expires_at,
+        seen_at=web_session.seen_at,
+        revoked_at=web_session.revoked_at,
+        now=now,
+    )
+    return alive and membership.ended_at is None and person.disabled_at is None
+
+
+def _note_seen(session: Session, web_session: WebSession, now: datetime) -> None:
+    if now - web_session.seen_at >= rules.SEEN_STEP:
+        session.execute(
+            update(WebSession)
+            .where(WebSession.id == web_session.id)
+            .values(seen_at=now)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _viewer(row: Row[Any]) -> rules.Viewer:
+    proven = Proven(Proof(row.WebSession.proven_by), row.WebSession.proven_at)
+    is_asked = must_have_second_factor(row.required_of or (), [Role(role) for role in row.Membership.roles])
+    known: Sequence[rules.Place] = [rules.Place(membership_id, name) for membership_id, name in row.places or ()]
+    return rules.Viewer(
+        actor=places.actor_of(row.Person, row.Membership, row.Organisation),
+        session_id=str(row.WebSession.id),
+        name=row.Person.display_name,
+        email=row.Person.email,
+        zone=ZoneInfo(row.Person.zone),
+        organisation_name=row.Organisation.name,
+        other_organisations=tuple(place for place in known if place.membership_id != row.Membership.id),
+        proven=proven,
+        held=factors.held_of(row.held),
+        must_set_up=is_asked and proven.by not in STRONG,
+    )
+
+
+def _looking_on(
+    session: Session, administrator: rules.Viewer, impersonation_id: int, now: datetime
+) -> rules.Viewer | None:
+    """The person looked on as, if their yes still holds; the session reads for that person, and can only read."""
+    organisation_id = administrator.actor.organisation_id
+    row = session.execute(
+        select(
+            Person,
+            Membership,
+            Organisation,
+            Impersonation.asked_at,
+            ImpersonationAnswer.is_yes,
+            ImpersonationAnswer.until_at,
+            ImpersonationEnd.ended_at,
+        )
+        .select_from(Impersonation)
+        .join(Person, Person.id == Impersonation.person_id)
+        .join(Membership, (Membership.person_id == Person.id) & (Membership.organisation_id == organisation_id))
+        .join(Organisation, Organisation.id == organisation_id)
+        .outerjoin(ImpersonationAnswer, ImpersonationAnswer.impersonation_id == Impersonation.id)
+        .outerjoin(ImpersonationEnd, ImpersonationEnd.impersonation_id == Impersonation.id)
+        .where(
+            Impersonation.id == impersonation_id,
+            Impersonation.organisation_id == organisation_id,
+            Membership.ended_at.is_(None),
+            Person.disabled_at.is_(None),
+        )
+    ).one_or_none()
+    state = row and rules.looking_on_state(
+        asked_at=row.asked_at, is_yes=row.is_yes, until_at=row.until_at, ended_at=row.ended_at, now=now
+    )
+    if row is None or state != "open":
+        set_scope(session, None)
+        return None
+    set_scope(session, Scope(organisation_id, row.Person.id))
+    # Whatever a page tries, PostgreSQL writes nothing from here on.
+    session.execute(text("SET TRANSACTION READ ONLY"))
+    return rules.Viewer(
+        actor=places.actor_of(row.Person, row.Membership, row.Organisation),
+        session_id=administrator.session_id,
+        name=row.Person.display_name,
+        email=row.Person.email,
+        zone=ZoneInfo(row.Person.zone),
+        organisation_name=row.Organisation.name,
+        looking_on=rules.LookingOn(impersonation_id, administrator.actor.person_id, administrator.name, row.until_at),
+    )

@@ -1,0 +1,143 @@
+"""Letters about a person's own sign-in: what happened, when, and what to do if it was not them.
+
+Each act of ``identity`` that records news has its words here; an act without words would mail nothing, which a test
+refuses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from portal.audit.models import AuditEntry
+from portal.identity.factors.models import AddressChange
+from portal.identity.models import MailedLink
+from portal.notifications.letters import Writing, letter, link_is_open
+from portal.notifications.rendering import Fact, Letter
+
+NOT_YOU = "If it was not you, sign every browser out and change the password, then tell an administrator."
+
+
+@dataclass(frozen=True)
+class News:
+    """The words of one act: subject and sentence, and which of its details are shown under which label."""
+
+    subject: str
+    sentence: str
+    shown: tuple[tuple[str, str], ...] = ()
+    aside: str = NOT_YOU
+
+
+NEWS: dict[str, News] = {
+    "sign_in_with_new_browser": News(
+        "Signed in with a new browser",
+        "Your account was signed in to with a browser that was not used before.",
+        (("Browser", "browser"), ("Address", "address")),
+    ),
+    "change_password": News("Your password was changed", "Other browsers were signed out."),
+    "reset_password": News("Your password was set anew by mail", "Every browser was signed out."),
+    "add_code_generator": News("An authenticator app was set up", "Its codes are asked after the password."),
+    "replace_code_generator": News("Your authenticator app was replaced", "Codes of the earlier app work no more."),
+    "remove_code_generator": News("Your authenticator app was removed", "Its codes are asked no more."),
+    "add_passkey": News("A passkey was added", "It signs you in without a password.", (("Name", "name"),)),
+    "remove_passkey": News("A passkey was removed", "It signs nobody in any more.", (("Name", "name"),)),
+    "refuse_copied_passkey": News(
+        "A passkey was refused: there may be a copy of it",
+        "Its counter went back, as that of a copied passkey does. Remove it and add a new one.",
+        (("Name", "name"),),
+    ),
+    "make_recovery_codes": News("New recovery codes were made", "The earlier ones work no more."),
+    "use_recovery_code": News("A recovery code was used", "It works no more.", (("Codes left", "left"),)),
+    "reset_factors": News(
+        "Your second factors were taken off",
+        "An administrator of your organisation did it; set up new ones at your next sign-in.",
+        (("By", "by"),),
+    ),
+    "change_address": News(
+        "You sign in with this address now", "The old address was told as well.", (("Before", "old"), ("Now", "new"))
+    ),
+    "undo_address": News(
+        "You sign in with this address again",
+        "The change of address was undone, and every browser signed out. Choose a new password.",
+        (("Before", "old"), ("Now", "new")),
+    ),
+    "ask_to_look_on": News(
+        "May an administrator look on as you?",
+        "They would see what you see and change nothing. Answer on your security page.",
+        (("Who", "by"), ("Why", "reason")),
+        "Without your yes nothing happens.",
+    ),
+    "let_look_on": News(
+        "You let an administrator look on", "For an hour; end it on your security page.", (("Who", "by"),)
+    ),
+    "refuse_to_be_looked_on": News("You let nobody look on", "Your no is kept.", (("Who", "by"),)),
+    "begin_to_look_on": News(
+        "An administrator looks on as you now",
+        "With your yes, and only reading. You may end it on your security page.",
+        (("Who", "by"), ("Why", "reason")),
+    ),
+    "end_looking_on": News(
+        "Nobody looks on as you any more", "It was ended before its time.", (), "Nothing is left to do."
+    ),
+}
+
+
+@letter("security_news")
+def security_news(writing: Writing) -> Letter | None:
+    """Something about how the person signs in has changed."""
+    entry = writing.session.get_one(AuditEntry, int(writing.delivery.object_id))
+    news = NEWS[entry.act]
+    shown = [Fact(label, str(entry.details[key])) for label, key in news.shown if key in entry.details]
+    return Letter(
+        subject=news.subject,
+        greeting=writing.greeting,
+        sentences=(news.sentence,),
+        facts=(Fact("When", writing.when(entry.at)), *shown),
+        button=("Look at your security page", writing.page("security")),
+        aside=news.aside,
+    )
+
+
+@letter("address_confirmation")
+def address_confirmation(writing: Writing) -> Letter | None:
+    """A link that makes the new address count."""
+    found = _open_link(writing)
+    if found is None:
+        return None
+    link, change = found
+    return Letter(
+        subject="Sign in with this address",
+        greeting=writing.greeting,
+        sentences=("You asked to sign in to Factoryline with this address. It counts once you use the link.",),
+        facts=(Fact("Instead of", change.old_email), Fact("Works until", writing.when(link.expires_at))),
+        button=("Use this address", writing.link(link.id)),
+        aside="If you do not expect this, do nothing.",
+    )
+
+
+@letter("address_undo")
+def address_undo(writing: Writing) -> Letter | None:
+    """The old address is told, with a link that undoes the change."""
+    found = _open_link(writing)
+    if found is None:
+        return None
+    link, change = found
+    return Letter(
+        subject="Your address for signing in was changed",
+        greeting=writing.greeting,
+        sentences=("You sign in to Factoryline with another address now.",),
+        facts=(
+            Fact("Before", change.old_email),
+            Fact("Now", change.new_email),
+            Fact("Can be undone until", writing.when(link.expires_at)),
+        ),
+        button=("It was not me: undo it", writing.link(link.id)),
+        aside="If it was you, do nothing.",
+    )
+
+
+def _open_link(writing: Writing) -> tuple[MailedLink, AddressChange] | None:
+    link = writing.session.get_one(MailedLink, UUID(writing.delivery.object_id))
+    if not link_is_open(writing.session, link, writing.now):
+        return None
+    return link, writing.session.get_one(AddressChange, int(link.object_id))

@@ -1,0 +1,140 @@
+"""Acts that need somebody to show, within the last minutes, that it is them: approving money, signing, bank, security.
+
+``confirmed`` stands below ``open_to``. A post whose session was not proven lately is answered by a page that asks for
+the best the person holds and carries every field of the post along; the answer comes back to the same address, so the
+act goes on with what was typed. Where an act itself is refused the proof stays: it is committed before the act.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import render_template, request
+from flask.typing import ResponseReturnValue
+from wtforms import HiddenField, PasswordField
+
+from portal.errors import NotAllowed
+from portal.identity.factors import passkeys, proving, queries, rules
+from portal.identity.factors.rules import Proof
+from portal.identity.rules import Viewer
+from portal.web.forms import PASSWORD_LIMIT, Form, line_field
+from portal.web.gate import View, current_edges, current_now, current_session, current_viewer
+
+WRONG = {
+    Proof.PASSWORD: "This is not your password.",
+    Proof.GENERATOR: "This code is not right any more, or not yet. Type the next one; check the clock of your phone.",
+    Proof.PASSKEY: passkeys.REFUSED,
+}
+CODE_LIMIT = 60
+OWN_FIELDS = frozenset({"csrf_token", "proof_code", "proof_password", "proof_passkey", "proof_sent"})
+
+
+class ProofForm(Form):
+    """Whatever proves who sits there; one of the fields is enough."""
+
+    proof_code = line_field(
+        "Code from your app, or a recovery code",
+        limit=CODE_LIMIT,
+        render_kw={"autocomplete": "one-time-code", "autocapitalize": "off", "spellcheck": "false"},
+    )
+    proof_password = PasswordField("Password", render_kw={"autocomplete": "current-password"})
+    proof_passkey = HiddenField()
+    proof_sent = HiddenField(default="yes")
+
+    @property
+    def answer(self) -> proving.Answer:
+        """What was typed or signed."""
+        return proving.Answer(
+            password=(self.proof_password.data or "")[:PASSWORD_LIMIT],
+            code=self.proof_code.data or "",
+            passkey=self.proof_passkey.data or "",
+        )
+
+
+def asking(purpose: str, holder: str) -> passkeys.Asking:
+    """Who asks for a passkey, and what for."""
+    settings = current_edges().settings
+    parts = urlsplit(settings.base_url)
+    return passkeys.Asking(
+        host=parts.hostname or "",
+        origin=f"{parts.scheme}://{parts.netloc}",
+        secret=settings.secret_key,
+        purpose=purpose,
+        holder=holder,
+        now=current_now(),
+    )
+
+
+def is_fresh(viewer: Viewer) -> bool:
+    """Whether the viewer has shown lately who they are."""
+    lasts = timedelta(minutes=current_edges().settings.step_up_minutes)
+    return rules.is_fresh(viewer.proven, viewer.held, lasts=lasts, now=current_now())
+
+
+def confirmed(act: str) -> Callable[[View], View]:
+    """Ask for a fresh proof before a post goes on; ``act`` ends the sentence "Show that it is you to ..."."""
+
+    def guard(view: View) -> View:
+        @wraps(view)
+        def ask_first(**values: Any) -> ResponseReturnValue:
+            if request.method != "POST" or is_fresh(current_viewer()):
+                return view(**values)
+            form = ProofForm()
+            if "proof_sent" in request.form and step_up(form):
+                # A proof is used up, whatever becomes of the act.
+                current_session().commit()
+                return view(**values)
+            return proof_page(form, act)
+
+        return ask_first  # type: ignore[return-value]
+
+    return guard
+
+
+def step_up(form: ProofForm) -> bool:
+    """Whether the form proves who sits there; if so the session knows it from now on."""
+    viewer = current_viewer()
+    if viewer.looking_on is not None:
+        raise NotAllowed("You are looking on: nothing can be confirmed in somebody else's name.")
+    if form.validate() and proving.step_up(
+        current_session(), viewer, form.answer, asking(passkeys.CONFIRM, viewer.session_id)
+    ):
+        return True
+    refuse(form, rules.step_up_ways(viewer.held))
+    return False
+
+
+def refuse(form: ProofForm, ways: frozenset[Proof]) -> None:
+    """Say that the answer was not right, in the words of what was tried."""
+    if form.proof_passkey.data:
+        form.refusal = WRONG[Proof.PASSKEY]
+    else:
+        form.refusal = WRONG[Proof.PASSWORD if Proof.PASSWORD in ways else Proof.GENERATOR]
+    form.proof_passkey.data = ""
+
+
+def proof_page(form: ProofForm, act: str) -> ResponseReturnValue:
+    """The page that asks, with the fields of the post it interrupts."""
+    viewer = current_viewer()
+    kept = [(name, value) for name, value in request.form.items(multi=True) if name not in OWN_FIELDS]
+    body = render_template(
+        "identity/confirm.html",
+        form=form,
+        act=act,
+        kept=kept,
+        ways=rules.step_up_ways(viewer.held),
+        options=proof_options(viewer.actor.person_id, viewer.held, asking(passkeys.CONFIRM, viewer.session_id)),
+    )
+    return body, 403
+
+
+def proof_options(person_id: int, held: rules.Held, asked: passkeys.Asking) -> str:
+    """What the browser is asked to prove with a passkey, or nothing where there is none."""
+    if not held.passkeys:
+        return ""
+    known = queries.passkeys(current_session(), person_id)
+    return passkeys.proof_options(asked, tuple(each.credential_id for each in known))
