@@ -13,7 +13,7 @@ from portal.access import Role
 from portal.db import transaction
 from portal.demo import founding
 from portal.demo.founding import World
-from portal.demo.money import plan_accounts, plan_months
+from portal.demo.money import plan_accounts, plan_last_poll, plan_months
 from portal.demo.plots import plots
 from portal.demo.present import plan_present
 from portal.demo.standin_control import StandIn
@@ -69,6 +69,7 @@ def build(
         story.plan(end, entitlement.open_monthly_grants)
     plan_present(story)
     _plan_approvals(story, first_day)
+    plan_last_poll(story, standin)
     story.play(now)
     standin.set_clock(now)
     with transaction(engine) as session:

@@ -70,6 +70,11 @@ def plan_months(story: Story, standin: StandIn, ends: Sequence[datetime]) -> Non
             story.plan(closed_at + 13 * DAY, _end_for_good(story, "NOR", end))
 
 
+def plan_last_poll(story: Story, standin: StandIn) -> None:
+    """What the worker does every hour, once more at the end: the first page ties out."""
+    story.plan(story.now, _poll(standin))
+
+
 def _close(story: Story, standin: StandIn, code: str, end: datetime) -> Act:
     finance = story.world.people_of(code, Role.FINANCE)[0]
 
