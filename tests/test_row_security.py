@@ -120,15 +120,15 @@ CLAIMS: dict[Claim, str] = {
         service_relationship technical_history punch_item plan_choice support_case custody_acceptance case_clock
         clock_closing case_pause pause_end case_reference case_closing case_link case_known_issue usage_grant
         grant_balance grant_reservation reservation_release grant_draw standing_authorization standing_month
-        time_approval time_reversal billing_cut line_query line_query_answer""",
+        time_approval time_reversal billing_cut line_query line_query_answer plan_sale""",
     both_companies: """
         custody_offer custody_decline resolution resolution_answer challenge_step challenge_proposal
-        challenge_decision""",
+        challenge_decision plan_earning""",
     by_audience: "case_event note attachment time_entry bill_item bill_item_reversal bill_line bill_segment",
     companies_or_told_customer: """
         coverage_decision authorization_request authorization authorization_balance authorization_refusal emergency
         emergency_refusal""",
-    companies_or_party: "share cash_application",
+    companies_or_party: "share cash_application plan_share",
     companies_or_challenger: "challenge",
     manufacturers: "journal_transaction chain_block balance_movement close_manifest",
     party_or_maker: """

@@ -11,7 +11,7 @@ from portal.cases.models import CaseEvent, Resolution, ResolutionAnswer, Support
 from portal.entitlement.models import AuthorizationRequest, Emergency, GrantBalance
 from portal.notifications.actions import Recipient, queue_letter
 from portal.notifications.models import Delivery
-from portal.worker.registry import TASKS
+from portal.worker.registry import TASKS, Edges
 from tests.support.cast import NOW
 
 
@@ -29,10 +29,10 @@ def escalated(work_session, cast, *, severity: int = 2, plain: bool = False) -> 
     return case
 
 
-def test_month_opens_its_hours_once(work_session, cast) -> None:
+def test_month_opens_its_hours_once(work_session, work_engine, settings, cast) -> None:
+    edges = Edges(settings, work_engine, lambda: NOW)
     for _ in range(2):
-        TASKS["open_monthly_grants"].run(work_session, NOW)
-    work_session.commit()
+        TASKS["open_monthly_grants"].run(edges, NOW)
     (balance,) = work_session.query(GrantBalance).all()
     assert (balance.free_seconds, balance.reserved_seconds) == (7200, 0)
 

@@ -13,6 +13,9 @@ a case billed in three months costs what it would have cost at once. Why shares 
 resolved a case may be settled long after its customer has paid. Why cash is computed from all receipts and what is
 missing is added: a repeated job, a late credit and a decided challenge then all come to the same.
 
+A plan's price is a debt from the first day of its month and revenue only as its minutes are used and its month passes
+(``actions.plans``): what is shared as use is never more than was sold.
+
 Neighbours: cases and metering enqueue ``bill_cut``, ``rebill``, ``settle_shares``, ``time_changed``; payments books
 cash and enqueues ``apply_cash``; settlement calls ``cut_period_end`` and ``gather_invoices`` and reads payable
 postings, whose document is the share.

@@ -104,9 +104,50 @@ _CHECKS = {
             FROM bill_item item
             WHERE NOT EXISTS (SELECT FROM bill_item_reversal WHERE bill_item_id = item.id)
             UNION ALL
+            SELECT manufacturer_id, currency,
+                   CASE WHEN collector_id = integrator_id AND integrator_id <> manufacturer_id
+                        THEN collector_id ELSE payer_id END,
+                   amount_minor, 0
+            FROM plan_sale
+            UNION ALL
             SELECT manufacturer_id, currency, payer_id, -total_minor, 0 FROM invoice
         ) one
         GROUP BY one.manufacturer_id, one.currency, one.debtor_id HAVING sum(one.fact) <> sum(one.posted)
+    """,
+    "what is deferred was sold and not used or earned": """
+        SELECT 'customer ' || one.customer_id || ' ' || one.currency, 'facts ' || sum(one.fact) || ', account '
+               || sum(one.posted)
+        FROM (
+            SELECT posting.manufacturer_id, posting.currency, posting.party_id AS customer_id, 0 AS fact,
+                   -posting.amount_minor AS posted
+            FROM posting JOIN account ON account.id = posting.account_id
+            WHERE account.purpose = 'deferred_revenue'
+            UNION ALL
+            SELECT manufacturer_id, currency, customer_id, amount_minor, 0 FROM plan_sale
+            UNION ALL
+            SELECT manufacturer_id, currency, customer_id, -amount_minor, 0 FROM share WHERE funding = 'use'
+            UNION ALL
+            SELECT sale.manufacturer_id, sale.currency, sale.customer_id, -earning.amount_minor, 0
+            FROM plan_earning earning JOIN plan_sale sale ON sale.id = earning.plan_sale_id
+        ) one
+        GROUP BY one.manufacturer_id, one.currency, one.customer_id HAVING sum(one.fact) <> sum(one.posted)
+    """,
+    "a plan's shares sum to what it earned": """
+        SELECT 'plan sale ' || earning.plan_sale_id,
+               'earned ' || earning.amount_minor || ', shares ' || coalesce(sum(part.amount_minor), 0)
+        FROM plan_earning earning LEFT JOIN plan_share part ON part.plan_earning_id = earning.id
+        GROUP BY earning.id HAVING coalesce(sum(part.amount_minor), 0) <> earning.amount_minor
+    """,
+    "a plan's shares are payable": """
+        SELECT 'plan share ' || part.id,
+               'is ' || part.amount_minor || ', posted ' || coalesce(-sum(posting.amount_minor), 0)
+        FROM plan_share part
+        LEFT JOIN (posting JOIN account ON account.id = posting.account_id AND account.purpose = 'payable'
+                   JOIN journal_transaction journal ON journal.id = posting.transaction_id
+                        AND journal.kind = 'plan_earned')
+            ON posting.document_type = 'plan_share' AND posting.document_id = part.id::text
+               AND posting.party_id = part.party_id
+        GROUP BY part.id HAVING coalesce(-sum(posting.amount_minor), 0) <> part.amount_minor
     """,
     "invoices and receipts are posted": """
         SELECT 'invoice ' || invoice.name, 'is not posted' FROM invoice

@@ -200,11 +200,13 @@ class Invoice(Base):
 
 
 class InvoiceItem(Base):
-    """A bill item on an invoice, once; a reversed item comes back once as a credit."""
+    """A bill item on an invoice, once; a reversed item comes back once as a credit. Or a month of a plan, once."""
 
     __tablename__ = "invoice_item"
     __table_args__ = (
         UniqueConstraint("bill_item_id", "kind"),
+        UniqueConstraint("plan_sale_id"),
+        CheckConstraint("(bill_item_id IS NULL) <> (plan_sale_id IS NULL)", name="source"),
         UniqueConstraint("invoice_id", "position"),
         CheckConstraint("kind IN ('charge', 'credit')", name="kind"),
         CheckConstraint("(kind = 'charge') = (amount_minor > 0)", name="sign"),
@@ -214,11 +216,89 @@ class InvoiceItem(Base):
     invoice_id: Mapped[int] = mapped_column(ForeignKey("invoice.id"))
     manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     payer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
-    bill_item_id: Mapped[int] = mapped_column(ForeignKey("bill_item.id"))
+    bill_item_id: Mapped[int | None] = mapped_column(ForeignKey("bill_item.id"))
+    plan_sale_id: Mapped[int | None] = mapped_column(ForeignKey("plan_sale.id"))
     position: Mapped[int]
     kind: Mapped[str]
     description: Mapped[str]
     amount_minor: Mapped[int]
+
+
+class PlanSale(Base):
+    """One month of a chosen plan, sold at its price: deferred until its minutes are used or the month is over."""
+
+    __tablename__ = "plan_sale"
+    __table_args__ = (
+        UniqueConstraint("plan_choice_id", "starts_at"),
+        Index("ix_plan_sale_site_id", "site_id", "manufacturer_id", "ends_at"),
+        CheckConstraint("amount_minor > 0", name="amount"),
+        CheckConstraint("ends_at > starts_at", name="order"),
+    )
+
+    id: Mapped[Id]
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    integrator_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    customer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
+    plan_choice_id: Mapped[int] = mapped_column(ForeignKey("plan_choice.id"))
+    plan_code: Mapped[str]
+    payer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    collector_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    seller_of_record_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    policy_version_id: Mapped[int] = mapped_column(ForeignKey("document_version.id"))
+    currency: Mapped[str]
+    amount_minor: Mapped[int]
+    period_id: Mapped[int] = mapped_column(ForeignKey("period.id"))
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+
+
+class PlanEarning(Base):
+    """What of a plan's month was earned once it was over and not by use; a later one is the difference."""
+
+    __tablename__ = "plan_earning"
+    __table_args__ = (
+        UniqueConstraint("plan_sale_id", "seq"),
+        CheckConstraint("seq > 0", name="seq"),
+        CheckConstraint("amount_minor <> 0 OR seq = 1", name="difference"),
+    )
+
+    id: Mapped[Id]
+    plan_sale_id: Mapped[int] = mapped_column(ForeignKey("plan_sale.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    integrator_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    seq: Mapped[int]
+    currency: Mapped[str]
+    used_minor: Mapped[int]
+    amount_minor: Mapped[int]
+    unused_seconds: Mapped[int]
+    agreement_version_id: Mapped[int | None] = mapped_column(ForeignKey("document_version.id"))
+    earned_at: Mapped[datetime]
+
+
+class PlanShare(Base):
+    """A party's part of what a plan's month earned, payable at once; rows of one earning sum to it."""
+
+    __tablename__ = "plan_share"
+    __table_args__ = (
+        UniqueConstraint("plan_earning_id", "party_role"),
+        CheckConstraint("amount_minor <> 0", name="not_zero"),
+    )
+
+    id: Mapped[Id]
+    plan_earning_id: Mapped[int] = mapped_column(ForeignKey("plan_earning.id"))
+    plan_sale_id: Mapped[int] = mapped_column(ForeignKey("plan_sale.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    integrator_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    party_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    party_role: Mapped[str]
+    revenue_kind: Mapped[str]
+    weight_bp: Mapped[int]
+    currency: Mapped[str]
+    amount_minor: Mapped[int]
+    explanation: Mapped[Json]
+    recorded_at: Mapped[datetime]
 
 
 class CashApplication(CaseScoped, Base):

@@ -7,15 +7,19 @@ from collections.abc import Mapping
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from portal.billing.models import BillItem, PlanSale
 from portal.cases.models import SupportCase
 from portal.contracts.agreement import Agreement
 from portal.contracts.blocks import Company
+from portal.contracts.models import PlanChoice
 from portal.contracts.sharing import OPERATOR
 from portal.directory.models import Organisation
 from portal.errors import RuleBroken
 
 
-def parties_of(session: Session, case: SupportCase, agreement: Agreement | None) -> dict[str, int]:
+def parties_of(
+    session: Session, case: SupportCase | PlanChoice | PlanSale | BillItem, agreement: Agreement | None
+) -> dict[str, int]:
     """Every party's organisation by its name in the documents. *Raises*: RuleBroken for one that is not known here."""
     codes = {party.organisation: party.code for party in agreement.parties.further} if agreement else {}
     rows = session.execute(
@@ -25,7 +29,7 @@ def parties_of(session: Session, case: SupportCase, agreement: Agreement | None)
     ).all()
     parties: dict[str, int] = {
         Company.MANUFACTURER: case.manufacturer_id,
-        Company.INTEGRATOR: case.integrator_id,
+        Company.INTEGRATOR: case.integrator_id or case.manufacturer_id,
         **{codes[row.code]: row.id for row in rows if row.code in codes},
     }
     parties.update((OPERATOR, row.id) for row in rows if row.is_operator)

@@ -152,7 +152,7 @@ def receipts_to_apply(session: Session, now: datetime, *, most: int = SWEEP) -> 
         select(CashReceipt.id)
         .where(
             CashReceipt.recorded_at < now - SWEEP_AGE,
-            exists().where(InvoiceItem.invoice_id == CashReceipt.invoice_id),
+            exists().where(InvoiceItem.invoice_id == CashReceipt.invoice_id, InvoiceItem.bill_item_id.is_not(None)),
             ~exists().where(CashApplication.receipt_id == CashReceipt.id),
         )
         .order_by(CashReceipt.id)

@@ -149,6 +149,12 @@ def _plan_terms(policy: Policy) -> Iterator[Contradiction]:
             yield Contradiction(
                 (*path, "included_worth_per_hour"), "without included minutes there is nothing to be worth"
             )
+        if plan.included_worth * plan.included_minutes_per_month > Fraction(plan.price_per_month) * 60:
+            yield Contradiction(
+                (*path, "included_worth_per_hour"),
+                "the included minutes are worth more than the plan costs",
+                (*path, "price_per_month"),
+            )
         monthly, per_case = plan.standing_limit_per_month, plan.standing_limit
         if monthly is not None and (per_case is None or Fraction(monthly) < Fraction(per_case)):
             yield Contradiction(

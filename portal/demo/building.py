@@ -10,6 +10,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from portal.access import Role
+from portal.billing import actions as billing
 from portal.db import transaction
 from portal.demo import founding
 from portal.demo.founding import World
@@ -19,7 +20,6 @@ from portal.demo.present import plan_present
 from portal.demo.standin_control import StandIn
 from portal.demo.story import Story, approve_all, begin_case
 from portal.directory.models import DeploymentFact, Organisation
-from portal.entitlement import actions as entitlement
 from portal.errors import Misconfigured
 
 SEED = 20260301
@@ -66,7 +66,7 @@ def build(
     plan_months(story, standin, month_ends(now.date(), months))
     for end in month_ends(now.date(), months):
         # What the worker's schedule does every hour matters here once a month.
-        story.plan(end, entitlement.open_monthly_grants)
+        story.plan(end, lambda session, at: billing.open_month(session, now=at))
     plan_present(story)
     _plan_approvals(story, first_day)
     plan_last_poll(story, standin)

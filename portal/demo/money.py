@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Role
+from portal.billing import actions as billing
 from portal.billing.models import Invoice
 from portal.demo.standin_control import StandIn
 from portal.demo.story import MINUTE, Act, Story
@@ -59,6 +60,8 @@ def plan_months(story: Story, standin: StandIn, ends: Sequence[datetime]) -> Non
         closed_at = end + 2 * DAY if position < last else max(end + 6 * 60 * MINUTE, story.now - 4 * DAY)
         for code in ("NOR", "MER"):
             story.plan(closed_at, _close(story, standin, code, end))
+        # A month of a plan is sold into its own books, which open with the close of the month before.
+        story.plan(closed_at + DAY // 24, _open_month)
         story.plan(closed_at + 9 * DAY, _pay(standin, keep_one=position == last - 1))
         story.plan(closed_at + 9 * DAY + 5 * MINUTE, _poll(standin))
         if position == last:
@@ -73,6 +76,10 @@ def plan_months(story: Story, standin: StandIn, ends: Sequence[datetime]) -> Non
 def plan_last_poll(story: Story, standin: StandIn) -> None:
     """What the worker does every hour, once more at the end: the first page ties out."""
     story.plan(story.now, _poll(standin))
+
+
+def _open_month(session: Session, now: datetime) -> None:
+    billing.open_month(session, now=now)
 
 
 def _close(story: Story, standin: StandIn, code: str, end: datetime) -> Act:

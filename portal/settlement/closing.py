@@ -16,7 +16,7 @@ from sqlalchemy import Engine, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from portal.billing.actions import bill_case, cut_period_end, gather_invoices
+from portal.billing.actions import bill_case, cut_period_end, earn_plans, gather_invoices
 from portal.billing.actions.batch import BILLED_AT_ONCE, bill_plain
 from portal.db import transaction
 from portal.errors import Conflict, NotFound, PortalError, RuleBroken
@@ -107,11 +107,12 @@ def _bill_one(engine: Engine, case_id: int, *, livemode: bool, now: datetime) ->
 
 
 def freeze_period(session: Session, manufacturer_id: int, period_id: int, *, livemode: bool, now: datetime) -> None:
-    """Bring held amounts back, then stop postings into the period and open the next."""
+    """Bring held amounts back, earn plans that are over, then stop postings into the period and open the next."""
     period = _period(session, manufacturer_id, period_id)
     if period.state != OPEN:
         return
     release_held(session, manufacturer_id, livemode=livemode, now=now)
+    earn_plans(session, manufacturer_id, now=now, livemode=livemode)
     closing, _ = ledger.begin_close(session, manufacturer_id=manufacturer_id, now=now)
     if closing.id != period_id:
         raise Conflict("Another period is the open one.")

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from portal.access import Actor
-from portal.billing.models import BillItem, Invoice, Share
+from portal.billing.models import BillItem, Invoice, PlanEarning, PlanSale, PlanShare, Share
 from portal.db import Base
 from portal.errors import NotFound
 from portal.payments.models import CashReceipt, Intent
@@ -24,6 +24,9 @@ BIGGEST_ID = 2**63 - 1
 _SHOWN: dict[str, tuple[str, type[Base], InstrumentedAttribute[int]]] = {
     "bill_item": ("bill_item", BillItem, BillItem.id),
     "share": ("bill_item", Share, Share.bill_item_id),
+    "plan_sale": ("plan_month", PlanSale, PlanSale.id),
+    "plan_earning": ("plan_month", PlanEarning, PlanEarning.plan_sale_id),
+    "plan_share": ("plan_month", PlanShare, PlanShare.plan_sale_id),
     "invoice": ("invoice", Invoice, Invoice.id),
     "cash_receipt": ("invoice", CashReceipt, CashReceipt.invoice_id),
     "statement": ("statement", Statement, Statement.id),

@@ -16,6 +16,7 @@ _CANDIDATES = """
                 WHEN journal.kind = 'held_released' THEN 'released'
                 WHEN share.id IS NOT NULL AND posting.amount_minor > 0 THEN 'correction'
                 WHEN share.id IS NOT NULL THEN 'share'
+                WHEN posting.document_type = 'plan_share' THEN 'plan'
                 ELSE 'other' END AS kind,
            CASE WHEN share.id IS NOT NULL THEN replace(share.revenue_kind, '_', ' ') ELSE journal.description END
                AS description,

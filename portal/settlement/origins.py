@@ -13,7 +13,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.access import Actor
-from portal.billing.models import BillItem, BillLine, BillSegment, Share
+from portal.billing.models import BillItem, BillLine, BillSegment, PlanShare, Share
+from portal.ledger.models import Posting
 from portal.metering.models import TimeEntry
 from portal.settlement import queries
 from portal.settlement.models import Statement, StatementLine
@@ -41,7 +42,7 @@ class BilledLine:
 
 @dataclass(frozen=True)
 class Origin:
-    """What a statement line comes from: its share, or without one an earlier statement or a correction.
+    """What a statement line comes from: its share of a bill or of a plan's month, an earlier statement, a correction.
 
     *Shape*: ``contested`` is the one line of the earlier statement that was held and came back.
     """
@@ -52,6 +53,7 @@ class Origin:
     billed: tuple[BilledLine, ...]
     earlier: Statement | None
     contested: StatementLine | None = None
+    plan_share: PlanShare | None = None
 
 
 def line_origin(session: Session, actor: Actor, line_id: int) -> Origin:
@@ -61,7 +63,15 @@ def line_origin(session: Session, actor: Actor, line_id: int) -> Origin:
     item = session.get(BillItem, share.bill_item_id) if share is not None else None
     earlier = _earlier(session, line)
     contested = queries.line_behind(session, line) if earlier is not None else None
-    return Origin(line, share, item, _billed(session, item), earlier, contested)
+    return Origin(line, share, item, _billed(session, item), earlier, contested, _plan_share(session, line))
+
+
+def _plan_share(session: Session, line: StatementLine) -> PlanShare | None:
+    """The share of a plan's month that a line pays."""
+    if line.kind != "plan":
+        return None
+    posting = session.get_one(Posting, line.posting_id)
+    return session.get(PlanShare, int(posting.document_id))
 
 
 def _billed(session: Session, item: BillItem | None) -> tuple[BilledLine, ...]:

@@ -92,6 +92,8 @@ _CURRENCIES = text(
         FROM bill_item_reversal gone JOIN bill_item item ON item.id = gone.bill_item_id
         WHERE item.period_id = :period_id
         UNION ALL
+        SELECT currency, amount_minor, 0, 0, 0 FROM plan_sale WHERE period_id = :period_id
+        UNION ALL
         SELECT currency, 0, total_minor, 0, 0 FROM invoice WHERE period_id = :period_id
         UNION ALL
         SELECT receipt.currency, 0, 0, receipt.amount_minor, 0

@@ -29,6 +29,7 @@ blueprint = Blueprint("ledger", __name__)
 # The page that shows a document, and what its address calls the id.
 PAGES = {
     "bill_item": ("billing.item", "item_id"),
+    "plan_month": ("billing.plan_month", "plan_sale_id"),
     "invoice": ("billing.invoice", "invoice_id"),
     "statement": ("settlement.statement", "statement_id"),
     "statement_line": ("settlement.line", "statement_line_id"),

@@ -70,6 +70,18 @@ def apply_cash(session: Session, now: datetime, *, receipt_id: int) -> None:
     actions.apply_cash(session, receipt_id, now=now)
 
 
+@task("open_grants", own_transactions=True)
+def open_grants(edges: Edges, now: datetime, *, plan_choice_id: int) -> None:
+    with transaction(edges.engine) as session:
+        actions.open_choice(session, plan_choice_id, now=now, livemode=edges.settings.livemode)
+
+
+@task("open_monthly_grants", own_transactions=True, every="3 * * * *")
+def open_monthly_grants(edges: Edges, now: datetime) -> None:
+    with transaction(edges.engine) as session:
+        actions.open_month(session, now=now, livemode=edges.settings.livemode)
+
+
 @task("sweep_billing", every="*/15 * * * *")
 def sweep_billing(session: Session, now: datetime) -> None:
     enqueue_many(session, "bill_cut", [{"case_id": case_id} for case_id in queries.cases_to_bill(session, now)])

@@ -13,7 +13,6 @@ from portal.cases import actions
 from portal.cases.actions import closing, notes, opening, resolution
 from portal.cases.models import Resolution, ResolutionAnswer
 from portal.db import transaction
-from portal.entitlement.actions import grants
 from portal.jobs import enqueue_many
 from portal.notifications.queries import second_notice_delivered_at
 from portal.worker.registry import Edges, task
@@ -79,16 +78,6 @@ def sweep_silence(session: Session, now: datetime) -> None:
         .limit(SWEEP_AT_MOST)
     ).all()
     enqueue_many(session, "answer_silence", [{"resolution_id": each} for each in waiting])
-
-
-@task("open_grants")
-def open_grants(session: Session, now: datetime, *, plan_choice_id: int) -> None:
-    grants.open_plan(session, plan_choice_id, now=now)
-
-
-@task("open_monthly_grants", every="3 * * * *")
-def open_monthly_grants(session: Session, now: datetime) -> None:
-    grants.open_monthly_grants(session, now)
 
 
 @task("sweep_uploads", own_transactions=True, every="40 3 * * *")

@@ -17,6 +17,8 @@ from portal.billing.models import BillItem, CashApplication, Invoice, InvoiceIte
 from portal.billing.queries import live_items
 from portal.cases import actions as cases
 from portal.cases.models import Resolution, ResolutionAnswer, SupportCase
+from portal.contracts import actions as contracts
+from portal.contracts import queries as contracts_queries
 from portal.ledger.models import Period
 from portal.ledger.queries import balances
 from portal.metering.actions import Work, approve_time, correct_entry
@@ -24,7 +26,7 @@ from portal.payments.cash import book_cash
 from portal.payments.models import CashReceipt
 from tests.support.billed import BILLED_AT, billed, open_books, paid_case, settled, shares_of, worked
 from tests.support.cases import accepted
-from tests.support.cast import Cast, hours_later
+from tests.support.cast import DOCUMENTS, SIGNED_AT, Cast, hours_later
 
 PAID_AT = BILLED_AT + timedelta(days=3)
 
@@ -261,3 +263,28 @@ def _do(session: Session, cast: Cast, case: SupportCase, act: str, cash: int) ->
         ) or 0)  # fmt: skip
         if open_minor:
             paid(session, invoice, min(cash, open_minor))
+
+
+@pytest.mark.parametrize("bearer", ["operator", "integrator"])
+def test_stripes_fee_is_borne_by_the_party_that_the_agreement_names(
+    work_session: Session, books: Cast, bearer: str
+) -> None:
+    text = (DOCUMENTS / "nordlicht_kessler_agreement.toml").read_text("utf-8")
+    document = contracts_queries.document(work_session, books.agreement_version.document_id)
+    version = contracts.propose_version(
+        work_session, books.adam, document,
+        body_toml=text.replace('borne_by = "operator"', f'borne_by = "{bearer}"'),
+        effective_from=SIGNED_AT + timedelta(days=30), now=SIGNED_AT,
+    )  # fmt: skip
+    for signer in (books.adam, books.ian):
+        contracts.sign_version(work_session, signer, version, shown_sha256=version.sha256, now=SIGNED_AT)
+    billed(work_session, two_company_case(work_session, books))
+    (invoice,) = invoiced(work_session, books)
+    receipt = paid(work_session, invoice, 22_500, fee_minor=683)
+    apply_cash(work_session, receipt.id, now=PAID_AT)
+    ledger = held(work_session, books)
+    shares = work_session.execute(select(Share.party_id, Share.amount_minor)).tuples().all()
+    own = sum(minor for party_id, minor in shares if party_id == books.integrator.id)
+    borne = 683 if bearer == "integrator" else 0
+    assert (ledger.get(("fees", None), 0), ledger["payable", books.integrator.id]) == (683 - borne, borne - own)
+    assert check_books(work_session) == []

@@ -16,7 +16,7 @@ def test_nothing_is_said_when_versions_are_equal():
 def test_changed_values_are_said_with_their_place():
     after = policy(
         ('per_hour = "150.00"', 'per_hour = "160.00"'),
-        ("included_minutes_per_month = 120", "included_minutes_per_month = 180"),
+        ("included_minutes_per_month = 120", "included_minutes_per_month = 140"),
         ("at_factory_risk = true", "at_factory_risk = false"),
         ("interim_cut_days = 35\n", ""),
         (
@@ -28,7 +28,7 @@ def test_changed_values_are_said_with_their_place():
     assert sentences(policy(), after) == [
         "Rates, bands business, per hour: was 150.00, is now 160.00.",
         "Rounding, direction: was up, is now nearest.",
-        "Plans, Assured, included minutes per month: was 120, is now 180.",
+        "Plans, Assured, included minutes per month: was 120, is now 140.",
         "Emergency, at factory risk: was yes, is now no.",
         "Lifecycle, interim cut days: was 35, is now not stated.",
         "House terms, shares, revenues time and materials, included, pack use, tranches, to party, party operator, "

@@ -62,6 +62,10 @@ def _traces(session: Session, actor: Actor, line: StatementLine) -> list[Trace]:
         return _traces(session, actor, origin.contested)
     if origin.earlier is not None:
         return followed_back(session, actor, origin.earlier)
+    if origin.plan_share is not None:
+        # Nobody worked for what was left of a plan's month: the line ends at the month.
+        assert (origin.plan_share.amount_minor, origin.plan_share.party_id) == (line.amount_minor, line.party_id)
+        return []
     assert origin.share is not None, f"line {line.id} ({line.kind}) comes from nowhere"
     assert origin.item is not None
     _check_share(session, line, origin.share, origin.item)

@@ -7,6 +7,7 @@ from portal.billing.actions.hours import reserve_hours
 from portal.billing.actions.invoices import gather_invoices
 from portal.billing.actions.items import bill, bill_case, rebill, rebill_case
 from portal.billing.actions.line_queries import answer, ask
+from portal.billing.actions.plans import earn_plans, open_choice, open_month
 
 __all__ = [
     "answer",
@@ -17,7 +18,10 @@ __all__ = [
     "cut",
     "cut_period_end",
     "decide_shares",
+    "earn_plans",
     "gather_invoices",
+    "open_choice",
+    "open_month",
     "rebill",
     "rebill_case",
     "reserve_hours",

@@ -13,6 +13,7 @@ from datetime import datetime
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.orm import Session
 
+from portal.billing.actions.fees import charge_fee
 from portal.billing.actions.money import debtor_of
 from portal.billing.models import BillItem, BillItemReversal, CashApplication, Invoice, InvoiceItem, Share
 from portal.billing.rules import (
@@ -41,12 +42,14 @@ class Cause:
 
 
 def apply_cash(session: Session, receipt_id: int, *, now: datetime) -> int:
-    """Make payable what a receipt pays for, in minor units; the same receipt again adds nothing. *Raises*: NotFound."""
+    """Make payable what a receipt pays for, and charge its fee; again adds nothing. *Raises*: NotFound."""
     receipt = session.get(CashReceipt, receipt_id)
     if receipt is None:
         raise NotFound()
     cause = Cause(APPLIED, Document("cash_receipt", str(receipt.id)), receipt)
-    return _move(session, {receipt.invoice_id}, cause, now=now)
+    moved = _move(session, {receipt.invoice_id}, cause, now=now)
+    charge_fee(session, receipt, now=now)
+    return moved
 
 
 def move_cash(session: Session, items: Iterable[BillItem], *, now: datetime) -> None:
@@ -108,11 +111,13 @@ def _connected(session: Session, invoice_ids: Collection[int]) -> list[InvoiceCa
                 .where(BillItem.cut_id.in_(cuts), InvoiceItem.payer_id.in_(payers))
             )
         )
+    # A plan's month takes its part of the cash like a cut, though nothing becomes payable by it: no cut has its number.
+    line_id = func.coalesce(BillItem.cut_id, -InvoiceItem.plan_sale_id).label("cut_id")
     nets = session.execute(
-        select(InvoiceItem.invoice_id, BillItem.cut_id, func.sum(InvoiceItem.amount_minor))
-        .join(BillItem, BillItem.id == InvoiceItem.bill_item_id)
+        select(InvoiceItem.invoice_id, line_id, func.sum(InvoiceItem.amount_minor))
+        .outerjoin(BillItem, BillItem.id == InvoiceItem.bill_item_id)
         .where(InvoiceItem.invoice_id.in_(known))
-        .group_by(InvoiceItem.invoice_id, BillItem.cut_id)
+        .group_by(InvoiceItem.invoice_id, line_id)
         .order_by(InvoiceItem.invoice_id, func.min(InvoiceItem.position))
     ).all()
     cash = dict(

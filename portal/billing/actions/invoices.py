@@ -1,7 +1,7 @@
 """Invoices: what a payer owes of a period goes onto one invoice, issued through Stripe by the intent it names.
 
-Invariants: a bill item is charged once and, once taken back, credited once; an invoice's total is above zero, so that a
-credit that is larger than what is charged waits for the next.
+Invariants: a bill item is charged once and, once taken back, credited once; a month of a plan is charged once; an
+invoice's total is above zero, so that a credit that is larger than what is charged waits for the next.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import Select, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from portal.billing.actions.money import debtor_of
-from portal.billing.models import BillItem, BillItemReversal, Invoice, InvoiceItem, Share
+from portal.billing.actions.plans import plan_debtor, plan_words
+from portal.billing.models import BillItem, BillItemReversal, Invoice, InvoiceItem, PlanSale, Share
 from portal.billing.queries import stands
 from portal.billing.rules import INVOICE_PAIRS
 from portal.billing.rules.postings import SET_OFF
@@ -35,9 +36,9 @@ CHARGE, CREDIT = "charge", "credit"
 
 @dataclass(frozen=True)
 class _Claim:
-    """A line to be: an item charged, or one credited, and who owes it."""
+    """A line to be: an item or a plan's month charged, or an item credited, and who owes it."""
 
-    item: BillItem
+    item: BillItem | PlanSale
     kind: str
     debtor_id: int
     amount_minor: int
@@ -47,6 +48,11 @@ class _Claim:
     def group(self) -> tuple[int, str, int]:
         return self.debtor_id, self.item.currency, self.item.seller_of_record_id
 
+    @property
+    def order(self) -> tuple[object, ...]:
+        """Credits first, plans before cases, then as they came."""
+        return self.group, self.kind != CREDIT, isinstance(self.item, BillItem), self.item.id
+
 
 def gather_invoices(session: Session, period_id: int, *, now: datetime, livemode: bool = False) -> list[Invoice]:
     """Invoice what was billed up to a period and is on no invoice yet. Again finds nothing more. *Raises*: NotFound."""
@@ -55,7 +61,7 @@ def gather_invoices(session: Session, period_id: int, *, now: datetime, livemode
         raise NotFound()
     key = f"invoices:{period.manufacturer_id}"
     session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
-    claims = sorted(_claims(session, period), key=lambda claim: (claim.group, claim.kind != CREDIT, claim.item.id))
+    claims = sorted(_claims(session, period), key=lambda claim: claim.order)
     invoices = []
     for _, mine in groupby(claims, key=lambda claim: claim.group):
         for page in _pages(list(mine)):
@@ -79,6 +85,22 @@ def _claims(session: Session, period: Period) -> Iterable[_Claim]:
             words = f"{case_name}, support on {item.occurred_at:%Y-%m-%d}"
             sign = 1 if kind == CHARGE else -1
             yield _Claim(item, kind, debtor_of(item), sign * due, words if sign > 0 else f"Credit: {words}")
+    for sale in session.scalars(_open_sales(period)):
+        yield _Claim(sale, CHARGE, plan_debtor(sale), sale.amount_minor, plan_words(session, sale))
+
+
+def _open_sales(period: Period) -> Select[PlanSale]:
+    """Months of plans that were sold up to the period and are on no invoice."""
+    return (
+        select(PlanSale)
+        .join(Period, Period.id == PlanSale.period_id)
+        .where(
+            PlanSale.manufacturer_id == period.manufacturer_id,
+            Period.starts_at <= period.starts_at,
+            PlanSale.id.not_in(select(InvoiceItem.plan_sale_id).where(InvoiceItem.plan_sale_id.is_not(None))),
+        )
+        .order_by(PlanSale.id)
+    )
 
 
 def _open_items(session: Session, period: Period) -> Iterable[tuple[str, BillItem, str]]:
@@ -94,8 +116,9 @@ def _open_items(session: Session, period: Period) -> Iterable[tuple[str, BillIte
         )
         .order_by(BillItem.id)
     )
-    charged = select(InvoiceItem.bill_item_id).where(InvoiceItem.kind == CHARGE)
-    credited = select(InvoiceItem.bill_item_id).where(InvoiceItem.kind == CREDIT)
+    billed = InvoiceItem.bill_item_id.is_not(None)
+    charged = select(InvoiceItem.bill_item_id).where(billed, InvoiceItem.kind == CHARGE)
+    credited = select(InvoiceItem.bill_item_id).where(billed, InvoiceItem.kind == CREDIT)
     for item, name in session.execute(base.where(stands(), BillItem.id.not_in(charged))):
         yield CHARGE, item, name
     taken_back = base.join(BillItemReversal, BillItemReversal.bill_item_id == BillItem.id)
@@ -133,7 +156,7 @@ def _issue(session: Session, period: Period, claims: Sequence[_Claim], *, now: d
         manufacturer_id=period.manufacturer_id,
         payer_id=payer_id,
         currency=item.currency,
-        lines=[InvoiceLine(claim.description, claim.amount_minor, f"bill_item-{claim.item.id}") for claim in claims],
+        lines=[InvoiceLine(claim.description, claim.amount_minor, _key(claim.item)) for claim in claims],
         days_until_due=DAYS_UNTIL_DUE,
         document=Document("invoice_name", name),
         name=name,
@@ -163,6 +186,10 @@ def _issue(session: Session, period: Period, claims: Sequence[_Claim], *, now: d
     return invoice
 
 
+def _key(item: BillItem | PlanSale) -> str:
+    return f"{'plan_sale' if isinstance(item, PlanSale) else 'bill_item'}-{item.id}"
+
+
 def _number(session: Session, manufacturer_id: int) -> tuple[int, str]:
     number: int = session.scalar(text("SELECT next_number(:who, 'invoice')"), {"who": manufacturer_id})
     code: str | None = session.scalar(select(Organisation.code).where(Organisation.id == manufacturer_id))
@@ -174,7 +201,8 @@ def _row(invoice: Invoice, claim: _Claim, position: int) -> dict[str, object]:
         "invoice_id": invoice.id,
         "manufacturer_id": invoice.manufacturer_id,
         "payer_id": invoice.payer_id,
-        "bill_item_id": claim.item.id,
+        "bill_item_id": claim.item.id if isinstance(claim.item, BillItem) else None,
+        "plan_sale_id": claim.item.id if isinstance(claim.item, PlanSale) else None,
         "position": position,
         "kind": claim.kind,
         "description": claim.description,

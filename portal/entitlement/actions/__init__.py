@@ -29,6 +29,7 @@ from portal.entitlement.actions.coverage import (
 )
 from portal.entitlement.actions.grants import (
     Reserving,
+    choices_in_force,
     draw_reserved,
     open_monthly_grants,
     open_plan,
@@ -51,6 +52,7 @@ __all__ = [
     "ask_for",
     "authorize",
     "begin_emergency",
+    "choices_in_force",
     "decide_again",
     "decide_coverage",
     "decide_for_case",

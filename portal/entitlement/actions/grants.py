@@ -44,7 +44,7 @@ class Reserving:
 def open_monthly_grants(session: Session, now: datetime) -> int:
     """Open this month's included minutes of every plan choice in force; how many were opened. Again is harmless."""
     opened = 0
-    for choice, until in _choices_in_force(session, now):
+    for choice, until in choices_in_force(session, now):
         opened += _open(session, choice, _policy_of(session, choice, now), until, at=now, now=now)
     return opened
 
@@ -57,7 +57,7 @@ def open_plan(session: Session, plan_choice_id: int, *, now: datetime) -> None:
     at = max(now, choice.from_at)
     policy = _policy_of(session, choice, at)
     open_standing(session, choice, policy=policy, now=now)
-    for held, until in _choices_in_force(session, at):
+    for held, until in choices_in_force(session, at):
         if held.id == choice.id:
             _open(session, choice, policy, until, at=at, now=now)
 
@@ -129,7 +129,7 @@ def draw_reserved(
     session.flush()
 
 
-def _choices_in_force(session: Session, now: datetime) -> list[tuple[PlanChoice, datetime | None]]:
+def choices_in_force(session: Session, now: datetime) -> list[tuple[PlanChoice, datetime | None]]:
     """Each site's choice that holds now, with the instant the next one takes over."""
     rows = session.scalars(
         select(PlanChoice).order_by(PlanChoice.site_id, PlanChoice.manufacturer_id, PlanChoice.from_at)
@@ -162,6 +162,9 @@ def _open(
     if minutes == 0:
         return 0
     month = included_window(policy, at)
+    starts_at = max(month.start, choice.from_at)
+    if _opened_before(session, choice, starts_at):
+        return 0
     parties = {
         "manufacturer_id": choice.manufacturer_id,
         "integrator_id": choice.integrator_id or choice.manufacturer_id,
@@ -175,7 +178,7 @@ def _open(
             site_id=choice.site_id,
             plan_choice_id=choice.id,
             granted_seconds=minutes * 60,
-            starts_at=max(month.start, choice.from_at),
+            starts_at=starts_at,
             expires_at=month.end if until is None else min(month.end, until),
             granted_at=now,
         )
@@ -187,6 +190,23 @@ def _open(
     session.add(GrantBalance(**parties, grant_id=grant_id, free_seconds=minutes * 60, reserved_seconds=0))
     session.flush()
     return 1
+
+
+def _opened_before(session: Session, choice: PlanChoice, starts_at: datetime) -> bool:
+    """Whether the same plan's minutes are open already: it was accepted again, by a newer policy, within its month."""
+    earlier = (
+        select(UsageGrant.id)
+        .join(PlanChoice, PlanChoice.id == UsageGrant.plan_choice_id)
+        .where(
+            UsageGrant.site_id == choice.site_id,
+            UsageGrant.manufacturer_id == choice.manufacturer_id,
+            PlanChoice.plan_code == choice.plan_code,
+            PlanChoice.id != choice.id,
+            UsageGrant.starts_at <= starts_at,
+            UsageGrant.expires_at > starts_at,
+        )
+    )
+    return session.scalar(select(earlier.exists())) or False
 
 
 def _rounded(pieces: Sequence[Work], how: Reserving) -> list[Work]:

@@ -6,7 +6,7 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from portal.access import may_see_prices
-from portal.billing import actions, overviews, reading
+from portal.billing import actions, overviews, plan_reading, reading
 from portal.identity import queries as people
 from portal.metering.rules import MODES, may_log_time
 from portal.web import paging
@@ -52,6 +52,13 @@ def item(item_id: int) -> ResponseReturnValue:
         bearers=BEARERS,
         modes=MODES,
     )
+
+
+@blueprint.get("/plan-months/<int:plan_sale_id>")
+@open_to(may_see_prices)
+def plan_month(plan_sale_id: int) -> ResponseReturnValue:
+    month = plan_reading.plan_month(current_session(), current_actor(), plan_sale_id)
+    return render_template("billing/plan_month.html", month=month)
 
 
 @blueprint.route("/bill-lines/<int:line_id>/question", methods=["GET", "POST"])

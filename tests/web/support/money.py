@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal.billing.actions import apply_cash, ask, gather_invoices
-from portal.billing.models import BillItem, BillLine, Invoice, LineQuery
+from portal.billing.actions import apply_cash, ask, earn_plans, gather_invoices, open_month
+from portal.billing.models import BillItem, BillLine, Invoice, LineQuery, PlanSale
 from portal.ledger.models import Account, JournalTransaction, Period
 from portal.payments.cash import book_cash, confirm_payment, record_payment
 from portal.payments.models import PaymentRecord
@@ -14,7 +14,7 @@ from portal.settlement import actions as settlement
 from portal.settlement import closing
 from portal.settlement.models import Contest, Statement, StatementLine, StatementPreparation
 from tests.support.billed import BILLED_AT, billed, open_books, paid_case, settled, worked
-from tests.support.cast import Cast, hours_later
+from tests.support.cast import NOW, Cast, hours_later
 from tests.support.settling import CLOSED_AT, REVIEWED_AT
 
 
@@ -35,6 +35,16 @@ def bill_line(session: Session, cast: Cast) -> BillLine:
     """The first line of that item."""
     item = billed_item(session, cast)
     return session.scalars(select(BillLine).where(BillLine.bill_item_id == item.id).order_by(BillLine.position)).first()
+
+
+def plan_month(session: Session, cast: Cast) -> PlanSale:
+    """March of the plan at the cast's site, sold and, with its work billed, earned."""
+    known = session.scalars(select(PlanSale).limit(1)).one_or_none()
+    if known is None:
+        billed_item(session, cast)
+        open_month(session, now=NOW)
+        earn_plans(session, cast.factory.id, now=CLOSED_AT)
+    return known or session.scalars(select(PlanSale).limit(1)).one()
 
 
 def asked_question(session: Session, cast: Cast) -> LineQuery:

@@ -157,6 +157,7 @@ SAMPLES: dict[str, Sample] = {
     "transaction_id": lambda session, cast: money.some_transaction(session, cast).id,
     "item_id": lambda session, cast: money.billed_item(session, cast).id,
     "line_id": lambda session, cast: money.bill_line(session, cast).id,
+    "plan_sale_id": lambda session, cast: money.plan_month(session, cast).id,
     "query_id": lambda session, cast: money.asked_question(session, cast).id,
     "invoice_id": lambda session, cast: money.issued_invoice(session, cast).id,
     "record_id": lambda session, cast: money.recorded_payment(session, cast).id,

@@ -1,0 +1,371 @@
+"""Plans by the month: sold when the month opens, earned by use, and what is left earned when the month is over.
+
+A month's price is owed at once and deferred: the use of included minutes takes its worth out of it and shares that as
+use. What remains when the month is over, its work is billed and nothing is promised any more, is the month's
+subscription: it is split by the document's shares of subscriptions and payable then. Who resolved cases decides
+nothing of it beyond the document's fallback, because nobody worked for it.
+
+Invariants: one sale per plan choice and month; a sale's use and earnings sum to its price. Earnings are computed from
+all use and what is missing is added, so that a case billed again after its month takes back or adds the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, insert, select, text
+from sqlalchemy.dialects.postgresql import insert as insert_once
+from sqlalchemy.orm import Session
+
+from portal.billing.models import PlanEarning, PlanSale, PlanShare
+from portal.billing.parties import parties_of, role_of
+from portal.billing.rules.plans import PLAN_PAIRS, earning_legs, sale_legs, use_by_grant
+from portal.contracts.blocks import WHOLE_BP, Collector, Company, Revenue, TaskClass
+from portal.contracts.models import PlanChoice
+from portal.contracts.rules import PayerFacts, amount_minor, bill_to_row, split_terms
+from portal.contracts.sharing import RevenuePart, Share, SharingFacts, shares_of
+from portal.directory.models import Site
+from portal.entitlement.actions import choices_in_force, open_monthly_grants, open_plan
+from portal.entitlement.models import UsageGrant
+from portal.entitlement.queries import Terms, terms_in_force
+from portal.entitlement.rules import included_window
+from portal.ledger.actions import lock_open_period, post
+from portal.ledger.models import Period
+from portal.ledger.rules import Document
+from portal.zones import zone_named
+
+SOLD, EARNED = "plan_sold", "plan_earned"
+
+
+def open_month(session: Session, *, now: datetime, livemode: bool = False) -> int:
+    """Open this month's minutes of every chosen plan and sell the month of the open books; how many were sold."""
+    open_monthly_grants(session, now)
+    return sum(_sell(session, each, now=now, livemode=livemode) for each in _for_sale(session, now))
+
+
+def open_choice(session: Session, plan_choice_id: int, *, now: datetime, livemode: bool = False) -> None:
+    """What a new choice brings at once; one for a later day is sold when that has come. *Raises*: NotFound."""
+    open_plan(session, plan_choice_id, now=now)
+    for each in _for_sale(session, now):
+        if each.choice.id == plan_choice_id:
+            _sell(session, each, now=now, livemode=livemode)
+
+
+@dataclass(frozen=True)
+class _ForSale:
+    """A choice in force at an instant of the month that is sold, and when the next one takes over."""
+
+    choice: PlanChoice
+    until: datetime | None
+    at: datetime
+
+
+def _for_sale(session: Session, now: datetime) -> list[_ForSale]:
+    """What is sold into the open books: while an ended month waits for its close, still that one and not the next."""
+    books = session.execute(select(Period.manufacturer_id, Period.ends_at).where(Period.state == "open")).tuples()
+    found = []
+    for manufacturer_id, ends_at in books:
+        at = min(now, ends_at - timedelta(seconds=1))
+        found += [
+            _ForSale(choice, until, at)
+            for choice, until in choices_in_force(session, at)
+            if choice.manufacturer_id == manufacturer_id
+        ]
+    return found
+
+
+def _sell(session: Session, wanted: _ForSale, *, now: datetime, livemode: bool) -> int:
+    choice, until = wanted.choice, wanted.until
+    terms = terms_in_force(
+        session,
+        manufacturer_id=choice.manufacturer_id,
+        integrator_id=choice.integrator_id or choice.manufacturer_id,
+        at=wanted.at,
+    )
+    policy = terms.policy
+    plan = next((plan for plan in policy.plans if plan.code == choice.plan_code), None)
+    price = amount_minor(plan.price_per_month, policy.currency) if plan is not None else 0
+    month = included_window(policy, wanted.at)
+    starts_at = max(month.start, choice.from_at)
+    if not price or _sold_before(session, choice, starts_at):
+        return 0
+    sale_id = session.scalar(
+        insert_once(PlanSale)
+        .values(
+            **_billed_to(session, choice, terms),
+            plan_choice_id=choice.id,
+            plan_code=choice.plan_code,
+            policy_version_id=terms.policy_version_id,
+            currency=policy.currency,
+            amount_minor=price,
+            period_id=lock_open_period(session, choice.manufacturer_id),
+            starts_at=starts_at,
+            ends_at=month.end if until is None else min(month.end, until),
+            recorded_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=["plan_choice_id", "starts_at"])
+        .returning(PlanSale.id)
+    )
+    if sale_id is None:
+        return 0
+    _post_sale(session, session.get_one(PlanSale, sale_id), now=now, livemode=livemode)
+    return 1
+
+
+def _sold_before(session: Session, choice: PlanChoice, starts_at: datetime) -> bool:
+    """Whether the site has this month of the plan already: the plan was accepted again by a newer policy."""
+    earlier = select(PlanSale.id).where(
+        PlanSale.site_id == choice.site_id,
+        PlanSale.manufacturer_id == choice.manufacturer_id,
+        PlanSale.plan_code == choice.plan_code,
+        PlanSale.starts_at <= starts_at,
+        PlanSale.ends_at > starts_at,
+    )
+    return session.scalar(select(earlier.exists())) or False
+
+
+def _billed_to(session: Session, choice: PlanChoice, terms: Terms) -> dict[str, int]:
+    """The companies of a sale. The customer who chose pays; who collects and sells in law says the bill-to table."""
+    integrator_id = choice.integrator_id or choice.manufacturer_id
+    facts = PayerFacts(TaskClass.SUPPORT, choice.plan_code, before_day1=False, in_warranty=False, certified=True)
+    row = bill_to_row(terms.policy, facts)
+    parties = parties_of(session, choice, terms.agreement)
+    resold = row.collector is Collector.INTEGRATOR and integrator_id != choice.manufacturer_id
+    return {
+        "manufacturer_id": choice.manufacturer_id,
+        "integrator_id": integrator_id,
+        "customer_id": choice.customer_id,
+        "site_id": choice.site_id,
+        "payer_id": choice.customer_id,
+        "collector_id": integrator_id if resold else parties["operator"],
+        "seller_of_record_id": parties.get(row.seller_of_record, choice.manufacturer_id),
+    }
+
+
+def plan_debtor(sale: PlanSale) -> int:
+    """Who owes a month's price to the operator: the payer, or the integrator that collects from it."""
+    return sale.collector_id if sale.collector_id == sale.integrator_id != sale.manufacturer_id else sale.payer_id
+
+
+def _post_sale(session: Session, sale: PlanSale, *, now: datetime, livemode: bool) -> None:
+    post(
+        session,
+        manufacturer_id=sale.manufacturer_id,
+        currency=sale.currency,
+        kind=SOLD,
+        document=Document("plan_sale", str(sale.id)),
+        legs=sale_legs(plan_debtor(sale), sale.customer_id, sale.amount_minor),
+        allowed_pairs=PLAN_PAIRS,
+        occurred_at=sale.starts_at,
+        now=now,
+        description=plan_words(session, sale),
+        livemode=livemode,
+    )
+
+
+def plan_words(session: Session, sale: PlanSale) -> str:
+    """What the month is called on an invoice and in the ledger."""
+    terms = terms_in_force(
+        session, manufacturer_id=sale.manufacturer_id, integrator_id=sale.integrator_id, at=sale.starts_at
+    )
+    name = next((plan.name for plan in terms.policy.plans if plan.code == sale.plan_code), sale.plan_code)
+    site = session.get_one(Site, sale.site_id)
+    return f"{name}, {site.name}, {sale.starts_at.astimezone(zone_named(terms.policy.zone)):%Y-%m}"
+
+
+# Months that are over, of which something is still to be earned or was used differently since. What is promised, and
+# work of the month that no bill counts yet, is waited for.
+_RIPE = text(
+    """
+    SELECT sale.id FROM plan_sale sale
+    LEFT JOIN usage_grant given
+        ON given.plan_choice_id = sale.plan_choice_id AND given.starts_at = sale.starts_at
+    LEFT JOIN grant_balance balance ON balance.grant_id = given.id
+    LEFT JOIN LATERAL (SELECT max(earned_at) AS at FROM plan_earning WHERE plan_sale_id = sale.id) last ON true
+    WHERE sale.manufacturer_id = :manufacturer_id AND sale.ends_at <= :now
+      AND coalesce(balance.reserved_seconds, 0) = 0
+      AND (last.at IS NULL
+           OR EXISTS (SELECT FROM grant_draw WHERE grant_draw.grant_id = given.id AND drawn_at >= last.at))
+      AND NOT EXISTS (
+          SELECT FROM support_case
+          JOIN time_entry entry ON entry.case_id = support_case.id
+          WHERE support_case.site_id = sale.site_id AND support_case.manufacturer_id = sale.manufacturer_id
+            AND given.id IS NOT NULL
+            AND entry.started_at >= sale.starts_at AND entry.started_at < sale.ends_at
+            AND NOT EXISTS (SELECT FROM time_reversal WHERE time_reversal.entry_id = entry.id)
+            AND NOT EXISTS (SELECT FROM bill_segment WHERE bill_segment.entry_id = entry.id)
+            AND NOT EXISTS (SELECT FROM billing_cut cut JOIN bill_item item ON item.cut_id = cut.id
+                            WHERE cut.case_id = support_case.id AND cut.cut_at >= entry.ended_at))
+    ORDER BY sale.id
+    """
+)
+
+
+def earn_plans(session: Session, manufacturer_id: int, *, now: datetime, livemode: bool = False) -> int:
+    """Earn what is left of a manufacturer's months that are over; how many changed. Again finds nothing more."""
+    key = f"plans:{manufacturer_id}"
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
+    sale_ids = session.scalars(_RIPE, {"manufacturer_id": manufacturer_id, "now": now}).all()
+    return sum(_earn(session, session.get_one(PlanSale, sale_id), now=now, livemode=livemode) for sale_id in sale_ids)
+
+
+@dataclass(frozen=True)
+class _Past:
+    """What a sale has earned so far: how often, how much, and how much of it by the document's word for the party."""
+
+    count: int
+    amount_minor: int
+    by_role: Mapping[str, int]
+
+
+def _earn(session: Session, sale: PlanSale, *, now: datetime, livemode: bool) -> int:
+    grant = session.scalars(
+        select(UsageGrant).where(
+            UsageGrant.plan_choice_id == sale.plan_choice_id, UsageGrant.starts_at == sale.starts_at
+        )
+    ).one_or_none()
+    used, unused_seconds = (0, 0) if grant is None else _used(session, grant)
+    past = _past(session, sale)
+    target = sale.amount_minor - used
+    difference = target - past.amount_minor
+    if difference == 0 and past.count:
+        return 0
+    terms = terms_in_force(
+        session, manufacturer_id=sale.manufacturer_id, integrator_id=sale.integrator_id, at=sale.starts_at
+    )
+    earning = PlanEarning(
+        plan_sale_id=sale.id,
+        manufacturer_id=sale.manufacturer_id,
+        integrator_id=sale.integrator_id,
+        seq=past.count + 1,
+        currency=sale.currency,
+        used_minor=used,
+        amount_minor=difference,
+        unused_seconds=unused_seconds,
+        agreement_version_id=terms.agreement_version_id,
+        earned_at=now,
+    )
+    session.add(earning)
+    session.flush()
+    shares = _share(session, sale, earning, terms, total_minor=target, past=past)
+    if shares:
+        _post_earning(session, sale, earning, shares, now=now, livemode=livemode)
+    return 1
+
+
+# What each case used of included time, beside the seconds it drew from each grant that served it.
+_USE = text(
+    """
+    SELECT draw.case_id, draw.grant_id, sum(draw.seconds)::bigint AS seconds,
+           (SELECT coalesce(sum(item.use_minor), 0)::bigint FROM bill_item item
+            WHERE item.case_id = draw.case_id
+              AND NOT EXISTS (SELECT FROM bill_item_reversal gone WHERE gone.bill_item_id = item.id)) AS use_minor
+    FROM grant_draw draw
+    WHERE draw.case_id IN (SELECT case_id FROM grant_draw WHERE grant_id = :grant_id)
+    GROUP BY draw.case_id, draw.grant_id
+    ORDER BY draw.case_id, draw.grant_id
+    """
+)
+
+
+def _used(session: Session, grant: UsageGrant) -> tuple[int, int]:
+    """What the use of a grant's time was worth, and its seconds that nobody used."""
+    drawn: dict[int, dict[int, int]] = {}
+    worth: dict[int, int] = {}
+    for row in session.execute(_USE, {"grant_id": grant.id}):
+        drawn.setdefault(row.case_id, {})[row.grant_id] = row.seconds
+        worth[row.case_id] = row.use_minor
+    used = sum(use_by_grant(worth[case_id], seconds).get(grant.id, 0) for case_id, seconds in drawn.items())
+    return used, grant.granted_seconds - sum(seconds.get(grant.id, 0) for seconds in drawn.values())
+
+
+def _past(session: Session, sale: PlanSale) -> _Past:
+    count, total = session.execute(
+        select(func.count(), func.coalesce(func.sum(PlanEarning.amount_minor), 0)).where(
+            PlanEarning.plan_sale_id == sale.id
+        )
+    ).one()
+    by_role = session.execute(
+        select(PlanShare.party_role, func.sum(PlanShare.amount_minor))
+        .where(PlanShare.plan_sale_id == sale.id)
+        .group_by(PlanShare.party_role)
+    ).tuples()
+    return _Past(count, int(total), {role: int(minor) for role, minor in by_role})
+
+
+def _share(
+    session: Session, sale: PlanSale, earning: PlanEarning, terms: Terms, *, total_minor: int, past: _Past
+) -> Sequence[PlanShare]:
+    """The parties' parts of all that was earned, less what they have of it already."""
+    parties = parties_of(session, sale, terms.agreement)
+    choice = session.get_one(PlanChoice, sale.plan_choice_id)
+    facts = SharingFacts(
+        parts=(RevenuePart(Revenue.SUBSCRIPTION, total_minor),),
+        weights=split_terms(terms.policy, terms.agreement).fallback,
+        seller=role_of(parties, choice.seller_id),
+        has_integrator=sale.integrator_id != sale.manufacturer_id,
+    )
+    found = {share.party: share for share in _divided(terms, facts)}
+    rows = [
+        {**_row(earning, role, found.get(role), past.by_role.get(role, 0)), "party_id": parties[role]}
+        for role in (*found, *(role for role in past.by_role if role not in found))
+    ]
+    rows = [row for row in rows if row["amount_minor"]]
+    if not rows:
+        return ()
+    ids = session.scalars(insert(PlanShare).returning(PlanShare.id), rows).all()
+    return session.scalars(select(PlanShare).where(PlanShare.id.in_(ids)).order_by(PlanShare.id)).all()
+
+
+def _divided(terms: Terms, facts: SharingFacts) -> tuple[Share, ...]:
+    """The shares of a month; where rounding made its use dearer than its price, the manufacturer bears that."""
+    (part,) = facts.parts
+    if part.amount_minor >= 0:
+        return shares_of(terms.policy, terms.agreement, facts)
+    words = ("its use was worth more than its price",)
+    return (Share(Company.MANUFACTURER, part.revenue, part.amount_minor, WHOLE_BP, words),)
+
+
+def _row(earning: PlanEarning, role: str, share: Share | None, before_minor: int) -> dict[str, Any]:
+    return {
+        "plan_earning_id": earning.id,
+        "plan_sale_id": earning.plan_sale_id,
+        "manufacturer_id": earning.manufacturer_id,
+        "integrator_id": earning.integrator_id,
+        "party_role": role,
+        "revenue_kind": Revenue.SUBSCRIPTION.value,
+        "weight_bp": share.weight_bp if share else 0,
+        "currency": earning.currency,
+        "amount_minor": (share.amount_minor if share else 0) - before_minor,
+        "explanation": {"sentences": list(share.explanation) if share else []},
+        "recorded_at": earning.earned_at,
+    }
+
+
+def _post_earning(
+    session: Session,
+    sale: PlanSale,
+    earning: PlanEarning,
+    shares: Sequence[PlanShare],
+    *,
+    now: datetime,
+    livemode: bool,
+) -> None:
+    parts = [(share.party_id, share.amount_minor, Document("plan_share", str(share.id))) for share in shares]
+    post(
+        session,
+        manufacturer_id=sale.manufacturer_id,
+        currency=sale.currency,
+        kind=EARNED,
+        document=Document("plan_earning", str(earning.id)),
+        legs=earning_legs(sale.customer_id, parts),
+        allowed_pairs=PLAN_PAIRS,
+        occurred_at=now,
+        now=now,
+        description=plan_words(session, sale),
+        livemode=livemode,
+        origin_period_id=sale.period_id,
+    )

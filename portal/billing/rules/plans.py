@@ -1,0 +1,40 @@
+"""What a sold month of a plan earns: by use while its cases are billed, and what is left once it is over.
+
+Invariant: what a case used is divided among the months that served it to the last minor unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from portal.ledger.rules import Document, Leg, Purpose, credit, debit, pairs, without_zeros
+from portal.money import allocate
+
+PLAN_PAIRS = pairs(
+    (Purpose.UNBILLED, Purpose.DEFERRED),
+    (Purpose.DEFERRED, Purpose.PAYABLE),
+    # A correction moves between parties as well.
+    (Purpose.PAYABLE, Purpose.PAYABLE),
+)
+
+
+def use_by_grant(use_minor: int, seconds_by_grant: Mapping[int, int]) -> dict[int, int]:
+    """What a case's use is worth of each grant that it drew from, by the seconds; sums to the whole."""
+    drawn = {grant: seconds for grant, seconds in sorted(seconds_by_grant.items()) if seconds > 0}
+    if not drawn:
+        return {}
+    return dict(zip(drawn, allocate(use_minor, list(drawn.values())), strict=True))
+
+
+def sale_legs(debtor_id: int, customer_id: int, amount_minor: int) -> list[Leg]:
+    """The debtor owes the month; the customer has it coming."""
+    return [
+        debit(Purpose.UNBILLED, amount_minor, debtor_id),
+        credit(Purpose.DEFERRED, amount_minor, customer_id),
+    ]
+
+
+def earning_legs(customer_id: int, parts: Iterable[tuple[int, int, Document]]) -> list[Leg]:
+    """What was deferred is the parties'; an amount below zero takes it back."""
+    legs = [credit(Purpose.PAYABLE, minor, party_id, document) for party_id, minor, document in parts]
+    return without_zeros([debit(Purpose.DEFERRED, -sum(leg.amount_minor for leg in legs), customer_id), *legs])

@@ -1,0 +1,169 @@
+"""Plans by the month: sold once, deferred until used, the rest earned when the month is over, to the last cent."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal.billing.actions import earn_plans, gather_invoices, open_choice, open_month, rebill_case
+from portal.billing.books import check_books
+from portal.billing.models import Invoice, InvoiceItem, PlanEarning, PlanSale, PlanShare
+from portal.billing.rules.plans import use_by_grant
+from portal.contracts import actions as contracts
+from portal.ledger.actions import begin_close
+from portal.ledger.models import Period
+from portal.ledger.queries import balances
+from portal.metering.actions import reverse_entry
+from portal.settlement.books import all_problems
+from portal.settlement.models import StatementLine
+from portal.settlement.origins import line_origin
+from tests.support.billed import approve, billed, open_books, settled, worked
+from tests.support.cases import accepted
+from tests.support.cast import NOW, Cast, hours_later
+from tests.support.settling import close, statement_of
+
+APRIL = datetime(2026, 4, 1, 6, tzinfo=UTC)
+
+
+@pytest.fixture
+def books(work_session: Session, cast: Cast) -> Cast:
+    open_books(work_session, cast)
+    return cast
+
+
+def held(session: Session, cast: Cast) -> dict[tuple[str, int | None], int]:
+    return balances(session, manufacturer_id=cast.factory.id, currency="EUR")
+
+
+def used(session: Session, cast: Cast, *, minutes: int = 40):
+    case = accepted(session, cast)
+    entry = worked(session, cast, case, minutes=minutes)
+    settled(session, cast, case)
+    billed(session, case)
+    return case, entry
+
+
+@pytest.mark.parametrize(
+    ("use_minor", "seconds", "parts"),
+    [
+        (100, {}, {}),
+        (100, {7: 60}, {7: 100}),
+        (100, {7: 60, 8: 60, 9: 60}, {7: 34, 8: 33, 9: 33}),
+        (100, {7: 60, 8: 0, 9: -60}, {7: 100}),
+    ],
+)
+def test_use_is_divided_among_the_months_it_drew_from(use_minor, seconds, parts) -> None:
+    assert use_by_grant(use_minor, seconds) == parts
+
+
+def test_a_month_is_sold_once_and_deferred(work_session: Session, books: Cast) -> None:
+    assert [open_month(work_session, now=NOW), open_month(work_session, now=NOW + timedelta(days=3))] == [1, 0]
+    (sale,) = work_session.scalars(select(PlanSale))
+    assert (sale.amount_minor, sale.payer_id, sale.plan_code) == (29_000, books.customer.id, "assured")
+    assert held(work_session, books) == {
+        ("receivable_unbilled", books.customer.id): 29_000,
+        ("deferred_revenue", books.customer.id): -29_000,
+    }
+    assert check_books(work_session) == []
+
+
+def test_nothing_is_sold_before_the_books_are_open(work_session: Session, cast: Cast) -> None:
+    assert open_month(work_session, now=NOW) == 0
+    assert work_session.scalars(select(PlanSale)).all() == []
+
+
+def test_use_comes_out_of_what_the_month_was_sold_for(work_session: Session, books: Cast) -> None:
+    open_month(work_session, now=NOW)
+    used(work_session, books)
+    ledger = held(work_session, books)
+    assert ledger["deferred_revenue", books.customer.id] == -(29_000 - 9_000)
+    assert check_books(work_session) == []
+
+
+def test_what_is_left_is_earned_when_the_month_is_over(work_session: Session, books: Cast) -> None:
+    open_month(work_session, now=NOW)
+    used(work_session, books)
+    assert earn_plans(work_session, books.factory.id, now=NOW + timedelta(days=10)) == 0
+    assert [earn_plans(work_session, books.factory.id, now=APRIL) for _ in range(2)] == [1, 0]
+    (earning,) = work_session.scalars(select(PlanEarning))
+    assert (earning.used_minor, earning.amount_minor, earning.unused_seconds) == (9_000, 20_000, 75 * 60)
+    shares = work_session.scalars(select(PlanShare)).all()
+    assert sum(share.amount_minor for share in shares) == 20_000
+    assert ("deferred_revenue", books.customer.id) not in held(work_session, books)
+    assert check_books(work_session) == []
+
+
+def test_work_that_is_not_billed_yet_keeps_its_month(work_session: Session, books: Cast) -> None:
+    open_month(work_session, now=NOW)
+    case = accepted(work_session, books)
+    entry = worked(work_session, books, case, minutes=30, approved=False)
+    assert earn_plans(work_session, books.factory.id, now=APRIL) == 0
+    approve(work_session, books, entry)
+    settled(work_session, books, case)
+    billed(work_session, case, now=APRIL)
+    assert earn_plans(work_session, books.factory.id, now=APRIL) == 1
+    assert check_books(work_session) == []
+
+
+def test_a_case_billed_again_after_its_month_moves_the_difference(work_session: Session, books: Cast) -> None:
+    open_month(work_session, now=NOW)
+    case, entry = used(work_session, books)
+    earn_plans(work_session, books.factory.id, now=APRIL)
+    reverse_entry(work_session, books.leo, entry.id, reason="Another case", now=APRIL)
+    rebill_case(work_session, case.id, reason="the work was on another case", now=APRIL + timedelta(hours=1))
+    assert earn_plans(work_session, books.factory.id, now=APRIL + timedelta(hours=2)) == 1
+    assert [row.amount_minor for row in work_session.scalars(select(PlanEarning).order_by(PlanEarning.seq))] == [
+        20_000,
+        9_000,
+    ]
+    assert ("deferred_revenue", books.customer.id) not in held(work_session, books)
+    assert check_books(work_session) == []
+
+
+def test_the_month_stands_on_its_payers_invoice(work_session: Session, books: Cast) -> None:
+    open_month(work_session, now=NOW)
+    period_id = work_session.scalars(select(Period.id)).one()
+    gather_invoices(work_session, period_id, now=APRIL)
+    gather_invoices(work_session, period_id, now=APRIL)
+    (invoice,) = work_session.scalars(select(Invoice))
+    (line,) = work_session.scalars(select(InvoiceItem))
+    assert (invoice.total_minor, invoice.payer_id) == (29_000, books.customer.id)
+    assert (line.description, line.bill_item_id) == ("Assured, Main building, 2026-03", None)
+    assert check_books(work_session) == []
+
+
+def test_the_next_month_is_sold_into_its_own_books(work_session: Session, books: Cast) -> None:
+    open_month(work_session, now=NOW)
+    # The ended month still takes postings: the next one waits for its close.
+    assert open_month(work_session, now=APRIL) == 0
+    begin_close(work_session, manufacturer_id=books.factory.id, now=APRIL)
+    assert open_month(work_session, now=APRIL) == 1
+    assert sorted(sale.starts_at for sale in work_session.scalars(select(PlanSale)))[1] == datetime(
+        2026, 3, 31, 22, tzinfo=UTC
+    )
+
+
+def test_a_plan_accepted_again_within_its_month_is_not_sold_twice(work_session: Session, books: Cast) -> None:
+    open_month(work_session, now=NOW)
+    again = contracts.choose_plan(
+        work_session, books.bea, site=books.site, version=books.policy_version,
+        shown_sha256=books.policy_version.sha256, plan_code="assured", from_at=hours_later(1), now=hours_later(1),
+    )  # fmt: skip
+    open_choice(work_session, again.id, now=hours_later(2))
+    assert len(work_session.scalars(select(PlanSale)).all()) == 1
+
+
+def test_the_statement_line_of_a_month_opens_into_it(work_engine, work_session: Session, books: Cast) -> None:
+    open_month(work_session, now=NOW)
+    work_session.commit()
+    period_id = close(work_engine, books)
+    statement = statement_of(work_session, period_id, books.factory.id)
+    line = work_session.scalars(select(StatementLine).where(StatementLine.statement_id == statement.id)).first()
+    origin = line_origin(work_session, books.fay, line.id)
+    assert (line.kind, line.description) == ("plan", "Assured, Main building, 2026-03")
+    assert origin.plan_share is not None
+    assert origin.plan_share.amount_minor == line.amount_minor
+    assert all_problems(work_session) == []
