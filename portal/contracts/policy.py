@@ -14,6 +14,8 @@ from pydantic import Field
 from portal.contracts.blocks import Block, Currency, Label, RateRow, ZoneName
 from portal.contracts.calendar_blocks import CalendarBlock
 from portal.contracts.canonical import canonical_json, sha256
+from portal.contracts.entry import Contacts, EntryRow
+from portal.contracts.lifecycle import Lifecycle
 from portal.contracts.policy_checks import policy_contradictions
 from portal.contracts.reading import Problem, document_from_json, document_from_toml
 from portal.contracts.targets import PauseReason
@@ -26,7 +28,6 @@ from portal.contracts.terms import (
     Emergency,
     HouseTerms,
     Intake,
-    Lifecycle,
     Minimum,
     Plan,
     Rounding,
@@ -70,6 +71,10 @@ class Policy(Block):
     """Who pays, first match wins; the last row has no condition."""
     plans: tuple[Plan, ...] = Field(min_length=1)
     """What a customer can choose, the complimentary plan among them."""
+    entry: tuple[EntryRow, ...] = ()
+    """What becomes of those who ask, first match wins; who asks like no row is served as the plan's may_open says."""
+    contacts: Contacts = Contacts()
+    """The people a customer names."""
     pause_reasons: tuple[PauseReason, ...] = ()
     """Why a case may wait; in free words, stopping all but the first answer, where left out."""
     authorization: AuthorizationTerms

@@ -26,7 +26,18 @@ if TYPE_CHECKING:
     from portal.contracts.policy import Policy
 
 BILL_TO_CONDITIONS = ("task_classes", "plans", "causes", "before_day1", "in_warranty", "certified")
-TARGET_CONDITIONS = ("clock", "severities", "certified", "classes", "channels", "levels")
+ENTRY_CONDITIONS = (
+    "openers",
+    "plans",
+    "customer_classes",
+    "channels",
+    "levels",
+    "severities",
+    "task_classes",
+    "outside",
+    "identified",
+)
+TARGET_CONDITIONS = ("clock", "severities", "certified", "customer_classes", "channels", "levels")
 RATE_CONDITIONS = ("modes", "bands", "task_classes", "product_lines", "plans")
 
 
@@ -43,6 +54,7 @@ def policy_contradictions(policy: Policy) -> Iterator[Contradiction]:
         _plan_terms,
         _authorization_and_emergency,
         _intake,
+        _entry_and_lifecycle,
         _house_terms,
     )
     for check in checks:
@@ -77,7 +89,7 @@ def _rates(policy: Policy) -> Iterator[Contradiction]:
 
 def _minimums_and_warranty(policy: Policy) -> Iterator[Contradiction]:
     yield from never_applying(("minimums",), policy.minimums, ("level", "modes"))
-    yield from never_applying(("warranty",), policy.warranty, ("product_lines",))
+    yield from never_applying(("warranty",), policy.warranty, ("product_lines", "parts"))
     causes = [each.code for each in policy.causes]
     for number, row in enumerate(policy.warranty):
         yield from unknown(("warranty", number, "free_causes"), row.free_causes, causes, "causes")
@@ -177,6 +189,30 @@ def _intake(policy: Policy) -> Iterator[Contradiction]:
     yield from never_applying(("intake",), policy.intake, ("product_lines",))
     for number, row in enumerate(policy.intake):
         yield from doubled(("intake", number, "fields"), [each.code for each in row.fields])
+
+
+def _entry_and_lifecycle(policy: Policy) -> Iterator[Contradiction]:
+    plans, calendars = [each.code for each in policy.plans], _calendar_codes(policy)
+    yield from never_applying(("entry",), policy.entry, ENTRY_CONDITIONS)
+    for number, row in enumerate(policy.entry):
+        path = ("entry", number)
+        yield from unknown((*path, "plans"), row.plans, plans, "plans")
+        yield from unknown((*path, "outside"), [row.outside], calendars, "calendars")
+        yield from unknown((*path, "until"), [row.until], calendars, "calendars")
+    for number, warranty in enumerate(policy.warranty):
+        yield from unknown(("warranty", number, "longer_with"), warranty.longer_with, plans, "plans")
+        if warranty.longer_months is not None and warranty.longer_months <= (warranty.months or 0):
+            yield Contradiction(
+                ("warranty", number, "longer_months"), "it lasts no longer so", ("warranty", number, "months")
+            )
+    terms = policy.lifecycle
+    yield from unknown(("lifecycle", "reopen_calendar"), [terms.reopen_calendar], calendars, "calendars")
+    if terms.unanswered is not None:
+        here, silence = ("lifecycle", "unanswered"), terms.unanswered
+        actions = [each.code for each in policy.corrective_actions]
+        yield from unknown((*here, "calendar"), [silence.calendar], calendars, "calendars")
+        yield from unknown((*here, "cause"), [silence.cause], [each.code for each in policy.causes], "causes")
+        yield from unknown((*here, "last_action"), [silence.last_action], actions, "corrective_actions")
 
 
 def _house_terms(policy: Policy) -> Iterator[Contradiction]:

@@ -68,7 +68,7 @@ def target_of(plan: Plan, clock: Clock, asked: Asked) -> Target | None:
     for target in plan.targets:
         lists = (
             (target.severities, asked.severity),
-            (target.classes, asked.customer_class),
+            (target.customer_classes, asked.customer_class),
             (target.channels, asked.channel),
             (target.levels, asked.level),
         )
@@ -125,6 +125,12 @@ def last_day(target: Target, calendar: Calendar, begins: datetime) -> date:
     if passed:
         day = add_working_days(calendar, day + timedelta(days=1), 0)
     return add_working_days(calendar, day, days)
+
+
+def day_closes(calendar: Calendar, at: datetime, days: int) -> datetime:
+    """The close of the business day so many business days after ``at``, whose own day is not counted."""
+    local = at.astimezone(zone_named(calendar.zone))
+    return max(at, _closes_at(calendar, add_working_days(calendar, local.date(), days)))
 
 
 def _closes_at(calendar: Calendar, on: date) -> datetime:

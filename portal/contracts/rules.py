@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Protocol, TypeVar
 
@@ -133,18 +133,31 @@ def minimum_minutes(policy: Policy, level: Level, mode: str) -> int:
     return 0
 
 
-def warranty_for(policy: Policy, product_line: str) -> Warranty | None:
-    """The warranty row of a product line; None where the policy grants none."""
-    rows = (row for row in policy.warranty if not row.product_lines or product_line in row.product_lines)
-    return next(rows, None)
+def warranty_for(policy: Policy, product_line: str, part: str | None = None) -> Warranty | None:
+    """The warranty row of a product line, and of a part where one is named; None where the policy grants none."""
+    for row in policy.warranty:
+        by_line = not row.product_lines or product_line in row.product_lines
+        if by_line and (not row.parts or part in row.parts):
+            return row
+    return None
 
 
 def warranty_end(policy: Policy, product_line: str, starts_on: date) -> date | None:
-    """The first day without warranty for a system whose record names no end; the 31st ends with a shorter month."""
+    """The first day without warranty for a system whose record names no end; None where the policy grants none."""
     row = warranty_for(policy, product_line)
-    if row is None:
-        return None
-    years, month = divmod(starts_on.month - 1 + row.months, 12)
+    return None if row is None else warranty_over_on(row, starts_on)
+
+
+def warranty_over_on(row: Warranty, starts_on: date, *, longer: bool = False) -> date:
+    """The first day without warranty: of months, the same day of the month, or the last of a shorter one.
+
+    ``longer`` where a plan that prolongs it was held without a break.
+    """
+    months = row.longer_months if longer and row.longer_months is not None else row.months
+    if months is None:
+        # The last of so many days is within it.
+        return starts_on + timedelta(days=(row.days or 0) + (1 if row.days else 0))
+    years, month = divmod(starts_on.month - 1 + months, 12)
     first = date(starts_on.year + years, month + 1, 1)
     length = (date(first.year + (month + 1) // 12, (month + 1) % 12 + 1, 1) - first).days
     return first.replace(day=min(starts_on.day, length))

@@ -67,7 +67,7 @@ class Target(Block):
     """Severities this row is for; any where left out."""
     certified: bool | None = None
     """Only for technicians with (true) or without (false) a certificate; for both where left out."""
-    classes: tuple[Code, ...] = ()
+    customer_classes: tuple[Code, ...] = ()
     """Customer classes this row is for; any where left out."""
     channels: tuple[Channel, ...] = ()
     """Ways of asking this row is for: portal, phone, email, chat; any where left out."""

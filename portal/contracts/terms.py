@@ -32,16 +32,8 @@ from portal.contracts.blocks import (
     Text,
     Weights,
 )
+from portal.contracts.entry import Opener
 from portal.contracts.targets import Remedy, Target
-
-
-class Opener(StrEnum):
-    """Who may open a case under a plan."""
-
-    TECHNICIAN = "technician"
-    CERTIFIED_TECHNICIAN = "certified_technician"
-    CONTACT = "contact"
-    ENGINEER = "engineer"
 
 
 class FieldKind(StrEnum):
@@ -96,17 +88,45 @@ class Minimum(Block):
     """Modes this row is for; any where left out. The first row of a level that fits decides."""
 
 
+class WarrantyStart(StrEnum):
+    """What a warranty counts from."""
+
+    SHIPMENT = "shipment"
+    PURCHASE = "purchase"
+    INSTALLATION = "installation"
+    DAY_1 = "day_1"
+    REGISTRATION = "registration"
+
+
 class Warranty(Block):
-    """What a system's warranty covers; the first row for the product line decides."""
+    """What a system's warranty covers; the first row for the product line and part decides."""
 
     product_lines: tuple[ProductLineCode, ...] = ()
     """Product lines of this row; any where left out."""
-    months: int = Field(ge=0, le=240)
-    """Length from the start date, for systems whose record has no end date."""
+    parts: tuple[Code, ...] = ()
+    """Parts, or classes of product, of this row; any where left out."""
+    starts: WarrantyStart | None = None
+    """What it counts from: shipment, purchase, installation, day_1, registration; the record's date where left out."""
+    months: int | None = Field(default=None, ge=0, le=240)
+    """Length from the start date, for systems whose record has no end date; 0 is none."""
+    days: int | None = Field(default=None, ge=0, le=7_300)
+    """Length in days instead of months; the last day is within it."""
+    longer_with: tuple[Code, ...] = ()
+    """Plans that make it last longer_months while they were held without a break from its start on."""
+    longer_months: int | None = Field(default=None, ge=1, le=480)
+    """The length with such a plan."""
     free_task_classes: tuple[TaskClass, ...] = ()
     """Task classes that cost nothing under warranty whatever the cause."""
     free_causes: tuple[Code, ...] = ()
     """Causes that make the work free when the case is closed under warranty."""
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if (self.months is None) == (self.days is None):
+            raise ValueError("a warranty lasts months, or days")
+        if bool(self.longer_with) != (self.longer_months is not None):
+            raise ValueError("longer_with names plans exactly when longer_months is stated")
+        return self
 
 
 class Cause(Block):
@@ -257,17 +277,6 @@ class AuthorizationTerms(Block):
     """The least not-to-exceed amount that can be given."""
     valid_days: SomeDays = 30
     """Days after which an unused authorization ends."""
-
-
-class Lifecycle(Block):
-    """The windows in a case's life."""
-
-    reopen_hours: int = Field(default=168, ge=0, le=8_784)
-    """Hours after the last resolution in which a return reopens the case; 0 closes at once."""
-    hand_back_hours: int = Field(default=24, ge=0, le=8_784)
-    """Hours in which a hand-back without new information does not restart a clock."""
-    interim_cut_days: SomeDays | None = None
-    """Approved work older than this at period end is billed before the case closes; never where left out."""
 
 
 class IntakeField(Block):

@@ -13,9 +13,10 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from portal.contracts.blocks import Block, Code, DecimalText, Label, Minutes, Mode, Severity, TaskClass
+from portal.contracts.entry import Opener
 from portal.contracts.reading import Contradiction, document_from_json, document_from_toml
 from portal.contracts.targets import Channel
-from portal.quoting.moment_input import MomentsInput, PlacesInput
+from portal.quoting.moment_input import MomentsInput, PlacesInput, SystemInput
 
 _WORKERS = ("manufacturer", "integrator")
 
@@ -82,6 +83,12 @@ class CaseInput(Block):
     """How they ask: portal, phone, email or chat."""
     level: int | None = Field(default=None, ge=1, le=3)
     """The support level asked for."""
+    opener: Opener = Opener.TECHNICIAN
+    """Who asks: technician (certified or not, see above), contact, end_user, distributor or engineer."""
+    identified: bool = True
+    """Whether the system is named by serial number or another mark of its own."""
+    system: SystemInput = SystemInput()
+    """What the system is and how old."""
     moments: MomentsInput = MomentsInput()
     """What happened when, beside the opening."""
     places: PlacesInput = PlacesInput()

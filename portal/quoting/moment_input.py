@@ -1,8 +1,10 @@
-"""What happened when, and where it is: what deadlines and calendars ask of a case in a file."""
+"""What happened when, where it is and how old: what deadlines, calendars and warranty ask of a case in a file."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
+
+from pydantic import Field
 
 from portal.contracts.blocks import Block, Code, ZoneName
 
@@ -39,3 +41,22 @@ class PlacesInput(Block):
     """The zone of the engineer's clocks."""
     depot: ZoneName | None = None
     """The zone of the depot's clocks."""
+
+
+class SystemInput(Block):
+    """What the system, or the part of it, is and how old."""
+
+    part: Code | None = None
+    """The part, or class of product, where warranty differs by it."""
+    shipped_on: date | None = None
+    """When it was shipped."""
+    bought_on: date | None = None
+    """When it was bought."""
+    installed_on: date | None = None
+    """When it was installed."""
+    registered_on: date | None = None
+    """When it was registered."""
+    age_days: int | None = Field(default=None, ge=0, le=40_000)
+    """How old it was at the opening, where no date is known."""
+    plan_since: date | None = None
+    """From when on the plan has been held without a break."""

@@ -15,6 +15,9 @@ def _lines(quote: Mapping[str, Any]) -> Iterator[str]:
     yield f"{quote['policy']}: {quote['case'] or 'a case'}"
     cover, bill = quote["coverage"], quote["bill"]
     yield f"Plan {cover['plan']}; work is {cover['kind'].replace('_', ' ')}, paid by the {cover['payer']}."
+    yield quote["entry"]["sentence"]
+    if quote["warranty"]["over_on"]:
+        yield quote["warranty"]["because"]
     for due in quote["deadlines"]:
         length = due["promise"] if due["minutes"] is None else f"{due['minutes']} min"
         when = due["due_at"] or ("without a date" if due["begins_at"] else "not begun")

@@ -13,12 +13,22 @@ from portal.quoting.bill import bill
 from portal.quoting.case_input import CaseInput
 from portal.quoting.coverage import coverage
 from portal.quoting.deadlines import deadlines, notes
+from portal.quoting.entry import entry
 from portal.quoting.hours import hours
+from portal.quoting.warranty import warranty
 
 Part = Callable[[Policy, Agreement | None, CaseInput], Any]
 
 PARTS: Mapping[str, Part] = MappingProxyType(
-    {"coverage": coverage, "deadlines": deadlines, "hours": hours, "bill": bill, "notes": notes}
+    {
+        "entry": entry,
+        "coverage": coverage,
+        "warranty": warranty,
+        "deadlines": deadlines,
+        "hours": hours,
+        "bill": bill,
+        "notes": notes,
+    }
 )
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.contracts.blocks import Collector, Company, Mode, Payer, TaskClass
-from portal.contracts.terms import Opener
+from portal.contracts.entry import Opener
 from portal.entitlement.rules import (
     CoverageFacts,
     StandingFacts,

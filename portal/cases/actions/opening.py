@@ -25,10 +25,11 @@ from portal.cases.models import (
     Upload,
 )
 from portal.contracts.blocks import Company, Mode, Payer, TaskClass
+from portal.contracts.entry import Opener
 from portal.contracts.promises import Moments
 from portal.contracts.rules import intake_complete, intake_fields, intake_problems, plan_named
 from portal.contracts.targets import ANSWER_CLOCKS, Clock
-from portal.contracts.terms import IntakeField, Opener
+from portal.contracts.terms import IntakeField
 from portal.directory.models import ProductLine, System
 from portal.entitlement.actions import (
     Coverage,
@@ -173,7 +174,8 @@ def _open(
     if sent is not None:
         return sent
     if not coverage.decision.may_open:
-        raise NotAllowed(f"{coverage.decision.plan_name} does not let you open a case for this system.")
+        entry = coverage.decision.entry
+        raise NotAllowed(entry.sentence if entry is not None else "The plan does not let you open this case.")
     uploads = notes.own_uploads(session, actor, new.upload_ids)
     check_new_case(new, coverage, uploads, is_call=actor.side is not Side.INTEGRATOR)
     opening = opening or _Opening("opened", coverage.decision.starts_with)

@@ -14,6 +14,7 @@ from portal.calendars import add_days
 from portal.contracts.agreement import Agreement
 from portal.contracts.blocks import Company
 from portal.contracts.policy import Policy
+from portal.contracts.promises import day_closes
 from portal.contracts.rules import amount_minor, calendar_named, split_terms
 
 
@@ -118,7 +119,10 @@ def ladder_stage(steps: tuple[LadderStep, ...], now: datetime) -> LadderStep:
 
 def reopen_until(policy: Policy, resolved_at: datetime) -> datetime:
     """The end of the window after the last resolution in which a return reopens the case."""
-    return resolved_at + timedelta(hours=policy.lifecycle.reopen_hours)
+    terms = policy.lifecycle
+    if terms.reopen_days is not None and terms.reopen_calendar is not None:
+        return day_closes(calendar_named(policy, terms.reopen_calendar), resolved_at, terms.reopen_days)
+    return resolved_at + timedelta(hours=terms.reopen_hours)
 
 
 def closes_at(policy: Policy, resolved_at: datetime, customer_confirmed_at: datetime | None) -> datetime:

@@ -11,17 +11,20 @@ from datetime import date, datetime
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
-from portal.access import Actor, Side
+from portal.access import Actor, Role, Side
 from portal.contracts.blocks import Mode, Payer, TaskClass
+from portal.contracts.calendar_blocks import NOWHERE, Places, WhoseZone
+from portal.contracts.entry import Opener
+from portal.contracts.policy import Policy
 from portal.contracts.rules import plan_named
-from portal.contracts.terms import Opener
-from portal.directory.models import Certificate, Organisation, ProductLine, ServiceRelationship, System
+from portal.directory.models import Certificate, Organisation, ProductLine, ServiceRelationship, Site, System
 from portal.directory.queries import systems_of
 from portal.entitlement import queries
 from portal.entitlement.models import CoverageDecision as CoverageRow
 from portal.entitlement.queries import CaseParts, CaseUse, SiteCover, Terms
 from portal.entitlement.rules import CoverageDecision, CoverageFacts, StandingFacts, coverage_for, to_json
 from portal.errors import NotFound
+from portal.identity.models import Membership
 
 _NOTHING_USED = CaseUse(0, 0, {})
 _OPENER = {Side.MANUFACTURER: Opener.ENGINEER, Side.INTEGRATOR: Opener.TECHNICIAN, Side.CUSTOMER: Opener.CONTACT}
@@ -77,8 +80,11 @@ def decide_coverage(session: Session, actor: Actor, system_id: int, wanted: Want
     opener = _OPENER[actor.side]
     if actor.side is Side.MANUFACTURER and wanted.caller_certified is not None:
         opener = Opener.TECHNICIAN
+    terms = _terms(session, place, now)
+    if opener is Opener.CONTACT and not _is_named(session, actor, terms):
+        opener = Opener.END_USER
     asker = _Asker(opener, wanted, certified=bool(certified))
-    return _decide(session, place, asker, _terms(session, place, now), now=now)
+    return _decide(session, place, asker, terms, now=now)
 
 
 def decide_again(gathered: Coverage, wanted: Wanted, *, now: datetime) -> Coverage:
@@ -167,6 +173,24 @@ def _place(session: Session, actor: Actor, system_id: int, on: date) -> tuple[Pl
     return Place(system, line_code, maker_code, integrator_id or system.manufacturer_id), is_certified
 
 
+def _is_named(session: Session, actor: Actor, terms: Terms) -> bool:
+    """Whether the person is among the contacts the policy lets a customer name: the first so many of them."""
+    at_most = terms.policy.contacts.at_most
+    if at_most is None:
+        return True
+    named = session.scalars(
+        select(Membership.person_id)
+        .where(
+            Membership.organisation_id == actor.organisation_id,
+            Membership.ended_at.is_(None),
+            Membership.roles.overlap([Role.CONTACT.value]),
+        )
+        .order_by(Membership.started_at, Membership.id)
+        .limit(at_most)
+    )
+    return actor.person_id in set(named)
+
+
 def _terms(session: Session, place: Place, now: datetime) -> Terms:
     return queries.terms_in_force(
         session, manufacturer_id=place.system.manufacturer_id, integrator_id=place.integrator_id, at=now
@@ -180,6 +204,7 @@ def _decide(
     cover = queries.site_cover(
         session, site_id=system.site_id, manufacturer_id=system.manufacturer_id, policy=terms.policy, at=now
     )
+    where = _whereabouts(session, terms.policy, system)
     facts = CoverageFacts(
         opener=asker.opener,
         certified=asker.certified,
@@ -197,8 +222,22 @@ def _decide(
         grant_seconds_used_on_case=use.grant_seconds,
         authorized_minor=use.authorized_minor,
         standing=_standing(cover, use),
+        region=where.region,
+        site_zone=where.site,
     )
     return Coverage(coverage_for(facts, terms.policy, terms.agreement, now=now), facts, terms, cover, place)
+
+
+def _whereabouts(session: Session, policy: Policy, system: System) -> Places:
+    """The customer's country and the site's zone, read only where the policy's calendars ask for them."""
+    if not any(block.by_region or block.whose_zone is WhoseZone.SITE for block in policy.calendars):
+        return NOWHERE
+    zone, country = session.execute(
+        select(Site.zone, Organisation.country)
+        .join(Organisation, Organisation.id == Site.customer_id)
+        .where(Site.id == system.site_id)
+    ).one()
+    return Places(country.lower(), zone)
 
 
 def _included_seconds(terms: Terms, cover: SiteCover) -> int:

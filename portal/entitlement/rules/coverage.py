@@ -17,6 +17,7 @@ from itertools import islice
 from portal.calendars import explain_deadline, is_open, open_periods, resolve_local
 from portal.contracts.agreement import Agreement
 from portal.contracts.blocks import Collector, Level, Payer, TaskClass
+from portal.contracts.entry import Opener
 from portal.contracts.policy import Policy
 from portal.contracts.promises import Moments, begins_at, due_of, target_of
 from portal.contracts.rules import (
@@ -36,17 +37,19 @@ from portal.contracts.rules import (
     warranty_for,
 )
 from portal.contracts.targets import Clock
-from portal.contracts.terms import BillTo, Opener, Plan
+from portal.contracts.terms import BillTo, Plan
 from portal.entitlement.rules.decision import (
     BandPrice,
     CoverageDecision,
     CoverageFacts,
     EmergencyPath,
+    EntryView,
     Reason,
     Response,
     Step,
     standing_room_minor,
 )
+from portal.entitlement.rules.entry import Asking, entry_for
 from portal.rating.engine import rate
 from portal.rating.facts import CaseFacts, Cover, GrantState, WorkInterval
 from portal.rating.policies import compile_tariff
@@ -86,6 +89,7 @@ def coverage_for(
     *Raises*: RuleBroken when the facts name a plan the policy does not have.
     """
     situation = _situation(facts, policy, now)
+    entry = _entry(facts, policy, situation.plan, now)
     cost = _cost(facts, policy, tariff_for(policy, facts.product_line, agreement), situation, now)
     can_cost = cost.free_seconds is not None
     authorized = facts.authorized_minor.get(situation.payer, 0)
@@ -95,7 +99,8 @@ def coverage_for(
         decided_at=now,
         plan_code=situation.plan.code,
         plan_name=situation.plan.name,
-        may_open=_may_open(facts, situation.plan),
+        may_open=entry.lets_in,
+        entry=entry,
         starts_with=situation.plan.customer_case_starts_with,
         task_class=situation.task_class,
         mode=facts.mode,
@@ -123,7 +128,7 @@ def coverage_for(
         emergency=_emergency(facts, policy),
         response=_response(facts, policy, situation.plan, now),
         queue_rank=situation.plan.rank,
-        reasons=_reasons(facts, policy, situation, now, can_cost=can_cost),
+        reasons=_reasons(facts, policy, situation, entry, now, can_cost=can_cost),
     )
 
 
@@ -294,11 +299,18 @@ def _free_cause_labels(facts: CoverageFacts, policy: Policy, situation: _Situati
     return tuple(cause_named(policy, code).label for code in codes)
 
 
-def _may_open(facts: CoverageFacts, plan: Plan) -> bool:
-    kinds = {facts.opener}
-    if facts.opener is Opener.TECHNICIAN and facts.certified:
-        kinds.add(Opener.CERTIFIED_TECHNICIAN)
-    return not kinds.isdisjoint(plan.may_open)
+def _entry(facts: CoverageFacts, policy: Policy, plan: Plan, now: datetime) -> EntryView:
+    asking = Asking(
+        facts.opener,
+        facts.severity,
+        facts.certified,
+        facts.customer_class,
+        facts.channel,
+        facts.level,
+        facts.task_class,
+        places=facts.places,
+    )
+    return entry_for(policy, plan, asking, now)
 
 
 def _emergency(facts: CoverageFacts, policy: Policy) -> EmergencyPath | None:
@@ -336,7 +348,7 @@ def _response(facts: CoverageFacts, policy: Policy, plan: Plan, now: datetime) -
 
 
 def _reasons(
-    facts: CoverageFacts, policy: Policy, situation: _Situation, now: datetime, *, can_cost: bool
+    facts: CoverageFacts, policy: Policy, situation: _Situation, entry: EntryView, now: datetime, *, can_cost: bool
 ) -> tuple[Reason, ...]:
     """Why, in the order in which the rules spoke."""
     plan, found = situation.plan, []
@@ -348,8 +360,10 @@ def _reasons(
         because("no_plan", f"The site has chosen no plan: {plan.name} applies.")
     else:
         because("plan", f"The site has the plan {plan.name}.")
-    if not _may_open(facts, plan):
-        because("may_not_open", f"{plan.name} does not let this person open a case.")
+    if not entry.lets_in:
+        because("may_not_open", entry.sentence)
+    elif entry.opens_at is not None or entry.requires:
+        because("entry", entry.sentence)
     if situation.before_day1:
         because("before_day1", f"Before Day 1 ({facts.day1_on}) help is commissioning support.")
     if facts.opener is Opener.TECHNICIAN and not facts.certified:

@@ -15,9 +15,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from portal.contracts.blocks import Collector, Company, Mode, Payer, TaskClass
 from portal.contracts.calendar_blocks import Places
+from portal.contracts.entry import EntryDecision, Gate, Opener
 from portal.contracts.promises import Asked
 from portal.contracts.targets import Channel
-from portal.contracts.terms import Opener
 
 
 class Value(BaseModel):
@@ -164,6 +164,26 @@ class EmergencyPath(Value):
     """Business days in which a person may ratify."""
 
 
+class EntryView(Value):
+    """What becomes of somebody who asks."""
+
+    decision: EntryDecision
+    """accept, wait, refer or refuse."""
+    sentence: str
+    """What people read."""
+    refer_to: str | None = None
+    """Who helps instead."""
+    opens_at: AwareDatetime | None = None
+    """When those who wait are served."""
+    requires: tuple[Gate, ...] = ()
+    """What has to be there before work begins."""
+
+    @property
+    def lets_in(self) -> bool:
+        """Whether a case can be opened."""
+        return self.decision in (EntryDecision.ACCEPT, EntryDecision.WAIT)
+
+
 class CoverageDecision(Value):
     """Coverage and price of a case at one moment."""
 
@@ -177,6 +197,8 @@ class CoverageDecision(Value):
     """What people read."""
     may_open: bool
     """Whether the plan lets this person open a case."""
+    entry: EntryView | None = None
+    """Why, and what has to be there first; None in older records."""
     starts_with: Company
     """With which company a case opened by the customer's contact starts."""
     task_class: TaskClass
