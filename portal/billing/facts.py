@@ -37,7 +37,6 @@ from portal.entitlement.rules import decision_from_json, expires_at, facts_from_
 from portal.metering.models import TimeEntry
 from portal.metering.queries import approved_entries
 from portal.rating import lines, treatment
-from portal.rating.engine import setting_at, situation_of
 from portal.rating.facts import (
     BOUGHT_GRANT,
     CUSTOMER,
@@ -52,6 +51,7 @@ from portal.rating.facts import (
     WorkInterval,
 )
 from portal.rating.policies import compile_tariff
+from portal.rating.situations import setting_at, situation_of
 from portal.rating.tariff import Tariff
 
 CLOSING, PERIOD_END = "closing", "period_end"

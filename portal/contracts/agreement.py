@@ -22,7 +22,6 @@ from portal.contracts.blocks import (
     DecimalText,
     Label,
     OrganisationCode,
-    RateRow,
     ResolutionRow,
     ShareRow,
     Weights,
@@ -31,8 +30,9 @@ from portal.contracts.blocks import (
 from portal.contracts.calendar_blocks import CalendarBlock
 from portal.contracts.canonical import canonical_json, sha256
 from portal.contracts.policy import Policy
+from portal.contracts.rates import RateRow
 from portal.contracts.reading import Problem, document_from_json, document_from_toml, problems_of
-from portal.contracts.terms import Confirmation, Ladder
+from portal.contracts.terms import HALF_EACH, Confirmation, Ladder
 
 __all__ = [
     "Agreement",
@@ -111,21 +111,21 @@ class Agreement(Block):
     """ISO 4217 code of every amount."""
     zone: ZoneName
     """IANA zone of calendars that name none."""
-    calendars: tuple[CalendarBlock, ...] = Field(min_length=1)
-    """Named calendars."""
+    calendars: tuple[CalendarBlock, ...] = ()
+    """Named calendars; "always" need not be written."""
     parties: Parties
     """Who is meant."""
     party_order: tuple[Code, ...] = ("integrator", "manufacturer", "operator")
     """Decides who gets the remainder of a split."""
-    shares: tuple[ShareRow, ...] = Field(min_length=1)
+    shares: tuple[ShareRow, ...] = ()
     """Shares by revenue kind; a kind that is not stated follows the policy's house terms."""
     intercompany: tuple[RateRow, ...] = ()
     """Net buy prices where the integrator pays, first match wins; such items carry no integrator share."""
     resolution: tuple[ResolutionRow, ...] = ()
     """Weights by cause and last corrective action, first match wins."""
-    fallback: Weights
+    fallback: Weights = HALF_EACH
     """The split when a challenge ends without agreement."""
-    confirmation: Confirmation
+    confirmation: Confirmation = Confirmation()
     """When silence counts as a yes."""
     challenge: Ladder = Ladder()
     """How a challenge ends."""

@@ -17,8 +17,9 @@ from portal.contracts.checks import (
     unknown,
     weight_contradictions,
 )
-from portal.contracts.policy_checks import RATE_CONDITIONS
+from portal.contracts.conditions import CONDITIONS
 from portal.contracts.reading import Contradiction
+from portal.contracts.terms import ALWAYS_CALENDAR
 
 if TYPE_CHECKING:
     from portal.contracts.agreement import Agreement
@@ -33,13 +34,13 @@ def agreement_contradictions(agreement: Agreement) -> Iterator[Contradiction]:
     known = _party_codes(agreement)
     yield from party_order_contradictions(("party_order",), agreement.party_order, known)
     yield from share_contradictions(("shares",), agreement.shares, known, ())
-    yield from never_applying(("intercompany",), agreement.intercompany, RATE_CONDITIONS)
+    yield from never_applying(("intercompany",), agreement.intercompany, CONDITIONS)
     for number, row in enumerate(agreement.intercompany):
         if row.plans:
             yield Contradiction(("intercompany", number, "plans"), "intercompany prices do not depend on the plan")
     yield from resolution_contradictions(("resolution",), agreement.resolution)
     yield from weight_contradictions(("fallback",), agreement.fallback)
-    calendars = {each.code for each in agreement.calendars}
+    calendars = {ALWAYS_CALENDAR, *(each.code for each in agreement.calendars)}
     for side in ("integrator_calendar", "manufacturer_calendar"):
         yield from unknown(("confirmation", side), [getattr(agreement.confirmation, side)], calendars, "calendars")
     bearer = agreement.settlement.stripe_fees_borne_by

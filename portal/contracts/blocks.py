@@ -82,7 +82,9 @@ class Level(StrEnum):
     """Where rounding and minimums apply."""
 
     ENTRY = "entry"
+    VISIT = "visit"
     DAY = "day"
+    CYCLE = "cycle"
     CASE = "case"
 
 
@@ -118,34 +120,6 @@ SomeMinutes = Annotated[int, Field(ge=1, le=5_256_000)]
 Days = Annotated[int, Field(ge=0, le=3_660)]
 SomeDays = Annotated[int, Field(ge=1, le=3_660)]
 Severity = Annotated[int, Field(ge=1, le=4)]
-
-
-class RateRow(Block):
-    """One row of a rate table; the first row whose conditions all hold gives the price of an hour."""
-
-    modes: tuple[Mode, ...] = ()
-    """Modes of work this row is for; any where left out."""
-    bands: tuple[Code, ...] = ()
-    """Bands this row is for; any where left out."""
-    task_classes: tuple[TaskClass, ...] = ()
-    """Task classes this row is for; any where left out."""
-    product_lines: tuple[ProductLineCode, ...] = ()
-    """Product lines this row is for; any where left out."""
-    plans: tuple[Code, ...] = ()
-    """Plans this row is for; any where left out. Intercompany rows name none."""
-    per_hour: DecimalText
-    """The price of one hour, in the document's currency, as text: "150.00"."""
-
-    def covers(self, *, mode: str, band: str, task_class: str, product_line: str, plan: str) -> bool:
-        """Whether the row is for this work."""
-        pairs = (
-            (self.modes, mode),
-            (self.bands, band),
-            (self.task_classes, task_class),
-            (self.product_lines, product_line),
-            (self.plans, plan),
-        )
-        return all(not allowed or value in allowed for allowed, value in pairs)
 
 
 class Tranche(Block):

@@ -30,6 +30,8 @@ AMOUNT_KEYS = frozenset(
         "minimum_payout",
         "cap",
         "credit",
+        "amount",
+        "price",
     }
 )
 ALWAYS_PARTIES = ("manufacturer", "integrator", "operator")

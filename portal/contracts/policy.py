@@ -11,12 +11,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from portal.contracts.blocks import Block, Currency, Label, RateRow, ZoneName
+from portal.contracts.blocks import Block, Currency, Label, Payer, ZoneName
 from portal.contracts.calendar_blocks import CalendarBlock
 from portal.contracts.canonical import canonical_json, sha256
+from portal.contracts.conditions import CustomerClass, Word
 from portal.contracts.entry import Contacts, EntryRow
+from portal.contracts.fees import Cancellation, Fee, Tax
 from portal.contracts.lifecycle import Lifecycle
+from portal.contracts.packs import Allowance, Lapse, Pack
 from portal.contracts.policy_checks import policy_contradictions
+from portal.contracts.rates import Burn, Cap, Minimum, PercentRow, RateRow, Rounding, RoundingRow
 from portal.contracts.reading import Problem, document_from_json, document_from_toml
 from portal.contracts.targets import PauseReason
 from portal.contracts.terms import (
@@ -28,14 +32,19 @@ from portal.contracts.terms import (
     Emergency,
     HouseTerms,
     Intake,
-    Minimum,
     Plan,
-    Rounding,
     TaskClassTerms,
     Warranty,
 )
 
 __all__ = ["Policy", "Problem", "canonical_json", "parse_policy", "policy_from_json", "sha256"]
+
+
+# What a policy says that leaves these tables out.
+ANY_TIME = Band(code="any", label="any time")
+OTHER_CAUSE = Cause(code="other", label="Other")
+OTHER_ACTION = CorrectiveAction(code="other", label="Other")
+TIME_AND_MATERIALS = Plan(code="time_and_materials", name="Time and materials", complimentary=True)
 
 
 class Policy(Block):
@@ -49,27 +58,57 @@ class Policy(Block):
     """ISO 4217 code of every amount."""
     zone: ZoneName
     """IANA zone of calendars that name none, of days and of months."""
-    calendars: tuple[CalendarBlock, ...] = Field(min_length=1)
-    """Named calendars."""
-    bands: tuple[Band, ...] = Field(min_length=1)
+    calendars: tuple[CalendarBlock, ...] = ()
+    """Named calendars; "always" need not be written."""
+    roles: tuple[Word, ...] = ()
+    """Roles of workers that rows name."""
+    skills: tuple[Word, ...] = ()
+    """Skills work can take that rows name."""
+    requests: tuple[Word, ...] = ()
+    """What a customer can ask for that rows name: a faster answer, a booked block, a bill by post."""
+    customer_classes: tuple[CustomerClass, ...] = ()
+    """Classes of customers that rows name."""
+    bands: tuple[Band, ...] = Field(default=(ANY_TIME,), min_length=1)
     """Price bands, first match wins; the last has no calendar and takes all other time."""
     rates: tuple[RateRow, ...] = Field(min_length=1)
     """Prices of an hour, first match wins; together they price every mode, band and task class."""
     rounding: Rounding = Rounding()
     """How metered time becomes billable minutes."""
+    roundings: tuple[RoundingRow, ...] = ()
+    """Other roundings for some work, first match wins; rounding is for all other."""
+    surcharges: tuple[PercentRow, ...] = ()
+    """What is added to the price of some work, first match wins."""
+    discounts: tuple[PercentRow, ...] = ()
+    """What is taken off the price of some work, after surcharges, first match wins."""
     minimums: tuple[Minimum, ...] = ()
     """The least that is billed."""
+    caps: tuple[Cap, ...] = ()
+    """The most that is billed; all that fit hold."""
+    fees: tuple[Fee, ...] = ()
+    """What is charged beside time; all that fit are charged."""
+    cancellations: tuple[Cancellation, ...] = ()
+    """What a visit costs that is called off, first match wins."""
+    tax: Tax | None = None
+    """The tax on top of every price."""
+    packs: tuple[Pack, ...] = ()
+    """Minutes and incidents bought in advance."""
+    burns: tuple[Burn, ...] = ()
+    """How fast bought minutes are used, first match wins."""
+    allowances: tuple[Allowance, ...] = ()
+    """Minutes given beside what plans include; all that fit are given."""
+    lapse: Lapse | None = None
+    """What it costs to take up a plan again that has ended."""
     warranty: tuple[Warranty, ...] = ()
     """What warranty covers."""
-    causes: tuple[Cause, ...] = Field(min_length=1)
+    causes: tuple[Cause, ...] = Field(default=(OTHER_CAUSE,), min_length=1)
     """What can turn out to be wrong."""
-    corrective_actions: tuple[CorrectiveAction, ...] = Field(min_length=1)
+    corrective_actions: tuple[CorrectiveAction, ...] = Field(default=(OTHER_ACTION,), min_length=1)
     """What can be done last to make it work."""
     task_classes: tuple[TaskClassTerms, ...] = ()
     """What the task classes mean here."""
-    bill_to: tuple[BillTo, ...] = Field(min_length=1)
+    bill_to: tuple[BillTo, ...] = Field(default=(BillTo(payer=Payer.CUSTOMER),), min_length=1)
     """Who pays, first match wins; the last row has no condition."""
-    plans: tuple[Plan, ...] = Field(min_length=1)
+    plans: tuple[Plan, ...] = Field(default=(TIME_AND_MATERIALS,), min_length=1)
     """What a customer can choose, the complimentary plan among them."""
     entry: tuple[EntryRow, ...] = ()
     """What becomes of those who ask, first match wins; who asks like no row is served as the plan's may_open says."""
@@ -77,15 +116,15 @@ class Policy(Block):
     """The people a customer names."""
     pause_reasons: tuple[PauseReason, ...] = ()
     """Why a case may wait; in free words, stopping all but the first answer, where left out."""
-    authorization: AuthorizationTerms
+    authorization: AuthorizationTerms = AuthorizationTerms()
     """How the payer says yes."""
-    emergency: Emergency
+    emergency: Emergency = Emergency()
     """What may happen when nobody can be asked."""
     lifecycle: Lifecycle = Lifecycle()
     """The windows in a case's life."""
     intake: tuple[Intake, ...] = ()
     """What the factory needs to know, by product line."""
-    house_terms: HouseTerms
+    house_terms: HouseTerms = HouseTerms()
     """What holds where there is no agreement."""
 
 

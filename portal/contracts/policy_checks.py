@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from itertools import product
 from typing import TYPE_CHECKING
 
-from portal.contracts.blocks import Collector, Mode, Payer, Revenue, TaskClass
+from portal.contracts.blocks import Collector, Payer, Revenue
 from portal.contracts.calendar_checks import band_contradictions, calendar_contradictions
 from portal.contracts.checks import (
     ALWAYS_PARTIES,
@@ -21,6 +20,8 @@ from portal.contracts.checks import (
     weight_contradictions,
 )
 from portal.contracts.reading import Contradiction
+from portal.contracts.terms import ALWAYS_CALENDAR
+from portal.contracts.work_checks import work_contradictions
 
 if TYPE_CHECKING:
     from portal.contracts.policy import Policy
@@ -38,7 +39,6 @@ ENTRY_CONDITIONS = (
     "identified",
 )
 TARGET_CONDITIONS = ("clock", "severities", "certified", "customer_classes", "channels", "levels")
-RATE_CONDITIONS = ("modes", "bands", "task_classes", "product_lines", "plans")
 
 
 def policy_contradictions(policy: Policy) -> Iterator[Contradiction]:
@@ -46,8 +46,8 @@ def policy_contradictions(policy: Policy) -> Iterator[Contradiction]:
     yield from amount_contradictions(policy, policy.currency)
     checks: tuple[Callable[[Policy], Iterator[Contradiction]], ...] = (
         _calendars_and_bands,
-        _rates,
-        _minimums_and_warranty,
+        work_contradictions,
+        _warranty,
         _causes,
         _bill_to,
         _plans,
@@ -62,7 +62,7 @@ def policy_contradictions(policy: Policy) -> Iterator[Contradiction]:
 
 
 def _calendar_codes(policy: Policy) -> set[str]:
-    return {each.code for each in policy.calendars}
+    return {ALWAYS_CALENDAR, *(each.code for each in policy.calendars)}
 
 
 def _calendars_and_bands(policy: Policy) -> Iterator[Contradiction]:
@@ -70,25 +70,7 @@ def _calendars_and_bands(policy: Policy) -> Iterator[Contradiction]:
     yield from band_contradictions(policy)
 
 
-def _rates(policy: Policy) -> Iterator[Contradiction]:
-    bands = [each.code for each in policy.bands]
-    plans = [each.code for each in policy.plans]
-    for number, row in enumerate(policy.rates):
-        yield from unknown(("rates", number, "bands"), row.bands, bands, "bands")
-        yield from unknown(("rates", number, "plans"), row.plans, plans, "plans")
-    yield from never_applying(("rates",), policy.rates, RATE_CONDITIONS)
-    # No row can name the empty product line: work on any line must be priced by rows that are for all lines.
-    for mode, band, task_class, plan in product(Mode, bands, TaskClass, plans):
-        priced = any(
-            row.covers(mode=mode, band=band, task_class=task_class, product_line="", plan=plan) for row in policy.rates
-        )
-        if not priced:
-            what = f"{mode} work, band {band}, task class {task_class}, plan {plan}"
-            yield Contradiction(("rates",), f"no row for all product lines prices {what}")
-
-
-def _minimums_and_warranty(policy: Policy) -> Iterator[Contradiction]:
-    yield from never_applying(("minimums",), policy.minimums, ("level", "modes"))
+def _warranty(policy: Policy) -> Iterator[Contradiction]:
     yield from never_applying(("warranty",), policy.warranty, ("product_lines", "parts"))
     causes = [each.code for each in policy.causes]
     for number, row in enumerate(policy.warranty):

@@ -14,12 +14,22 @@ from typing import Protocol, TypeVar
 
 from portal.calendars import Calendar, is_open
 from portal.contracts.agreement import Agreement
-from portal.contracts.blocks import WHOLE_BP, Company, Level, RateRow, Revenue, ShareRow, Weights
+from portal.contracts.blocks import WHOLE_BP, Company, Revenue, ShareRow, Weights
 from portal.contracts.calendar_blocks import NOWHERE, CalendarBlock, Places
 from portal.contracts.policy import Policy
 from portal.contracts.promises import Asked, target_of
 from portal.contracts.targets import Clock, Target
-from portal.contracts.terms import Band, BillTo, Cause, FieldKind, HouseTerms, IntakeField, Plan, Warranty
+from portal.contracts.terms import (
+    ALWAYS_CALENDAR,
+    Band,
+    BillTo,
+    Cause,
+    FieldKind,
+    HouseTerms,
+    IntakeField,
+    Plan,
+    Warranty,
+)
 from portal.errors import Invalid, RuleBroken
 from portal.money import minor_digits
 
@@ -64,6 +74,8 @@ def calendar_block(document: Policy | Agreement, code: str, region: str | None =
         if counted == code:
             return by_code[code]
         code = counted
+    if code == ALWAYS_CALENDAR:
+        return CalendarBlock(code=ALWAYS_CALENDAR, label="around the clock", always=True)
     raise RuleBroken(f'The document has no calendar "{code}".')
 
 
@@ -99,38 +111,6 @@ def band_at(policy: Policy, at: datetime, places: Places = NOWHERE) -> Band:
         if band.calendar is not None and is_open(calendar_named(policy, band.calendar, places), at):
             return band
     return policy.bands[-1]
-
-
-def _first_rate(rows: Iterable[RateRow], facts: Mapping[str, str]) -> RateRow | None:
-    return next((row for row in rows if row.covers(**facts)), None)
-
-
-def hourly_rate(policy: Policy, *, mode: str, band: str, task_class: str, product_line: str, plan: str) -> Fraction:
-    """Minor units per hour of this work towards the customer. *Raises*: RuleBroken when no row prices it."""
-    facts = {"mode": mode, "band": band, "task_class": task_class, "product_line": product_line, "plan": plan}
-    row = _first_rate(policy.rates, facts)
-    if row is None:
-        raise RuleBroken(f"The policy names no price for {mode} work, {band}, {task_class}.")
-    return rate_minor(row.per_hour, policy.currency)
-
-
-def intercompany_rate(
-    policy: Policy, agreement: Agreement | None, *, mode: str, band: str, task_class: str, product_line: str
-) -> Fraction:
-    """Minor units per hour that the integrator pays: the agreement's net price, else the policy's own price."""
-    facts = {"mode": mode, "band": band, "task_class": task_class, "product_line": product_line}
-    row = _first_rate(agreement.intercompany, {**facts, "plan": ""}) if agreement else None
-    if row is not None:
-        return rate_minor(row.per_hour, policy.currency)
-    return hourly_rate(policy, plan=plan_named(policy, None).code, **facts)
-
-
-def minimum_minutes(policy: Policy, level: Level, mode: str) -> int:
-    """The least minutes billed at a level for a mode of work; 0 where the policy states none."""
-    for row in policy.minimums:
-        if row.level == level and (not row.modes or mode in row.modes):
-            return row.minutes
-    return 0
 
 
 def warranty_for(policy: Policy, product_line: str, part: str | None = None) -> Warranty | None:

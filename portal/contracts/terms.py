@@ -1,4 +1,4 @@
-"""The tables of a policy: bands, rounding, warranty, causes, bill-to, plans, emergencies, intake, house terms."""
+"""The tables of a policy: bands, warranty, causes, bill-to, plans, emergencies, intake, house terms."""
 
 from __future__ import annotations
 
@@ -9,31 +9,47 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from portal.contracts.blocks import (
+    WHOLE_BP,
     Block,
     Code,
     Collector,
     Company,
     Days,
     DecimalText,
-    Direction,
     Label,
-    Level,
     MailAddress,
     Minutes,
     Mode,
     Payer,
     ProductLineCode,
+    Recipient,
     ResolutionRow,
+    Revenue,
     Severity,
     ShareRow,
     SomeDays,
-    SomeMinutes,
     TaskClass,
     Text,
+    Tranche,
     Weights,
 )
 from portal.contracts.entry import Opener
 from portal.contracts.targets import Remedy, Target
+
+# A calendar that every document has without writing it down.
+ALWAYS_CALENDAR = "always"
+HALF_EACH = Weights(integrator_bp=5_000, manufacturer_bp=5_000)
+# Who worked earns what work brings; who made it earns what is paid in advance.
+BY_WORK = (
+    ShareRow(
+        revenues=(Revenue.TIME_AND_MATERIALS, Revenue.INCLUDED, Revenue.PACK_USE),
+        tranches=(Tranche(to=Recipient.WORKED_TIME, bp=WHOLE_BP),),
+    ),
+    ShareRow(
+        revenues=(Revenue.SUBSCRIPTION, Revenue.PACK_BREAKAGE),
+        tranches=(Tranche(to=Recipient.PARTY, party="manufacturer", bp=WHOLE_BP),),
+    ),
+)
 
 
 class FieldKind(StrEnum):
@@ -54,38 +70,6 @@ class Band(Block):
     """What people read: "business hours"."""
     calendar: Code | None = None
     """The calendar whose open time is this band; left out only for the last band, which takes all other time."""
-
-
-class Rounding(Block):
-    """How metered time becomes billable minutes."""
-
-    increment_minutes: SomeMinutes = 15
-    """The step in minutes."""
-    direction: Direction = Direction.UP
-    """up, down or nearest (half a step goes up)."""
-    level: Level = Level.CASE
-    """Where it happens: at each entry, at the day's sum, or at the case's sum."""
-    grace_minutes: Minutes = 0
-    """Minutes tolerated past a step before the next one counts; only when rounding up."""
-
-    @model_validator(mode="after")
-    def _grace_below_step(self) -> Self:
-        if self.grace_minutes >= self.increment_minutes:
-            raise ValueError("grace_minutes must be less than increment_minutes")
-        if self.grace_minutes and self.direction is not Direction.UP:
-            raise ValueError('grace_minutes belongs to direction = "up"')
-        return self
-
-
-class Minimum(Block):
-    """The least that is billed once anything is billable."""
-
-    level: Level = Level.CASE
-    """entry, day or case."""
-    minutes: SomeMinutes
-    """The least minutes."""
-    modes: tuple[Mode, ...] = ()
-    """Modes this row is for; any where left out. The first row of a level that fits decides."""
 
 
 class WarrantyStart(StrEnum):
@@ -210,8 +194,12 @@ class Plan(Block):
     """The plan of a site that has chosen nothing; a policy has exactly one."""
     price_per_month: DecimalText = "0"
     """The price of one month."""
+    price_percent_of_list: DecimalText | None = None
+    """The price of one year in percent of the list price of what it covers, instead of a monthly price."""
     included_minutes_per_month: Minutes = 0
     """Minutes of work each calendar month that cost nothing more."""
+    rollover_minutes: Minutes = 0
+    """At most this many unused included minutes are kept for the next month."""
     included_worth_per_hour: DecimalText | None = None
     """What an included hour is worth when its use is shared; price divided by minutes where left out."""
     unlimited: bool = False
@@ -220,7 +208,7 @@ class Plan(Block):
     """Task classes that included or unlimited time covers."""
     covered_modes: tuple[Mode, ...] = (Mode.REMOTE, Mode.PHONE)
     """Modes that included or unlimited time covers."""
-    cover_calendar: Code
+    cover_calendar: Code = ALWAYS_CALENDAR
     """When the plan covers."""
     always_covered_severities: tuple[Severity, ...] = ()
     """Severities covered around the clock, whatever the calendar."""
@@ -254,7 +242,7 @@ class Plan(Block):
 class Emergency(Block):
     """What may happen when nobody can be asked."""
 
-    system_down: Text
+    system_down: Text = "Nothing works."
     """What counts as system down: the words a person confirms when choosing severity 1."""
     severities: tuple[Severity, ...] = (1,)
     """Severities that do not wait."""
@@ -264,16 +252,16 @@ class Emergency(Block):
     """Work goes on when nobody answers, billable only if ratified."""
     ratification_days: SomeDays = 5
     """Business days in which a person may ratify."""
-    calendar: Code
+    calendar: Code = ALWAYS_CALENDAR
     """The calendar of the ratification days."""
 
 
 class AuthorizationTerms(Block):
     """How the payer says yes."""
 
-    default_nte: DecimalText
+    default_nte: DecimalText = "500"
     """The not-to-exceed amount suggested."""
-    least_nte: DecimalText
+    least_nte: DecimalText = "1"
     """The least not-to-exceed amount that can be given."""
     valid_days: SomeDays = 30
     """Days after which an unused authorization ends."""
@@ -337,11 +325,11 @@ class Confirmation(Block):
     """Business days of the silent party after a delivered second notice."""
     second_notice_days: Days = 3
     """Business days after the resolution at which the second notice goes out."""
-    integrator_calendar: Code
+    integrator_calendar: Code = ALWAYS_CALENDAR
     """The integrator's business days."""
-    manufacturer_calendar: Code
+    manufacturer_calendar: Code = ALWAYS_CALENDAR
     """The manufacturer's business days."""
-    deemed_up_to: DecimalText
+    deemed_up_to: DecimalText = "0"
     """Above this amount silence goes to the manager instead."""
 
 
@@ -350,13 +338,13 @@ class HouseTerms(Block):
 
     party_order: tuple[Code, ...] = ("manufacturer", "integrator", "operator")
     """Decides who gets the remainder of a split."""
-    shares: tuple[ShareRow, ...] = Field(min_length=1)
+    shares: tuple[ShareRow, ...] = Field(default=BY_WORK, min_length=1)
     """Shares of every revenue kind."""
     resolution: tuple[ResolutionRow, ...] = ()
     """Weights by cause and last corrective action."""
-    fallback: Weights
+    fallback: Weights = HALF_EACH
     """The split when a challenge ends without agreement."""
-    confirmation: Confirmation
+    confirmation: Confirmation = Confirmation()
     """When silence counts as a yes."""
     challenge: Ladder = Ladder()
     """How a challenge ends."""

@@ -8,12 +8,19 @@ from datetime import date
 from enum import StrEnum
 
 from portal.contracts.blocks import Block
+from portal.contracts.conditions import CONDITIONS
 
 _CONDITIONS: dict[str, tuple[str, ...]] = {
-    "RateRow": ("modes", "bands", "task_classes", "product_lines", "plans"),
+    "RateRow": CONDITIONS,
+    "PercentRow": CONDITIONS,
+    "RoundingRow": CONDITIONS,
+    "Cap": ("level", *CONDITIONS),
+    "Burn": CONDITIONS,
+    "Over": ("level", "minutes"),
+    "Cancellation": ("dispatched", "notice_below_hours"),
     "ShareRow": ("revenues",),
     "Tranche": ("to", "party"),
-    "Minimum": ("level", "modes"),
+    "Minimum": ("level", *CONDITIONS),
     "Warranty": ("product_lines", "parts"),
     "EntryRow": ("openers", "plans", "customer_classes", "channels", "levels", "severities", "task_classes", "outside"),
     "BillTo": ("task_classes", "plans", "causes", "before_day1", "in_warranty", "certified"),

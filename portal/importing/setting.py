@@ -18,9 +18,11 @@ from portal.contracts import actions as contracts
 from portal.contracts import queries as documents
 from portal.contracts.agreement import Agreement, parse_agreement, sha256
 from portal.contracts.blocks import Company
+from portal.contracts.conditions import WorkKey
 from portal.contracts.models import Document, DocumentVersion, PlanChoice
 from portal.contracts.policy import Policy, parse_policy
-from portal.contracts.rules import ResolutionWeights, amount_minor, plan_named, resolution_weights
+from portal.contracts.prices import price_of
+from portal.contracts.rules import ResolutionWeights, plan_named, resolution_weights
 from portal.directory import actions as directory
 from portal.directory.importing import Installed, add_product_lines, add_systems
 from portal.directory.models import Organisation, Site
@@ -31,6 +33,7 @@ from portal.identity.importing import member
 from portal.importing import mapping as mappings
 from portal.importing.mapping import Mapping, Resolver
 from portal.ledger.actions import open_first_period
+from portal.money import round_half_up
 
 _SYSTEMS_AT_ONCE = 500
 
@@ -321,9 +324,8 @@ def resolver_of(mapping: Mapping, company: Company) -> Resolver:
 
 def _price(policy: Policy, mapping: Mapping) -> int:
     """The hour's price in the first band, as the standing authorization shows it."""
-    words = {"mode": mapping.work.mode.value, "band": policy.bands[0].code, "task_class": "support"}
-    row = next(row for row in policy.rates if row.covers(**words, product_line="", plan=mapping.documents.plan))
-    return amount_minor(row.per_hour, policy.currency)
+    work = WorkKey(mapping.work.mode.value, policy.bands[0].code, "support", plan=mapping.documents.plan)
+    return round_half_up(price_of(policy, work).hourly)
 
 
 def _batches(items: Sequence[tuple[str, str]], size: int) -> Iterator[Sequence[tuple[str, str]]]:

@@ -10,9 +10,20 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from portal.rating.lines import MINIMUM, ROUNDING, Slice
-from portal.rating.terms import DOWN, PER_CASE, PER_DAY, PER_ENTRY, UP, Bill, Rounding
+from portal.rating.terms import (
+    DOWN,
+    LEVELS,
+    PER_CASE,
+    PER_CYCLE,
+    PER_DAY,
+    PER_ENTRY,
+    UP,
+    Bill,
+    Least,
+    Rounding,
+)
 
-LEVELS = (PER_ENTRY, PER_DAY, PER_CASE)
+_AT_THE_SITE = ("on_site", "travel")
 
 
 class Part(NamedTuple):
@@ -43,7 +54,7 @@ def count(slices: Sequence[Slice], steps: list[Counting] | None = None) -> list[
     parts = [part for group in groups for part in _rounded_group(group, steps)]
     if len(groups) > 1:
         parts.sort(key=_work_order)
-    raised_at = {least[0] for piece in slices for least in piece.row.minimums}
+    raised_at = {least.level for piece in slices for least in piece.row.minimums}
     if raised_at:
         for level in LEVELS:
             if level in raised_at:
@@ -62,20 +73,31 @@ def rounded(seconds: int, rounding: Rounding) -> int:
     return (whole + up) * step
 
 
-def _unit(piece: Slice, level: str) -> int:
+def unit(piece: Slice, level: str) -> int:
+    """The visit, day, cycle or entry that the work belongs to; a visit nobody numbered is what a day does on site."""
     if level == PER_CASE:
         return 0
-    return piece.entry_id if level == PER_ENTRY else piece.day
+    if level == PER_ENTRY:
+        return piece.entry_id
+    if level == PER_DAY:
+        return piece.day
+    if level == PER_CYCLE:
+        return piece.cycle
+    if piece.visit:
+        return piece.visit
+    # Days count from 1: below zero, no visit anybody numbered is met, nor an entry's own.
+    return -piece.day if piece.row.mode in _AT_THE_SITE else -(10**9) - piece.entry_id
 
 
 def _rounding_groups(slices: Sequence[Slice]) -> list[Sequence[Slice]]:
     """The slices that are rounded together: of one kind, bill and rounding, and of one entry, day or case."""
     if len(slices) == 1:
         return [slices]
-    found: dict[tuple[str, Bill, Rounding, int], list[Slice]] = {}
+    found: dict[tuple[str, Bill, Rounding, int, str], list[Slice]] = {}
     for piece in slices:
         rounding = piece.row.rounding
-        found.setdefault((piece.kind, piece.bill, rounding, _unit(piece, rounding.level)), []).append(piece)
+        band = piece.row.band if rounding.by_band else ""
+        found.setdefault((piece.kind, piece.bill, rounding, unit(piece, rounding.level), band), []).append(piece)
     return list(found.values())
 
 
@@ -109,21 +131,41 @@ def _raised(parts: Sequence[Part], level: str, steps: list[Counting] | None) -> 
     """The parts with what each group of the level lacks to its minimum."""
     groups: dict[tuple[str, Bill, int], list[Part]] = {}
     for part in parts:
-        groups.setdefault((part.slice.kind, part.slice.bill, _unit(part.slice, level)), []).append(part)
+        groups.setdefault((part.slice.kind, part.slice.bill, unit(part.slice, level)), []).append(part)
     added = [part for group in groups.values() for part in _lacking(group, level, steps)]
     return sorted([*parts, *added], key=_work_order) if added else list(parts)
 
 
 def _lacking(group: Sequence[Part], level: str, steps: list[Counting] | None) -> Iterable[Part]:
-    least = max([seconds for part in group for at, seconds in part.slice.row.minimums if at == level], default=0)
-    counted = sum([part.seconds for part in group])
-    if least <= counted:
+    """What the group lacks to the largest minimum of its work, at the price of the last work that has it."""
+    leasts = [(least, part) for part in group for least in part.slice.row.minimums if least.level == level]
+    if not leasts:
+        return
+    most = max(least.seconds for least, _ in leasts)
+    least, part = [found for found in leasts if found[0].seconds == most][-1]
+    counted = _counted_towards(least, group)
+    if most <= counted:
         return
     if steps is not None:
         slices = tuple(dict.fromkeys(part.slice for part in group))
-        steps.append(Counting(slices, level, None, least, counted, least))
-    last = group[-1].slice
-    yield Part(last, MINIMUM, None, last.end, last.end, least - counted)
+        steps.append(Counting(slices, level, None, most, counted, most))
+    last = part.slice
+    yield Part(last, MINIMUM, None, last.end, last.end, most - counted)
+
+
+def _counted_towards(least: Least, group: Sequence[Part]) -> int:
+    """The seconds of the group that count towards a minimum."""
+    if not least.counting and least.travel_seconds is None:
+        return sum([part.seconds for part in group])
+    travel = sum(part.seconds for part in group if part.slice.row.mode == "travel")
+    others = sum(
+        part.seconds
+        for part in group
+        if part.slice.row.mode != "travel" and (not least.counting or part.slice.row.mode in least.counting)
+    )
+    if least.counting and "travel" not in least.counting:
+        return others
+    return others + (travel if least.travel_seconds is None else min(travel, least.travel_seconds))
 
 
 def _work_order(part: Part) -> tuple[int, int, int, int]:

@@ -11,32 +11,19 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 
 from portal.errors import RuleBroken
-from portal.rating.facts import MANUFACTURER, CaseFacts, GrantState, RateKey, WorkInterval
+from portal.rating.charges import charges_for
+from portal.rating.facts import CaseFacts, GrantState, RateKey, WorkInterval
 from portal.rating.grants import in_order_of_use
 from portal.rating.lines import CHARGED, INCLUDED, Basis, RatedCase, Slice
 from portal.rating.pricing import price
+from portal.rating.situations import EPOCH, SECOND, Setting, circumstance_of, setting_of, situation_of, stamp
 from portal.rating.tariff import Row, Tariff
-from portal.rating.terms import Situation
 from portal.rating.treatment import treatment
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SECOND = timedelta(seconds=1)
-
-# start, end, entry, mode, task class, authorised, side
-Work = tuple[int, int, int, str, str, bool, str]
-
-
-class Setting(NamedTuple):
-    """What holds for a case between two of its borders."""
-
-    plan: str
-    custody: str
-    before_day1: bool
-    in_warranty: bool
+# start, end, entry, mode, task class, authorised, side, role, skill, visit
+Work = tuple[int, int, int, str, str, bool, str, str, str, int]
 
 
 def rate(facts: CaseFacts, work: Iterable[WorkInterval], grants: Sequence[GrantState], tariff: Tariff) -> RatedCase:
@@ -48,22 +35,20 @@ def rate(facts: CaseFacts, work: Iterable[WorkInterval], grants: Sequence[GrantS
     slices = _slices(facts, _pieces(work), grants, tariff)
     ordered = in_order_of_use(grants) if grants else ()
     limits = tuple(sorted(facts.nte_minor.items())) if facts.nte_minor else ()
-    return price(Basis(tariff.currency, tariff.zone, slices, ordered, limits))
-
-
-def _stamp(at: datetime) -> int:
-    return (at - _EPOCH) // _SECOND
+    charges = charges_for(facts, slices, tariff) if tariff.fees else ()
+    return price(Basis(tariff.currency, tariff.zone, slices, ordered, limits, charges))
 
 
 def _pieces(work: Iterable[WorkInterval]) -> list[Work]:
     """The work in order of its start, touching pieces of one entry joined."""
     pieces: list[Work] = []
     for item in work:
-        start, end = (item.started_at - _EPOCH) // _SECOND, (item.ended_at - _EPOCH) // _SECOND
+        start, end = (item.started_at - EPOCH) // SECOND, (item.ended_at - EPOCH) // SECOND
         if end < start:
             raise RuleBroken("Work cannot end before it starts.")
         if end > start:
-            pieces.append((start, end, item.entry_id, item.mode, item.task_class, item.authorised, item.side))
+            about = (item.mode, item.task_class, item.authorised, item.side, item.role, item.skill, item.visit)
+            pieces.append((start, end, item.entry_id, *about))
     if len(pieces) > 1:
         if len({piece[2] for piece in pieces}) < len(pieces):
             pieces = _joined(pieces)
@@ -102,7 +87,7 @@ def _slices(
             upto = min(end, borders[index]) if index < len(borders) else end
             setting = settings.get(index)
             if setting is None:
-                setting = settings[index] = _setting(facts, start)
+                setting = settings[index] = setting_of(facts, start)
             _cut(facts, piece, (start, upto), setting, tariff, into=slices)
             start = upto
     return tuple(_at_accepted_rates(slices, facts) if facts.accepted_rates else slices)
@@ -113,65 +98,34 @@ def _borders(facts: CaseFacts, grants: Sequence[GrantState]) -> list[int]:
     instants = [
         *(cover.from_at for cover in facts.cover[1:]),
         *(custody.from_at for custody in facts.custody),
+        *facts.cycles,
         facts.day_one_at,
         facts.warranty_from,
         facts.warranty_until,
         *(instant for grant in grants for instant in (grant.starts_at, grant.expires_at)),
     ]
-    return sorted({_stamp(instant) for instant in instants if instant is not None})
-
-
-def setting_at(facts: CaseFacts, at: datetime) -> Setting:
-    """What holds for the case at an instant."""
-    return _setting(facts, _stamp(at))
-
-
-def _setting(facts: CaseFacts, instant: int) -> Setting:
-    plan = facts.cover[0].plan
-    for cover in facts.cover[1:]:
-        if _stamp(cover.from_at) <= instant:
-            plan = cover.plan
-    side = MANUFACTURER
-    for custody in facts.custody:
-        if _stamp(custody.from_at) <= instant:
-            side = custody.side
-    warranty = facts.warranty_until is not None and instant < _stamp(facts.warranty_until)
-    if facts.warranty_from is not None and instant < _stamp(facts.warranty_from):
-        warranty = False
-    before_day1 = facts.day_one_at is not None and instant < _stamp(facts.day_one_at)
-    return Setting(plan, side, before_day1, warranty)
-
-
-def situation_of(facts: CaseFacts, setting: Setting, task_class: str, *, authorised: bool) -> Situation:
-    """What decides how work of a class is treated in a setting."""
-    return Situation(
-        task_class,
-        setting.plan,
-        facts.cause,
-        setting.before_day1,
-        setting.in_warranty,
-        facts.certified,
-        authorised,
-        facts.has_integrator,
-    )
+    return sorted({stamp(instant) for instant in instants if instant is not None})
 
 
 def _cut(
     facts: CaseFacts, piece: Work, span: tuple[int, int], setting: Setting, tariff: Tariff, *, into: list[Slice]
 ) -> None:
     """Append the slices of a piece of work between two case borders, cut at bands and cover."""
-    _, _, entry_id, mode, task_class, authorised, side = piece
+    _, _, entry_id, mode, task_class, authorised, side, role, skill, visit = piece
     situation = situation_of(facts, setting, task_class, authorised=authorised)
     kind, bill, plan, priced_as = treatment(tariff, situation)
     cover = tariff.covers.get(plan)
     in_scope = cover is None or (priced_as in cover.task_classes and mode in cover.modes)
     at_any_time = cover is None or facts.severity in cover.always_severities
     unlimited = cover is not None and cover.unlimited and kind in CHARGED
+    about = circumstance_of(facts, tariff, role, skill) if tariff.told_apart else None
     for start, end, band, in_calendar, day in tariff.timetable(plan).pieces(*span):
-        row = tariff.row(plan, mode, priced_as, band)
+        row = tariff.row(plan, mode, priced_as, band, about)
         covered = in_scope and (in_calendar or at_any_time)
         now = INCLUDED if unlimited and covered else kind
-        into.append(Slice(start, end, entry_id, now, bill, row, covered, setting.custody, side, day))
+        into.append(
+            Slice(start, end, entry_id, now, bill, row, covered, setting.custody, side, day, visit, setting.cycle)
+        )
 
 
 def within_accepted(row: Row, facts: CaseFacts) -> Row:

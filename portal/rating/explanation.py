@@ -14,10 +14,11 @@ from typing import Any
 from portal.errors import RuleBroken
 from portal.rating.counting import Counting, count
 from portal.rating.facts import GrantState
-from portal.rating.lines import BEYOND_NTE, PAID_KINDS, Basis, Line, RatedCase, Slice
+from portal.rating.grants import Draw
+from portal.rating.lines import BEYOND_NTE, PAID_KINDS, Basis, Charge, Line, RatedCase, Slice
 from portal.rating.pricing import price
 from portal.rating.tariff import Row
-from portal.rating.terms import Bill, Rounding
+from portal.rating.terms import Bill, Extras, Least, Most, Rounding
 
 FORMAT = 1
 
@@ -25,7 +26,7 @@ FORMAT = 1
 def explain(rated: RatedCase) -> dict[str, Any]:
     """The explanation of a rated case, made of JSON values only."""
     basis = rated.basis
-    rows = list({piece.row: None for piece in basis.slices})
+    rows = list({piece.row: None for piece in (*basis.slices, *(charge.slice for charge in basis.charges))})
     number = {row: index for index, row in enumerate(rows)}
     return {
         "format": FORMAT,
@@ -35,6 +36,7 @@ def explain(rated: RatedCase) -> dict[str, Any]:
         "work": [_slice_out(piece, number[piece.row]) for piece in basis.slices],
         "grants": [_grant_out(grant) for grant in basis.grants],
         "authorised": [[payer, minor] for payer, minor in basis.nte_minor],
+        **({"charges": [_charge_out(charge, number) for charge in basis.charges]} if basis.charges else {}),
         "steps": _steps(rated),
         "lines": _lines_out(rated.lines),
     }
@@ -54,6 +56,7 @@ def replay(explanation: Mapping[str, Any]) -> RatedCase:
         tuple(_slice_in(piece, rows) for piece in explanation["work"]),
         tuple(_grant_in(grant) for grant in explanation["grants"]),
         tuple((payer, minor) for payer, minor in explanation["authorised"]),
+        tuple(_charge_in(charge, rows) for charge in explanation.get("charges", ())),
     )
     rated = price(basis)
     if _lines_out(rated.lines) != explanation["lines"]:
@@ -87,10 +90,7 @@ def _steps(rated: RatedCase) -> list[dict[str, Any]]:
     count(rated.basis.slices, countings)
     return [
         *(_count_step(counting) for counting in countings),
-        *(
-            {"step": "draw", "grant": drawn.grant_id, "kind": drawn.kind, "seconds": drawn.seconds}
-            for drawn in rated.draws
-        ),
+        *(_draw_step(drawn) for drawn in rated.draws),
         *(_stop_step(rated.lines, payer, minor) for payer, minor in rated.basis.nte_minor),
     ]
 
@@ -111,6 +111,11 @@ def _count_step(counting: Counting) -> dict[str, Any]:
     return {**step, **counting.rounding._asdict()}
 
 
+def _draw_step(drawn: Draw) -> dict[str, Any]:
+    step = {"step": "draw", "grant": drawn.grant_id, "kind": drawn.kind, "seconds": drawn.seconds}
+    return {**step, "incidents": drawn.incidents} if drawn.incidents else step
+
+
 def _stop_step(lines: Sequence[Line], payer: str, minor: int) -> dict[str, Any]:
     beyond = sum(line.seconds for line in lines if line.payer == payer and line.kind == BEYOND_NTE)
     return {"step": "limit", "payer": payer, "authorised_minor": minor, "beyond_seconds": beyond}
@@ -121,7 +126,7 @@ def _lines_out(lines: Sequence[Line]) -> list[dict[str, Any]]:
     running: dict[tuple[object, ...], int] = {}
     shown = []
     for line in lines:
-        family = (line.key.bill, *line.key[2:6], *line.key[7:9])
+        family = (line.key.bill, *line.key[2:6], *line.key[7:9], line.key.detail)
         after = running.get(family, 0) if line.kind in PAID_KINDS else 0
         if line.kind in PAID_KINDS:
             running[family] = after + line.seconds
@@ -142,6 +147,7 @@ def _line_out(line: Line, after_seconds: int) -> dict[str, Any]:
         "task_class": key.task_class,
         "band": key.band,
         "grant": key.grant_id,
+        **({"detail": key.detail} if key.detail else {}),
         "rate": [key.rate_num, key.rate_den],
         "list_rate": [key.list_num, key.list_den],
         "after_seconds": after_seconds,
@@ -156,12 +162,43 @@ def _line_out(line: Line, after_seconds: int) -> dict[str, Any]:
 
 
 def _row_out(row: Row) -> dict[str, Any]:
-    return {**row._asdict(), "rounding": list(row.rounding), "minimums": [list(least) for least in row.minimums]}
+    plain = {**row._asdict(), "rounding": list(row.rounding), "minimums": [list(least) for least in row.minimums]}
+    extras = plain.pop("extras")
+    return plain if extras is None else {**plain, "extras": _listed(extras._asdict())}
+
+
+def _listed(value: Any) -> Any:
+    """Tuples as the lists that JSON makes of them: what is stored is what is compared."""
+    if isinstance(value, dict):
+        return {key: _listed(item) for key, item in value.items()}
+    return [_listed(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _row_in(row: Mapping[str, Any]) -> Row:
-    minimums = tuple((level, seconds) for level, seconds in row["minimums"])
-    return Row(**{**row, "rounding": Rounding(*row["rounding"]), "minimums": minimums})
+    minimums = tuple(
+        Least(level, seconds, tuple(more[0]), more[1]) if more else Least(level, seconds)
+        for level, seconds, *more in row["minimums"]
+    )
+    extras = _extras_in(row["extras"]) if "extras" in row else None
+    return Row(**{**row, "rounding": Rounding(*row["rounding"]), "minimums": minimums, "extras": extras})
+
+
+def _extras_in(extras: Mapping[str, Any]) -> Extras:
+    over = tuple((level, seconds, num, den) for level, seconds, num, den in extras["over"])
+    most = tuple(
+        Most._make(tuple(item) if isinstance(item, list) else item for item in each) for each in extras["most"]
+    )
+    least_money = tuple((level, minor) for level, minor in extras["least_money"])
+    return Extras(**{**extras, "over": over, "most": most, "least_money": least_money})
+
+
+def _charge_out(charge: Charge, number: Mapping[Row, int]) -> dict[str, Any]:
+    return {**_listed(charge._asdict()), "slice": _slice_out(charge.slice, number[charge.slice.row])}
+
+
+def _charge_in(charge: Mapping[str, Any], rows: Sequence[Row]) -> Charge:
+    modes = tuple(charge["included_modes"])
+    return Charge(**{**charge, "slice": _slice_in(charge["slice"], rows), "included_modes": modes})
 
 
 def _slice_out(piece: Slice, price_number: int) -> dict[str, Any]:
@@ -176,6 +213,8 @@ def _slice_out(piece: Slice, price_number: int) -> dict[str, Any]:
         "custody": piece.custody,
         "side": piece.side,
         "day": piece.day,
+        **({"visit": piece.visit} if piece.visit else {}),
+        **({"cycle": piece.cycle} if piece.cycle else {}),
     }
 
 
@@ -191,6 +230,8 @@ def _slice_in(piece: Mapping[str, Any], rows: Sequence[Row]) -> Slice:
         piece["custody"],
         piece["side"],
         piece["day"],
+        piece.get("visit", 0),
+        piece.get("cycle", 0),
     )
 
 
@@ -205,6 +246,7 @@ def _grant_out(grant: GrantState) -> dict[str, Any]:
         "expires_at": _maybe_iso(grant.expires_at),
         "modes": list(grant.modes),
         "bands": list(grant.bands),
+        **({"incidents": grant.incidents} if grant.incidents else {}),
     }
 
 
@@ -219,6 +261,7 @@ def _grant_in(grant: Mapping[str, Any]) -> GrantState:
         _maybe_instant(grant["expires_at"]),
         tuple(grant["modes"]),
         tuple(grant["bands"]),
+        grant.get("incidents", 0),
     )
 
 

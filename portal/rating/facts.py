@@ -25,13 +25,16 @@ MODES = ("remote", "phone", "on_site", "travel")
 
 INCLUDED_GRANT = "included"
 BOUGHT_GRANT = "bought"
+# Minutes given for a case or a sale: as bought ones they serve any work, as included ones they are nobody's money.
+GIVEN_GRANT = "given"
 
 
 @dataclass(frozen=True, slots=True)
 class WorkInterval:
     """One piece of approved work; pieces of one entry that touch and agree in everything are the same work.
 
-    ``authorised`` is whether the payer had said yes to it, whatever the sum; ``side`` is the company of the worker.
+    ``authorised`` is whether the payer had said yes to it, whatever the sum; ``side`` is the company of the worker;
+    ``role`` is the worker's, ``skill`` what the work takes. Entries of one ``visit`` belong together; 0 is not stated.
     """
 
     entry_id: int
@@ -42,6 +45,9 @@ class WorkInterval:
     task_class: str = SUPPORT
     authorised: bool = True
     side: str = MANUFACTURER
+    role: str = ""
+    skill: str = ""
+    visit: int = 0
 
 
 class Cover(NamedTuple):
@@ -73,7 +79,9 @@ class CaseFacts:
     ``cover`` has at least one row; the first holds from the beginning of time. Work before ``day_one_at`` is
     commissioning support. ``certified`` is whether the technician who asked holds a valid certificate. ``cause`` is
     known only at closure. ``nte_minor`` is the sum authorised per paying side; a side that is not named has no limit.
-    ``accepted_rates`` are the hourly prices, in minor units, that the payer accepted: none is exceeded.
+    ``accepted_rates`` are the hourly prices, in minor units, that the payer accepted: none is exceeded. ``requested``
+    is what the customer asked for, ``cycles`` the moments at which the case was opened again, ``distances`` how far it
+    is to the site, by visit, 0 for all others; ``notice_hours`` how long before its begin the work was asked for.
     """
 
     cover: tuple[Cover, ...]
@@ -87,6 +95,13 @@ class CaseFacts:
     custody: tuple[Custody, ...] = ()
     nte_minor: Mapping[str, int] = field(default_factory=dict)
     accepted_rates: Mapping[RateKey, Fraction] = field(default_factory=dict)
+    opened_at: datetime | None = None
+    task_class: str = SUPPORT
+    customer_class: str = ""
+    requested: tuple[str, ...] = ()
+    cycles: tuple[datetime, ...] = ()
+    distances: Mapping[int, Fraction] = field(default_factory=dict)
+    notice_hours: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +109,7 @@ class GrantState:
     """Hours left that this case may draw: a lower ``priority`` goes first, then the earlier expiry, then included ones.
 
     Included ones serve the work that the plan covers, from ``starts_at`` to ``expires_at``; bought ones any. An empty
-    ``modes`` or ``bands`` means every mode or band.
+    ``modes`` or ``bands`` means every mode or band. ``incidents`` each pay for a whole case, however long it takes.
     """
 
     grant_id: int
@@ -106,3 +121,4 @@ class GrantState:
     expires_at: datetime | None = None
     modes: tuple[str, ...] = ()
     bands: tuple[str, ...] = ()
+    incidents: int = 0

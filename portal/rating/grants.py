@@ -18,11 +18,12 @@ _LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 class Draw(NamedTuple):
-    """``seconds`` used from one grant."""
+    """``seconds``, or ``incidents``, used from one grant."""
 
     grant_id: int
     kind: str
     seconds: int
+    incidents: int = 0
 
 
 def in_order_of_use(grants: Iterable[GrantState]) -> tuple[GrantState, ...]:

@@ -18,7 +18,7 @@ from portal.rating.grants import Draw
 from portal.rating.tariff import Row
 from portal.rating.terms import Bill
 
-# What a line is about. The first five cost money, the others do not.
+# What a line is about. The first five and fees cost money, the others do not.
 BILLED = "billed"
 ROUNDING = "rounding"
 MINIMUM = "minimum"
@@ -30,14 +30,28 @@ FREE = "free"
 FREE_CAUSE = "free_cause"
 WARRANTY = "warranty"
 UNAUTHORISED = "unauthorised"
+FEE = "fee"
+IN_FEE = "in_fee"
+INCIDENT = "incident"
 BEYOND_NTE = "beyond_nte"
 
-PAID_KINDS = frozenset({BILLED, ROUNDING, MINIMUM, HOW_TO, COMMISSIONING})
+PAID_KINDS = frozenset({BILLED, ROUNDING, MINIMUM, HOW_TO, COMMISSIONING, FEE})
 # Work that the payer pays unless a grant or a price of zero covers it.
 CHARGED = frozenset({BILLED, UNAUTHORISED})
 # Time that the manufacturer gives or has to bear.
 BORNE_BY_MANUFACTURER = frozenset({FREE, FREE_CAUSE, WARRANTY, UNAUTHORISED, BEYOND_NTE})
-LINE_KINDS = (*sorted(PAID_KINDS), INCLUDED, HOURS_BOUGHT, FREE, FREE_CAUSE, WARRANTY, UNAUTHORISED, BEYOND_NTE)
+LINE_KINDS = (
+    *sorted(PAID_KINDS),
+    INCLUDED,
+    HOURS_BOUGHT,
+    IN_FEE,
+    INCIDENT,
+    FREE,
+    FREE_CAUSE,
+    WARRANTY,
+    UNAUTHORISED,
+    BEYOND_NTE,
+)
 
 
 class Slice(NamedTuple):
@@ -53,6 +67,29 @@ class Slice(NamedTuple):
     custody: str
     side: str
     day: int
+    visit: int = 0
+    cycle: int = 0
+
+
+class Charge(NamedTuple):
+    """A charge beside time, for a unit of the case: a visit, a day, an entry, a cycle, or the case itself.
+
+    ``slice`` has no length and says when, on whose bill and whether it costs; the sum is ``minor``, or ``seconds`` at
+    the slice's price, or a part of what the time of the case costs. Of the unit's counted time it pays for
+    ``included_seconds`` of some modes that begin before ``included_until`` (0: at any time).
+    """
+
+    code: str
+    per: str
+    slice: Slice
+    minor: int = 0
+    seconds: int = 0
+    part_num: int = 0
+    part_den: int = 1
+    included_seconds: int = 0
+    included_modes: tuple[str, ...] = ()
+    included_until: int = 0
+    by_incident: bool = False
 
 
 class Segment(NamedTuple):
@@ -90,6 +127,7 @@ class LineKey(NamedTuple):
     rate_den: int
     list_num: int
     list_den: int
+    detail: str = ""
 
 
 class Line(NamedTuple):
@@ -130,6 +168,7 @@ class Basis(NamedTuple):
     slices: tuple[Slice, ...]
     grants: tuple[GrantState, ...]
     nte_minor: tuple[tuple[str, int], ...]
+    charges: tuple[Charge, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

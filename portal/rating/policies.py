@@ -6,99 +6,175 @@ content.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from fractions import Fraction
 from functools import partial
 
 from portal.contracts.agreement import Agreement
-from portal.contracts.blocks import Level, Mode, TaskClass
+from portal.contracts.blocks import Level
+from portal.contracts.conditions import WorkKey
+from portal.contracts.fees import Occasion
 from portal.contracts.policy import Policy
+from portal.contracts.prices import (
+    Price,
+    burn_of,
+    caps_of,
+    minimums_of,
+    net_price_of,
+    price_of,
+    rounding_of,
+    told_apart,
+)
+from portal.contracts.rates import Cap
+from portal.contracts.rates import Rounding as DocumentRounding
 from portal.contracts.rules import (
     PayerFacts,
+    amount_minor,
     bill_to_row,
     calendar_named,
-    hourly_rate,
-    intercompany_rate,
-    minimum_minutes,
     plan_named,
     warranty_for,
 )
 from portal.contracts.terms import Plan
-from portal.rating.tariff import Tariff, build_tariff
+from portal.rating.fee_terms import fee_terms
+from portal.rating.tariff import Row, Tariff
 from portal.rating.terms import (
     INTERCOMPANY,
+    LEVELS,
+    PLAIN,
     BandTerm,
     Bill,
     CoverTerms,
+    Extras,
     Favours,
-    MinimumTerm,
-    PlanTerms,
-    RateTerm,
+    Least,
+    Most,
     Rounding,
-    RoundingTerm,
     Situation,
 )
+from portal.rating.timetable import Timetable
 
 
 def compile_tariff(policy: Policy, *, product_line: str, agreement: Agreement | None = None) -> Tariff:
-    """The tariff of a policy for one product line; list prices are those of the complimentary plan."""
-    bands = [
+    """The tariff of a policy for one product line; list prices are those of the complimentary plan.
+
+    Rows are made when work first asks for them: most combinations of role, skill and request never occur.
+    """
+    bands = tuple(
         BandTerm(band.code, calendar_named(policy, band.calendar)) for band in policy.bands if band.calendar is not None
-    ]
-    plans = [_plan_terms(policy, plan, product_line) for plan in policy.plans]
-    return build_tariff(
-        currency=policy.currency,
-        zone=policy.zone,
-        bands=bands,
-        otherwise=policy.bands[-1].code,
-        plans=[*plans, _intercompany_terms(policy, agreement, product_line)],
-        list_plan=plan_named(policy, None).code,
-        bill_to=partial(_bill, policy),
-        favours=_favours(policy, product_line),
+    )
+    covers: dict[str, CoverTerms | None] = {plan.code: _cover(policy, plan) for plan in policy.plans}
+    covers[INTERCOMPANY] = None
+    by_day = _counts_by_day(policy)
+    timetables = {
+        key: Timetable(policy.zone, bands, policy.bands[-1].code, cover.calendar if cover else None, by_day)
+        for key, cover in covers.items()
+    }
+    return Tariff(
+        policy.currency,
+        policy.zone,
+        plan_named(policy, None).code,
+        {},
+        timetables,
+        covers,
+        partial(_bill, policy),
+        _favours(policy, product_line),
+        make=partial(_row, policy, agreement, product_line),
+        told_apart=told_apart(policy, agreement),
+        fees=fee_terms(policy, product_line),
     )
 
 
-def _plan_terms(policy: Policy, plan: Plan, product_line: str) -> PlanTerms:
-    def price(mode: str, band: str, task_class: str) -> Fraction:
-        return hourly_rate(
-            policy, mode=mode, band=band, task_class=task_class, product_line=product_line, plan=plan.code
+def _counts_by_day(policy: Policy) -> bool:
+    """Whether any local day matters: a visit nobody numbered is what a day does on site."""
+    levels = {
+        policy.rounding.level,
+        *(row.level for row in policy.roundings),
+        *(row.level for row in policy.minimums),
+        *(row.level for row in policy.caps),
+        *(over.level for row in policy.rates for over in row.over),
+    }
+    occasions = {fee.per for fee in policy.fees}
+    return bool(levels & {Level.DAY, Level.VISIT}) or bool(occasions & {Occasion.DAY, Occasion.VISIT})
+
+
+def _row(policy: Policy, agreement: Agreement | None, product_line: str, plan: str, work: WorkKey) -> Row:
+    """The row of some work under a plan, or at the net prices of an integrator that pays."""
+    listed = work._replace(product_line=product_line, plan=plan_named(policy, None).code)
+    if plan == INTERCOMPANY:
+        work = listed._replace(plan="")
+        price = net_price_of(policy, agreement, work)
+    else:
+        work = listed._replace(plan=plan)
+        price = price_of(policy, work)
+    shown = max(price.hourly, price_of(policy, listed).hourly)
+    return Row(
+        plan,
+        work.mode,
+        work.task_class,
+        work.band,
+        price.hourly.numerator,
+        price.hourly.denominator,
+        shown.numerator,
+        shown.denominator,
+        _rounding(rounding_of(policy, work)),
+        _leasts(policy, work),
+        _extras(policy, work, price),
+    )
+
+
+def _rounding(terms: DocumentRounding) -> Rounding:
+    return Rounding(
+        terms.increment_minutes * 60,
+        terms.direction.value,
+        terms.level.value,
+        terms.grace_minutes * 60,
+        terms.by_band,
+    )
+
+
+def _leasts(policy: Policy, work: WorkKey) -> tuple[Least, ...]:
+    found = {
+        row.level.value: Least(
+            row.level.value,
+            row.minutes * 60,
+            tuple(mode.value for mode in row.counting),
+            None if row.travel_minutes is None else row.travel_minutes * 60,
         )
-
-    return PlanTerms(plan.code, _rates(policy, price), _roundings(policy), _minimums(policy), _cover(policy, plan))
-
-
-def _intercompany_terms(policy: Policy, agreement: Agreement | None, product_line: str) -> PlanTerms:
-    def price(mode: str, band: str, task_class: str) -> Fraction:
-        return intercompany_rate(
-            policy, agreement, mode=mode, band=band, task_class=task_class, product_line=product_line
-        )
-
-    return PlanTerms(INTERCOMPANY, _rates(policy, price), _roundings(policy), _minimums(policy))
+        for row in minimums_of(policy, work)
+        if row.minutes is not None
+    }
+    return tuple(found[level] for level in LEVELS if level in found)
 
 
-def _rates(policy: Policy, price: Callable[[str, str, str], Fraction]) -> tuple[RateTerm, ...]:
-    """One rate for each mode, band and task class: the document's own order of precedence is asked for each."""
-    return tuple(
-        RateTerm(price(mode.value, band.code, task_class.value), (mode.value,), (band.code,), (task_class.value,))
-        for mode in Mode
-        for band in policy.bands
-        for task_class in TaskClass
+def _extras(policy: Policy, work: WorkKey, price: Price) -> Extras | None:
+    """What the price has beside its rate; None where it has nothing, which is rated faster."""
+    about, burn = work.circumstance, burn_of(policy, work)
+    extras = Extras(
+        ", ".join(word.replace("_", " ") for word in (about.role, about.skill) if word),
+        tuple((level, seconds, rate.numerator, rate.denominator) for level, seconds, rate in price.over),
+        tuple(_most(policy, number, cap) for number, cap in caps_of(policy, work)),
+        tuple(
+            (row.level.value, amount_minor(row.amount, policy.currency))
+            for row in minimums_of(policy, work)
+            if row.amount is not None
+        ),
+        burn.numerator,
+        burn.denominator,
+        price.unit,
+        about.role,
+        about.skill,
     )
+    return None if extras == PLAIN else extras
 
 
-def _roundings(policy: Policy) -> tuple[RoundingTerm, ...]:
-    terms = policy.rounding
-    rounding = Rounding(
-        terms.increment_minutes * 60, terms.direction.value, terms.level.value, terms.grace_minutes * 60
-    )
-    return (RoundingTerm(rounding),)
-
-
-def _minimums(policy: Policy) -> tuple[MinimumTerm, ...]:
-    return tuple(
-        MinimumTerm(minimum_minutes(policy, level, mode) * 60, level.value, (mode.value,))
-        for level in Level
-        for mode in Mode
+def _most(policy: Policy, number: int, cap: Cap) -> Most:
+    return Most(
+        number,
+        cap.level.value,
+        None if cap.minutes is None else cap.minutes * 60,
+        None if cap.amount is None else amount_minor(cap.amount, policy.currency),
+        tuple(mode.value for mode in cap.counting),
+        None if cap.up_to_minutes is None else cap.up_to_minutes * 60,
+        cap.with_fees,
     )
 
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from portal.rating.engine import rate, setting_at, situation_of, within_accepted
+from portal.rating.engine import rate, within_accepted
 from portal.rating.facts import SUPPORT, CaseFacts, GrantState, RateKey, WorkInterval
 from portal.rating.lines import BILLED, COMMISSIONING, HOW_TO, INCLUDED, PAID_KINDS
+from portal.rating.situations import setting_at, situation_of
 from portal.rating.tariff import Tariff
 from portal.rating.terms import Bill
 from portal.rating.timetable import DAY_SECONDS

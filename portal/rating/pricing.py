@@ -7,19 +7,25 @@ lines; no payer's lines exceed the authorised sum.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from portal.rating.amounts import PAID_OTHERWISE, amount, costs, line_kind, seconds_for, split
+from portal.rating.charging import costs_of, lines_of, with_charges
 from portal.rating.counting import Part, count
-from portal.rating.facts import INCLUDED_GRANT, GrantState
+from portal.rating.facts import BOUGHT_GRANT, INCLUDED_GRANT, GrantState
 from portal.rating.grants import Draw
+from portal.rating.limits import limited
 from portal.rating.lines import (
     BEYOND_NTE,
     BILLED,
     CHARGED,
+    FEE,
     HOURS_BOUGHT,
+    INCIDENT,
     INCLUDED,
     PAID_KINDS,
     Basis,
+    Charge,
     Line,
     LineKey,
     RatedCase,
@@ -28,8 +34,6 @@ from portal.rating.lines import (
 )
 from portal.rating.tariff import Row
 from portal.rating.terms import INTERCOMPANY, Bill
-
-HOUR_SECONDS = 3_600
 
 # What is billed at one price on one bill: such lines are rounded to whole minor units together.
 Family = tuple[Bill, int]
@@ -40,19 +44,18 @@ Same = tuple[str, Bill, int, int | None]
 def price(basis: Basis) -> RatedCase:
     """The rated case of this basis: one line per kind, bill, row and grant, in order of work."""
     parts = count(basis.slices)
+    more = bool(basis.charges) or any(piece.row.extras is not None for piece in basis.slices)
+    if more:
+        parts = with_charges(limited(parts), basis.charges)
     draws: tuple[Draw, ...] = ()
     if basis.grants:
-        parts, draws = _drawn(parts, basis.grants)
+        parts, draws = _drawn(parts, basis.grants, basis.charges)
+    if more:
+        return RatedCase(basis, lines_of(costs_of(parts, basis)), draws)
     for payer, limit in basis.nte_minor:
         if _owed(parts, payer) > limit:
             parts = _stopped(parts, payer, limit)
     return RatedCase(basis, _lines(parts), draws)
-
-
-def amount(rate_num: int, rate_den: int, seconds: int) -> int:
-    """Seconds at a rate per hour in whole minor units, a half upwards."""
-    unit = rate_den * HOUR_SECONDS
-    return (2 * rate_num * seconds + unit) // (2 * unit)
 
 
 def _owed(parts: Sequence[Part], payer: str) -> int:
@@ -61,20 +64,25 @@ def _owed(parts: Sequence[Part], payer: str) -> int:
     rows: dict[Family, Row] = {}
     for part in parts:
         piece = part.slice
-        if piece.bill.payer == payer and _costs(part):
+        if piece.bill.payer == payer and costs(part):
             family = (piece.bill, id(piece.row))
             rows[family] = piece.row
             counted[family] = counted.get(family, 0) + part.seconds
     return sum([amount(row.rate_num, row.rate_den, counted[family]) for family, row in rows.items()])
 
 
-def _drawn(parts: Sequence[Part], grants: Sequence[GrantState]) -> tuple[list[Part], tuple[Draw, ...]]:
+def _drawn(
+    parts: Sequence[Part], grants: Sequence[GrantState], charges: Sequence[Charge]
+) -> tuple[list[Part], tuple[Draw, ...]]:
     """The parts with hours left used first, in order of work; grants stand in the order of use."""
+    opened: Draw | None = None
+    if incidents := [grant for grant in grants if grant.incidents]:
+        parts, opened = _by_incident(parts, incidents, charges)
     left = {grant.grant_id: grant.remaining_seconds for grant in grants}
     result: list[Part] = []
     for part in parts:
         rest: Part | None = part
-        if part.slice.kind in CHARGED and part.slice.row.rate_num:
+        if part.slice.kind in CHARGED and part.slice.row.rate_num and part.kind not in PAID_OTHERWISE:
             for grant in grants:
                 if rest is not None and left[grant.grant_id] > 0 and _may_draw(grant, part.slice):
                     rest = _draw_from(grant, left, rest, result)
@@ -85,7 +93,29 @@ def _drawn(parts: Sequence[Part], grants: Sequence[GrantState]) -> tuple[list[Pa
         for grant in grants
         if left[grant.grant_id] < grant.remaining_seconds
     )
-    return result, tuple(used)
+    return result, (*((opened,) if opened else ()), *used)
+
+
+def _by_incident(
+    parts: Sequence[Part], grants: Sequence[GrantState], charges: Sequence[Charge]
+) -> tuple[Sequence[Part], Draw | None]:
+    """The parts that the first incident that may be used pays for: all of the case that it is good for."""
+    payable = {id(charge.slice) for charge in charges if charge.by_incident}
+    for grant in grants:
+        pays = [_incident_pays(grant, part, payable) for part in parts]
+        if any(pays):
+            kept = [
+                part._replace(kind=INCIDENT, grant_id=grant.grant_id) if paid else part
+                for part, paid in zip(parts, pays, strict=True)
+            ]
+            return kept, Draw(grant.grant_id, grant.kind, 0, 1)
+    return parts, None
+
+
+def _incident_pays(grant: GrantState, part: Part, payable: Collection[int]) -> bool:
+    if not _may_draw(grant, part.slice) or part.kind in PAID_OTHERWISE:
+        return False
+    return id(part.slice) in payable if part.kind == FEE else costs(part)
 
 
 def _may_draw(grant: GrantState, piece: Slice) -> bool:
@@ -102,26 +132,21 @@ def _may_draw(grant: GrantState, piece: Slice) -> bool:
 
 
 def _draw_from(grant: GrantState, left: dict[int, int], part: Part, result: list[Part]) -> Part | None:
-    """Append what the grant covers of the part; the part that remains, if any."""
-    taken = min(left[grant.grant_id], part.seconds)
-    left[grant.grant_id] -= taken
-    drawn, rest = _split(part, taken)
-    kind = INCLUDED if grant.kind == INCLUDED_GRANT else HOURS_BOUGHT
+    """Append what the grant covers of the part; the part that remains, if any. Bought hours go at their factor."""
+    extras = part.slice.row.extras
+    taken = used = min(left[grant.grant_id], part.seconds)
+    if extras is not None and grant.kind == BOUGHT_GRANT and extras.burn_num != extras.burn_den:
+        taken = part.seconds
+        if extras.burn_num:
+            taken = min(left[grant.grant_id] * extras.burn_den // extras.burn_num, part.seconds)
+        used = -(-taken * extras.burn_num // extras.burn_den)
+        if not taken:
+            return part
+    left[grant.grant_id] -= used
+    drawn, rest = split(part, taken)
+    kind = HOURS_BOUGHT if grant.kind == BOUGHT_GRANT else INCLUDED
     result.append(drawn._replace(kind=kind, grant_id=grant.grant_id))
     return rest
-
-
-def _split(part: Part, seconds: int) -> tuple[Part, Part | None]:
-    """The first ``seconds`` of a part and the rest, cut at the instant they are used up."""
-    if seconds >= part.seconds:
-        return part, None
-    middle = min(part.start + seconds, part.end)
-    return part._replace(end=middle, seconds=seconds), part._replace(start=middle, seconds=part.seconds - seconds)
-
-
-def _costs(part: Part) -> bool:
-    """Added time costs when its slice does."""
-    return part.kind in PAID_KINDS and part.slice.kind in PAID_KINDS and part.slice.row.rate_num > 0
 
 
 def _stopped(parts: Sequence[Part], payer: str, limit: int) -> list[Part]:
@@ -130,7 +155,7 @@ def _stopped(parts: Sequence[Part], payer: str, limit: int) -> list[Part]:
     spent, stopped = 0, False
     result: list[Part] = []
     for part in parts:
-        if part.slice.bill.payer != payer or not _costs(part):
+        if part.slice.bill.payer != payer or not costs(part):
             result.append(part)
             continue
         fitting = 0
@@ -138,7 +163,7 @@ def _stopped(parts: Sequence[Part], payer: str, limit: int) -> list[Part]:
             row, family = part.slice.row, (part.slice.bill, id(part.slice.row))
             before = counted.get(family, 0)
             spent -= amount(row.rate_num, row.rate_den, before)
-            fitting = min(_seconds_for(row, limit - spent) - before, part.seconds)
+            fitting = min(seconds_for(row, limit - spent) - before, part.seconds)
             counted[family] = before + fitting
             spent += amount(row.rate_num, row.rate_den, before + fitting)
             stopped = fitting < part.seconds
@@ -149,15 +174,9 @@ def _stopped(parts: Sequence[Part], payer: str, limit: int) -> list[Part]:
 def _stopped_at(part: Part, seconds: int) -> list[Part]:
     if seconds >= part.seconds:
         return [part]
-    billed, beyond = _split(part, seconds)
+    billed, beyond = split(part, seconds)
     kept = [billed] if seconds else []
     return kept if beyond is None else [*kept, beyond._replace(kind=BEYOND_NTE)]
-
-
-def _seconds_for(row: Row, money: int) -> int:
-    """The most seconds whose amount does not exceed ``money``."""
-    unit = row.rate_den * HOUR_SECONDS
-    return -(-(2 * money + 1) * unit // (2 * row.rate_num)) - 1
 
 
 def _lines(parts: Sequence[Part]) -> tuple[Line, ...]:
@@ -166,7 +185,7 @@ def _lines(parts: Sequence[Part]) -> tuple[Line, ...]:
         row = piece.row
         # Most parts are what they seem: the question is asked of the others only.
         settled = grant_id is not None or kind == BEYOND_NTE or (row.rate_num and piece.kind in PAID_KINDS)
-        shown = kind if settled else _line_kind(piece)
+        shown = kind if settled else line_kind(piece)
         segment = Segment(piece.entry_id, start, end, seconds, piece.custody, piece.side)
         same = (shown, piece.bill, id(row), grant_id)
         known = found.get(same)
@@ -177,17 +196,12 @@ def _lines(parts: Sequence[Part]) -> tuple[Line, ...]:
     return _priced(found)
 
 
-def _line_kind(piece: Slice) -> str:
-    """Work that has no price is included; time added to free work is free for the same reason."""
-    return INCLUDED if piece.kind in CHARGED and not piece.row.rate_num else piece.kind
-
-
 def _priced(found: dict[Same, tuple[Row, list[Segment]]]) -> tuple[Line, ...]:
     """Amounts; lines at one price are rounded together, so added time costs no cent more than worked time would."""
     running: dict[Family, int] = {}
     lines = []
     for (kind, bill, row_id, grant_id), (row, segments) in found.items():
-        plan, mode, task_class, band, rate_num, rate_den, list_num, list_den, _, _ = row
+        plan, mode, task_class, band, rate_num, rate_den, list_num, list_den, _, _, _ = row
         counted = segments[0].seconds if len(segments) == 1 else sum([segment.seconds for segment in segments])
         cost = 0
         if kind in PAID_KINDS:

@@ -11,17 +11,20 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
 
+from portal.contracts.conditions import ORDINARY, Circumstance, WorkKey
 from portal.errors import RuleBroken
 from portal.rating.facts import MODES, TASK_CLASSES
 from portal.rating.terms import (
     INTERCOMPANY,
-    PER_CASE,
+    LEVELS,
     PER_DAY,
-    PER_ENTRY,
     BandTerm,
     Bill,
     CoverTerms,
+    Extras,
     Favours,
+    FeeTerm,
+    Least,
     MinimumTerm,
     PlanTerms,
     RateTerm,
@@ -32,13 +35,14 @@ from portal.rating.terms import (
 )
 from portal.rating.timetable import Timetable
 
-LEVELS = (PER_ENTRY, PER_DAY, PER_CASE)
+# Plan, mode, task class, band, and the circumstance where prices look at any; None where they do not.
+RowKey = tuple[str, str, str, str, Circumstance | None]
 
 
 class Row(NamedTuple):
     """The price of one kind of work: rates per hour in minor units as exact fractions, how its seconds count.
 
-    ``minimums`` are (level, seconds), the entry's before the day's before the case's.
+    ``minimums`` are the narrowest level's first; ``extras`` None where the price has nothing beside its rate.
     """
 
     plan: str
@@ -50,30 +54,43 @@ class Row(NamedTuple):
     list_num: int
     list_den: int
     rounding: Rounding
-    minimums: tuple[tuple[str, int], ...]
+    minimums: tuple[Least, ...]
+    extras: Extras | None = None
 
 
 @dataclass(frozen=True)
 class Tariff:
-    """Compiled prices of one policy for one product line, in one currency; ``treatments`` remembers decisions made."""
+    """Compiled prices of one policy for one product line, in one currency; ``treatments`` remembers decisions made.
+
+    ``make`` gives the rows that are not there yet; ``told_apart`` are the fields of a circumstance that any price looks
+    at.
+    """
 
     currency: str
     zone: str
     list_plan: str
-    rows: Mapping[tuple[str, str, str, str], Row] = field(repr=False)
+    rows: dict[RowKey, Row] = field(repr=False)
     timetables: Mapping[str, Timetable] = field(repr=False)
     covers: Mapping[str, CoverTerms | None] = field(repr=False)
     bill_to: Callable[[Situation], Bill]
     favours: Favours
     treatments: dict[Situation, Treatment] = field(default_factory=dict, repr=False, compare=False)
+    make: Callable[[str, WorkKey], Row] | None = field(default=None, repr=False)
+    told_apart: frozenset[str] = frozenset()
+    fees: tuple[FeeTerm, ...] = ()
 
-    def row(self, plan: str, mode: str, task_class: str, band: str) -> Row:
+    def row(self, plan: str, mode: str, task_class: str, band: str, circumstance: Circumstance | None = None) -> Row:
         """The price of some work. *Raises*: RuleBroken when the policy names none."""
-        row = self.rows.get((plan, mode, task_class, band))
-        if row is None:
+        key = (plan, mode, task_class, band, circumstance)
+        row = self.rows.get(key)
+        if row is not None:
+            return row
+        if self.make is None or plan not in self.timetables:
             words = (word.replace("_", " ") for word in (mode, task_class, band))
             raise RuleBroken(f"The policy names no price for {', '.join(words)} under the plan {plan}.")
-        return row
+        # Lines are told apart by the row's identity: whoever is first makes the row that all use.
+        made = self.make(plan, WorkKey(mode, band, task_class, circumstance=circumstance or ORDINARY))
+        return self.rows.setdefault(key, made)
 
     def timetable(self, plan: str) -> Timetable:
         """The bands and cover of a plan. *Raises*: RuleBroken for a plan that the policy does not have."""
@@ -106,7 +123,9 @@ def build_tariff(
     listed = by_key[list_plan]
     by_key.setdefault(INTERCOMPANY, PlanTerms(INTERCOMPANY, listed.rates, listed.roundings, listed.minimums))
     names = (*(band.name for band in bands), otherwise)
-    rows = {row[:4]: row for plan in by_key.values() for row in _rows_of(plan, listed, names)}
+    rows: dict[RowKey, Row] = {
+        (*row[:4], None): row for plan in by_key.values() for row in _rows_of(plan, listed, names)
+    }
     by_day = any(_counts_by_day(plan) for plan in plans)
     timetables = {
         key: Timetable(zone, tuple(bands), otherwise, plan.cover.calendar if plan.cover else None, by_day)
@@ -148,9 +167,9 @@ def _rounding(terms: Iterable[RoundingTerm], mode: str) -> Rounding:
     return next((term.rounding for term in terms if _fits(term.modes, mode)), Rounding())
 
 
-def _minimums(terms: Sequence[MinimumTerm], mode: str, task_class: str, band: str) -> tuple[tuple[str, int], ...]:
+def _minimums(terms: Sequence[MinimumTerm], mode: str, task_class: str, band: str) -> tuple[Least, ...]:
     found: dict[str, int] = {}
     for term in terms:
         if _fits(term.modes, mode) and _fits(term.bands, band) and _fits(term.task_classes, task_class):
             found.setdefault(term.level, term.seconds)
-    return tuple((level, found[level]) for level in LEVELS if found.get(level))
+    return tuple(Least(level, found[level]) for level in LEVELS if found.get(level))

@@ -5,15 +5,17 @@ Where a term lists modes, bands or task classes, an empty list means any; of sev
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
 
 from portal.calendars import Calendar
+from portal.contracts.conditions import WorkKey
 from portal.rating.facts import CUSTOMER, MANUFACTURER, MODES, TASK_CLASSES
 
-PER_ENTRY, PER_DAY, PER_CASE = "entry", "day", "case"
+PER_ENTRY, PER_VISIT, PER_DAY, PER_CYCLE, PER_CASE = "entry", "visit", "day", "cycle", "case"
+LEVELS = (PER_ENTRY, PER_VISIT, PER_DAY, PER_CYCLE, PER_CASE)
 UP, DOWN, NEAREST = "up", "down", "nearest"
 
 # The plan under which an integrator buys at net prices, where it is the payer.
@@ -40,7 +42,7 @@ class RateTerm:
 
 
 class Rounding(NamedTuple):
-    """How worked seconds become whole increments, per entry, day or case.
+    """How worked seconds become whole increments, per entry, visit, day, cycle or case; or of these each band apart.
 
     Rounding up, nothing is added within ``grace_seconds`` after a whole increment; nearest takes a half upwards.
     """
@@ -49,6 +51,7 @@ class Rounding(NamedTuple):
     direction: str = UP
     level: str = PER_CASE
     grace_seconds: int = 0
+    by_band: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,3 +138,73 @@ class Treatment(NamedTuple):
     bill: Bill
     plan: str
     task_class: str
+
+
+class Least(NamedTuple):
+    """The least that is counted at a level: the time of these modes counts, of travel at most so much."""
+
+    level: str
+    seconds: int
+    counting: tuple[str, ...] = ()
+    travel_seconds: int | None = None
+
+
+class Most(NamedTuple):
+    """The most that is counted or billed at a level of the work that has it; ``number`` tells it from others."""
+
+    number: int
+    level: str
+    seconds: int | None = None
+    minor: int | None = None
+    counting: tuple[str, ...] = ()
+    up_to_seconds: int | None = None
+    with_fees: bool = False
+
+
+class Extras(NamedTuple):
+    """What a price has beside its rate: other prices beyond some time, limits, how fast it uses hours bought.
+
+    ``over`` are (level, seconds, numerator, denominator) in rising order; ``least_money`` are (level, minor units);
+    ``detail`` tells lines apart for readers: a role, a skill, overtime, the name of a fee.
+    """
+
+    detail: str = ""
+    over: tuple[tuple[str, int, int, int], ...] = ()
+    most: tuple[Most, ...] = ()
+    least_money: tuple[tuple[str, int], ...] = ()
+    burn_num: int = 1
+    burn_den: int = 1
+    unit: str = "hour"
+    role: str = ""
+    skill: str = ""
+
+
+PLAIN = Extras()
+
+
+@dataclass(frozen=True, slots=True)
+class FeeTerm:
+    """A fee as rating takes it: of terms with one code the first that ``fits`` the work is charged.
+
+    The sum is ``minor``; or ``seconds`` at the price of ``mode``; or a part of the labour; or ``per_distance`` minor
+    units, ``trips`` times the distance beyond ``free_distance``.
+    """
+
+    code: str
+    label: str
+    per: str
+    fits: Callable[[WorkKey], bool]
+    minor: int = 0
+    seconds: int = 0
+    mode: str = ""
+    labour_part: Fraction = Fraction(0)
+    per_distance: Fraction | None = None
+    trips: int = 2
+    free_distance: int = 0
+    distance_from: int | None = None
+    distance_below: int | None = None
+    notice_below_hours: int | None = None
+    included_seconds: int = 0
+    included_modes: tuple[str, ...] = ()
+    included_hours: int | None = None
+    by_incident: bool = False

@@ -27,10 +27,13 @@ _LINE_WORDS = {
     "minimum": "added to reach the minimum, ",
     "how_to": "how-to help, ",
     "commissioning": "commissioning support, ",
+    "fee": "",
 }
 _FREE_WORDS = {
     "included": "included in the plan",
     "hours_bought": "from the hours bought",
+    "in_fee": "paid for by a fee",
+    "incident": "paid for by an incident bought",
     "free": "free under the policy",
     "free_cause": "free because of its cause",
     "warranty": "free under warranty",
@@ -50,12 +53,14 @@ def words(explanation: Mapping[str, Any]) -> tuple[str, ...]:
 
 def line_words(line: Mapping[str, Any], currency: str) -> str:
     """One line in words: "3 h 20 min business, remote at 150.00 USD an hour: 500.00 USD."."""
-    spent = f"{duration(line['seconds'])} {_plain(line['band'])}, "
+    amount, worth = Money(line["amount_minor"], currency), Money(line["list_amount_minor"], currency)
+    detail = line.get("detail", "")
+    if not line["seconds"] and detail:
+        return f"{detail}: {_FREE_WORDS[line['kind']]}." if line["kind"] in _FREE_WORDS else f"{detail}: {amount}."
+    spent = f"{duration(line['seconds'])} {_plain(line['band'])}, " + (f"{detail}, " if detail else "")
     if line["kind"] in _FREE_WORDS:
-        worth = Money(line["list_amount_minor"], currency)
         return f"{spent}{_plain(line['mode'])}: {_FREE_WORDS[line['kind']]}; it would have cost {worth}."
     hourly = Money(round_half_up(Fraction(*line["rate"])), currency)
-    amount = Money(line["amount_minor"], currency)
     return f"{spent}{_LINE_WORDS[line['kind']]}{_plain(line['mode'])} at {hourly} an hour: {amount}."
 
 
@@ -95,6 +100,8 @@ def _worth_saying(step: Mapping[str, Any]) -> bool:
 
 def _step_sentence(step: Mapping[str, Any], currency: str) -> str:
     if step["step"] == "draw":
+        if step.get("incidents"):
+            return f"Paid for by {step['incidents']} incident bought in advance."
         source = "the plan" if step["kind"] == "included" else "the hours bought"
         return f"First {duration(step['seconds'])} from {source}."
     if step["step"] == "limit":

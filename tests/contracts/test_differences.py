@@ -1,7 +1,7 @@
 """Versions side by side, in sentences."""
 
-from portal.contracts.blocks import RateRow
 from portal.contracts.differences import differences
+from portal.contracts.rates import RateRow
 from tests.support.documents import ALPEN, KESSLER, agreement, policy
 
 

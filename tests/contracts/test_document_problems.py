@@ -44,7 +44,7 @@ SHAPE = [
     ("2026-04-03", '"Easter"', "calendars[1].holidays[1]", "valid date"),
     ('per_hour = "90.00"', "per_hour = 90.00", "rates[1].per_hour", 'such as "150.00"'),
     ('per_hour = "90.00"', 'per_hour = "90,00"', "rates[1].per_hour", "an amount such as"),
-    ('per_hour = "90.00"', "", "rates[1].per_hour", "is missing"),
+    ('per_hour = "90.00"', "", "rates[1]", "Exactly one of per_hour"),
     ('modes = ["travel"]', 'modes = ["by_boat"]', "rates[1].modes[1]", "'remote', 'phone', 'on_site' or 'travel'"),
     ("increment_minutes = 15", "increment_minutes = 0", "rounding.increment_minutes", "greater than or equal to 1"),
     ("increment_minutes = 15", "increment_minutes = 15\ngrace_minutes = 15", "rounding", "Grace_minutes must be less"),
@@ -57,7 +57,7 @@ SHAPE = [
     ('kind = "choice"', 'kind = "file"', "intake[1].fields[3]", "stated exactly when"),
     ("manager_days = 5", 'neutral_name = "N"', "house_terms.challenge", "both neutral_name and neutral_mail"),
     ('{ to = "worked_time", bp = 9500 }', '{ to = "party", bp = 9500 }', "house_terms.shares[1].tranches[2]", "names"),
-    ("[rounding]", "[rounding]\n[lifecycle_]", "lifecycle_", "This key is not known. Allowed here: authorization"),
+    ("[rounding]", "[rounding]\n[lifecycle_]", "lifecycle_", "not known. Allowed here: allowances, auth"),
     ("[emergency]", "[emergency]\nlevel = 3", "emergency.level", "Allowed here: at_factory_risk, calendar"),
     ("manager_days = 5", "manager_days = 5\nfoo = 1", "house_terms.challenge.foo", "Allowed here: manager_days"),
     (

@@ -6,8 +6,10 @@ from fractions import Fraction
 
 import pytest
 
-from portal.contracts import rules
-from portal.contracts.blocks import Level, RateRow, Revenue, Weights
+from portal.contracts import prices, rules
+from portal.contracts.blocks import Level, Revenue, Weights
+from portal.contracts.conditions import WorkKey
+from portal.contracts.rates import RateRow
 from portal.contracts.rules import PayerFacts
 from portal.contracts.targets import Clock
 from portal.contracts.terms import FieldKind, IntakeField
@@ -100,14 +102,13 @@ def test_band_is_the_first_that_is_open(at, band):
     ],
 )
 def test_first_fitting_rate_is_the_price_of_an_hour(mode, band, task_class, price):
-    facts = {"mode": mode, "band": band, "task_class": task_class, "product_line": "X"}
-    assert rules.hourly_rate(P, plan="assured", **facts) == price
+    assert prices.price_of(P, WorkKey(mode, band, task_class, "X", "assured")).hourly == price
 
 
 def test_price_is_missing_when_the_band_is_unknown():
     narrow = P.model_copy(update={"rates": (RateRow(bands=("business",), per_hour="1"),)})
     with pytest.raises(RuleBroken):
-        rules.hourly_rate(narrow, mode="remote", band="night", task_class="support", product_line="", plan="assured")
+        prices.price_of(narrow, WorkKey("remote", "night", "support", plan="assured"))
 
 
 @pytest.mark.parametrize(
@@ -115,21 +116,21 @@ def test_price_is_missing_when_the_band_is_unknown():
     [(K, "commissioning", 9_500), (K, "support", 12_500), (None, "commissioning", 12_000), (None, "support", 15_000)],
 )
 def test_integrator_pays_the_net_price_when_the_agreement_names_one(document, task_class, price):
-    facts = {"mode": "remote", "band": "business", "task_class": task_class, "product_line": "X"}
-    assert rules.intercompany_rate(P, document, **facts) == price
+    work = WorkKey("remote", "business", task_class, "X")
+    assert prices.net_price_of(P, document, work).hourly == price
 
 
 def test_integrator_pays_the_policys_price_when_no_row_fits():
     short = K.model_copy(update={"intercompany": ()})
-    facts = {"mode": "remote", "band": "business", "task_class": "support", "product_line": "X"}
-    assert rules.intercompany_rate(P, short, **facts) == 15_000
+    work = WorkKey("remote", "business", "support", "X")
+    assert prices.net_price_of(P, short, work).hourly == 15_000
 
 
 def test_minimum_depends_on_mode_and_level():
-    assert rules.minimum_minutes(P, Level.CASE, "phone") == 30
-    assert rules.minimum_minutes(P, Level.CASE, "on_site") == 120
-    assert rules.minimum_minutes(P, Level.CASE, "travel") == 0
-    assert rules.minimum_minutes(P, Level.ENTRY, "phone") == 0
+    assert prices.minimum_minutes(P, Level.CASE, WorkKey("phone", "business", "support")) == 30
+    assert prices.minimum_minutes(P, Level.CASE, WorkKey("on_site", "business", "support")) == 120
+    assert prices.minimum_minutes(P, Level.CASE, WorkKey("travel", "business", "support")) == 0
+    assert prices.minimum_minutes(P, Level.ENTRY, WorkKey("phone", "business", "support")) == 0
 
 
 @pytest.mark.parametrize(

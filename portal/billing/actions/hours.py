@@ -19,8 +19,9 @@ from portal.contracts.rules import plan_named
 from portal.entitlement.actions import Reserving, release_for_case, reserve_for_case
 from portal.entitlement.models import UsageGrant
 from portal.entitlement.rules import Work
-from portal.rating.engine import rate, setting_at
+from portal.rating.engine import rate
 from portal.rating.lines import HOURS_BOUGHT, INCLUDED
+from portal.rating.situations import setting_at
 
 # More than any case can use: a hundred years of work.
 _WITHOUT_END = 100 * 366 * 86_400

@@ -17,8 +17,10 @@ from itertools import islice
 from portal.calendars import explain_deadline, is_open, open_periods, resolve_local
 from portal.contracts.agreement import Agreement
 from portal.contracts.blocks import Collector, Level, Payer, TaskClass
+from portal.contracts.conditions import Circumstance, WorkKey
 from portal.contracts.entry import Opener
 from portal.contracts.policy import Policy
+from portal.contracts.prices import minimum_minutes, net_price_of, price_of
 from portal.contracts.promises import Moments, begins_at, due_of, target_of
 from portal.contracts.rules import (
     PayerFacts,
@@ -29,9 +31,6 @@ from portal.contracts.rules import (
     calendar_named,
     cause_named,
     free_causes,
-    hourly_rate,
-    intercompany_rate,
-    minimum_minutes,
     plan_named,
     warranty_end,
     warranty_for,
@@ -117,7 +116,7 @@ def coverage_for(
         prices=_prices(facts, policy, agreement, situation),
         free_seconds=cost.free_seconds,
         increment_minutes=policy.rounding.increment_minutes,
-        minimum_minutes=_minimum(policy, facts.mode),
+        minimum_minutes=_minimum(policy, _work(facts, situation, band_at(policy, now).code)),
         least_minor=cost.least_minor,
         free_causes=_free_cause_labels(facts, policy, situation),
         included_seconds_left=_usable_grants(facts, situation.plan),
@@ -276,22 +275,27 @@ def _prices(
 ) -> tuple[BandPrice, ...]:
     prices = []
     for band in policy.bands:
-        work = {
-            "mode": facts.mode.value,
-            "band": band.code,
-            "task_class": situation.task_class.value,
-            "product_line": facts.product_line,
-        }
-        if situation.payer == Payer.INTEGRATOR:
-            rate = intercompany_rate(policy, agreement, **work)
-        else:
-            rate = hourly_rate(policy, plan=situation.plan.code, **work)
+        work = _work(facts, situation, band.code)
+        integrator_pays = situation.payer == Payer.INTEGRATOR
+        rate = (net_price_of(policy, agreement, work) if integrator_pays else price_of(policy, work)).hourly
         prices.append(BandPrice(band=band.code, label=band.label, rate_num=rate.numerator, rate_den=rate.denominator))
     return tuple(prices)
 
 
-def _minimum(policy: Policy, mode: str) -> int:
-    return max(minimum_minutes(policy, level, mode) for level in Level)
+def _work(facts: CoverageFacts, situation: _Situation, band: str) -> WorkKey:
+    """The work that is asked about, in one band."""
+    return WorkKey(
+        facts.mode.value,
+        band,
+        situation.task_class.value,
+        facts.product_line,
+        situation.plan.code,
+        Circumstance(severity=facts.severity),
+    )
+
+
+def _minimum(policy: Policy, work: WorkKey) -> int:
+    return max(minimum_minutes(policy, level, work) for level in Level)
 
 
 def _free_cause_labels(facts: CoverageFacts, policy: Policy, situation: _Situation) -> tuple[str, ...]:

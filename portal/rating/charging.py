@@ -1,0 +1,225 @@
+"""Pricing where there is more than rates: charges beside time, time they pay for, least and most money, to the cent.
+
+Every part gets its own whole minor units, summing per price to what its time comes to; then charges that are a part of
+the labour, then the most and the least money, then the authorised sum, which nothing passes. Invariants: no amount is
+negative; the result depends on the parts and the basis alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from portal.money import round_half_up
+from portal.rating.amounts import amount, costs, line_kind, split
+from portal.rating.counting import Part, unit
+from portal.rating.lines import (
+    BEYOND_NTE,
+    CHARGED,
+    FEE,
+    IN_FEE,
+    MINIMUM,
+    PAID_KINDS,
+    Basis,
+    Charge,
+    Line,
+    LineKey,
+    Segment,
+)
+from portal.rating.tariff import Row
+from portal.rating.terms import Bill, Most
+
+
+@dataclass(slots=True)
+class Cost:
+    """A part with its money; ``charge`` where it is one, and not time."""
+
+    part: Part
+    minor: int
+    listed: int
+    charge: Charge | None = None
+
+
+def with_charges(parts: Sequence[Part], charges: Sequence[Charge]) -> list[Part]:
+    """The parts, what charges pay for told apart, and the charges among them, each before the work that begins it."""
+    result = list(parts)
+    for charge in charges:
+        if charge.included_seconds and charge.slice.kind in CHARGED:
+            result = _paid_by(charge, result)
+        piece = charge.slice
+        result.append(Part(piece, FEE, None, piece.start, piece.start, charge.seconds))
+    if charges:
+        result.sort(key=lambda part: (part.slice.start, part.slice.entry_id, part.kind != FEE, part.start))
+    return result
+
+
+def _paid_by(charge: Charge, parts: Sequence[Part]) -> list[Part]:
+    """The parts with the time that the charge includes told apart, the first work first."""
+    left = charge.included_seconds
+    result: list[Part] = []
+    for part in parts:
+        if not left or not _within(charge, part):
+            result.append(part)
+            continue
+        paid, rest = split(part, min(left, part.seconds))
+        left -= paid.seconds
+        result.append(paid._replace(kind=IN_FEE))
+        if rest is not None:
+            result.append(rest)
+    return result
+
+
+def _within(charge: Charge, part: Part) -> bool:
+    piece = part.slice
+    return (
+        piece.bill == charge.slice.bill
+        and piece.kind in CHARGED
+        and part.kind != IN_FEE
+        and (not charge.included_modes or piece.row.mode in charge.included_modes)
+        and unit(piece, charge.per) == unit(charge.slice, charge.per)
+        and (not charge.included_until or piece.start < charge.included_until)
+    )
+
+
+def costs_of(parts: Sequence[Part], basis: Basis) -> list[Cost]:
+    """The parts and charges with their money, in order of work."""
+    by_slice = {id(charge.slice): charge for charge in basis.charges if not charge.seconds}
+    found = _timed(parts, by_slice)
+    labour = sum(cost.minor for cost in found if cost.part.kind != FEE)
+    for cost in found:
+        if cost.charge is not None:
+            cost.listed = cost.charge.minor + round_half_up(
+                Fraction(labour * cost.charge.part_num, cost.charge.part_den)
+            )
+            cost.minor = cost.listed if cost.part.kind == FEE and cost.part.slice.kind in PAID_KINDS else 0
+    _at_most(found)
+    found.extend(_at_least(found))
+    for payer, limit in basis.nte_minor:
+        found = _stopped(found, payer, limit)
+    return found
+
+
+def _timed(parts: Sequence[Part], charges: Mapping[int, Charge]) -> list[Cost]:
+    """What time comes to: parts at one price are rounded together, so that they sum to what their time does."""
+    running: dict[tuple[Bill, Row], int] = {}
+    found = []
+    for part in parts:
+        row, bill = part.slice.row, part.slice.bill
+        minor = 0
+        if costs(part):
+            before = running.get((bill, row), 0)
+            running[(bill, row)] = before + part.seconds
+            minor = amount(row.rate_num, row.rate_den, before + part.seconds) - amount(
+                row.rate_num, row.rate_den, before
+            )
+        listed = max(amount(row.list_num, row.list_den, part.seconds), minor)
+        found.append(Cost(part, minor, listed, charges.get(id(part.slice))))
+    return found
+
+
+def _at_most(found: Sequence[Cost]) -> None:
+    """Take what is beyond the most money of any limit off, the last first."""
+    limits = {most: None for cost in found for most in _most_of(cost) if most.minor is not None}
+    for most in limits:
+        groups: dict[tuple[Bill, int], list[Cost]] = {}
+        for cost in found:
+            if most in _most_of(cost) or (most.with_fees and cost.charge is not None):
+                groups.setdefault((cost.part.slice.bill, unit(cost.part.slice, most.level)), []).append(cost)
+        for group in groups.values():
+            counted = sum(cost.part.seconds for cost in group if cost.charge is None)
+            if most.up_to_seconds is None or counted <= most.up_to_seconds:
+                _take_off(group, most.minor or 0)
+
+
+def _most_of(cost: Cost) -> tuple[Most, ...]:
+    extras = cost.part.slice.row.extras
+    return extras.most if extras is not None and cost.charge is None else ()
+
+
+def _take_off(group: Sequence[Cost], most: int) -> None:
+    excess = sum(cost.minor for cost in group) - most
+    for cost in reversed(group):
+        if excess <= 0:
+            return
+        off = min(excess, cost.minor)
+        cost.minor -= off
+        excess -= off
+
+
+def _at_least(found: Sequence[Cost]) -> list[Cost]:
+    """What the money of each group lacks to the largest least money of its work."""
+    groups: dict[tuple[str, Bill, int], list[tuple[int, Cost]]] = {}
+    for cost in found:
+        extras = cost.part.slice.row.extras
+        for level, minor in extras.least_money if extras is not None and cost.minor else ():
+            groups.setdefault((level, cost.part.slice.bill, unit(cost.part.slice, level)), []).append((minor, cost))
+    added = []
+    for group in groups.values():
+        lacking = max(minor for minor, _ in group) - sum(cost.minor for _, cost in group)
+        if lacking > 0:
+            last = group[-1][1].part.slice
+            added.append(Cost(Part(last, MINIMUM, None, last.end, last.end, 0), lacking, lacking))
+    return added
+
+
+def _stopped(found: Sequence[Cost], payer: str, limit: int) -> list[Cost]:
+    """The costs, those of the payer from the authorised sum on as time and fees beyond it."""
+    spent, stopped = 0, False
+    result = []
+    for cost in found:
+        if cost.part.slice.bill.payer != payer or not cost.minor:
+            result.append(cost)
+            continue
+        if not stopped and spent + cost.minor <= limit:
+            spent += cost.minor
+            result.append(cost)
+            continue
+        room = 0 if stopped else limit - spent
+        stopped = True
+        spent = limit
+        result.extend(_stopped_at(cost, room))
+    return result
+
+
+def _stopped_at(cost: Cost, room: int) -> list[Cost]:
+    """What of a cost fits into the room, to the second, and the rest as beyond."""
+    part = cost.part
+    fitting = part.seconds * room // cost.minor if part.seconds and cost.charge is None else 0
+    if not fitting:
+        return [Cost(part._replace(kind=BEYOND_NTE), 0, cost.listed, cost.charge)]
+    first, rest = split(part, fitting)
+    minor = round_half_up(Fraction(cost.minor * fitting, part.seconds))
+    listed = round_half_up(Fraction(cost.listed * fitting, part.seconds))
+    kept = [Cost(first, minor, max(listed, minor))]
+    if rest is not None:
+        kept.append(Cost(rest._replace(kind=BEYOND_NTE), 0, max(cost.listed - listed, 0)))
+    return kept
+
+
+def lines_of(found: Iterable[Cost]) -> tuple[Line, ...]:
+    """One line per kind, bill, row and grant, in order of work; a charge of money counts no segment."""
+    lines: dict[LineKey, tuple[list[Segment], list[int]]] = {}
+    for cost in found:
+        segments, sums = lines.setdefault(_key(cost.part), ([], [0, 0, 0]))
+        part = cost.part
+        if part.seconds:
+            segments.append(
+                Segment(part.slice.entry_id, part.start, part.end, part.seconds, part.slice.custody, part.slice.side)
+            )
+        for place, value in enumerate((part.seconds, cost.minor, cost.listed)):
+            sums[place] += value
+    return tuple(
+        Line(key, sums[0], sums[1], max(sums[1], sums[2]), tuple(segments)) for key, (segments, sums) in lines.items()
+    )
+
+
+def _key(part: Part) -> LineKey:
+    piece, row = part.slice, part.slice.row
+    settled = part.grant_id is not None or part.kind in (BEYOND_NTE, IN_FEE)
+    fee = part.kind == FEE and piece.kind in PAID_KINDS
+    settled = settled or fee or (row.rate_num > 0 and piece.kind in PAID_KINDS)
+    kind = part.kind if settled else line_kind(piece)
+    rates = (row.rate_num, row.rate_den, row.list_num, row.list_den)
+    detail = row.extras.detail if row.extras is not None else ""
+    return LineKey(kind, piece.bill, row.plan, row.mode, row.task_class, row.band, part.grant_id, *rates, detail)

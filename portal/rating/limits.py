@@ -1,0 +1,105 @@
+"""Counted time that reaches a limit: taken off beyond the most minutes, at another price beyond overtime's begin.
+
+Invariants: nothing is added; time goes off the last work first; a part that crosses a price's begin is cut there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from portal.rating.amounts import split
+from portal.rating.counting import Part, unit
+from portal.rating.tariff import Row
+from portal.rating.terms import Bill, Extras, Most
+
+
+def limited(parts: Sequence[Part]) -> list[Part]:
+    """The parts within the most minutes, and at the prices that hold beyond others."""
+    return _at_their_prices(_within_most(parts))
+
+
+def _within_most(parts: Sequence[Part]) -> list[Part]:
+    """The parts less what is beyond the most minutes of any limit."""
+    result = list(parts)
+    limits = {
+        most: None
+        for part in parts
+        for most in (part.slice.row.extras.most if part.slice.row.extras else ())
+        if most.seconds is not None
+    }
+    for most in limits:
+        groups: dict[tuple[str, Bill, int], list[int]] = {}
+        for index, part in enumerate(result):
+            if not most.counting or part.slice.row.mode in most.counting:
+                key = (part.slice.kind, part.slice.bill, unit(part.slice, most.level))
+                groups.setdefault(key, []).append(index)
+        for indexes in groups.values():
+            _take_off(result, indexes, most)
+    return [part for part in result if part.seconds]
+
+
+def _take_off(parts: list[Part], indexes: Sequence[int], most: Most) -> None:
+    """Take what is beyond the limit off the work that has it, the last first."""
+    excess = sum(parts[index].seconds for index in indexes) - (most.seconds or 0)
+    for index in reversed(indexes):
+        if excess <= 0:
+            return
+        extras = parts[index].slice.row.extras
+        if extras is not None and most in extras.most:
+            off = min(excess, parts[index].seconds)
+            excess -= off
+            parts[index] = parts[index]._replace(seconds=parts[index].seconds - off)
+
+
+def _at_their_prices(parts: Sequence[Part]) -> list[Part]:
+    """The parts, cut where another price begins: time of one mode, bill and unit counts together."""
+    counted: dict[tuple[Bill, str, str, int], int] = {}
+    rows: dict[tuple[Row, int], Row] = {}
+    result: list[Part] = []
+    for part in parts:
+        row = part.slice.row
+        if row.extras is None or not row.extras.over:
+            result.append(part)
+            continue
+        level = row.extras.over[0][0]
+        key = (part.slice.bill, row.mode, level, unit(part.slice, level))
+        before = counted.get(key, 0)
+        counted[key] = before + part.seconds
+        result.extend(_cut(part, row.extras, before, rows))
+    return result
+
+
+def _cut(part: Part, extras: Extras, before: int, rows: dict[tuple[Row, int], Row]) -> list[Part]:
+    pieces: list[Part] = []
+    rest: Part | None = part
+    for tier in range(len(extras.over) + 1):
+        if rest is None:
+            break
+        ends = extras.over[tier][1] if tier < len(extras.over) else before + rest.seconds
+        if ends <= before:
+            continue
+        taken = min(ends - before, rest.seconds)
+        first, rest = split(rest, taken)
+        before += taken
+        pieces.append(first if not tier else first._replace(slice=first.slice._replace(row=_tier(part, tier, rows))))
+    return pieces
+
+
+def _tier(part: Part, tier: int, rows: dict[tuple[Row, int], Row]) -> Row:
+    """The row at the price beyond, the same object each time: lines are told apart by it."""
+    row = part.slice.row
+    known = rows.get((row, tier))
+    if known is None:
+        extras = row.extras or Extras()
+        _, seconds, rate_num, rate_den = extras.over[tier - 1]
+        words = ", ".join(word for word in (extras.detail, f"beyond {_hours(seconds)}") if word)
+        known = row._replace(rate_num=rate_num, rate_den=rate_den, extras=extras._replace(detail=words, over=()))
+        if row.list_num * rate_den < rate_num * row.list_den:
+            known = known._replace(list_num=rate_num, list_den=rate_den)
+        rows[(row, tier)] = known
+    return known
+
+
+def _hours(seconds: int) -> str:
+    hours, rest = divmod(seconds, 3_600)
+    return f"{hours} h" if not rest else f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min"
