@@ -26,6 +26,7 @@ from portal.db import ENGINE_OPTIONS, connection_url, db, engine_for
 from portal.files import DiskStore
 from portal.notifications.actions import Mailer
 from portal.notifications.mail import FileMailer, SmtpMailer
+from portal.outbound import Outbound
 from portal.payments.gateway import Gateway, connect
 from portal.web import (
     billing,
@@ -110,6 +111,7 @@ def create_app(
     clock: Callable[[], datetime] = utc_now,
     open_session: Callable[[], Session] | None = None,
     gateway: Gateway | None = None,
+    outbound: Outbound | None = None,
 ) -> Flask:
     """The web application for ``settings``; tests replace Flask-SQLAlchemy's session and Stripe."""
     app = gate.PortalFlask("portal", static_folder=str(STATIC), template_folder=str(TEMPLATES))
@@ -122,7 +124,9 @@ def create_app(
     https = settings.base_url.startswith("https://")
     headers.register(app, hosted_pages=headers.hosted_pages_of(settings.stripe_api_base), https=https)
     signed_in.register(app)
-    edges = gate.Edges(settings, clock, open_session or db.session, gateway or gateway_for(settings))
+    # In development the provider runs next door; where real companies sign in, no call goes into our own network.
+    reach = outbound or Outbound(allows_private=not settings.is_production)
+    edges = gate.Edges(settings, clock, open_session or db.session, gateway or gateway_for(settings), reach)
     gate.register(app, edges, signed_in.viewer)
     errors.register(app)
     display.register(app, zone=gate.current_zone, now=gate.current_now)

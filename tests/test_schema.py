@@ -23,6 +23,8 @@ MUTABLE = {
     "authorization_balance", "running_timer", "time_occupancy", "period", "connected_account", "intent", "delivery",
     "import_run", "import_case", "import_work", "code_generator", "passkey", "recovery_code", "pending_sign_in",
     "factor_policy", "spent_challenge",
+    "identity_provider", "mail_domain", "role_mapping", "provider_identity",
+    "provider_flow", "provider_session", "scim_token", "scim_user", "scim_group", "scim_group_member",
 }  # fmt: skip
 
 # Kept by libraries, or without rows of any company.
@@ -32,9 +34,10 @@ WITHOUT_ROW_SECURITY = {"alembic_version", "throttle", "job_failure", "spent_cha
 def load_models() -> None:
     for package in pkgutil.iter_modules(portal.__path__):
         if package.ispkg and package.name != "standin":
-            for module in pkgutil.iter_modules([f"{portal.__path__[0]}/{package.name}"]):
-                if module.name == "models":
-                    importlib.import_module(f"portal.{package.name}.models")
+            root = f"portal.{package.name}."
+            for module in pkgutil.walk_packages([f"{portal.__path__[0]}/{package.name}"], root):
+                if module.name.endswith(".models"):
+                    importlib.import_module(module.name)
 
 
 def names(session: Session, query: str) -> set[str]:

@@ -10,6 +10,14 @@ from sqlalchemy.orm import Session
 from portal.access import Actor
 from portal.audit.models import AuditEntry
 
+EXPORTED = 50_000
+
+
+def exported(session: Session, actor: Actor, since_id: int) -> Sequence[AuditEntry]:
+    """The acts of the actor's organisation after ``since_id``, oldest first, as many as one file holds."""
+    statement = select(AuditEntry).where(AuditEntry.organisation_id == actor.organisation_id, AuditEntry.id > since_id)
+    return session.scalars(statement.order_by(AuditEntry.id).limit(EXPORTED)).all()
+
 
 def entries(session: Session, actor: Actor, before_id: int | None, limit: int) -> Sequence[AuditEntry]:
     """The acts of the actor's organisation, latest first, older than ``before_id``."""

@@ -20,6 +20,7 @@ from portal.identity import links, notices, passwords, places, queries, rules, s
 from portal.identity.factors import entering
 from portal.identity.factors.rules import Proof, Proven
 from portal.identity.models import Credential, MailedLink, Membership, Person, WebSession
+from portal.identity.sso import requirement
 
 RESET_ACT = "reset_password"
 
@@ -31,11 +32,15 @@ def sign_in(
 
     *Raises*: TooOften.
     """
-    throttling.count_try(session, "sign_in", (email, browser.address), rules.SIGN_IN_PER_PAIR, now)
-    throttling.count_try(session, "sign_in_address", (email,), rules.SIGN_IN_PER_ADDRESS, now)
-    throttling.count_try(session, "sign_in_host", (browser.address,), rules.SIGN_IN_PER_HOST, now)
     person_id = places.person_of(session, email)
     set_scope(session, Scope(places.NOBODY, person_id))
+    # Whoever guesses at somebody locks out the guesser, not the browsers that person has signed in with before.
+    is_known = sessions.knows_device(session, person_id, browser.device)
+    where = browser.device if is_known else browser.address
+    throttling.count_try(session, "sign_in", (email, where), rules.SIGN_IN_PER_PAIR, now)
+    if not is_known:
+        throttling.count_try(session, "sign_in_address", (email,), rules.SIGN_IN_PER_ADDRESS, now)
+        throttling.count_try(session, "sign_in_host", (browser.address,), rules.SIGN_IN_PER_HOST, now)
     credential = session.get(Credential, person_id)
     fits = passwords.matches(credential.password_hash if credential else None, password)
     place = places.latest_place(session, person_id)
@@ -45,7 +50,7 @@ def sign_in(
     if passwords.is_outdated(credential.password_hash):
         _set_password(session, person_id, password, now)
     set_scope(session, Scope(place.organisation_id, person_id))
-    throttling.forgive(session, "sign_in", email, browser.address)
+    throttling.forgive(session, "sign_in", email, where)
     return entering.enter(session, place, proof=Proof.PASSWORD, browser=browser, now=now)
 
 
@@ -59,10 +64,11 @@ def switch_organisation(
 ) -> str:
     """The token of a new session for another of the person's organisations; the old one ends.
 
-    *Raises*: NotFound.
+    *Raises*: NotFound, NotAllowed.
     """
     if membership_id not in {place.membership_id for place in viewer.other_organisations}:
         raise NotFound
+    requirement.refuse_switch(session, UUID(viewer.session_id))
     sign_out(session, viewer, now)
     set_scope(session, Scope(places.NOBODY, viewer.actor.person_id))
     membership = session.get(Membership, membership_id)

@@ -72,7 +72,10 @@ def find_link(session: Session, token: str, now: datetime) -> OpenLink | None:
     if found is None:
         return None
     set_scope(session, Scope(found.organisation_id, found.person_id or places.NOBODY))
-    link = session.get_one(MailedLink, found.link_id)
+    return _open_link(session, session.get_one(MailedLink, found.link_id), now)
+
+
+def _open_link(session: Session, link: MailedLink, now: datetime) -> OpenLink:
     organisation = session.get_one(Organisation, link.organisation_id)
     act = OneAct(link.act, link.object_type, link.object_id, link.object_version)
     return OpenLink(
@@ -83,6 +86,12 @@ def find_link(session: Session, token: str, now: datetime) -> OpenLink | None:
         email=link.email,
         organisation_name=organisation.name,
     )
+
+
+def by_id(session: Session, link_id: UUID, now: datetime) -> OpenLink | None:
+    """The link of an id that the session's scope may see, for who has shown its token before."""
+    link = session.get(MailedLink, link_id)
+    return _open_link(session, link, now) if link is not None else None
 
 
 def use_link(session: Session, link: OpenLink, now: datetime) -> None:

@@ -20,6 +20,7 @@ from portal.db import Scope, set_scope
 from portal.errors import Conflict, Invalid, NotAllowed
 from portal.identity import actions, links, passwords, queries, rules, sessions
 from portal.identity.models import Credential, Invitation, MailedLink, Membership, Person
+from portal.identity.sso import settings as provider_settings
 
 INVITATION_ACT = "accept_invitation"
 
@@ -158,6 +159,7 @@ def change_roles(
     membership = _current(session, actor, membership_id)
     _check_roles(actor, wanted)
     if Role.ADMINISTRATOR not in wanted:
+        provider_settings.refuse_while_break_glass(session, membership)
         _keep_an_administrator(session, actor, membership)
     before = sorted(membership.roles)
     if before != sorted(wanted):
@@ -174,6 +176,7 @@ def end_membership(session: Session, actor: Actor, membership_id: int, now: date
     """
     _must_administer(actor)
     membership = _current(session, actor, membership_id)
+    provider_settings.refuse_while_break_glass(session, membership)
     _keep_an_administrator(session, actor, membership)
     membership.ended_at = now
     sessions.end_sessions_of_membership(session, membership, now)

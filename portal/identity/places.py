@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from portal.access import Actor, Role, Side
 from portal.directory.models import Organisation
 from portal.identity.models import Membership, Person, WebSession
+from portal.identity.sso import requirement
 
 NOBODY = 0
 
@@ -31,7 +32,8 @@ def latest_place(session: Session, person_id: int) -> Membership | None:
         select(Membership)
         .join(Person, Person.id == Membership.person_id)
         .where(Membership.person_id == person_id, Membership.ended_at.is_(None), Person.disabled_at.is_(None))
-        .order_by(last_used.desc().nulls_last(), Membership.id)
+        # Where there is a choice, one that the person may enter without the organisation's provider.
+        .order_by(requirement.needing_provider(), last_used.desc().nulls_last(), Membership.id)
         .limit(1)
     )
 

@@ -16,6 +16,7 @@ from portal.identity import notices, places, rules
 from portal.identity.factors.models import KnownDevice
 from portal.identity.factors.rules import Proof, Proven
 from portal.identity.models import Membership, Person, WebSession
+from portal.identity.sso import requirement
 
 TOKEN_BYTES = 32
 KEPT_CHARACTERS = 200
@@ -32,7 +33,12 @@ class Browser:
 
 
 def open_session(session: Session, membership: Membership, browser: Browser, now: datetime, *, proven: Proven) -> str:
-    """Sign a browser in for a membership; the token of the session. A browser never seen before is told by mail."""
+    """Sign a browser in for a membership; the token of the session. A browser never seen before is told by mail.
+
+    *Raises*: ProviderRequired, for every way in but the organisation's provider where that is the only one.
+    """
+    if proven.by is not Proof.PROVIDER:
+        requirement.refuse_other_ways(session, membership, now)
     _note_device(session, membership, browser, now)
     return _store(session, membership, browser, now, proven=proven, expires_at=now + rules.SESSION_LONGEST)
 
@@ -70,6 +76,14 @@ def end_sessions_of_membership(session: Session, membership: Membership, now: da
         .where(WebSession.membership_id == membership.id, WebSession.revoked_at.is_(None))
         .values(revoked_at=now)
     )
+
+
+def knows_device(session: Session, person_id: int, device: str) -> bool:
+    """Whether the person has signed in with this browser before; asked in the person's own scope."""
+    known = select(KnownDevice.person_id).where(
+        KnownDevice.person_id == person_id, KnownDevice.device_sha256 == rules.token_sha256(device)
+    )
+    return session.scalar(known) is not None
 
 
 def _store(

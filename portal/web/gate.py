@@ -11,7 +11,7 @@ Promises:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -25,7 +25,9 @@ from sqlalchemy.orm import Session
 from portal.access import Actor
 from portal.config import Settings
 from portal.errors import NotAllowed, NotFound
+from portal.identity.factors.rules import Proof
 from portal.identity.rules import Viewer
+from portal.outbound import Outbound
 from portal.payments.gateway import Gateway
 
 ANONYMOUS_VIEWS = frozenset(
@@ -37,6 +39,11 @@ ANONYMOUS_VIEWS = frozenset(
         "identity.sign_in",
         "identity.second_factor",
         "identity.sign_in_by_passkey",
+        "identity.company",
+        "identity.company_start",
+        "identity.company_callback",
+        "identity.company_confirmation",
+        "identity.company_front_logout",
         "identity.forgotten",
         "links.link",
     }
@@ -56,8 +63,24 @@ SETTING_UP_VIEWS = frozenset(
 )
 # What somebody who looks on as another person may send: the way back.
 LOOKING_ON_VIEWS = frozenset({"identity.look_away"})
+# What a company's provider must not change for somebody who also acts for another company: how they sign in there.
+OWN_CREDENTIAL_VIEWS = frozenset(
+    {
+        "identity.begin_generator",
+        "identity.generator",
+        "identity.remove_generator",
+        "identity.new_passkey",
+        "identity.remove_passkey",
+        "identity.make_recovery_codes",
+        "identity.change_address",
+    }
+)
+_ONE_COMPANY = (
+    "You are signed in through your company, which speaks for itself only, and you also act for another one. "
+    "Sign in with your own password or passkey to change how you sign in."
+)
 # Posts by programs that hold no page of ours: each verifies a signature of its own instead.
-SIGNED_POSTS = frozenset({"webhooks.snapshot", "webhooks.thin"})
+SIGNED_POSTS = frozenset({"webhooks.snapshot", "webhooks.thin", "identity.company_logout"})
 
 UTC_ZONE = ZoneInfo("UTC")
 BIGGEST_ID = 2**63 - 1
@@ -70,12 +93,13 @@ csrf = CSRFProtect()
 
 @dataclass(frozen=True)
 class Edges:
-    """What the wiring hands to views: settings, the clock, how a session is opened, Stripe where it is set up."""
+    """What the wiring hands to views: settings, the clock, how a session is opened, Stripe, and calls to providers."""
 
     settings: Settings
     clock: Callable[[], datetime]
     open_session: Callable[[], Session]
     gateway: Gateway | None = None
+    outbound: Outbound = field(default_factory=Outbound)
 
 
 class PortalFlask(Flask):
@@ -129,6 +153,8 @@ def register(app: Flask, edges: Edges, viewer_of: Callable[[], Viewer | None]) -
             raise NotFound
         if g.viewer.looking_on is not None:
             _refuse_acts_while_looking_on(request.endpoint)
+        if speaks_for_one_company(g.viewer) and request.endpoint in OWN_CREDENTIAL_VIEWS and request.method == "POST":
+            raise NotAllowed(_ONE_COMPANY)
         if g.viewer.must_set_up and request.endpoint not in SETTING_UP_VIEWS:
             return _to_second_factor(g.viewer)
         return None
@@ -193,6 +219,11 @@ def current_zone() -> ZoneInfo:
     """The zone times are shown in: the viewer's, or UTC for a stranger."""
     viewer: Viewer | None = g.get("viewer")
     return viewer.zone if viewer else UTC_ZONE
+
+
+def speaks_for_one_company(viewer: Viewer) -> bool:
+    """Whether only a company's provider says who this is, of somebody who also acts for another company."""
+    return viewer.proven.by is Proof.PROVIDER and bool(viewer.other_organisations)
 
 
 def _refuse_impossible_addresses() -> None:

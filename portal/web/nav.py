@@ -59,6 +59,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("Reports", "reporting.reports", "bar-chart", LEADS | {Role.FINANCE}),
     Entry("Organisations", "directory.organisations", "building", frozenset({Role.ADMINISTRATOR})),
     Entry("People", "people.people", "people", frozenset({Role.ADMINISTRATOR})),
+    Entry("Company sign-in", "identity.company_settings", "building-lock", frozenset({Role.ADMINISTRATOR})),
     Entry("Audit log", "people.audit_log", "clock-history", frozenset({Role.ADMINISTRATOR})),
     Entry("Kept mail", "mailbox.mailbox", "envelope", frozenset({Role.ADMINISTRATOR}), operator_only=True),
 )

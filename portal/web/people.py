@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -10,6 +13,7 @@ from portal.audit import queries as audit
 from portal.identity import people as actions
 from portal.identity import queries
 from portal.web import paging
+from portal.web.exports import csv_response
 from portal.web.forms import CheckboxesField, Form, email_field, line_field, page, refusals_of
 from portal.web.gate import current_actor, current_edges, current_now, current_session, open_to
 
@@ -102,6 +106,32 @@ def audit_log() -> ResponseReturnValue:
     names = queries.names(session, {row.person_id for row in rows if row.person_id})
     shown = paging.page_of(rows, lambda row: (row.id,))
     return render_template("people/audit_log.html", page=shown, names=names)
+
+
+@blueprint.get("/audit-log.csv")
+@open_to(may_administer)
+def audit_log_file() -> ResponseReturnValue:
+    """The whole log of the organisation, or what came after the entry ``since``, oldest first."""
+    session, actor = current_session(), current_actor()
+    rows = audit.exported(session, actor, request.args.get("since", 0, type=int))
+    names = queries.names(session, {row.person_id for row in rows if row.person_id})
+    lines = (
+        (
+            row.id,
+            row.at,
+            names.get(row.person_id or 0, ""),
+            row.act,
+            row.object_type,
+            row.object_id,
+            _as_text(row.details),
+        )
+        for row in rows
+    )
+    return csv_response("audit-log", ("Number", "At", "Who", "Act", "About", "Id", "Details"), lines)
+
+
+def _as_text(details: dict[str, Any]) -> str:
+    return json.dumps(details, sort_keys=True, ensure_ascii=False) if details else ""
 
 
 def _role_choices() -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import portal.worker.billing_tasks
 import portal.worker.case_tasks
+import portal.worker.company_tasks
 import portal.worker.history_tasks
 import portal.worker.leaver_tasks
 import portal.worker.mail_tasks

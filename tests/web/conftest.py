@@ -15,11 +15,13 @@ from portal.config import Settings
 from portal.db import open_session
 from portal.identity import actions
 from portal.identity.sessions import Browser as BrowserName
+from portal.outbound import Outbound
 from portal.web.gate import Edges
 from tests.conftest import settings_for
 from tests.payments.conftest import standin, standin_process  # noqa: F401
 from tests.support.cast import Cast
 from tests.support.sign_in import give_password, membership_of
+from tests.web.company_sign_in import _provider, go, idp, provider, tom_at_work  # noqa: F401
 from tests.web.support.client import Browser, Clock
 from tests.web.support.stories import accepted, escalated, resolved
 
@@ -41,7 +43,8 @@ def _app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
 @pytest.fixture
 def app(_app: Flask, settings: Settings, web_engine: Engine, clock: Clock) -> Flask:
     """The process's one application, wired to this test's database and clock."""
-    _app.extensions["portal"] = Edges(settings, clock, lambda: open_session(web_engine))
+    reach = Outbound(allows_private=True)
+    _app.extensions["portal"] = Edges(settings, clock, lambda: open_session(web_engine), outbound=reach)
     return _app
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from flask import flash, make_response, redirect, render_template, request, url_for
+from flask import flash, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import SelectField
 
@@ -14,7 +14,7 @@ from portal.identity.links import OpenLink
 from portal.web import links, signed_in
 from portal.web.forms import Form, email_field, line_field, page, password_field, refusals_of
 from portal.web.gate import anyone, current_actor, current_now, current_session, current_viewer, open_to
-from portal.web.identity import second_step
+from portal.web.identity import company, second_step
 from portal.web.identity.blueprint import blueprint
 from portal.web.stepping import confirmed
 
@@ -90,9 +90,12 @@ def sign_in() -> ResponseReturnValue:
 @blueprint.post("/sign-out")
 @open_to(anyone)
 def sign_out() -> ResponseReturnValue:
+    elsewhere = company.provider_sign_out()
     actions.sign_out(current_session(), current_viewer(), current_now())
     signed_in.end()
-    answer = make_response(redirect(url_for("identity.sign_in"), code=303))
+    g.viewer = None
+    page_after = render_template("identity/company_signed_out.html", address=elsewhere) if elsewhere else None
+    answer = make_response(page_after or redirect(url_for("identity.sign_in"), code=303))
     # Pages kept for the Back button would otherwise still be there for the next person at this screen.
     answer.headers["Clear-Site-Data"] = '"cache"'
     return answer
@@ -140,6 +143,8 @@ def reset(link: OpenLink) -> ResponseReturnValue:
 @links.act(people.INVITATION_ACT)
 def invitation(link: OpenLink) -> ResponseReturnValue:
     found = people.invitation_of(current_session(), link)
+    if "through_company" in request.form:
+        return company.through_invitation(link)
     form = InvitationForm(name=found.display_name)
     if form.validate_on_submit():
         with refusals_of(form):
@@ -150,7 +155,14 @@ def invitation(link: OpenLink) -> ResponseReturnValue:
             )
             signed_in.begin(token)
             return redirect(url_for("today.today"), code=303)
-    return page("identity/invitation.html", form, link=link, invitation=found, password_help=PASSWORD_HELP)
+    return page(
+        "identity/invitation.html",
+        form,
+        link=link,
+        invitation=found,
+        password_help=PASSWORD_HELP,
+        offers_company=company.offers_company(link),
+    )
 
 
 @blueprint.post("/security/sessions/all/revocation")
@@ -227,6 +239,7 @@ def _security_page(profile: ProfileForm, password: PasswordForm) -> ResponseRetu
         "identity/security.html",
         profile=profile,
         password=password,
+        offers_company=company.may_connect(),
         password_help=PASSWORD_HELP,
         sessions=sessions,
         proofs=PROOFS,

@@ -21,6 +21,8 @@ from portal.entitlement.models import AuthorizationRequest
 from portal.identity import impersonation, people
 from portal.identity.factors.models import Passkey
 from portal.identity.models import WebSession
+from portal.identity.sso import domains, settings
+from portal.identity.sso.models import IdentityProvider, ProviderFlow, ProviderIdentity
 from portal.metering import actions as metering
 from portal.metering.actions import Work
 from tests.support import cases as stories
@@ -129,6 +131,51 @@ def _passkey(session: Session, cast: Cast) -> int:
     return row.id
 
 
+def _provider_of(session: Session, cast: Cast) -> IdentityProvider:
+    known = session.scalars(select(IdentityProvider)).one_or_none()
+    if known is not None:
+        return known
+    wanted = settings.Wanted("https://login.nordlicht.example", "portal", "Nordlicht", "", is_enabled=True)
+    return settings.keep_provider(session, cast.adam, wanted, secret="s" * 32, allows_http=False, now=NOW)
+
+
+def _flow(session: Session, cast: Cast) -> uuid.UUID:
+    idp = _provider_of(session, cast)
+    flow = ProviderFlow(
+        id=uuid.uuid4(),
+        organisation_id=idp.organisation_id,
+        provider_id=idp.id,
+        issuer=idp.issuer,
+        purpose="test",
+        state_sha256=b"x" * 32,
+        browser_sha256=b"x" * 32,
+        person_id=cast.adam.person_id,
+        wanted="",
+        created_at=NOW,
+        expires_at=NOW + timedelta(minutes=10),
+        answered={"checks": []},
+        answered_at=NOW,
+    )
+    session.add(flow)
+    session.flush()
+    return flow.id
+
+
+def _identity(session: Session, cast: Cast) -> int:
+    idp = _provider_of(session, cast)
+    row = ProviderIdentity(
+        organisation_id=idp.organisation_id,
+        issuer=idp.issuer,
+        subject="Nordlicht",
+        person_id=cast.ana.person_id,
+        confirmed_by="own sign-in",
+        linked_at=NOW,
+    )
+    session.add(row)
+    session.flush()
+    return row.id
+
+
 def _wish(session: Session, cast: Cast) -> int:
     return impersonation.ask(session, cast.adam, _membership(session, cast), "Nordlicht", NOW).id
 
@@ -136,6 +183,9 @@ def _wish(session: Session, cast: Cast) -> int:
 SAMPLES: dict[str, Sample] = {
     "passkey_id": _passkey,
     "wish_id": _wish,
+    "flow_id": _flow,
+    "identity_id": _identity,
+    "domain_id": lambda session, cast: domains.claim_domain(session, cast.adam, "nordlicht.example", now=NOW).id,
     "name": _case,
     "challenge_id": _challenge,
     "attachment_id": _attachment,
