@@ -196,9 +196,13 @@ class InvoiceRow:
         return self.invoice.total_minor - self.paid_minor
 
 
-def invoices(session: Session, actor: Actor, *, before_id: int | None = None, most: int = PAGE) -> list[InvoiceRow]:
-    """The invoices the actor's organisation issued or pays, the latest first. *Raises*: NotAllowed."""
+def invoices(
+    session: Session, actor: Actor, *, payer_id: int | None = None, before_id: int | None = None, most: int = PAGE
+) -> list[InvoiceRow]:
+    """The invoices the actor's organisation issued (to one payer) or pays, the latest first. *Raises*: NotAllowed."""
     statement = _invoices(actor).order_by(Invoice.id.desc()).limit(most)
+    if payer_id is not None:
+        statement = statement.where(Invoice.payer_id == payer_id)
     if before_id is not None:
         statement = statement.where(Invoice.id < before_id)
     return _invoice_rows(session, statement)

@@ -7,7 +7,7 @@ are the manufacturer's administrator's to keep; who services what changes by the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -208,6 +208,25 @@ def certify(
     )
     _insert(session, certificate, "number", "This certificate number is taken.")
     audit.record(session, actor, "certify", "certificate", certificate.id, details={"number": number}, now=now)
+    return certificate
+
+
+def end_certificate(
+    session: Session, actor: Actor, certificate: Certificate, *, reason: str, now: datetime
+) -> Certificate:
+    """Have a certificate end today, or the day after its first. *Raises*: NotAllowed, Invalid, Conflict when ended."""
+    _must_be_manufacturer(actor)
+    if certificate.manufacturer_id != actor.organisation_id:
+        raise NotFound()
+    if not reason.strip():
+        raise Invalid("Say why it ends.", {"reason": "Say why it ends."})
+    if certificate.expires_on <= now.date():
+        raise Conflict("This certificate has ended already.")
+    before = certificate.expires_on
+    certificate.expires_on = max(now.date(), certificate.issued_on + timedelta(days=1))
+    session.flush()
+    details = {"number": certificate.number, "reason": reason.strip(), "was": before.isoformat()}
+    audit.record(session, actor, "end_certificate", "certificate", certificate.id, details=details, now=now)
     return certificate
 
 

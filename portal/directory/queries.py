@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side
@@ -19,7 +19,7 @@ from portal.directory.models import (
     System,
     TechnicalHistory,
 )
-from portal.errors import NotFound
+from portal.errors import Invalid, NotFound
 
 
 def organisation(session: Session, organisation_id: int) -> Organisation:
@@ -156,6 +156,25 @@ def certificates(session: Session, actor: Actor) -> Sequence[Certificate]:
         else Certificate.organisation_id == actor.organisation_id
     )
     return session.scalars(select(Certificate).where(mine).order_by(Certificate.expires_on, Certificate.id)).all()
+
+
+def certificate_issued(session: Session, actor: Actor, certificate_id: int) -> Certificate:
+    """A certificate that the actor's company issued. *Raises*: NotFound."""
+    found = session.get(Certificate, certificate_id)
+    if found is None or found.manufacturer_id != actor.organisation_id:
+        raise NotFound
+    return found
+
+
+def member_by_address(session: Session, address: str, organisation_id: int) -> int:
+    """The person of a company that the asker knows, by the address to sign in with. *Raises*: Invalid."""
+    found: int | None = session.scalar(
+        text("SELECT find_member(:address, :company)"), {"address": address, "company": organisation_id}
+    )
+    if found is None:
+        sentence = "Nobody of this company signs in with this address."
+        raise Invalid(sentence, {"email": sentence})
+    return found
 
 
 def sites(session: Session, actor: Actor) -> Sequence[Site]:

@@ -81,6 +81,15 @@ def periods(session: Session, actor: Actor) -> list[Period]:
     return rows.order_by(Period.starts_at.desc()).all()
 
 
+def period_at(session: Session, manufacturer_id: int, at: datetime) -> Period | None:
+    """The period of a manufacturer that an instant falls into, if its books had begun."""
+    return (
+        session.query(Period)
+        .filter(Period.manufacturer_id == manufacturer_id, Period.starts_at <= at, Period.ends_at > at)
+        .one_or_none()
+    )
+
+
 def currencies(session: Session, actor: Actor) -> list[str]:
     """The currencies the actor's manufacturer keeps books in."""
     _check(actor)

@@ -225,7 +225,7 @@ def test_unanswered_resolutions_wait_for_the_other_company(work_session, cast):
         work_session, resolution_id, second_notice_delivered_at=hours_later(9 * DAY), amount_minor=0, now=late
     )
     assert queries.unanswered_resolutions(work_session, cast.mia) == []
-    actions.undo_deemed(work_session, cast.tom, case, hard_closed=False, seq=case.seq, now=late)
+    actions.undo_deemed(work_session, cast.tom, case, reason="We were on holiday.", seq=case.seq, now=late)
     assert len(queries.unanswered_resolutions(work_session, cast.mia)) == 1
     actions.confirm(work_session, cast.tom, case, seq=case.seq, now=late)
     assert queries.unanswered_resolutions(work_session, cast.mia) == []

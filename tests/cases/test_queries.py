@@ -96,6 +96,18 @@ def test_search_finds_own_cases_only(work_session, web_session, cast):
         assert [row.id for row in queries.search(session, who, "turnstile NA-1001")] == found
 
 
+def test_search_finds_the_number_a_company_gave_the_case_last(work_session, web_session, cast):
+    case = escalated(work_session, cast)
+    for number in ("KES-55", "kes-56"):
+        actions.set_reference(work_session, cast.tom, case, number, seq=case.seq, now=hours_later(1))
+    work_session.commit()
+
+    for who, found in ((cast.tom, [case.id]), (cast.ana, [case.id]), (cast.sam, []), (cast.bob, [])):
+        session = web_session(scope_of(who))
+        assert [row.id for row in queries.search(session, who, " KES-56 ")] == found
+        assert queries.search(session, who, "KES-55") == []
+
+
 def test_customer_reads_nothing_that_was_not_said_to_it(work_session, web_session, cast):
     case = accepted(work_session, cast)
     for audience, body in ((Audience.OWN, "own"), (Audience.COMPANIES, "both"), (Audience.CUSTOMER, "all")):

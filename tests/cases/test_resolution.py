@@ -11,6 +11,7 @@ from sqlalchemy import text
 from portal.cases import actions, rules
 from portal.contracts.blocks import Weights
 from portal.errors import Conflict, Invalid, NotAllowed, RuleBroken
+from portal.ledger.actions import open_first_period
 from tests.support.cases import RESOLVING, accepted, closed, escalated, event_kinds, new_case, resolved
 from tests.support.cast import everything, hours_later
 
@@ -106,14 +107,28 @@ def test_confirmation_by_silence_is_undone_until_the_hard_close(work_session, ca
     resolution_id = everything(work_session, "resolution")[0]["id"]
     late = hours_later(40 * 24)
     with pytest.raises(Conflict):
-        actions.undo_deemed(work_session, cast.tom, case, hard_closed=False, seq=case.seq, now=late)
+        actions.undo_deemed(work_session, cast.tom, case, reason="Holidays", seq=case.seq, now=late)
     silence(work_session, resolution_id, delivered=hours_later(9 * 24), at=late)
-    with pytest.raises(RuleBroken):
-        actions.undo_deemed(work_session, cast.tom, case, hard_closed=True, seq=case.seq, now=late)
-    actions.undo_deemed(work_session, cast.tom, case, hard_closed=False, seq=case.seq, now=late)
+    with pytest.raises(Invalid):
+        actions.undo_deemed(work_session, cast.tom, case, reason=" ", seq=case.seq, now=late)
+    open_first_period(work_session, manufacturer_id=cast.factory.id, zone="Europe/Berlin", now=late)
+    actions.undo_deemed(work_session, cast.tom, case, reason="Holidays", seq=case.seq, now=late)
+    assert silence(work_session, resolution_id, delivered=hours_later(9 * 24), at=late) is rules.SilenceStep.WAIT
     actions.confirm(work_session, cast.tom, case, seq=case.seq, now=late)
 
     assert [row["basis"] for row in everything(work_session, "resolution_answer")] == ["deemed", "undone", "confirmed"]
+
+
+def test_confirmation_by_silence_stands_once_its_period_is_closed_for_good(work_session, cast):
+    case = resolved(work_session, cast)
+    late = hours_later(40 * 24)
+    silence(work_session, everything(work_session, "resolution")[0]["id"], delivered=hours_later(9 * 24), at=late)
+    period = open_first_period(work_session, manufacturer_id=cast.factory.id, zone="Europe/Berlin", now=late)
+    for state in ("closing", "soft_closed", "hard_closed"):
+        period.state = state
+        work_session.flush()
+    with pytest.raises(RuleBroken):
+        actions.undo_deemed(work_session, cast.tom, case, reason="Holidays", seq=case.seq, now=late)
 
 
 def test_reopened_case_has_its_promises_again(work_session, cast):

@@ -107,6 +107,14 @@ def test_payment_is_refused_at_the_field_and_stays(visit, cast, invoice, work_se
     assert everything(work_session, "payment_record") == []
 
 
+def test_receivables_lead_to_the_invoices_of_their_payer(visit, cast, invoice):
+    fay = visit(cast.fay)
+    assert f"/invoices?payer={cast.customer.id}" in fay.get("/receivables").text
+    assert invoice.name in fay.get(f"/invoices?payer={cast.customer.id}").text
+    for other in (cast.integrator.id, 2**63):
+        assert (invoice.name in fay.get(f"/invoices?payer={other}").text) is (other == 2**63)
+
+
 @pytest.mark.parametrize("who", ["flo", "bea", "ivo", "leo", "ana", "eve"])
 def test_payments_are_for_the_manufacturers_finance(visit, cast, invoice, record, who):
     browser = visit(getattr(cast, who))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from portal.cases import actions
 from portal.metering import actions as metering
 from portal.metering.actions import Work
 from tests.support.cases import event_kinds
@@ -264,3 +265,24 @@ def test_resolving_can_be_tried_without_saving_anything(visit, cast, worked, wor
     incomplete = leo.post(path, {"seq": worked.seq, **SAID, "cause": "", "step": "preview"})
     assert incomplete.status_code == 422
     assert everything(work_session, "resolution") == []
+
+
+def test_silence_is_taken_back_with_a_reason_by_the_company_that_was_silent(visit, cast, resolved, work_session):
+    case = resolved
+    resolution_id = everything(work_session, "resolution")[0]["id"]
+    late = hours_later(30 * 24)
+    actions.answer_silence(
+        work_session, resolution_id, second_notice_delivered_at=hours_later(9 * 24), amount_minor=0, now=late
+    )
+    work_session.commit()
+    path = f"/cases/{case.name}/silence-taken-back"
+    assert "Take back the silence" not in visit(cast.ana).get(f"/cases/{case.name}").text
+    mia = visit(cast.mia)
+    assert "Take back the silence" in mia.get(f"/cases/{case.name}").text
+    assert "Why the silence was no yes" in mia.get(path).text
+    seq = _seq(work_session, case)
+    assert mia.post(path, {"seq": seq, "reason": " "}).status_code == 422
+    assert mia.post(path, {"seq": seq, "reason": "We were closed"}).status_code == 303
+    assert [row["basis"] for row in everything(work_session, "resolution_answer")] == ["deemed", "undone"]
+    assert "Take back the silence" not in mia.get(f"/cases/{case.name}").text
+    assert visit(cast.cal).get(path).status_code == 404

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
-from portal.directory.models import Organisation, PunchItem, ServiceRelationship, Site, System
+from portal.directory.models import Certificate, Organisation, PunchItem, ServiceRelationship, Site, System
 from portal.identity.models import Invitation
 from portal.notifications.mail import FileMailer
 from tests.support.cases import escalated
@@ -149,3 +149,40 @@ def test_service_changes_by_the_customers_letter(visit, cast, work_session):
     assert sorted(row.integrator_id for row in rows) == sorted([cast.integrator.id, cast.other_integrator.id])
     assert "Letter of 9 March 2026" in adam.get(path).text
     assert visit(cast.mia).post(path, said).status_code == 403
+
+
+TRAINED = {"number": "C-7 <b>7</b>", "issued_on": "2026-03-01", "expires_on": "2028-03-01"}
+
+
+def test_a_certificate_is_recorded_by_the_persons_address_and_ended_early(visit, cast, work_session):
+    adam = visit(cast.adam)
+    who = {"organisation_id": cast.integrator.id, "product_line_id": cast.product_line.id}
+    said = {**TRAINED, **who, "email": "tia@kes.example"}
+    for wrong, words in (
+        ({"email": "ana@nor.example"}, "Nobody of this company signs in with this address."),
+        ({"expires_on": "2026-02-01"}, "Choose a later day."),
+        ({"number": "C-100"}, "This certificate number is taken."),
+        ({"organisation_id": cast.other_factory.id}, "Not a valid choice"),
+    ):
+        refused = adam.post("/certificates/new", {**said, **wrong})
+        assert (refused.status_code, words in refused.text) == (422, True), words
+    assert adam.post("/certificates/new", said).status_code == 303
+    made = work_session.scalars(select(Certificate).where(Certificate.person_id == cast.tia.person_id)).one()
+    listed = adam.get("/certificates").text
+    assert "C-7 &lt;b&gt;7&lt;/b&gt;" in listed
+    assert "Tia" in listed
+    path = f"/certificates/{made.id}/expiry"
+    assert adam.post(path, {"reason": " "}).status_code == 422
+    assert adam.post(path, {"reason": "Left the training"}).status_code == 303
+    work_session.expire_all()
+    assert made.expires_on == NOW.date()
+    assert adam.post(path, {"reason": "Again"}).status_code == 409
+
+
+@pytest.mark.parametrize("who", ["ana", "tom", "ian", "cal", "eve"])
+def test_certificates_are_kept_by_the_manufacturers_lead_and_administrator(visit, cast, work_session, who):
+    known = work_session.scalars(select(Certificate.id)).first()
+    browser = visit(getattr(cast, who))
+    assert browser.get("/certificates/new").status_code == 404
+    assert browser.post(f"/certificates/{known}/expiry", {"reason": "x"}).status_code == 404
+    assert "Add a certificate" not in browser.get("/certificates").text

@@ -25,6 +25,7 @@ from portal.contracts.targets import Clock
 from portal.entitlement.queries import Terms
 from portal.errors import Conflict, Invalid, NotFound, RuleBroken
 from portal.jobs import enqueue
+from portal.ledger.queries import period_at
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def answer_silence(
     if resolution is None:
         raise NotFound()
     held = hold(session, None, resolution.case_id, now=now)
-    if held.resolution_id != resolution.id or held.answered or _deemed(session, resolution.id) is not None:
+    if held.resolution_id != resolution.id or held.answered or _silence_ended(session, resolution.id):
         return rules.SilenceStep.WAIT
     if held.case.state not in ("resolved", "closed"):
         return rules.SilenceStep.WAIT
@@ -147,21 +148,24 @@ def deemed_due_at(session: Session, resolution_id: int, delivered_at: datetime, 
 
 
 def undo_deemed(
-    session: Session, actor: Actor, case: SupportCase, *, hard_closed: bool, seq: int, now: datetime
+    session: Session, actor: Actor, case: SupportCase, *, reason: str, seq: int, now: datetime
 ) -> ResolutionAnswer:
     """The silent company takes its silence back, until the period's hard close; then it confirms or challenges.
 
-    *Raises*: NotFound, Stale, Conflict, NotAllowed, RuleBroken after the hard close.
+    *Raises*: NotFound, Stale, Conflict, NotAllowed, Invalid without a reason, RuleBroken after the hard close.
     """
+    if not reason.strip():
+        raise Invalid("Say why.", {"reason": "Say why the silence was no yes."})
     held = hold(session, actor, case.id, seq=seq, now=now)
     held.check(rules.Verb.CONFIRM)
     deemed = _deemed(session, held.resolution_id)
     if deemed is None:
         raise Conflict("Nothing was confirmed by silence.")
-    if not rules.may_undo_deemed(deemed=True, hard_closed=hard_closed):
+    period = period_at(session, held.case.manufacturer_id, deemed.answered_at)
+    if not rules.may_undo_deemed(deemed=True, hard_closed=period is not None and period.state == "hard_closed"):
         raise RuleBroken("The period is closed for good: the confirmation by silence stands.")
     answer = _answer(session, held, "undone", actor.organisation_id)
-    record(session, held, "deemed_undone", audience="companies")
+    record(session, held, "deemed_undone", audience="companies", details={"reason": reason.strip()})
     enqueue(session, "settle_shares", case_id=held.case.id)
     return answer
 
@@ -252,6 +256,12 @@ def _answer(session: Session, held: Held, basis: str, company_id: int) -> Resolu
     session.add(answer)
     session.flush()
     return answer
+
+
+def _silence_ended(session: Session, resolution_id: int) -> bool:
+    """Whether silence was taken for a yes already; taken back it is no silence any more."""
+    given = select(ResolutionAnswer.id).where(ResolutionAnswer.resolution_id == resolution_id)
+    return session.scalar(select(given.exists())) or False
 
 
 def _deemed(session: Session, resolution_id: int | None) -> ResolutionAnswer | None:

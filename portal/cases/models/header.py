@@ -128,7 +128,11 @@ class CaseReference(CaseScoped, Base):
     """A company's own number for the case; the latest row of a company counts."""
 
     __tablename__ = "case_reference"
-    __table_args__ = (Index("ix_case_reference_case_id", "case_id"), case_foreign_key())
+    __table_args__ = (
+        Index("ix_case_reference_case_id", "case_id"),
+        Index("ix_case_reference_reference", text("lower(reference)")),
+        case_foreign_key(),
+    )
 
     id: Mapped[Id]
     organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))

@@ -45,12 +45,15 @@ def invoices() -> ResponseReturnValue:
     session, actor = current_session(), current_actor()
     key = paging.key_from(request.args.get("after"), 1)
     before_id = key[0] if key and isinstance(key[0], int) else None
-    rows = reading.invoices(session, actor, before_id=before_id, most=paging.PAGE_SIZE + 1)
+    payer_id = _payer(request.args.get("payer", ""))
+    rows = reading.invoices(session, actor, payer_id=payer_id, before_id=before_id, most=paging.PAGE_SIZE + 1)
     return render_template(
         "billing/invoices.html",
         page=paging.page_of(rows, lambda row: (row.invoice.id,)),
         is_issuer=actor.side is Side.MANUFACTURER,
         state_of=_state_of,
+        filters={"payer": payer_id} if payer_id is not None else {},
+        payer=rows[0].payer_name if rows and payer_id is not None else "",
     )
 
 
@@ -124,6 +127,11 @@ def confirm_payment(record_id: int) -> ResponseReturnValue:
     )
     flash("The payment is confirmed; it is being booked.", "good")
     return redirect(url_for("billing.invoice", invoice_id=receipt.invoice_id), code=303)
+
+
+def _payer(text: str) -> int | None:
+    """The payer named in the address, or None for none and for anything a person made up."""
+    return int(text) if text.isascii() and text.isdigit() and int(text) <= paging.BIGGEST_ID else None
 
 
 def _waiting_payments() -> list[PaymentRecord]:

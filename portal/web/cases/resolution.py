@@ -21,7 +21,7 @@ from portal.contracts.blocks import WHOLE_BP, Weights
 from portal.contracts.rules import split_terms
 from portal.entitlement.queries import Terms, terms_in_force
 from portal.errors import Invalid
-from portal.web.cases.acting import Act, SeqForm, take
+from portal.web.cases.acting import Act, SeqForm, take, take_typed
 from portal.web.cases.blueprint import blueprint, case_named
 from portal.web.cases.money import money_view, outcome_with
 from portal.web.forms import Form, line_field, page, refusals_of, seq_field, text_field
@@ -38,6 +38,11 @@ class ResolutionForm(Form):
     summary = text_field("What was done", required="The customer reads this: say what was done.", limit=10_000)
     weights = line_field("Integrator's part in percent", limit=12)
     reason = text_field("Why the signed table does not fit", limit=4_000)
+
+
+class SilenceForm(Form):
+    seq = seq_field()
+    reason = text_field("Why the silence was no yes", required="Say why the silence was no yes.", limit=4_000)
 
 
 class ReopeningForm(Form):
@@ -58,6 +63,13 @@ RESOLUTION = Act(
     },
 )
 CONFIRMATION = Act("Confirm the resolution", "Confirm", "The resolution is confirmed.")
+SILENCE = Act(
+    "Take back the confirmation by silence",
+    "Take it back",
+    "The confirmation by silence is taken back.",
+    "Nobody of your company had answered in time. Now confirm or challenge the resolution in so many words.",
+    Verb.CONFIRM,
+)
 WORKS = Act("It works", "It works", "Thank you: the case is being closed.")
 REOPENING = Act(
     "Reopen the case", "Reopen", "The case is open again.", "For the same fault, back within the window.", Verb.REOPEN
@@ -127,6 +139,12 @@ def confirm(name: str) -> ResponseReturnValue:
         form,
         lambda case: actions.confirm(current_session(), current_actor(), case, seq=form.seq.data, now=current_now()),
     )
+
+
+@blueprint.route("/cases/<name>/silence-taken-back", methods=["GET", "POST"])
+@open_to(may_work_cases)
+def undo_deemed(name: str) -> ResponseReturnValue:
+    return take_typed(name, SILENCE, SilenceForm(), actions.undo_deemed)
 
 
 @blueprint.post("/cases/<name>/closing-confirmations")

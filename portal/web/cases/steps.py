@@ -93,6 +93,8 @@ def _unlisted(case: SupportCase, dossier: Dossier, actor: Actor) -> list[Step]:
         found.append(("Link a known issue", "cases.link_known_issue", "bug", False))
     if Verb.CHALLENGE_CAUSE in dossier.verbs and Verb.CHALLENGE not in dossier.verbs and actor.has(Role.BUYER):
         found.append(("Challenge the cause", "cases.challenge", "shield-exclamation", False))
+    if Verb.CONFIRM in dossier.verbs and dossier.answers and dossier.answers[-1].basis == "deemed":
+        found.append(("Take back the silence", "cases.undo_deemed", "arrow-counterclockwise", False))
     if Verb.SET_REFERENCE in dossier.verbs:
         found.append(("Set your own number", "cases.set_reference", "hash", False))
     return [_made(step, case) for step in found]

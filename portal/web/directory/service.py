@@ -1,4 +1,4 @@
-"""Sites and who services what there; the change of servicing integrator by the customer's letter; training."""
+"""Sites and who services what there; the change of servicing integrator by the customer's letter."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from wtforms import DateField, SelectField
 from wtforms.validators import InputRequired
 
 from portal.access import Side
-from portal.directory import actions, queries, rules
+from portal.directory import actions, queries
 from portal.errors import NotAllowed
-from portal.identity.queries import names as people_names
 from portal.web.directory.blueprint import blueprint
 from portal.web.directory.companies import may_keep_directory
 from portal.web.directory.systems import may_record_systems
@@ -99,20 +98,6 @@ def service(site_id: int) -> ResponseReturnValue:
     if form is None:
         return render_template("directory/service.html", form=None, **context)
     return page("directory/service.html", form, **context)
-
-
-@blueprint.get("/certificates")
-@open_to(anyone)
-def certificates() -> ResponseReturnValue:
-    session, actor, on = current_session(), current_actor(), current_now().date()
-    rows = queries.certificates(session, actor)
-    return render_template(
-        "directory/certificates.html",
-        rows=[(row, rules.is_valid_on(on, row.issued_on, row.expires_on)) for row in rows],
-        people=people_names(session, {row.person_id for row in rows}),
-        names=queries.organisation_names(session, [row.organisation_id for row in rows]),
-        lines=queries.product_line_names(session, [row.product_line_id for row in rows]),
-    )
 
 
 def _service_form() -> ServiceForm:

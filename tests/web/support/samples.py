@@ -17,6 +17,7 @@ from portal.access import Audience, Role
 from portal.cases import actions as cases
 from portal.cases.actions import NewUpload, keep_upload
 from portal.directory import actions as directory
+from portal.directory.models import Certificate
 from portal.entitlement.models import AuthorizationRequest
 from portal.identity import impersonation, people
 from portal.identity.factors.models import Passkey
@@ -207,6 +208,7 @@ SAMPLES: dict[str, Sample] = {
     "transaction_id": lambda session, cast: money.some_transaction(session, cast).id,
     "item_id": lambda session, cast: money.billed_item(session, cast).id,
     "line_id": lambda session, cast: money.bill_line(session, cast).id,
+    "certificate_id": lambda session, cast: session.scalars(select(Certificate.id)).first(),
     "plan_sale_id": lambda session, cast: money.plan_month(session, cast).id,
     "query_id": lambda session, cast: money.asked_question(session, cast).id,
     "invoice_id": lambda session, cast: money.issued_invoice(session, cast).id,
