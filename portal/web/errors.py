@@ -36,6 +36,8 @@ RACES = (
     postgres.DeadlockDetected,
     postgres.LockNotAvailable,
 )
+# Somebody looks on: the transaction only reads.
+READ_ONLY = "You are looking on: nothing can be changed in somebody else's name."
 UNREACHABLE = (postgres.OperationalError, postgres.InterfaceError)
 
 log = structlog.get_logger("portal.web")
@@ -65,6 +67,8 @@ def _database_error(error: DBAPIError) -> ResponseReturnValue:
     cause = error.orig
     if isinstance(cause, RACES):
         return _page(409, Conflict(_MOVED_ON))
+    if isinstance(cause, postgres.ReadOnlySqlTransaction):
+        return _page(403, NotAllowed(READ_ONLY))
     log.error("database error", kind=type(cause).__name__, sqlstate=getattr(cause, "sqlstate", None), exc_info=error)
     if error.connection_invalidated or isinstance(cause, UNREACHABLE):
         return _page(503, None)

@@ -21,6 +21,7 @@ from sqlalchemy.pool import NullPool
 from portal.db import engine_for
 
 _READ_ONLY = ("SELECT", "SHOW", "SET", "SAVEPOINT", "RELEASE")
+_MAKES_READ_ONLY = "SET TRANSACTION READ ONLY"
 _NO_SCOPE = ("", "")
 
 
@@ -76,6 +77,7 @@ class Seat:
         self._scope = _NO_SCOPE
         self._writes_kept_before = 0
         self._wrote = False
+        self._only_reads = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._shared.real, name)
@@ -128,6 +130,7 @@ class Seat:
     def note(self, statement: object) -> None:
         """Remember whether this transaction may have written."""
         words = str(statement).lstrip()
+        self._only_reads = self._only_reads or words.upper().startswith(_MAKES_READ_ONLY)
         if not words.upper().startswith(_READ_ONLY) or "procrastinate_defer" in words:
             self._wrote = True
 
@@ -140,6 +143,9 @@ class Seat:
             self._shared.open.append(self)
 
     def _leave(self) -> None:
+        if self._only_reads:
+            # The state ends with the savepoint; without its end it would hold whoever speaks next.
+            self._shared.real.execute(f"RELEASE SAVEPOINT {self._savepoint}")
         self._shared.open.remove(self)
         self._shared.speaker = None
         self._forget()
@@ -148,6 +154,7 @@ class Seat:
         self._savepoint = None
         self._scope = _NO_SCOPE
         self._wrote = False
+        self._only_reads = False
 
     def _speak(self) -> None:
         """Take the connection over: with this seat's role, and the scope its own transaction has set."""

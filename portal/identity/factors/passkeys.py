@@ -42,7 +42,7 @@ REFUSED = "This passkey was not accepted. Try again, or use another way."
 # What a browser sends of a passkey is a few kilobytes; attestation is not asked for.
 ANSWER_LIMIT = 20_000
 # base64url_to_bytes, json and the structures inside raise these on what is no answer of a browser.
-MALFORMED = (WebAuthnException, ValueError, KeyError, TypeError, AttributeError)
+MALFORMED = (WebAuthnException, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True)
