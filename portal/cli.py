@@ -24,7 +24,7 @@ from gunicorn.glogging import Logger as GunicornLogger
 from portal import db, embedded, logs
 from portal.config import MIGRATIONS, Settings, child_environment
 from portal.errors import DocumentInvalid, Misconfigured, PortalError
-from portal.quoting.commands import quote_command
+from portal.quoting.commands import quote_command, why_deadline_command
 
 # mallopt(3): blocks from this size on are mapped by themselves and unmapped when freed; glibc else raises the size with
 # each block it frees.
@@ -157,6 +157,7 @@ def check_books(*, stripe: bool) -> None:
 
 
 main.add_command(quote_command)
+main.add_command(why_deadline_command)
 
 
 @main.command()

@@ -55,6 +55,25 @@ def wall_note(zone: str, naive: datetime) -> str | None:
     return None
 
 
+def change_notes(zone: str, start: datetime, end: datetime) -> tuple[str, ...]:
+    """A sentence for each time between two instants at which the clock of ``zone`` is set forward or back."""
+    first, last = stamp_of(start), stamp_of(end)
+    found: list[str] = []
+    before: int | None = None
+    for year in range(year_of(first), year_of(last) + 1):
+        for begins, _, offset in offsets(zone, year):
+            if before is not None and before != offset and first < begins < last:
+                found.append(_change_words(zone, begins, before, offset))
+            before = offset
+    return tuple(found)
+
+
+def _change_words(zone: str, begins: int, before: int, after: int) -> str:
+    old, new = (instant_of(begins + offset) for offset in (before, after))
+    said = f"On {old:%Y-%m-%d} the clock in {zone} goes from {old:%H:%M} to {new:%H:%M}: "
+    return said + ("the time skipped is no open time." if after > before else "the time shown twice counts twice.")
+
+
 @lru_cache(maxsize=2048)
 def offsets(zone: str, year: int) -> tuple[tuple[int, int, int], ...]:
     """The stretches of a UTC year with one offset: (from, to, seconds ahead of UTC).

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
@@ -21,16 +22,21 @@ from portal.contracts.blocks import Company
 from portal.contracts.calendar_blocks import NOWHERE, Places, WhoseZone
 from portal.contracts.models import DocumentVersion
 from portal.contracts.policy import Policy
-from portal.contracts.promises import Moments, begins_at, due_of
+from portal.contracts.promises import Moments, begins_at, due_of, promise_words
 from portal.contracts.queries import policy_of
-from portal.contracts.rules import calendar_block, calendar_named
+from portal.contracts.rules import calendar_block, calendar_label, calendar_named
 from portal.contracts.targets import Clock, Target
 from portal.directory.models import Organisation, Site
 from portal.entitlement.queries import Terms
 from portal.identity.models import Person
+from portal.jobs import enqueue
 
 # The texts are long and parsed once for each hash: they are loaded when a hash is new.
 _WITHOUT_TEXT = (defer(DocumentVersion.body_toml), defer(DocumentVersion.canonical_json))
+
+
+# A promise is broken by the first second after it is due.
+_BROKEN_AFTER = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -58,11 +64,19 @@ class History:
 
 @dataclass(frozen=True)
 class ClockLine:
-    """A clock with its reading and, where it has ended, how."""
+    """A clock with its reading and, where it has ended, how; ``target`` is the document's row, where it is kept."""
 
     clock: CaseClock
     reading: rules.ClockReading
     closing: ClockClosing | None
+    target: Target | None = None
+    calendar_label: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def promise(self) -> str:
+        """How long it is, in the document's words; nothing where that is its seconds."""
+        return promise_words(self.target) if self.target is not None and self.target.minutes is None else ""
 
 
 def history(session: Session, case: SupportCase, now: datetime) -> History:
@@ -118,6 +132,16 @@ def read(
     return rules.read_clock(facts_of(session, clock, past, stopped_at=stopped_at), now)
 
 
+def line_of(
+    session: Session, clock: CaseClock, past: History, *, now: datetime, closing: ClockClosing | None
+) -> ClockLine:
+    """A stored clock as a page shows it."""
+    facts = facts_of(session, clock, past, stopped_at=closing.closed_at if closing is not None else None)
+    reading = rules.read_clock(facts, now)
+    label = calendar_label(_policy(session, clock.version_id), clock.calendar_code)
+    return ClockLine(clock, reading, closing, target_of_clock(clock), label, rules.notes_of(facts, reading))
+
+
 def facts_of(session: Session, clock: CaseClock, past: History, *, stopped_at: datetime | None) -> rules.ClockFacts:
     """A stored clock as the rules read it: with its calendar, and with the pauses that stop it."""
     policy = _policy(session, clock.version_id)
@@ -135,6 +159,25 @@ def facts_of(session: Session, clock: CaseClock, past: History, *, stopped_at: d
         answer_pauses=True,
         without_date=target is not None and target.next_release,
     )
+
+
+def proof_of_clock(
+    session: Session, case: SupportCase, clock: CaseClock, *, now: datetime, stopped_at: datetime | None
+) -> dict[str, Any]:
+    """Why a stored clock's deadline is what it is, with everything it is counted from."""
+    version = session.get_one(DocumentVersion, clock.version_id, options=_WITHOUT_TEXT)
+    target = target_of_clock(clock)
+    about = {
+        "case": case.name,
+        "policy": policy_of(version).title,
+        "policy_version": version.number,
+        "policy_sha256": version.sha256,
+        "calendar": clock.calendar_code,
+        "calendar_label": calendar_label(policy_of(version), clock.calendar_code),
+        "promise": promise_words(target) if target is not None else None,
+    }
+    facts = facts_of(session, clock, history(session, case, now), stopped_at=stopped_at)
+    return rules.proof_of(facts, now, about)
 
 
 def target_of_clock(clock: CaseClock) -> Target | None:
@@ -236,14 +279,32 @@ def stop_clocks(
 
 
 def set_due(session: Session, case: SupportCase, past: History, *, now: datetime) -> None:
-    """Keep the earliest due time of the running clocks on the header."""
-    dues = [
-        (reading.due_at, clock.kind)
-        for clock in running_clocks(session, case.id)
-        if is_promised(clock) and (reading := read(session, clock, past, now=now)).due_at is not None
-    ]
+    """Keep the earliest due time of the promises on the header, and have the watched ones looked at in time."""
+    read_now = [(clock, read(session, clock, past, now=now).due_at) for clock in running_clocks(session, case.id)]
+    dues = [(due_at, clock.kind) for clock, due_at in read_now if due_at is not None and is_promised(clock)]
     case.due_at, case.due_kind = min(dues, default=(None, None))
     session.flush()
+    moments = [
+        moment
+        for clock, due_at in read_now
+        if due_at is not None and is_watched(clock)
+        for moment in (warned_at(clock, due_at), due_at + _BROKEN_AFTER)
+        if moment > now
+    ]
+    if moments:
+        enqueue(session, "watch_case", run_at=min(moments), case_id=case.id)
+
+
+def is_watched(clock: CaseClock) -> bool:
+    """Whether somebody is told before a promise breaks, or by when the management is told."""
+    warns = clock.promise is not None and clock.promise.get("warn_minutes") is not None
+    return warns or clock.kind == Clock.MANAGEMENT
+
+
+def warned_at(clock: CaseClock, due_at: datetime) -> datetime:
+    """When those who work on it are warned; at the due time where nothing says earlier."""
+    minutes = (clock.promise or {}).get("warn_minutes") or 0
+    return due_at - timedelta(minutes=int(minutes))
 
 
 def is_promised(clock: CaseClock) -> bool:

@@ -108,6 +108,11 @@ class Target(Block):
             raise ValueError("a promise without a date warns of nothing")
         return self
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody is told before it is due, or by when the management is told."""
+        return self.warn_minutes is not None or self.clock is Clock.MANAGEMENT
+
 
 class PauseReason(Block):
     """Why a case may wait while its promises stand still."""

@@ -46,12 +46,15 @@ _TO_PARTICIPANTS = frozenset(
     {
         "accepted", "taken_back", "declined", "answered", "noted", "attached", "severity_changed", "resolved",
         "confirmed", "reopened", "closed", "authorized", "authorization_refused", "emergency_begun", "ratified",
-        "ratification_refused", "fixed_confirmed",
+        "ratification_refused", "fixed_confirmed", "workaround_given", "arrived_on_site", "promise_at_risk",
     }
 )  # fmt: skip
 _TO_MANAGERS = frozenset(
-    {"challenged", "outcome_proposed", "ladder_climbed", "challenge_decided", "silence_to_manager", "second_notice"}
-)
+    {
+        "challenged", "outcome_proposed", "ladder_climbed", "challenge_decided", "silence_to_manager", "second_notice",
+        "promise_missed", "management_told",
+    }
+)  # fmt: skip
 _OFFERS = frozenset({"offered", "handed_back"})
 
 

@@ -32,3 +32,20 @@ def quote_command(policy_file: Path, agreement_file: Path | None, case_file: Pat
     agreement = parse_agreement(agreement_file.read_text(encoding="utf-8")) if agreement_file else None
     answer = quote(policy, agreement, case_from_text(case_file.read_text(encoding="utf-8")))
     click.echo(json.dumps(answer, indent=2) if as_json else printed(answer))
+
+
+@click.command("why-deadline")
+@click.argument("file", type=_FILE)
+def why_deadline_command(file: Path) -> None:
+    """Count a deadline again from the file its case page gives, window by window, without a database."""
+    from portal.cases.rules import recount
+    from portal.quoting.printing import printed_recount
+
+    try:
+        proof = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise click.ClickException(f"This is no JSON: {error}.") from error
+    found = recount(proof)
+    click.echo(printed_recount(proof, found))
+    if not found.agrees:
+        raise click.exceptions.Exit(1)

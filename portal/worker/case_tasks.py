@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from portal.billing.models import BillItem, BillItemReversal
 from portal.cases import actions
-from portal.cases.actions import closing, notes, opening, resolution
+from portal.cases.actions import closing, notes, opening, promising, resolution
 from portal.cases.models import Resolution, ResolutionAnswer
 from portal.db import transaction
 from portal.jobs import enqueue_many
@@ -50,6 +50,21 @@ def begin_emergency(session: Session, now: datetime, *, request_id: int) -> None
 @task("climb_ladder")
 def climb_ladder(session: Session, now: datetime, *, challenge_id: int) -> None:
     actions.climb_ladder(session, challenge_id, now=now)
+
+
+@task("climb_due", every="35 * * * *")
+def climb_due(session: Session, now: datetime) -> None:
+    actions.climb_due(session, now=now)
+
+
+@task("watch_case")
+def watch_case(session: Session, now: datetime, *, case_id: int) -> None:
+    promising.watch_case(session, case_id, now=now)
+
+
+@task("sweep_promises", every="*/15 * * * *")
+def sweep_promises(session: Session, now: datetime) -> None:
+    enqueue_many(session, "watch_case", [{"case_id": each} for each in promising.cases_to_watch(session, now=now)])
 
 
 @task("answer_silence")

@@ -81,6 +81,7 @@ ALLOWED = [
     (Verb.CHANGE_SEVERITY, OFFERED, ENGINEER),
     (Verb.CHANGE_SEVERITY, OFFERED, TECHNICIAN),
     (Verb.CHANGE_TASK_CLASS, RESOLVED, LEAD),
+    (Verb.KEEP_PROMISE, OFFERED, ENGINEER),
     (Verb.NOTE, CLOSED, CONTACT),
     (Verb.SET_REFERENCE, CLOSED, TECHNICIAN),
 ]
@@ -118,6 +119,7 @@ REFUSED = [
     (Verb.CLOSE, WITH_FACTORY, None, Conflict, "The case is open"),
     (Verb.CHANGE_TASK_CLASS, WITH_FACTORY, TECHNICIAN, NotAllowed, "factory"),
     (Verb.CHANGE_SEVERITY, RESOLVED, ENGINEER, Conflict, "resolved"),
+    (Verb.KEEP_PROMISE, WITH_FACTORY, TECHNICIAN, NotAllowed, "promise of its own"),
 ]
 
 

@@ -1,9 +1,9 @@
 """The verbs of a case: each holds the case, checks the rules, changes rows and records its event, in one transaction.
 
 ``core`` is the one way a case moves; ``opening`` starts cases and ``linking`` those that belong to others, ``custody``
-and ``movement`` pass them on, ``notes`` says and attaches, ``authorizing`` asks the payer, ``changing`` severity and
-kind of help, ``resolution``, ``challenge`` and ``closing`` end them, ``history`` serves a new integrator. Forms carry
-``seq``; an action refuses a stale one and names what happened since.
+and ``movement`` pass them on, ``promising`` keeps and watches promises, ``notes`` says and attaches, ``authorizing``
+asks the payer, ``changing`` severity and kind of help, ``resolution``, ``challenge`` and ``closing`` end them,
+``history`` serves a new integrator. Forms carry ``seq``; an action refuses a stale one and names what happened since.
 """
 
 from portal.cases.actions.authorizing import (
@@ -69,6 +69,7 @@ from portal.cases.actions.opening import (
     open_by_contact,
     record_coverage,
 )
+from portal.cases.actions.promising import cases_to_watch, keep_promise, watch_case
 from portal.cases.actions.resolution import (
     Resolving,
     answer_silence,
@@ -98,6 +99,7 @@ __all__ = [
     "authorize",
     "authorize_spoken",
     "begin_emergency",
+    "cases_to_watch",
     "challenge",
     "change_severity",
     "change_task_class",
@@ -120,6 +122,7 @@ __all__ = [
     "hand_back",
     "hand_over_history",
     "hand_over_later_cases",
+    "keep_promise",
     "keep_upload",
     "link_known_issue",
     "log_call",
@@ -142,6 +145,7 @@ __all__ = [
     "take_back",
     "undo_deemed",
     "use_standing",
+    "watch_case",
     "weights_for",
     "withdraw_challenge",
     "withdraw_offer",

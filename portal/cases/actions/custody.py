@@ -224,19 +224,34 @@ def withdraw_question(session: Session, actor: Actor, case: SupportCase, *, seq:
     )
 
 
-def pause(session: Session, actor: Actor, case: SupportCase, *, reason: str, seq: int, now: datetime) -> CasePause:
-    """The case waits for something outside both companies; its clocks stand still, except the response clock.
+def pause(
+    session: Session,
+    actor: Actor,
+    case: SupportCase,
+    *,
+    reason: str,
+    reason_code: str | None = None,
+    seq: int,
+    now: datetime,
+) -> CasePause:
+    """The case waits for something outside both companies; the clocks its reason stops stand still.
 
+    Where the policy names reasons, ``reason_code`` is one of them and words are not needed.
     *Raises*: NotFound, Stale, Conflict, NotAllowed, Invalid without a reason.
     """
     held = hold(session, actor, case.id, seq=seq, now=now)
     _must_hold(held, actor)
+    named = {each.code: each.label for each in terms_of(session, held).policy.pause_reasons}
+    if named and reason_code not in named:
+        raise Invalid("Choose why the case waits.", {"reason_code": "Choose one of the policy's reasons."})
+    code = reason_code if named else None
+    reason = reason.strip() or named.get(code or "", "")
     _need(reason, "reason", "Say what the case waits for.")
     if clocks.history(session, held.case, now).paused:
         raise Conflict("The case is paused already.")
-    paused = CasePause(**parties(held.case), reason=reason.strip(), from_at=now, paused_by=actor.person_id)
+    paused = CasePause(**parties(held.case), reason=reason, reason_code=code, from_at=now, paused_by=actor.person_id)
     session.add(paused)
-    record(session, held, "paused", details={"reason": reason.strip()})
+    record(session, held, "paused", details={"reason": reason, "reason_code": code})
     _count_again(session, held)
     return paused
 

@@ -94,6 +94,13 @@ def respond(session: Session, held: Held) -> None:
     clocks.set_due(session, case, past, now=now)
 
 
+def acknowledge(session: Session, held: Held) -> None:
+    """The factory has said that it has the case: only the promise to acknowledge it is kept."""
+    past = clocks.history(session, held.case, held.now)
+    if clocks.stop_clocks(session, held.case, [Clock.ACKNOWLEDGEMENT], past, now=held.now):
+        clocks.set_due(session, held.case, past, now=held.now)
+
+
 def promises(session: Session, held: Held, terms: Terms) -> tuple[rules.ClockSpec, ...]:
     """The clocks the case has under its plan and severity; who asked stays what the coverage decision says."""
     kept = latest_coverage(session, held.case.id)

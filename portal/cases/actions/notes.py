@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from portal.access import Actor, Audience, Side
 from portal.cases import rules
 from portal.cases.actions.core import Held, hold, parties, person_id, record
-from portal.cases.actions.movement import accept_now, respond
+from portal.cases.actions.movement import accept_now, acknowledge, respond
 from portal.cases.models import Attachment, CaseReference, Note, SupportCase, Upload
 from portal.errors import Invalid, NotAllowed
 
@@ -113,8 +113,8 @@ def add_note(
     note = say(session, held, "noted", "note", new)
     if takes:
         accept_now(session, held, "reply")
-    elif new.substantive and new.audience is not Audience.OWN and actor.side is Side.MANUFACTURER:
-        respond(session, held)
+    elif new.audience is not Audience.OWN and actor.side is Side.MANUFACTURER:
+        (respond if new.substantive else acknowledge)(session, held)
     return note
 
 

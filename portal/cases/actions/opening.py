@@ -334,7 +334,8 @@ def _start_clocks(session: Session, case: SupportCase, coverage: Coverage, openi
         responded_at=now if asked and not opening.awaits_response else None,
     )
     clocks.start_clocks(session, case, specs, coverage.terms, moments=moments)
-    if case.due_at is None and case.holder_side == Company.MANUFACTURER:
+    watched = any(spec.target is not None and spec.target.is_watched for spec in specs)
+    if watched or (case.due_at is None and case.holder_side == Company.MANUFACTURER):
         session.flush()
         clocks.set_due(session, case, clocks.history(session, case, now), now=now)
 

@@ -12,6 +12,7 @@ from portal.cases.queries.dossier import (
     challenge_view,
     clock_lines,
     custody_segments,
+    deadline_proof,
     dossier,
     resolutions_of,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "clock_lines",
     "custody_segments",
     "customer_cases",
+    "deadline_proof",
     "dossier",
     "factory_queue",
     "integrator_cases",

@@ -139,6 +139,21 @@ def clock_lines(session: Session, case: SupportCase, *, now: datetime) -> tuple[
     return _clock_lines(session, rows[CaseClock], rows[ClockClosing], clocks.history(session, case, now), now)
 
 
+def deadline_proof(
+    session: Session, actor: Actor, case: SupportCase, clock_id: int, *, now: datetime
+) -> dict[str, Any]:
+    """Why a clock's deadline is what it is. *Raises*: NotFound for a clock of another case."""
+    found = session.execute(
+        select(CaseClock, ClockClosing.closed_at)
+        .outerjoin(ClockClosing, ClockClosing.clock_id == CaseClock.id)
+        .where(CaseClock.id == clock_id, CaseClock.case_id == case_by_id(session, actor, case.id).id)
+    ).one_or_none()
+    if found is None:
+        raise NotFound()
+    clock, closed_at = found
+    return clocks.proof_of_clock(session, case, clock, now=now, stopped_at=closed_at)
+
+
 def resolutions_of(session: Session, actor: Actor, case: SupportCase) -> Sequence[Resolution]:
     """The resolutions of a case, oldest first; the companies' only, for they carry the weights."""
     if actor.side is Side.CUSTOMER:
@@ -231,13 +246,9 @@ def _clock_lines(
     ended = {closing.clock_id: closing for closing in closings}
     # Held while the lines are read: a session forgets what nobody holds, and would ask again for every clock.
     versions = clocks.versions_of(session, rows)
-    lines = []
-    for clock in rows:
-        closing = ended.get(clock.id)
-        stopped_at = closing.closed_at if closing is not None else None
-        lines.append(ClockLine(clock, clocks.read(session, clock, past, now=now, stopped_at=stopped_at), closing))
+    lines = tuple(clocks.line_of(session, clock, past, now=now, closing=ended.get(clock.id)) for clock in rows)
     del versions
-    return tuple(lines)
+    return lines
 
 
 def _challenges(actor: Actor, rows: Mapping[Any, Sequence[Any]]) -> tuple[ChallengeView, ...]:

@@ -41,6 +41,7 @@ from portal.cases.rules.custody import (
     ping_pong,
     segments,
 )
+from portal.cases.rules.proof import Recount, notes_of, proof_of, recount
 from portal.cases.rules.queue import queue_key
 from portal.cases.rules.transitions import (
     TRANSITIONS,
@@ -75,6 +76,7 @@ __all__ = [
     "LadderStep",
     "Offer",
     "Permission",
+    "Recount",
     "Segment",
     "SilenceStep",
     "Situation",
@@ -101,11 +103,14 @@ __all__ = [
     "may_undo_deemed",
     "needs_confirmation",
     "next_acceptance",
+    "notes_of",
     "other_company",
     "ping_pong",
     "possible_verbs",
+    "proof_of",
     "queue_key",
     "read_clock",
+    "recount",
     "reopen_until",
     "reply_accepts",
     "return_path",

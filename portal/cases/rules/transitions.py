@@ -48,6 +48,7 @@ class Verb(StrEnum):
     CLOSE = "close"
     CHANGE_SEVERITY = "change_severity"
     CHANGE_TASK_CLASS = "change_task_class"
+    KEEP_PROMISE = "keep_promise"
     NOTE = "note"
     SET_REFERENCE = "set_reference"
 
@@ -169,6 +170,9 @@ TRANSITIONS: Mapping[Verb, Transition] = MappingProxyType(
         Verb.CHANGE_SEVERITY: _step(_RUNNING, _RUNNING, _COMPANIES, "Severity is changed while the case is open."),
         Verb.CHANGE_TASK_CLASS: _step(
             _RUNNING | _RESOLVED, _RUNNING | _RESOLVED, Standing.FACTORY, "The factory proposes the task class."
+        ),
+        Verb.KEEP_PROMISE: _step(
+            _RUNNING, _RUNNING, Standing.FACTORY, "The factory says when it has kept a promise of its own."
         ),
         Verb.NOTE: _step(_EVER, _EVER, _EVERYBODY, "You are no party to this case."),
         Verb.SET_REFERENCE: _step(_EVER, _EVER, _EVERYBODY, "You are no party to this case."),

@@ -6,9 +6,9 @@ is read, this package only how it is said.
 
 ``blueprint`` loads and registers; ``opening`` and ``calls`` are the ways in: escalate, open a case, log a call;
 ``coverage`` says what a decision means for whoever reads it; ``uploads`` keeps files before a case exists. ``acting``
-is the one shape of a step, ``words`` says things; ``lists``, ``page``, ``custody``, ``notes``, ``changes``,
-``resolution``, ``challenges`` and ``issues`` are the other pages; ``mailed`` answers links from letters,
-``first_page`` fills the sections of Today.
+is the one shape of a step, ``words`` says things; ``promises`` keeps and proves them; ``lists``, ``page``,
+``custody``, ``notes``, ``changes``, ``resolution``, ``challenges`` and ``issues`` are the other pages; ``mailed``
+answers links from letters, ``first_page`` fills the sections of Today.
 """
 
 from portal.web.cases import (
@@ -23,6 +23,7 @@ from portal.web.cases import (
     notes,
     opening,
     page,
+    promises,
     resolution,
     uploads,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "notes",
     "opening",
     "page",
+    "promises",
     "resolution",
     "uploads",
 ]

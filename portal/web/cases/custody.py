@@ -11,6 +11,7 @@ from portal.cases.rules import Verb, audiences_for
 from portal.web import uploads
 from portal.web.cases.acting import Act, SeqForm, take, take_typed
 from portal.web.cases.blueprint import blueprint, case_named
+from portal.web.cases.resolution import terms_of
 from portal.web.cases.words import audience_choices
 from portal.web.forms import Form, line_field, seq_field, text_field
 from portal.web.gate import anyone, current_actor, current_now, current_session, open_to
@@ -34,6 +35,12 @@ class HandBackForm(Form):
 class ReasonForm(Form):
     seq = seq_field()
     reason = text_field("Reason", required="Say why.", limit=4_000)
+
+
+class NamedPauseForm(Form):
+    seq = seq_field()
+    reason_code = RadioField("Why it waits")
+    reason = text_field("Reason", limit=4_000)
 
 
 class PhoneForm(Form):
@@ -190,7 +197,10 @@ def answer(name: str) -> ResponseReturnValue:
 @blueprint.route("/cases/<name>/pauses", methods=["GET", "POST"])
 @open_to(may_work_cases)
 def pause(name: str) -> ResponseReturnValue:
-    form = ReasonForm()
+    reasons = terms_of(case_named(name)).policy.pause_reasons
+    form = NamedPauseForm() if reasons else ReasonForm()
+    if isinstance(form, NamedPauseForm):
+        form.reason_code.choices = [(each.code, each.label) for each in reasons]
     form.reason.label.text = "What the case waits for"
     return take_typed(name, PAUSE, form, actions.pause)
 

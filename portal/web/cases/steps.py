@@ -52,6 +52,7 @@ _LIKELY: tuple[tuple[Verb, tuple[str, str, str, bool]], ...] = (
 _RARE: tuple[tuple[Verb, tuple[str, str, str, bool]], ...] = (
     (Verb.WITHDRAW_OFFER, ("Withdraw the offer", "cases.withdraw_offer", "arrow-counterclockwise", True)),
     (Verb.WITHDRAW_QUESTION, ("Withdraw the question", "cases.withdraw_question", "arrow-counterclockwise", True)),
+    (Verb.KEEP_PROMISE, ("A workaround is given", "cases.keep_promise", "bandaid", False)),
     (Verb.CHANGE_SEVERITY, ("Change the severity", "cases.change_severity", "exclamation-triangle", False)),
     (Verb.CHANGE_TASK_CLASS, ("Change the kind of help", "cases.change_task_class", "tag", False)),
 )

@@ -23,10 +23,13 @@ RESOLVER_WORDS = {
     "none": "nobody",
 }
 CLOCK_WORDS = {
+    "acknowledgement": "Receipt",
     "response": "Response",
     "update": "Next word",
     "workaround": "Workaround",
+    "on_site": "On site",
     "resolution": "Resolution",
+    "management": "Management told",
 }
 CHANNEL_WORDS = {"link": "by mailed link", "phone": "by phone", "reply": "by a reply", "import": "by import"}
 OUTCOME_WORDS = {"met": "kept", "missed": "missed", "void": "replaced"}
@@ -55,6 +58,11 @@ _LOOKS = {
     "noted": ("chat-left", "plain"),
     "attached": ("paperclip", "plain"),
     "severity_changed": ("exclamation-triangle", "warn"),
+    "workaround_given": ("bandaid", "good"),
+    "arrived_on_site": ("geo-alt", "good"),
+    "promise_at_risk": ("alarm", "warn"),
+    "promise_missed": ("alarm", "bad"),
+    "management_told": ("megaphone", "warn"),
     "paused": ("pause-circle", "plain"),
     "resumed": ("play-circle", "plain"),
     "resolved": ("check-circle", "good"),

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from portal.access import Audience, Role
 from portal.cases import actions as cases
 from portal.cases.actions import NewUpload, keep_upload
+from portal.cases.models import CaseClock
 from portal.directory import actions as directory
 from portal.directory.models import Certificate
 from portal.entitlement.models import AuthorizationRequest
@@ -92,6 +93,11 @@ def _attachment(session: Session, cast: Cast) -> uuid.UUID:
     upload = cases.keep_upload(session, cast.ana, stored, now=NOW)
     cases.attach_files(session, cast.ana, case, [upload.id], audience=Audience.CUSTOMER, now=NOW)
     return upload.id
+
+
+def _clock(session: Session, cast: Cast) -> int:
+    case = stories.escalated(session, cast)
+    return session.scalars(select(CaseClock.id).where(CaseClock.case_id == case.id).limit(1)).one()
 
 
 def _known_issue(session: Session, cast: Cast) -> int:
@@ -189,6 +195,7 @@ SAMPLES: dict[str, Sample] = {
     "domain_id": lambda session, cast: domains.claim_domain(session, cast.adam, "nordlicht.example", now=NOW).id,
     "name": _case,
     "challenge_id": _challenge,
+    "clock_id": _clock,
     "attachment_id": _attachment,
     "issue_id": _known_issue,
     "membership_id": _membership,

@@ -1,0 +1,24 @@
+"""Another version of the cast's policy, signed and in force before a story begins."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from portal.contracts import actions as contracts
+from portal.contracts import queries
+from portal.contracts.models import DocumentVersion
+from tests.support.cast import SIGNED_AT, Cast
+from tests.support.documents import POLICY, changed
+
+
+def signed_policy(session: Session, cast: Cast, *changes: tuple[str, str]) -> DocumentVersion:
+    """Nordlicht's policy with these replacements, in force since a day after the first."""
+    document = queries.document(session, cast.policy_version.document_id)
+    since = SIGNED_AT + timedelta(days=1)
+    version = contracts.propose_version(
+        session, cast.adam, document, body_toml=changed(POLICY, *changes), effective_from=since, now=SIGNED_AT
+    )
+    contracts.sign_version(session, cast.adam, version, shown_sha256=version.sha256, now=SIGNED_AT)
+    return version
