@@ -137,7 +137,7 @@ CLAIMS: dict[Claim, str] = {
     payer_or_maker: "invoice invoice_item provider_customer payment_record cash_receipt",
     own: """
         mailed_link_use mailed_link_void invitation audit_entry document_draft running_timer time_occupancy
-        connected_account delivery factor_policy impersonation impersonation_answer impersonation_end""",
+        connected_account delivery books_check factor_policy impersonation impersonation_answer impersonation_end""",
     own_or_maker: "certificate intent intent_attempt",
     own_company_or_person: "membership web_session mailed_link",
     own_company_and_person: "upload",

@@ -129,6 +129,8 @@ def refresh_invoice(engine: Engine, gateway: Gateway, invoice_id: str, now: date
         # Once paid or void an invoice stays so, whatever an older look says.
         if locked.progress.get("status") not in ("paid", "void"):
             attempted = state.attempted and state.status == "open"
+            if attempted and not locked.progress.get("payment_failed"):
+                enqueue(session, "notify_payment_failed", intent_id=locked.id)
             locked.progress = {**locked.progress, "status": state.status, "payment_failed": attempted}
         received = [receipt for payment in paid if (receipt := cash.take_cash(session, locked, payment, now))]
     return f"invoice {state.status}, {len(received)} payments taken"

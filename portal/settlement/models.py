@@ -205,3 +205,19 @@ class CloseManifest(Base):
     chain_head: Mapped[str]
     signed_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     made_at: Mapped[datetime]
+
+
+class BooksCheck(Base):
+    """What a check of all books found, for the operator."""
+
+    __tablename__ = "books_check"
+    __table_args__ = (
+        Index("ix_books_check_organisation_id", "organisation_id", "id"),
+        CheckConstraint("problem_count >= 0", name="count"),
+    )
+
+    id: Mapped[Id]
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    problem_count: Mapped[int]
+    content: Mapped[Json]
+    checked_at: Mapped[datetime]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from portal.directory.queries import organisation_names
@@ -19,6 +19,7 @@ from portal.ledger.models import Period
 from portal.ledger.queries import AccountBalance
 from portal.money import Money
 from portal.payments.queries import own_tie_out
+from portal.settlement.checking import latest_check, may_check_all, request_check
 from portal.settlement.cockpit import own_books
 from portal.settlement.documents import SHOWN, shown_by
 from portal.web import paging
@@ -125,7 +126,17 @@ def periods() -> ResponseReturnValue:
 @open_to(queries.may_read_ledger)
 def check() -> ResponseReturnValue:
     session, actor = current_session(), current_actor()
+    if may_check_all(actor):
+        return render_template("ledger/check_all.html", found=latest_check(session, actor))
     return render_template("ledger/check.html", books=own_books(session, actor), ties=own_tie_out(session, actor))
+
+
+@blueprint.post("/ledger/checks")
+@open_to(may_check_all)
+def check_again() -> ResponseReturnValue:
+    request_check(current_session(), current_actor())
+    flash("All books are being checked; look again in a minute.", "good")
+    return redirect(url_for("ledger.check"), code=303)
 
 
 @blueprint.get("/ledger/documents/<source_type>/<source_id>")

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 import portal.notifications.case_letters  # noqa: F401  registers its letters
 from portal.db import transaction
-from portal.notifications import actions, case_notices, finance_notices, notices
+from portal.notifications import actions, case_notices, finance_notices, notices, payment_notices
 from portal.notifications.letters import LETTERS, Writing
 from portal.notifications.models import Delivery
 from portal.notifications.rendering import Letter
@@ -83,6 +83,21 @@ def notify_contest(session: Session, now: datetime, *, contest_id: int) -> None:
 @task("notify_contest_decided")
 def notify_contest_decided(session: Session, now: datetime, *, contest_id: int) -> None:
     finance_notices.notify_contest_decided(session, contest_id, now)
+
+
+@task("notify_payment_failed")
+def notify_payment_failed(session: Session, now: datetime, *, intent_id: str) -> None:
+    payment_notices.notify_payment_failed(session, intent_id, now)
+
+
+@task("notify_line_query")
+def notify_line_query(session: Session, now: datetime, *, query_id: int) -> None:
+    payment_notices.notify_line_query(session, query_id, now)
+
+
+@task("notify_line_answer")
+def notify_line_answer(session: Session, now: datetime, *, query_id: int) -> None:
+    payment_notices.notify_line_answer(session, query_id, now)
 
 
 @task("notify_cash_needed")

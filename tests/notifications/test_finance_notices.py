@@ -7,12 +7,17 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.orm import Session
 
+from portal.billing.actions import answer
 from portal.ledger.models import Account, JournalTransaction, Period, Posting
 from portal.notifications import finance_notices as notices
+from portal.notifications import payment_notices
 from portal.notifications.letters import LETTERS, Writing
 from portal.notifications.models import Delivery
 from portal.settlement.models import Contest, ContestDecision, Statement, StatementLine
+from tests.support.billed import BILLED_AT
 from tests.support.cast import NOW, Cast
+from tests.support.queued import queued
+from tests.web.support import money
 
 
 @pytest.fixture
@@ -106,3 +111,23 @@ def test_no_letter_to_finance_names_an_amount(work_session, cast, contest) -> No
     notices.notify_statement(work_session, contest.statement_id, NOW)
     notices.notify_contest(work_session, contest.id, NOW)
     assert not any("212" in subject + words for subject, words in letters(work_session).values())
+
+
+def test_a_failed_payment_is_told_to_the_payers_finance_once_a_day(work_session, cast) -> None:
+    invoice = money.issued_invoice(work_session, cast)
+    for hour in (0, 1):
+        payment_notices.notify_payment_failed(work_session, str(invoice.intent_id), NOW + timedelta(hours=hour))
+    told = letters(work_session)
+    assert list(told) == ["flo payment_failed"]
+    assert invoice.name in told["flo payment_failed"][0]
+
+
+def test_a_question_about_a_bill_goes_to_its_owners_and_the_answer_back(work_session, cast) -> None:
+    query = money.asked_question(work_session, cast)
+    assert ("notify_line_query", {"query_id": query.id}) in queued(work_session)
+    payment_notices.notify_line_query(work_session, query.id, NOW)
+    assert sorted(letters(work_session)) == ["fay line_asked", "fin line_asked", "leo line_asked"]
+    answer(work_session, cast.fay, query.id, "65 minutes by phone.", now=BILLED_AT)
+    assert ("notify_line_answer", {"query_id": query.id}) in queued(work_session)
+    payment_notices.notify_line_answer(work_session, query.id, NOW)
+    assert "65 minutes by phone." in letters(work_session)["bea line_answered"][1]

@@ -180,6 +180,8 @@ def test_an_old_event_changes_nothing_when_the_invoice_was_paid_since(
     handle_all(work_engine, work_session, gateway)
     intent = queries.intent_by_object(work_session, issued)
     assert (intent.progress["status"], intent.progress["payment_failed"]) == ("open", True)
+    handling.refresh_invoice(work_engine, gateway, issued, NOW)
+    assert queued(work_session, "notify_payment_failed") == [("notify_payment_failed", {"intent_id": str(intent.id)})]
     standin.control.pay_invoice(issued)
     handling.refresh_invoice(work_engine, gateway, issued, NOW)
     work_session.refresh(intent)

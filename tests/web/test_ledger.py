@@ -7,9 +7,12 @@ import re
 import pytest
 from sqlalchemy import select, text
 
+from portal.access import Role
 from portal.billing.actions import rebill
 from portal.ledger.models import JournalTransaction
-from tests.support.cast import everything
+from portal.worker.registry import TASKS
+from tests.support.cast import NOW, add_person, everything
+from tests.support.queued import queued
 from tests.web.support import money
 
 
@@ -74,13 +77,31 @@ def test_postings_are_paged_and_a_made_up_cursor_begins_anew(visit, cast, item, 
     assert "No postings after this point" in fay.get(f"/ledger/accounts/{account.id}?after=WzEwMDAwMDBd").text
 
 
-def test_books_are_checked_on_the_page(visit, cast, item, owner_session):
+def test_all_books_are_checked_by_a_job_and_the_operator_reads_its_result(
+    visit, cast, item, owner_session, work_session
+):
     fay = visit(cast.fay)
+    assert "Not checked yet" in fay.get("/ledger/check").text
+    assert fay.post("/ledger/checks").status_code == 303
+    assert queued(work_session, "check_all_books")
+    TASKS["check_all_books"].run(work_session, NOW)
+    work_session.commit()
     assert "The books are right" in fay.get("/ledger/check").text
     owner_session.execute(text("ALTER TABLE bill_line DISABLE TRIGGER USER"))
     owner_session.execute(text("UPDATE bill_line SET amount_minor = amount_minor + 1"))
     owner_session.commit()
+    assert "The books are right" in fay.get("/ledger/check").text
+    TASKS["check_all_books"].run(work_session, NOW)
+    work_session.commit()
     assert "Lines sum to their item" in fay.get("/ledger/check").text
+
+
+def test_another_manufacturer_checks_its_own_books_on_the_page(visit, cast, item, work_session):
+    theirs = add_person(work_session, cast.other_factory, "ulf", Role.FINANCE)
+    work_session.commit()
+    browser = visit(theirs)
+    assert "Every check was made just now" in browser.get("/ledger/check").text
+    assert browser.post("/ledger/checks").status_code == 404
 
 
 def test_periods_are_listed(visit, cast, item):

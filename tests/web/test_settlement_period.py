@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
+from portal.jobs import JobFailure
 from portal.ledger.models import Period
 from portal.settlement.models import Statement
 from portal.worker.registry import Edges
@@ -113,3 +114,19 @@ def test_closing_is_a_post(visit, cast, period, act):
 def test_those_who_settle_nothing_are_led_to_their_statements(visit, cast):
     assert visit(cast.ivo).get("/periods").location == "/statements"
     assert visit(cast.flo).get("/periods").status_code == 404
+
+
+def test_why_a_close_failed_stands_on_its_period_until_it_succeeds(visit, cast, period, clock, work_session):
+    clock.now = CLOSED_AT
+    fay = visit(cast.fay)
+    fay.post(f"/periods/{period.id}/close")
+    number = work_session.scalar(text("SELECT id FROM procrastinate_jobs WHERE task_name = 'close_period'"))
+    failed = {"job_id": number, "name": "close_period", "attempt": 1, "is_final": False}
+    work_session.add(JobFailure(**failed, error="RuleBroken: Nobody here is known as distributor."))
+    work_session.commit()
+    page = fay.get(f"/periods/{period.id}").text
+    assert "Nobody here is known as distributor." in page
+    assert "It is tried again by itself." in page
+    work_session.execute(text("DELETE FROM procrastinate_jobs WHERE id = :id"), {"id": number})
+    work_session.commit()
+    assert "Nobody here is known" not in fay.get(f"/periods/{period.id}").text

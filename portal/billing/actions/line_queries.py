@@ -16,6 +16,7 @@ from portal.contracts.models import DocumentVersion
 from portal.contracts.queries import policy_of
 from portal.contracts.rules import calendar_named
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
+from portal.jobs import enqueue
 
 ANSWER_BUSINESS_DAYS = 5
 LONGEST = 2_000
@@ -51,6 +52,7 @@ def ask(session: Session, actor: Actor, bill_line_id: int, question: str, *, now
     )
     session.add(query)
     session.flush()
+    enqueue(session, "notify_line_query", query_id=query.id)
     return query
 
 
@@ -77,6 +79,7 @@ def answer(session: Session, actor: Actor, query_id: int, words: str, *, now: da
     )
     session.add(given)
     session.flush()
+    enqueue(session, "notify_line_answer", query_id=query.id)
     return given
 
 

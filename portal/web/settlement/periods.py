@@ -11,7 +11,8 @@ from portal.access import Side, may_see_shares
 from portal.errors import RuleBroken
 from portal.ledger import queries as ledger
 from portal.ledger.models import Period
-from portal.settlement import actions, cockpit, queries
+from portal.settlement import actions, checking, cockpit, queries
+from portal.settlement.checking import PeriodFailure
 from portal.settlement.cockpit import CloseProgress
 from portal.settlement.queries import SentTransfer, StatementStage
 from portal.web.gate import current_actor, current_now, current_session, open_to
@@ -62,8 +63,16 @@ def period(period_id: int) -> ResponseReturnValue:
         disposals=DISPOSALS,
         may_close=found.state == "open" and now >= found.ends_at and not was_asked,
         may_end=found.state == "soft_closed" and not queries.unsettled_statements(session, period_id),
+        failure=_failure(found),
         is_moving=found.state == "closing" or (was_asked and found.state in ("open", "soft_closed")),
     )
+
+
+def _failure(found: Period) -> PeriodFailure | None:
+    """Why the job that the period waits for failed last; nothing once the period has moved on."""
+    waits_for = {"open": "close_period", "closing": "close_period", "soft_closed": "hard_close_period"}
+    failure = checking.period_failure(current_session(), found.id)
+    return failure if failure is not None and failure.job_name == waits_for.get(found.state) else None
 
 
 @blueprint.post("/periods/<int:period_id>/close")
