@@ -74,6 +74,8 @@ class Fee(WorkConditions):
     """Modes of those minutes; any where left out."""
     included_hours: Hours | None = None
     """How long after the occasion begins those minutes can be used; without limit where left out."""
+    is_labour: bool = False
+    """Whether it counts as labour where another fee is a percentage of labour: a booked block of hours."""
     by_incident: bool = False
     """Whether an incident bought in advance pays for it."""
 

@@ -27,7 +27,7 @@ class Price:
 
     hourly: Fraction
     over: tuple[tuple[str, int, Fraction], ...] = ()
-    unit: str = "hour"
+    unit_seconds: int = 3_600
 
 
 def first_fitting(rows: Iterable[Row], work: WorkKey) -> Row | None:
@@ -64,7 +64,7 @@ def _part(row: PercentRow | None) -> Fraction:
 def _price(row: RateRow, currency: str, factor: Fraction) -> Price:
     scale = rate_minor("1", currency)
     over = tuple((each.level.value, each.minutes * 60, Fraction(each.per_hour) * scale * factor) for each in row.over)
-    return Price(row.hourly * scale * factor, over, row.unit)
+    return Price(row.hourly * scale * factor, over, row.unit_seconds)
 
 
 def rounding_of(policy: Policy, work: WorkKey) -> Rounding:

@@ -65,9 +65,11 @@ class RateRow(WorkConditions):
         return Fraction(self.per_day or 0) * 60 / self.minutes_per_day
 
     @property
-    def unit(self) -> str:
-        """What one of it is: hour, minute or day."""
-        return next(key for key in _UNITS if getattr(self, key) is not None).removeprefix("per_")
+    def unit_seconds(self) -> int:
+        """The length of what is priced: an hour, a minute, or a day's."""
+        if self.per_day is not None:
+            return self.minutes_per_day * 60
+        return 3_600 if self.per_hour is not None else 60
 
 
 class PercentRow(WorkConditions):

@@ -137,10 +137,15 @@ def warranty_over_on(row: Warranty, starts_on: date, *, longer: bool = False) ->
     if months is None:
         # The last of so many days is within it.
         return starts_on + timedelta(days=(row.days or 0) + (1 if row.days else 0))
-    years, month = divmod(starts_on.month - 1 + months, 12)
-    first = date(starts_on.year + years, month + 1, 1)
+    return months_after(starts_on, months)
+
+
+def months_after(day: date, months: int) -> date:
+    """The same day of the month so many months later, or the last of a shorter one."""
+    years, month = divmod(day.month - 1 + months, 12)
+    first = date(day.year + years, month + 1, 1)
     length = (date(first.year + (month + 1) // 12, (month + 1) % 12 + 1, 1) - first).days
-    return first.replace(day=min(starts_on.day, length))
+    return first.replace(day=min(day.day, length))
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,14 @@ from portal.contracts.entry import Opener
 from portal.contracts.reading import Contradiction, document_from_json, document_from_toml
 from portal.contracts.targets import Channel
 from portal.quoting.moment_input import MomentsInput, PlacesInput, SystemInput
+from portal.quoting.money_input import (
+    CancelledInput,
+    EquipmentInput,
+    HoldingInput,
+    LapseInput,
+    PurchaseInput,
+    SubscriptionInput,
+)
 
 _WORKERS = ("manufacturer", "integrator")
 
@@ -38,6 +46,14 @@ class WorkInput(Block):
     """Whose person worked: manufacturer or integrator."""
     authorised: bool = True
     """Whether the payer had said yes to it."""
+    people: int = Field(default=1, ge=1, le=100)
+    """How many worked together, each for the whole time."""
+    role: str = ""
+    """The worker's role, a code of the policy."""
+    skill: str = ""
+    """The skill the work takes, a code of the policy."""
+    visit: int = Field(default=0, ge=0, le=10_000)
+    """The number of the visit it belongs to; left out, what a day does on site is one visit."""
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
@@ -93,8 +109,38 @@ class CaseInput(Block):
     """What happened when, beside the opening."""
     places: PlacesInput = PlacesInput()
     """Where it is, and whose clocks count."""
+    requested: tuple[Code, ...] = ()
+    """What the customer asked for, codes of the policy's requests."""
+    reopened_at: tuple[datetime, ...] = ()
+    """When the case was opened again."""
+    distance: DecimalText | None = None
+    """How far it is from the base to the site, one way, in the policy's unit."""
+    lapsed_days: int | None = Field(default=None, ge=0)
+    """Days since the customer's plan ended."""
+    included_left_minutes: Minutes | None = None
+    """What is left of the plan's included minutes; all of a month's where left out."""
+    sale: str | None = None
+    """The sale whose allowance the work may use."""
+    holdings: tuple[HoldingInput, ...] = ()
+    """The packs the customer holds."""
+    paid: DecimalText | None = None
+    """What was paid for the case in advance."""
+    last_action: Code | None = None
+    """The last corrective action, for the shares."""
     work: tuple[WorkInput, ...] = Field(default=(), max_length=10_000)
     """The work, in any order where every piece names its start."""
+    followed_by: tuple[CaseInput, ...] = Field(default=(), max_length=100)
+    """Cases that come after it and draw on what it leaves of the holdings."""
+    buys: tuple[PurchaseInput, ...] = ()
+    """Packs the customer buys."""
+    lapse: LapseInput | None = None
+    """A plan that ended and is taken up again."""
+    cancelled: CancelledInput | None = None
+    """A visit that was called off."""
+    equipment: tuple[EquipmentInput, ...] = ()
+    """Equipment that came back, or did not."""
+    subscription: SubscriptionInput | None = None
+    """A plan that is paid."""
 
 
 def _contradictions(case: CaseInput) -> Iterator[Contradiction]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from portal.contracts.agreement import Agreement
@@ -17,7 +18,7 @@ def coverage(policy: Policy, agreement: Agreement | None, case: CaseInput) -> di
     """The plan, what work would be (billed, free, under warranty), on whose bill, in which band."""
     mode = case.work[0].mode.value if case.work else "remote"
     shown = preview(
-        case_facts(policy, case),
+        replace(case_facts(policy, case), opened_at=None),
         (),
         (),
         compile_tariff(policy, product_line=case.product_line, agreement=agreement),

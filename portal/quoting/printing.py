@@ -28,6 +28,15 @@ def _lines(quote: Mapping[str, Any]) -> Iterator[str]:
         yield f"{due['clock'].capitalize()} due {when} ({length}, {due['calendar']})."
     yield from bill["words"]
     yield f"Billable: {bill['billable_minutes']} min. Amount: {bill['amount']} {bill['currency']}."
+    for left in bill["balances"]:
+        amount = f"{left['left_incidents']} incidents" if "left_incidents" in left else f"{left['left_minutes']} min"
+        yield f"Left of {left['pack']}: {amount}."
+    for name, due in quote["dues"].items():
+        for each in due if isinstance(due, list) else [due]:
+            said = "; ".join(f"{key.replace('_', ' ')} {value}" for key, value in each.items() if value is not None)
+            yield f"{name.capitalize()}: {said}."
+    for share in quote["shares"]:
+        yield f"{share['amount']} {bill['currency']} to {share['party']}: {'; '.join(share['because'])}."
     yield from quote["notes"]
 
 

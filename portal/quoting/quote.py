@@ -13,6 +13,7 @@ from portal.quoting.bill import bill
 from portal.quoting.case_input import CaseInput
 from portal.quoting.coverage import coverage
 from portal.quoting.deadlines import deadlines, notes
+from portal.quoting.dues import dues, shares
 from portal.quoting.entry import entry
 from portal.quoting.hours import hours
 from portal.quoting.warranty import warranty
@@ -27,6 +28,8 @@ PARTS: Mapping[str, Part] = MappingProxyType(
         "deadlines": deadlines,
         "hours": hours,
         "bill": bill,
+        "dues": dues,
+        "shares": shares,
         "notes": notes,
     }
 )

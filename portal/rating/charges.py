@@ -55,14 +55,17 @@ def _is_due(facts: CaseFacts, tariff: Tariff, fee: FeeTerm, piece: Slice, openin
     )
     if not fee.fits(WorkKey(row.mode, band, row.task_class, plan=row.plan, circumstance=about)):
         return False
-    if fee.notice_below_hours is not None and (
-        facts.notice_hours is None or facts.notice_hours >= fee.notice_below_hours
-    ):
+    if fee.notice_below_hours is not None and not _asked_late(facts, fee.notice_below_hours, piece):
         return False
     distance = _distance(facts, piece)
     if fee.distance_from is not None and distance < fee.distance_from:
         return False
     return fee.distance_below is None or distance < fee.distance_below
+
+
+def _asked_late(facts: CaseFacts, hours: int, piece: Slice) -> bool:
+    """Whether the case was opened less than so long before the work; one whose opening is not known was not."""
+    return facts.opened_at is not None and piece.start - stamp(facts.opened_at) < hours * 3_600
 
 
 def _role_and_skill(row: Row) -> tuple[str, str]:
@@ -98,6 +101,7 @@ def _charge(facts: CaseFacts, tariff: Tariff, fee: FeeTerm, piece: Slice, rows: 
         fee.included_modes,
         piece.start + fee.included_hours * 3_600 if fee.included_hours is not None else 0,
         fee.by_incident,
+        fee.is_labour,
     )
 
 

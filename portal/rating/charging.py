@@ -86,18 +86,24 @@ def costs_of(parts: Sequence[Part], basis: Basis) -> list[Cost]:
     """The parts and charges with their money, in order of work."""
     by_slice = {id(charge.slice): charge for charge in basis.charges if not charge.seconds}
     found = _timed(parts, by_slice)
-    labour = sum(cost.minor for cost in found if cost.part.kind != FEE)
     for cost in found:
         if cost.charge is not None:
-            cost.listed = cost.charge.minor + round_half_up(
-                Fraction(labour * cost.charge.part_num, cost.charge.part_den)
-            )
-            cost.minor = cost.listed if cost.part.kind == FEE and cost.part.slice.kind in PAID_KINDS else 0
+            _charged(cost, cost.charge.minor)
+    labour = sum(cost.minor for cost in found if cost.part.kind != FEE or (cost.charge and cost.charge.is_labour))
+    for cost in found:
+        if cost.charge is not None and cost.charge.part_num:
+            _charged(cost, round_half_up(Fraction(labour * cost.charge.part_num, cost.charge.part_den)))
     _at_most(found)
     found.extend(_at_least(found))
     for payer, limit in basis.nte_minor:
         found = _stopped(found, payer, limit)
     return found
+
+
+def _charged(cost: Cost, minor: int) -> None:
+    """Set what a charge of money costs: nothing where the case, or an incident bought, pays no fee."""
+    cost.listed = minor
+    cost.minor = minor if cost.part.kind == FEE and cost.part.slice.kind in PAID_KINDS else 0
 
 
 def _timed(parts: Sequence[Part], charges: Mapping[int, Charge]) -> list[Cost]:

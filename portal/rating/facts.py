@@ -81,7 +81,7 @@ class CaseFacts:
     known only at closure. ``nte_minor`` is the sum authorised per paying side; a side that is not named has no limit.
     ``accepted_rates`` are the hourly prices, in minor units, that the payer accepted: none is exceeded. ``requested``
     is what the customer asked for, ``cycles`` the moments at which the case was opened again, ``distances`` how far it
-    is to the site, by visit, 0 for all others; ``notice_hours`` how long before its begin the work was asked for.
+    is to the site, by visit, 0 for all others.
     """
 
     cover: tuple[Cover, ...]
@@ -101,7 +101,6 @@ class CaseFacts:
     requested: tuple[str, ...] = ()
     cycles: tuple[datetime, ...] = ()
     distances: Mapping[int, Fraction] = field(default_factory=dict)
-    notice_hours: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

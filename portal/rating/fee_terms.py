@@ -40,6 +40,7 @@ def _term(policy: Policy, fee: Fee, product_line: str) -> FeeTerm:
         included_modes=tuple(mode.value for mode in fee.included_modes),
         included_hours=fee.included_hours,
         by_incident=fee.by_incident,
+        is_labour=fee.is_labour,
     )
 
 

@@ -90,6 +90,7 @@ class Charge(NamedTuple):
     included_modes: tuple[str, ...] = ()
     included_until: int = 0
     by_incident: bool = False
+    is_labour: bool = False
 
 
 class Segment(NamedTuple):

@@ -159,7 +159,7 @@ def _extras(policy: Policy, work: WorkKey, price: Price) -> Extras | None:
         ),
         burn.numerator,
         burn.denominator,
-        price.unit,
+        price.unit_seconds,
         about.role,
         about.skill,
     )

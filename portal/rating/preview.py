@@ -13,7 +13,7 @@ from fractions import Fraction
 from portal.rating.engine import rate, within_accepted
 from portal.rating.facts import SUPPORT, CaseFacts, GrantState, RateKey, WorkInterval
 from portal.rating.lines import BILLED, COMMISSIONING, HOW_TO, INCLUDED, PAID_KINDS
-from portal.rating.situations import setting_at, situation_of
+from portal.rating.situations import circumstance_of, setting_at, situation_of
 from portal.rating.tariff import Tariff
 from portal.rating.terms import Bill
 from portal.rating.timetable import DAY_SECONDS
@@ -83,7 +83,7 @@ def preview(
         return rate(asked, [*work, *more], grants, tariff).owed_by(what.bill.payer)
 
     so_far = owed()
-    first = rate(asked, [supposed(1)], (), tariff).lines[0]
+    first = next(line for line in rate(asked, [supposed(1)], (), tariff).lines if line.seconds)
     return Preview(
         kind=first.kind if first.kind == INCLUDED else what.kind,
         bill=what.bill,
@@ -100,7 +100,7 @@ def _hourly_prices(
     facts: CaseFacts, tariff: Tariff, *, plan: str, key: tuple[str, str], paid: bool
 ) -> Iterator[HourlyPrice]:
     for band in tariff.timetable(plan).band_names():
-        row = within_accepted(tariff.row(plan, *key, band), facts)
+        row = within_accepted(tariff.row(plan, *key, band, circumstance_of(facts, tariff, "", "")), facts)
         yield HourlyPrice(band, Fraction(row.rate_num, row.rate_den) if paid else Fraction(0))
 
 

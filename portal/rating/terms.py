@@ -174,7 +174,7 @@ class Extras(NamedTuple):
     least_money: tuple[tuple[str, int], ...] = ()
     burn_num: int = 1
     burn_den: int = 1
-    unit: str = "hour"
+    unit_seconds: int = 3_600
     role: str = ""
     skill: str = ""
 
@@ -208,3 +208,4 @@ class FeeTerm:
     included_modes: tuple[str, ...] = ()
     included_hours: int | None = None
     by_incident: bool = False
+    is_labour: bool = False

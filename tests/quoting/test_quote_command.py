@@ -33,13 +33,13 @@ def ask(tmp_path):
 def test_quote_prices_covers_and_dates_a_case_in_words(ask):
     said = ask(CASE).output
     assert "Response due 2026-03-04T08:30:00+01:00 (60 min, Monday to Friday, 08:00 to 17:00)." in said
-    assert "Billable: 60 min. Amount: 187.50 EUR." in said
+    assert "Billable: 30 min. Amount: 112.50 EUR." in said
 
 
 def test_quote_is_the_same_as_json_from_json(ask):
     as_json = json.dumps({"opened_at": "2026-03-03T16:30:00", "plan": "assured", "work": [{"minutes": 50}]})
     answer = json.loads(ask(as_json, "--json").output)
-    assert (answer["bill"]["amount"], answer["bill"]["billable_minutes"]) == ("187.50", 60)
+    assert (answer["bill"]["amount"], answer["bill"]["billable_minutes"]) == ("112.50", 30)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,167 @@
+"""What is due beside a case's work: packs bought, a plan taken up again, a visit called off, equipment, a plan."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+from portal.contracts.agreement import Agreement
+from portal.contracts.blocks import Company, Payer, Revenue
+from portal.contracts.conditions import Circumstance, WorkKey
+from portal.contracts.fees import Cancellation, Occasion
+from portal.contracts.holdings import expires_on, pack_named, packs_for, price_of_packs
+from portal.contracts.policy import Policy
+from portal.contracts.prices import price_of
+from portal.contracts.renewals import LapsedPlan, renewal
+from portal.contracts.rules import amount_minor, band_at, plan_named, rate_minor, table_weights
+from portal.contracts.sharing import RevenuePart, SharingFacts, shares_of
+from portal.money import round_half_up
+from portal.quoting.bill import decimal, major, rated
+from portal.quoting.case_input import CaseInput
+from portal.quoting.facts import class_of, holdings_of, instant, opened_on
+from portal.rating.lines import INCLUDED, PAID_KINDS
+
+_MONTHS_OF_A_YEAR = 12
+
+
+def dues(policy: Policy, agreement: Agreement | None, case: CaseInput) -> dict[str, Any]:
+    """Each thing that the case names, with what it costs."""
+    found: dict[str, Any] = {}
+    if case.buys:
+        found["purchases"] = _purchases(policy, case)
+    if case.lapse is not None:
+        found["renewal"] = _renewal(policy, case)
+    if case.cancelled is not None:
+        found["cancellation"] = {"amount": major(_cancellation(policy, case), policy.currency)}
+    if case.equipment:
+        found["equipment"] = {"amount": major(_equipment(policy, case), policy.currency)}
+    if case.subscription is not None:
+        found["subscription"] = {"amount": major(_subscription(policy, case), policy.currency)}
+    return found
+
+
+def _purchases(policy: Policy, case: CaseInput) -> list[dict[str, Any]]:
+    found = []
+    for each in case.buys:
+        pack = pack_named(policy, each.pack)
+        count = packs_for(pack, minutes=each.minutes, incidents=each.incidents)
+        end = expires_on(pack, opened_on(policy, case))
+        answer: dict[str, Any] = {"pack": pack.code, "count": count, "expires_on": end.isoformat() if end else None}
+        if pack.price is not None:
+            price = price_of_packs(policy, pack, count)
+            answer["amount"] = major(price.total_minor, policy.currency)
+            answer["each"] = major(round_half_up(price.each), policy.currency)
+        found.append(answer)
+    return found
+
+
+def yearly_minor(policy: Policy, case: CaseInput, list_price: str | None) -> int:
+    """A year of the case's plan: by the month, or a percentage of a list price."""
+    plan = plan_named(policy, case.plan)
+    if plan.price_percent_of_list is not None:
+        percent = Fraction(plan.price_percent_of_list) / 100
+        return round_half_up(rate_minor(list_price or "0", policy.currency) * percent)
+    return amount_minor(plan.price_per_month, policy.currency) * _MONTHS_OF_A_YEAR
+
+
+def _subscription(policy: Policy, case: CaseInput) -> int:
+    asked = case.subscription
+    if asked is None:
+        return 0
+    return round_half_up(Fraction(yearly_minor(policy, case, asked.list_price) * asked.months, _MONTHS_OF_A_YEAR))
+
+
+def _renewal(policy: Policy, case: CaseInput) -> dict[str, Any]:
+    asked = case.lapse
+    if asked is None:
+        return {}
+    listed = round_half_up(rate_minor(asked.list_price or "0", policy.currency))
+    stated = asked.yearly_price
+    yearly = amount_minor(stated, policy.currency) if stated else yearly_minor(policy, case, asked.list_price)
+    due = renewal(policy, LapsedPlan(asked.ended_on, asked.renewed_on, yearly, listed, asked.missed_upgrade))
+    return {
+        "days_lapsed": due.days_lapsed,
+        "possible": due.possible,
+        "fee_due": due.fee_due,
+        "fee": None if due.fee_minor is None else major(due.fee_minor, policy.currency),
+        "missed_time": major(due.missed_minor, policy.currency),
+        "upgrade": major(due.upgrade_minor, policy.currency),
+        "years": due.years,
+        "begins_on": due.begins_on.isoformat(),
+        "ends_on": due.ends_on.isoformat(),
+        "total": None if due.total_minor is None else major(due.total_minor, policy.currency),
+    }
+
+
+def _cancellation(policy: Policy, case: CaseInput) -> int:
+    asked = case.cancelled
+    if asked is None:
+        return 0
+    visit_at = instant(policy.zone, asked.visit_at)
+    notice = visit_at - instant(policy.zone, asked.cancelled_at)
+    for row in policy.cancellations:
+        in_time = row.notice_below_hours is None or notice.total_seconds() < row.notice_below_hours * 3_600
+        if in_time and row.dispatched in (None, asked.dispatched):
+            return _called_off_minor(policy, case, row)
+    return 0
+
+
+def _called_off_minor(policy: Policy, case: CaseInput, row: Cancellation) -> int:
+    asked = case.cancelled
+    if row.amount is not None or asked is None:
+        return amount_minor(row.amount or "0", policy.currency)
+    spent = max(row.minutes or 0, asked.travel_minutes if row.or_travel else 0)
+    work = WorkKey(
+        asked.mode.value,
+        band_at(policy, instant(policy.zone, asked.visit_at)).code,
+        case.task_class.value,
+        case.product_line,
+        plan_named(policy, case.plan).code,
+        Circumstance("", "", class_of(policy, case), case.requested, case.severity),
+    )
+    return round_half_up(price_of(policy, work).hourly * spent / 60)
+
+
+def _equipment(policy: Policy, case: CaseInput) -> int:
+    total = 0
+    for piece in case.equipment:
+        occasion = Occasion.RETURN if piece.returned else Occasion.NOT_RETURNED
+        value = amount_minor(piece.value, policy.currency)
+        percents = [Fraction(fee.percent_of_value or 0) for fee in policy.fees if fee.per is occasion]
+        total += sum(round_half_up(percent / 100 * value) for percent in percents)
+    return total
+
+
+def shares(policy: Policy, agreement: Agreement | None, case: CaseInput) -> list[dict[str, Any]]:
+    """Who gets what of the case's bill and of a plan that is paid, by the signed tranches."""
+    result = rated(policy, agreement, case, holdings_of(policy, case))
+    weights = None
+    if case.cause is not None and case.last_action is not None:
+        weights = table_weights(policy, agreement, cause=case.cause, last_action=case.last_action)
+    worked = {Company.MANUFACTURER: 0, Company.INTEGRATOR: 0}
+    for line in result.lines:
+        if line.kind in PAID_KINDS or (line.kind == INCLUDED and line.key.grant_id is not None):
+            for segment in line.segments:
+                worked[Company(segment.side)] += segment.seconds
+    payers = {line.payer for line in result.lines if line.amount_minor}
+    facts = SharingFacts(
+        parts=(
+            RevenuePart(Revenue.TIME_AND_MATERIALS, result.amount_minor),
+            RevenuePart(Revenue.SUBSCRIPTION, _subscription(policy, case)),
+        ),
+        worked=tuple(worked.items()),
+        weights=weights,
+        seller=case.subscription.seller if case.subscription else Company.MANUFACTURER,
+        payer=Payer.INTEGRATOR if payers == {"integrator"} else Payer.CUSTOMER,
+        has_integrator=case.has_integrator,
+    )
+    return [
+        {
+            "party": share.party,
+            "revenue": share.revenue.value,
+            "amount": major(share.amount_minor, policy.currency),
+            "weight_percent": decimal(Fraction(share.weight_bp, 100)),
+            "because": list(share.explanation),
+        }
+        for share in shares_of(policy, agreement, facts)
+    ]
