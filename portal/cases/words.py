@@ -37,6 +37,8 @@ EVENT_WORDS = {
     "promise_at_risk": "warns of a promise that is due soon",
     "promise_missed": "says that a promise was missed",
     "management_told": "tells the management about the case",
+    "reminded": "reminds of the unanswered question",
+    "closing_soon": "reminds that the case is about to close",
     "paused": "paused the case",
     "resumed": "resumed the case",
     "resolved": "resolved the case",

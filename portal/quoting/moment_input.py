@@ -28,6 +28,8 @@ class MomentsInput(Block):
     """When information was asked for, or an answer or workaround was given."""
     replied_at: datetime | None = None
     """When the customer replied to it."""
+    resolved_at: datetime | None = None
+    """When the case was resolved."""
 
 
 class PlacesInput(Block):

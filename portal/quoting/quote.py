@@ -16,6 +16,7 @@ from portal.quoting.deadlines import deadlines, notes
 from portal.quoting.dues import dues, shares
 from portal.quoting.entry import entry
 from portal.quoting.hours import hours
+from portal.quoting.lifecycle import lifecycle
 from portal.quoting.warranty import warranty
 
 Part = Callable[[Policy, Agreement | None, CaseInput], Any]
@@ -27,6 +28,7 @@ PARTS: Mapping[str, Part] = MappingProxyType(
         "warranty": warranty,
         "deadlines": deadlines,
         "hours": hours,
+        "lifecycle": lifecycle,
         "bill": bill,
         "dues": dues,
         "shares": shares,

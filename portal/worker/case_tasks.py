@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from portal.billing.models import BillItem, BillItemReversal
 from portal.cases import actions
-from portal.cases.actions import closing, notes, opening, promising, resolution
+from portal.cases.actions import closing, notes, opening, promising, resolution, waiting
 from portal.cases.models import Resolution, ResolutionAnswer
 from portal.db import transaction
 from portal.jobs import enqueue_many
@@ -65,6 +65,23 @@ def watch_case(session: Session, now: datetime, *, case_id: int) -> None:
 @task("sweep_promises", every="*/15 * * * *")
 def sweep_promises(session: Session, now: datetime) -> None:
     enqueue_many(session, "watch_case", [{"case_id": each} for each in promising.cases_to_watch(session, now=now)])
+
+
+@task("watch_question")
+def watch_question(session: Session, now: datetime, *, case_id: int) -> None:
+    waiting.watch_question(session, case_id, now=now)
+
+
+@task("remind_of_closing")
+def remind_of_closing(session: Session, now: datetime, *, case_id: int) -> None:
+    waiting.remind_of_closing(session, case_id, now=now)
+
+
+@task("sweep_questions", every="50 4 * * *")
+def sweep_questions(session: Session, now: datetime) -> None:
+    enqueue_many(
+        session, "watch_question", [{"case_id": each} for each in waiting.questions_to_watch(session, now=now)]
+    )
 
 
 @task("answer_silence")

@@ -1,9 +1,10 @@
 """The verbs of a case: each holds the case, checks the rules, changes rows and records its event, in one transaction.
 
 ``core`` is the one way a case moves; ``opening`` starts cases and ``linking`` those that belong to others, ``custody``
-and ``movement`` pass them on, ``promising`` keeps and watches promises, ``notes`` says and attaches, ``authorizing``
-asks the payer, ``changing`` severity and kind of help, ``resolution``, ``challenge`` and ``closing`` end them,
-``history`` serves a new integrator. Forms carry ``seq``; an action refuses a stale one and names what happened since.
+and ``movement`` pass them on, ``promising`` keeps and watches promises, ``waiting`` reminds and closes, ``notes`` says
+and attaches, ``authorizing`` asks the payer, ``changing`` severity and kind of help, ``resolution``, ``challenge`` and
+``closing`` end them, ``history`` serves a new integrator. Forms carry ``seq``; an action refuses a stale one and names
+what happened since.
 """
 
 from portal.cases.actions.authorizing import (
@@ -81,6 +82,7 @@ from portal.cases.actions.resolution import (
     undo_deemed,
     weights_for,
 )
+from portal.cases.actions.waiting import questions_to_watch, remind_of_closing, watch_question
 
 __all__ = [
     "NewCase",
@@ -133,8 +135,10 @@ __all__ = [
     "own_uploads",
     "pause",
     "propose_outcome",
+    "questions_to_watch",
     "record_coverage",
     "refuse_authorization",
+    "remind_of_closing",
     "reopen",
     "resolve",
     "restart_clocks",
@@ -146,6 +150,7 @@ __all__ = [
     "undo_deemed",
     "use_standing",
     "watch_case",
+    "watch_question",
     "weights_for",
     "withdraw_challenge",
     "withdraw_offer",

@@ -42,6 +42,7 @@ from portal.contracts.blocks import Company
 from portal.contracts.promises import Moments
 from portal.contracts.targets import ANSWER_CLOCKS, Clock, StartEvent
 from portal.errors import Conflict, Invalid, NotAllowed
+from portal.jobs import enqueue
 
 # What a mailed link must allow for its holder to accept an offer.
 LINK_ACT = "accept_custody"
@@ -185,6 +186,10 @@ def ask_information(
         raise Invalid("A question needs somebody to answer it.", {"audience": "Choose who is asked."})
     held.case.state = "waiting"
     note = say(session, held, "asked", "question", NewNote(question, audience))
+    dates = rules.unanswered_dates(terms_of(session, held).policy, now)
+    if dates is not None:
+        for run_at in filter(None, (dates.remind_at, dates.close_at)):
+            enqueue(session, "watch_question", run_at=run_at, case_id=held.case.id)
     if rules.company_of(actor) is Company.MANUFACTURER:
         respond(session, held)
     return note

@@ -6,7 +6,7 @@ companies' yes before anything is shared by it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import select
@@ -15,12 +15,12 @@ from sqlalchemy.orm import Session
 from portal.access import Actor, Side
 from portal.cases import clocks, rules
 from portal.cases.actions.changing import reopen_clocks
-from portal.cases.actions.core import Held, hold, parties, person_id, record
+from portal.cases.actions.core import PORTAL_NAME, Held, hold, parties, person_id, record
 from portal.cases.actions.movement import terms_of
 from portal.cases.models import CaseEvent, Resolution, ResolutionAnswer, SupportCase
 from portal.cases.situation import has_integrator, other, side_of
 from portal.contracts.blocks import WHOLE_BP, Company, Weights
-from portal.contracts.rules import ResolutionWeights, cause_named, resolution_weights
+from portal.contracts.rules import ResolutionWeights, cause_named, resolution_weights, split_terms, table_weights
 from portal.contracts.targets import Clock
 from portal.entitlement.queries import Terms
 from portal.errors import Conflict, Invalid, NotFound, RuleBroken
@@ -55,8 +55,34 @@ def resolve(
         raise Invalid("Say what was done.", {"summary": "The customer reads this: say what was done."})
     terms = terms_of(session, held)
     weights = weights_for(held.case, terms, resolving)
-    past = clocks.history(session, held.case, now)
-    clocks.stop_clocks(session, held.case, tuple(Clock), past, now=now)
+    return _resolve(session, held, terms, resolving, weights, company_id=actor.organisation_id)
+
+
+def resolve_by_silence(
+    session: Session, held: Held, terms: Terms, resolving: Resolving, *, company_id: int
+) -> Resolution:
+    """The policy resolves a case whose question nobody answered, for the company that asked, and closes it by job."""
+    row = table_weights(terms.policy, terms.agreement, cause=resolving.cause, last_action=resolving.last_action)
+    fallback = split_terms(terms.policy, terms.agreement).fallback
+    said = resolving if row is not None else replace(resolving, proposed=fallback, reason=resolving.summary)
+    resolution = _resolve(session, held, terms, said, weights_for(held.case, terms, said), company_id=company_id)
+    # It has waited for as long as the policy gives: it closes now, and a return opens a linked case.
+    held.case.reopen_until = held.now
+    enqueue(session, "close_case", case_id=held.case.id)
+    return resolution
+
+
+def _resolve(
+    session: Session,
+    held: Held,
+    terms: Terms,
+    resolving: Resolving,
+    weights: ResolutionWeights,
+    *,
+    company_id: int,
+) -> Resolution:
+    past = clocks.history(session, held.case, held.now)
+    clocks.stop_clocks(session, held.case, tuple(Clock), past, now=held.now)
     resolution = Resolution(
         **parties(held.case),
         seq=held.case.seq + 1,
@@ -67,10 +93,10 @@ def resolve(
         manufacturer_bp=weights.manufacturer_bp,
         off_table_reason=weights.reason,
         summary=resolving.summary.strip(),
-        company_id=actor.organisation_id,
-        person_id=actor.person_id,
-        person_name=actor.display_name,
-        resolved_at=now,
+        company_id=company_id,
+        person_id=person_id(held.actor),
+        person_name=held.actor.display_name if held.actor is not None else PORTAL_NAME,
+        resolved_at=held.now,
     )
     session.add(resolution)
     session.flush()
@@ -215,6 +241,9 @@ def _record_resolved(session: Session, held: Held, resolution: Resolution, terms
     }
     record(session, held, "resolved", details=details, changes=changes)
     enqueue(session, "close_case", run_at=ends_at, case_id=case.id)
+    remind_at = rules.closing_reminder_at(terms.policy, now)
+    if remind_at is not None:
+        enqueue(session, "remind_of_closing", run_at=remind_at, case_id=case.id)
     if has_integrator(case):
         silent = other(side_of(case, resolution.company_id))
         notice_at = rules.second_notice_at(terms.policy, terms.agreement, silent, now)

@@ -63,6 +63,7 @@ from portal.cases.rules.transitions import (
     standings_of,
     state_after,
 )
+from portal.cases.rules.waiting import WaitDates, WaitStep, closing_reminder_at, unanswered_dates, wait_step
 
 __all__ = [
     "TRANSITIONS",
@@ -84,12 +85,15 @@ __all__ = [
     "State",
     "Transition",
     "Verb",
+    "WaitDates",
+    "WaitStep",
     "audiences_for",
     "changed_clocks",
     "check",
     "clock_start",
     "clocks_for",
     "closes_at",
+    "closing_reminder_at",
     "company_of",
     "custody_after",
     "deemed_at",
@@ -121,4 +125,6 @@ __all__ = [
     "standings_of",
     "state_after",
     "stopping",
+    "unanswered_dates",
+    "wait_step",
 ]

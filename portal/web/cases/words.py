@@ -63,6 +63,8 @@ _LOOKS = {
     "promise_at_risk": ("alarm", "warn"),
     "promise_missed": ("alarm", "bad"),
     "management_told": ("megaphone", "warn"),
+    "reminded": ("bell", "warn"),
+    "closing_soon": ("bell", "warn"),
     "paused": ("pause-circle", "plain"),
     "resumed": ("play-circle", "plain"),
     "resolved": ("check-circle", "good"),
