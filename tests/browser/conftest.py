@@ -98,7 +98,7 @@ def enter(screen: Screen, site: Site) -> Callable[[Actor], Page]:
         page.goto("/sign-in")
         page.get_by_label("Email address").fill(email)
         page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Sign in", exact=True).click()
         page.wait_for_url("**/")
         return page
 

@@ -85,7 +85,7 @@ def test_escalating_works_without_scripts(site, enter, screen):
     page.goto("/sign-in")
     page.get_by_label("Email address").fill("tom@kes.example")
     page.get_by_label("Password").fill("correct horse battery staple")
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url("**/")
     page.goto("/escalate")
     page.get_by_label("Serial number or name").fill("na-2002")

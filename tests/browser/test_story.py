@@ -48,7 +48,7 @@ def visit(chromium: Browser, stage: Stage, width: int) -> Iterator[Visit]:
             page.goto("/sign-in")
             page.get_by_label("Email address").fill(stage.email_of(actor))
             page.get_by_label("Password").fill(PASSWORD)
-            page.get_by_role("button", name="Sign in").click()
+            page.get_by_role("button", name="Sign in", exact=True).click()
             page.wait_for_url("**/")
         return page
 
