@@ -21,6 +21,7 @@ import click
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger as GunicornLogger
 
+from portal import backup as backups
 from portal import db, embedded, logs
 from portal.config import MIGRATIONS, Settings, child_environment
 from portal.errors import DocumentInvalid, Misconfigured, PortalError
@@ -154,6 +155,38 @@ def check_books(*, stripe: bool) -> None:
     if problems:
         raise click.ClickException(f"Problems found: {len(problems)}.")
     click.echo("The books are right.")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def backup(folder: Path) -> None:
+    """Write database and files into a new FOLDER."""
+    with ready_settings(migrate_embedded=False) as settings:
+        url = required(settings.database_url, "DATABASE_URL")
+        made = backups.back_up(url, settings.files_dir, folder, now=datetime.now(UTC))
+    click.echo(f"{folder} holds the database at revision {made.revision} and {made.file_count} files.")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def restore(folder: Path) -> None:
+    """Bring the backup in FOLDER into an empty database, bring its tables to this release and verify the books."""
+    with ready_settings(migrate_embedded=False) as settings:
+        from portal.settlement.books import all_problems
+
+        url = required(settings.database_url, "DATABASE_URL")
+        restored = backups.restore(url, settings.files_dir, folder)
+        db.upgrade(url, MIGRATIONS)
+        engine = db.engine_for(required(settings.work_database_url, "WORK_DATABASE_URL"))
+        with db.transaction(engine) as session:
+            wrong = [f"file {key} is missing or damaged" for key in backups.missing_files(session, settings.files_dir)]
+            wrong += [str(problem) for problem in all_problems(session)]
+        engine.dispose()
+    for line in wrong:
+        click.echo(line)
+    if wrong:
+        raise click.ClickException(f"Restored, and problems found: {len(wrong)}.")
+    click.echo(f"The backup of {restored.made_at} is restored, {restored.file_count} files; the books are right.")
 
 
 main.add_command(quote_command)

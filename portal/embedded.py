@@ -239,6 +239,14 @@ def _binaries() -> Path:
     )
 
 
+def program(name: str) -> Path:
+    """One of PostgreSQL's programs, such as pg_dump. *Raises*: Misconfigured where there is none."""
+    found = _binaries() / name
+    if not found.exists():
+        raise Misconfigured(f"There is no {name} beside PostgreSQL's programs in {found.parent}.")
+    return found
+
+
 def _server_user() -> pwd.struct_passwd | None:
     """Whom the server runs as: None for an ordinary user, otherwise an unprivileged account of the machine."""
     if os.geteuid() != 0:
