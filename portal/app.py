@@ -21,8 +21,9 @@ from jinja2.bccache import Bucket
 from sqlalchemy.orm import Session
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from portal.config import STATIC, TEMPLATES, Settings
+from portal.config import STATIC, TEMPLATES, Settings, as_role
 from portal.db import ENGINE_OPTIONS, connection_url, db, engine_for
+from portal.db import open_session as open_plain_session
 from portal.files import DiskStore
 from portal.notifications.actions import Mailer
 from portal.notifications.mail import FileMailer, SmtpMailer
@@ -126,7 +127,14 @@ def create_app(
     signed_in.register(app)
     # In development the provider runs next door; where real companies sign in, no call goes into our own network.
     reach = outbound or Outbound(allows_private=not settings.is_production)
-    edges = gate.Edges(settings, clock, open_session or db.session, gateway or gateway_for(settings), reach)
+    edges = gate.Edges(
+        settings,
+        clock,
+        open_session or db.session,
+        gateway or gateway_for(settings),
+        reach,
+        report_sessions(settings),
+    )
     gate.register(app, edges, signed_in.viewer)
     errors.register(app)
     display.register(app, zone=gate.current_zone, now=gate.current_now)
@@ -156,6 +164,16 @@ def create_worker(
         mailer or mailer_for(settings),
         files or DiskStore(settings.files_dir),
     )
+
+
+def report_sessions(settings: Settings) -> Callable[[], Session] | None:
+    """How reports open the replica: as the web role, so that row security holds there too, and to read only."""
+    if settings.reporting_database_url is None:
+        return None
+    engine = engine_for(
+        as_role(settings.reporting_database_url, "portal_web"), execution_options={"postgresql_readonly": True}
+    )
+    return lambda: open_plain_session(engine)
 
 
 def gateway_for(settings: Settings) -> Gateway | None:

@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session
 
 from portal.access import Actor
 from portal.config import Settings
+from portal.db import Scope, set_scope
 from portal.errors import NotAllowed, NotFound
 from portal.identity.factors.rules import Proof
 from portal.identity.rules import Viewer
@@ -100,6 +101,7 @@ class Edges:
     open_session: Callable[[], Session]
     gateway: Gateway | None = None
     outbound: Outbound = field(default_factory=Outbound)
+    open_report_session: Callable[[], Session] | None = None
 
 
 class PortalFlask(Flask):
@@ -161,9 +163,10 @@ def register(app: Flask, edges: Edges, viewer_of: Callable[[], Viewer | None]) -
 
     @app.teardown_request
     def end(error: BaseException | None) -> None:
-        session = g.pop("session", None)
-        if session is not None:
-            session.close()
+        for name in ("session", "report_session"):
+            session = g.pop(name, None)
+            if session is not None:
+                session.close()
 
     # After ``admit``, so that a stranger's post is sent to sign in before its token is looked at.
     csrf.init_app(app)
@@ -192,6 +195,19 @@ def current_session() -> Session:
     if "session" not in g:
         g.session = current_edges().open_session()
     session: Session = g.session
+    return session
+
+
+def report_session() -> Session:
+    """The session that reports read by: the replica's where one is named, with the same scope, else the request's."""
+    open_session = current_edges().open_report_session
+    if open_session is None:
+        return current_session()
+    if "report_session" not in g:
+        g.report_session = open_session()
+        actor = current_actor()
+        set_scope(g.report_session, Scope(actor.organisation_id, actor.person_id))
+    session: Session = g.report_session
     return session
 
 

@@ -13,7 +13,7 @@ from portal.reporting import queries
 from portal.reporting.rules import Cell, Kind, Month, Report, Table, may_see_reports, month_of, reports_for
 from portal.web import charts, paging
 from portal.web.exports import CsvValue, csv_response, money_cells
-from portal.web.gate import current_actor, current_now, current_session, current_zone, open_to
+from portal.web.gate import current_actor, current_now, current_zone, open_to, report_session
 
 blueprint = Blueprint("reporting", __name__)
 
@@ -42,7 +42,7 @@ class Asked:
 
     def table(self) -> Table:
         """The report's table."""
-        return queries.table(current_session(), current_actor(), self.report, self.month, current_now())
+        return queries.table(report_session(), current_actor(), self.report, self.month, current_now())
 
 
 @blueprint.get("/reports")
@@ -90,7 +90,7 @@ def cases_behind() -> ResponseReturnValue:
     after = paging.key_from(request.args.get("after"), 1)
     before_id = after[0] if after and isinstance(after[0], int) else None
     rows = queries.cases_behind(
-        current_session(),
+        report_session(),
         current_actor(),
         asked.report,
         asked.month,

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import InternalError
 
+from portal.app import report_sessions
+from portal.db import open_session
 from portal.reporting.rules import Chart, Kind, Series
 from portal.web.charts import svg
 from tests.support.billed import billed, open_books, paid_case, settled, worked
@@ -120,3 +125,29 @@ def test_a_resolved_case_of_a_customer_is_in_its_own_reports(visit, cast, work_s
     flo = visit(cast.flo)
     page = flo.get("/reports?report=hand-overs&month=2026-03")
     assert case.name in flo.get(figures(page)[0]).text
+
+
+def test_reports_are_read_from_the_replica_where_one_is_named(visit, app, cast, month, web_engine):
+    opened = []
+
+    def open_replica():
+        opened.append(open_session(web_engine))
+        return opened[-1]
+
+    leo = visit(cast.leo)
+    app.extensions["portal"] = replace(app.extensions["portal"], open_report_session=open_replica)
+    assert month.name in leo.get(figures(leo.get("/reports?report=resolutions&month=2026-03"))[0]).text
+    assert len(opened) == 2
+    leo.get("/cases")
+    assert len(opened) == 2
+
+
+def test_the_replica_is_read_as_the_web_role_and_never_written(committed_database):
+    url = committed_database.settings.database_url
+    opened = report_sessions(replace(committed_database.settings, reporting_database_url=url))()
+    assert opened.scalar(text("SELECT current_user::text")) == "portal_web"
+    with pytest.raises(InternalError):
+        opened.execute(text("INSERT INTO throttle DEFAULT VALUES"))
+    opened.close()
+    opened.get_bind().dispose()
+    assert report_sessions(committed_database.settings) is None
