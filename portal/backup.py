@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import tempfile
@@ -28,7 +27,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from portal import db, embedded
-from portal.config import MIGRATIONS
+from portal.config import MIGRATIONS, child_environment
 from portal.errors import Misconfigured
 
 DUMP, FILES, MANIFEST = "database.dump", "files", "manifest.json"
@@ -166,10 +165,10 @@ def _sha256(path: Path) -> str:
 
 def _run(program: str, url: str | None, arguments: list[str]) -> str:
     """Run one of PostgreSQL's programs; the address goes by environment, where other users cannot read it."""
-    environment = dict(os.environ)
+    environment = child_environment({})
     if url is not None:
         given = conninfo_to_dict(db.driver_conninfo(url))
-        environment.update({_VARIABLES[key]: str(value) for key, value in given.items() if key in _VARIABLES})
+        environment = child_environment({_VARIABLES[key]: str(given[key]) for key in given if key in _VARIABLES})
         arguments = [environment["PGDATABASE"] if each == "" else each for each in arguments]
     done = subprocess.run(
         [str(embedded.program(program)), *arguments],
