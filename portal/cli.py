@@ -25,7 +25,7 @@ from portal import backup as backups
 from portal import db, embedded, logs
 from portal.config import MIGRATIONS, Settings, child_environment
 from portal.errors import DocumentInvalid, Misconfigured, PortalError
-from portal.quoting.commands import quote_command, why_deadline_command
+from portal.quoting.commands import agreement_group, policy_group, quote_command, why_deadline_command
 
 # mallopt(3): blocks from this size on are mapped by themselves and unmapped when freed; glibc else raises the size with
 # each block it frees.
@@ -190,6 +190,8 @@ def restore(folder: Path) -> None:
 
 
 main.add_command(quote_command)
+main.add_command(policy_group)
+main.add_command(agreement_group)
 main.add_command(why_deadline_command)
 
 

@@ -137,7 +137,10 @@ def _raised(parts: Sequence[Part], level: str, steps: list[Counting] | None) -> 
 
 
 def _lacking(group: Sequence[Part], level: str, steps: list[Counting] | None) -> Iterable[Part]:
-    """What the group lacks to the largest minimum of its work, at the price of the last work that has it."""
+    """What the group lacks to the largest minimum of its work.
+
+    At the price of the last work; where only some modes count, of the last work that has the minimum.
+    """
     leasts = [(least, part) for part in group for least in part.slice.row.minimums if least.level == level]
     if not leasts:
         return
@@ -149,7 +152,7 @@ def _lacking(group: Sequence[Part], level: str, steps: list[Counting] | None) ->
     if steps is not None:
         slices = tuple(dict.fromkeys(part.slice for part in group))
         steps.append(Counting(slices, level, None, most, counted, most))
-    last = part.slice
+    last = part.slice if least.counting else group[-1].slice
     yield Part(last, MINIMUM, None, last.end, last.end, most - counted)
 
 
