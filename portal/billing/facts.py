@@ -196,6 +196,7 @@ def rating_facts(
         warranty_until=warranty_until,
         custody=custody,
         accepted_rates=accepted_rates,
+        opened_at=case.opened_at,
     )
     return facts, tariff_of(documents, product_line)
 

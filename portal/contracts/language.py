@@ -10,12 +10,12 @@ from enum import StrEnum
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from portal.contracts.blocks import Block
 
-
-def described(document: type[Block]) -> str:
+def described(document: type[BaseModel]) -> str:
     """The whole language of a document as text: each table, each key, what it takes, its default, what it means."""
-    waiting, seen, sections = [document], {document}, []
+    waiting: list[type[BaseModel]] = [document]
+    seen: set[type[BaseModel]] = {document}
+    sections = []
     while waiting:
         table = waiting.pop(0)
         sections.append("\n".join(_section(table, top=table is document)))

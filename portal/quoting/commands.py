@@ -75,11 +75,13 @@ def policy_check(file: Path) -> None:
 def policy_doc(document: str) -> None:
     """Describe every table and key of the language, from the schema itself."""
     from portal.contracts.agreement import Agreement
+    from portal.contracts.blocks import Block
     from portal.contracts.language import described
     from portal.contracts.policy import Policy
     from portal.quoting.case_input import CaseInput
 
-    click.echo(described({"policy": Policy, "agreement": Agreement, "case": CaseInput}[document]))
+    schemas: dict[str, type[Block]] = {"policy": Policy, "agreement": Agreement, "case": CaseInput}
+    click.echo(described(schemas[document]))
 
 
 @policy_group.command("diff")

@@ -14,7 +14,7 @@ from portal.contracts.conditions import ORDINARY, WorkKey
 from portal.money import round_half_up
 from portal.rating.counting import unit
 from portal.rating.facts import CaseFacts
-from portal.rating.lines import Charge, Slice
+from portal.rating.lines import CHARGED, INCLUDED, UNAUTHORISED, Charge, Slice
 from portal.rating.situations import circumstance_of, setting_of, situation_of, stamp
 from portal.rating.tariff import Row, Tariff
 from portal.rating.terms import INTERCOMPANY, PER_CASE, Extras, FeeTerm, Rounding
@@ -30,7 +30,10 @@ def charges_for(facts: CaseFacts, slices: Sequence[Slice], tariff: Tariff) -> tu
         begins = [opening] if opening is not None and not slices and fee.per == PER_CASE else slices
         for piece in begins:
             place = (fee.code, unit(piece, fee.per))
-            if place not in charged and _is_due(facts, tariff, fee, piece, opening):
+            # Work nobody authorised begins an occasion only where no other work of it does.
+            known = charged.get(place)
+            better = known is None or (known.slice.kind == UNAUTHORISED and piece.kind != UNAUTHORISED)
+            if better and _is_due(facts, tariff, fee, piece, opening):
                 charged[place] = _charge(facts, tariff, fee, piece, rows)
     return tuple(sorted(charged.values(), key=lambda charge: (charge.slice.start, charge.slice.entry_id, charge.code)))
 
@@ -42,6 +45,9 @@ def _opening(facts: CaseFacts, tariff: Tariff) -> Slice:
     kind, bill, plan, priced_as = treatment(tariff, situation_of(facts, setting, facts.task_class, authorised=True))
     piece = next(tariff.timetable(plan).pieces(at, at + 1))
     row = tariff.row(plan, "remote", priced_as, piece.band, circumstance_of(facts, tariff, "", ""))
+    cover = tariff.covers.get(plan)
+    if cover is not None and cover.unlimited and kind in CHARGED and priced_as in cover.task_classes:
+        kind = INCLUDED if piece.covered or facts.severity in cover.always_severities else kind
     return Slice(at, at, 0, kind, bill, row, False, setting.custody, setting.custody, piece.day, 0, setting.cycle)
 
 

@@ -7,6 +7,7 @@ negative; the result depends on the parts and the basis alone.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -89,10 +90,14 @@ def costs_of(parts: Sequence[Part], basis: Basis) -> list[Cost]:
     for cost in found:
         if cost.charge is not None:
             _charged(cost, cost.charge.minor)
-    labour = sum(cost.minor for cost in found if cost.part.kind != FEE or (cost.charge and cost.charge.is_labour))
+    labour: Counter[Bill] = Counter()
+    for cost in found:
+        if cost.part.kind != FEE or (cost.charge is not None and cost.charge.is_labour):
+            labour[cost.part.slice.bill] += cost.minor
     for cost in found:
         if cost.charge is not None and cost.charge.part_num:
-            _charged(cost, round_half_up(Fraction(labour * cost.charge.part_num, cost.charge.part_den)))
+            whole = labour[cost.part.slice.bill]
+            _charged(cost, round_half_up(Fraction(whole * cost.charge.part_num, cost.charge.part_den)))
     _at_most(found)
     found.extend(_at_least(found))
     for payer, limit in basis.nte_minor:

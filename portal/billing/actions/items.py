@@ -243,7 +243,7 @@ def _with_those_billed_before(parts: Sequence[ItemPart], before: dict[str, Rated
 
 
 def _nothing(side: str, rated: RatedCase) -> ItemPart:
-    return ItemPart(side, price(rated.basis._replace(slices=(), grants=())), Bill(payer=side))
+    return ItemPart(side, price(rated.basis._replace(slices=(), grants=(), charges=())), Bill(payer=side))
 
 
 def _owed(part: ItemPart, before: dict[str, RatedCase]) -> int:

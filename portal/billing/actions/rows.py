@@ -167,14 +167,24 @@ def _of_item(item: BillItem) -> dict[str, Any]:
 
 def _keys(explanation: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
-        {"at": (line["kind"], line["plan"], line["mode"], line["task_class"], line["band"], line["grant"])}
+        {
+            "at": (
+                line["kind"],
+                line["plan"],
+                line["mode"],
+                line["task_class"],
+                line["band"],
+                line["grant"],
+                line.get("detail", ""),
+            )
+        }
         for line in explanation["lines"]
     ]
 
 
 def _key(line: Line) -> tuple[object, ...]:
     key = line.key
-    return (key.kind, key.plan, key.mode, key.task_class, key.band, key.grant_id)
+    return (key.kind, key.plan, key.mode, key.task_class, key.band, key.grant_id, key.detail)
 
 
 def _spoken(line: Line) -> dict[str, Any]:
@@ -186,6 +196,7 @@ def _spoken(line: Line) -> dict[str, Any]:
         "seconds": line.seconds,
         "amount_minor": line.amount_minor,
         "list_amount_minor": line.list_amount_minor,
+        "detail": line.key.detail,
     }
 
 

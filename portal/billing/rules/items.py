@@ -38,7 +38,8 @@ def parts_by_payer(rated: RatedCase) -> tuple[ItemPart, ...]:
     *Shape*: at least one; the customer's first, unless nothing at all stands on it.
     *Raises*: RuleBroken when a side's lines depend on the other's.
     """
-    sides = [CUSTOMER if piece.bill.payer != INTEGRATOR else INTEGRATOR for piece in rated.basis.slices]
+    begun = (*rated.basis.slices, *(charge.slice for charge in rated.basis.charges))
+    sides = [CUSTOMER if piece.bill.payer != INTEGRATOR else INTEGRATOR for piece in begun]
     wanted = [side for side in (CUSTOMER, INTEGRATOR) if side in sides] or [CUSTOMER]
     return tuple(_part(rated, side) for side in wanted)
 
@@ -48,7 +49,8 @@ def _part(rated: RatedCase, side: str) -> ItemPart:
     mine = tuple(piece for piece in basis.slices if (piece.bill.payer == INTEGRATOR) == (side == INTEGRATOR))
     grants = basis.grants if side == CUSTOMER else ()
     limits = tuple((payer, minor) for payer, minor in basis.nte_minor if payer == side)
-    alone = price(basis._replace(slices=mine, grants=grants, nte_minor=limits))
+    charges = tuple(each for each in basis.charges if (each.slice.bill.payer == INTEGRATOR) == (side == INTEGRATOR))
+    alone = price(basis._replace(slices=mine, grants=grants, nte_minor=limits, charges=charges))
     expected = [line for line in rated.lines if (line.payer == INTEGRATOR) == (side == INTEGRATOR)]
     if sorted(alone.lines) != sorted(expected):
         raise RuleBroken("The paying sides of this case cannot be billed apart.")
