@@ -18,7 +18,7 @@ from portal.db import Scope, set_scope
 from portal.errors import Conflict, NotAllowed, NotFound
 from portal.identity import links, notices, passwords, places, queries, rules, sessions, throttling
 from portal.identity.factors import entering
-from portal.identity.factors.rules import Proof, Proven
+from portal.identity.factors.rules import Proof
 from portal.identity.models import Credential, MailedLink, Membership, Person, WebSession
 from portal.identity.sso import requirement
 
@@ -176,9 +176,19 @@ def first_password(session: Session, person_id: int, password: str, now: datetim
     _set_password(session, person_id, password, now)
 
 
-def open_first_session(session: Session, membership: Membership, *, browser: sessions.Browser, now: datetime) -> str:
-    """Sign in whoever has just accepted an invitation; the token of the session."""
-    return sessions.open_session(session, membership, browser, now, proven=Proven(Proof.PASSWORD, now))
+def count_acceptance(session: Session, link: links.OpenLink, now: datetime) -> None:
+    """Count a try to accept an invitation: it takes the password of whoever has an account already.
+
+    *Raises*: TooOften.
+    """
+    throttling.count_try(session, "invitation", (link.email,), rules.SIGN_IN_PER_PAIR, now)
+
+
+def enter_after_acceptance(
+    session: Session, membership: Membership, *, browser: sessions.Browser, now: datetime
+) -> entering.Entrance:
+    """Sign in whoever has just accepted an invitation; the second factor is asked of whoever has one."""
+    return entering.enter(session, membership, proof=Proof.PASSWORD, browser=browser, now=now)
 
 
 def _set_password(session: Session, person_id: int, password: str, now: datetime) -> None:

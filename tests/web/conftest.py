@@ -13,7 +13,8 @@ from portal.access import Actor
 from portal.app import create_app
 from portal.config import Settings
 from portal.db import open_session
-from portal.identity import actions
+from portal.identity import sessions
+from portal.identity.factors.rules import Proof, Proven
 from portal.identity.sessions import Browser as BrowserName
 from portal.outbound import Outbound
 from portal.web.gate import Edges
@@ -61,7 +62,7 @@ def visit(app: Flask, work_session: Session, clock: Clock) -> Visit:
     def sign_in_as(actor: Actor) -> Browser:
         place = membership_of(work_session, actor)
         name = BrowserName(address="127.0.0.1", user_agent="Test")
-        token = actions.open_first_session(work_session, place, browser=name, now=clock())
+        token = sessions.open_session(work_session, place, name, clock(), proven=Proven(Proof.PASSWORD, clock()))
         work_session.commit()
         browser = Browser(app, app.test_client())
         with browser.client.session_transaction() as cookie:

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from portal.access import Actor, Role, Side
 from portal.audit.models import AuditEntry
 from portal.identity import people
 from portal.identity.factors.models import Passkey
 from portal.identity.models import Membership, Person
+from portal.identity.rules import link_token
 from tests.support.authenticator import Authenticator
 from tests.support.cast import NOW
 from tests.support.queued import queued
@@ -375,3 +377,48 @@ def test_a_membership_that_ended_between_the_two_steps_ends_the_sign_in(nobody, 
     work_session.commit()
     assert nobody.post(SECOND, {"proof_code": code_at(with_app, clock)}).location == "/sign-in"
     assert nobody.get("/").status_code == 303
+
+
+@pytest.fixture
+def invited(work_session, cast, app):
+    """A link that invites Ana, who has an account, to the other factory as well."""
+    invitation = people.invite(
+        work_session,
+        Actor(cast.eve.person_id, cast.other_factory.id, Side.MANUFACTURER, frozenset({Role.ADMINISTRATOR})),
+        email=ANA,
+        name="Ana",
+        roles=[Role.ENGINEER],
+        secret=app.config["SECRET_KEY"],
+        now=NOW,
+    )
+    work_session.commit()
+    return f"/link/{link_token(app.config['SECRET_KEY'], invitation.link_id)}"
+
+
+def test_an_invitation_does_not_lead_past_the_second_factor(nobody, with_app, invited):
+    nobody.get(invited)
+    answer = nobody.post(invited, {"name": "Ana", "zone": "UTC", "password": PASSWORD})
+    assert answer.location == "/sign-in/second-factor"
+    assert nobody.get("/").status_code == 303
+
+
+def test_guessing_a_password_by_an_invitation_is_throttled(nobody, let_in, cast, invited):
+    nobody.get(invited)
+    guess = {"name": "Ana", "zone": "UTC", "password": "a guess at the password"}
+    statuses = [nobody.post(invited, guess).status_code for _ in range(11)]
+    assert statuses == [422] * 10 + [429]
+
+
+def test_guessing_elsewhere_does_not_lock_out_a_browser_the_person_knows(app, with_app, clock):
+    mine = Browser(app, app.test_client())
+    wait_for_second(mine, ANA, PASSWORD)
+    assert mine.post(SECOND, {"proof_code": code_at(with_app, clock)}).location == "/"
+    mine.client.delete_cookie("portal")
+    guesser = Browser(app, app.test_client())
+    wait_for_second(guesser, ANA, PASSWORD)
+    statuses = [guesser.post(SECOND, {"proof_code": f"{guess:06}"}).status_code for guess in range(11)]
+    assert statuses[-1] == 429
+    clock.advance(minutes=1)
+    mine.token = ""
+    wait_for_second(mine, ANA, PASSWORD)
+    assert mine.post(SECOND, {"proof_code": code_at(with_app, clock)}).location == "/"

@@ -93,7 +93,8 @@ def finish(
 
     *Raises*: TooOften.
     """
-    proof = proving.prove(session, waiting.actor, answer, asking)
+    is_known = sessions.knows_device(session, waiting.actor.person_id, browser.device)
+    proof = proving.prove(session, waiting.actor, answer, asking, device=browser.device if is_known else "")
     if proof is None:
         return None
     # Every sign-in of the person that waits ends: what was half open does not stay open.

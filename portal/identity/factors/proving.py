@@ -32,17 +32,21 @@ class Answer:
     passkey: str = ""
 
 
-def prove(session: Session, actor: Actor, answer: Answer, asking: passkeys.Asking) -> Proof | None:
+def prove(session: Session, actor: Actor, answer: Answer, asking: passkeys.Asking, *, device: str = "") -> Proof | None:
     """Which of the ways open to the actor the answer proves; None when it proves none.
+
+    *Shape*: tries are counted per person, purpose, and ``device`` where it is one that the person has used before, so
+    that whoever guesses elsewhere locks out the guesser.
 
     *Raises*: TooOften.
     """
-    throttling.count_try(session, THROTTLE, (str(actor.person_id),), CODES_PER_PERSON, asking.now)
+    counted = (str(actor.person_id), asking.purpose, device)
+    throttling.count_try(session, THROTTLE, counted, CODES_PER_PERSON, asking.now)
     held = queries.held(session, actor.person_id)
     proven = _proven_by(session, actor, answer, asking, held)
     if proven is None:
         return None
-    throttling.forgive(session, THROTTLE, str(actor.person_id))
+    throttling.forgive(session, THROTTLE, *counted)
     if proven is Proof.RECOVERY:
         left = recovery.codes_left(session, actor.person_id)
         notices.record_and_tell(session, actor, "use_recovery_code", now=asking.now, details={"left": left})

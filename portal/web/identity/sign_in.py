@@ -147,14 +147,16 @@ def invitation(link: OpenLink) -> ResponseReturnValue:
         return company.through_invitation(link)
     form = InvitationForm(name=found.display_name)
     if form.validate_on_submit():
+        actions.count_acceptance(current_session(), link, current_now())
+        # The count stays, whatever becomes of the acceptance.
+        current_session().commit()
         with refusals_of(form):
             newcomer = people.Newcomer(form.name.data, form.password.data, form.zone.data)
             membership = people.accept_invitation(current_session(), link, newcomer, current_now())
-            token = actions.open_first_session(
+            entrance = actions.enter_after_acceptance(
                 current_session(), membership, browser=signed_in.browser(), now=current_now()
             )
-            signed_in.begin(token)
-            return redirect(url_for("today.today"), code=303)
+            return second_step.enter(entrance)
     return page(
         "identity/invitation.html",
         form,
