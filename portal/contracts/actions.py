@@ -109,6 +109,13 @@ def problems_of_text(
     return ()
 
 
+def value_of_text(document: Document, body_toml: str) -> Policy | Agreement:
+    """The document that a text says, as it would be signed. *Raises*: DocumentInvalid."""
+    if document.kind == "policy":
+        return with_holidays(parse_policy(body_toml), body_toml)
+    return with_holidays(parse_agreement(body_toml), body_toml)
+
+
 def sign_version(
     session: Session, actor: Actor, version: DocumentVersion, *, shown_sha256: str, now: datetime
 ) -> DocumentSignature:
@@ -197,14 +204,14 @@ def choose_plan(
 
 
 def _parsed(session: Session, document: Document, body_toml: str, effective_from: datetime) -> Policy | Agreement:
-    if document.kind == "policy":
-        return with_holidays(parse_policy(body_toml), body_toml)
-    agreement = with_holidays(parse_agreement(body_toml), body_toml)
+    value = value_of_text(document, body_toml)
+    if isinstance(value, Policy):
+        return value
     policy = queries.policy_in_force(session, document.manufacturer_id, effective_from).policy
-    problems = agreement_against_policy(agreement, policy, body_toml)
+    problems = agreement_against_policy(value, policy, body_toml)
     if problems:
         raise DocumentInvalid(problems)
-    return agreement
+    return value
 
 
 def _bring_into_force(session: Session, version: DocumentVersion, now: datetime) -> None:

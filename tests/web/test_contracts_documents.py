@@ -79,10 +79,35 @@ def test_a_wrong_draft_is_kept_and_its_problems_are_named_by_line(visit, cast, w
     assert refused.status_code == 422
     assert "It has 2 problems." in refused.text
     line = next(number for number, text in enumerate(wrong.splitlines(), 1) if '"cheap"' in text)
-    assert f"<span>{line}</span>" in refused.text
+    assert f'data-line="{line}"' in refused.text
     assert "cheap" in refused.text
     assert work_session.scalars(select(DocumentDraft)).one().body_toml.strip() == wrong.replace("\r\n", "\n").strip()
     assert "cheap" in adam.get(f"/contracts/{document_id}/draft").text
+
+
+def test_a_text_is_checked_while_it_is_written_and_not_kept(visit, cast, work_session):
+    adam = visit(cast.adam)
+    path = f"/contracts/{cast.policy_version.document_id}/draft/check"
+    wrong = adam.post(path, {"text": POLICY.replace('direction = "up"', 'direction = "sideways"', 1)})
+    line = next(number for number, text in enumerate(POLICY.splitlines(), 1) if 'direction = "up"' in text)
+    assert f'data-line="{line}"' in wrong.text
+    assert "rounding.direction" in wrong.text
+    assert "<html" not in wrong.text
+    dearer = adam.post(path, {"text": POLICY.replace('per_hour = "150.00"', 'per_hour = "180.00"')}).text
+    assert "was 150.00, is now 180.00" in dearer
+    # 50 minutes are billed as 60, at 150.00 now.
+    for amount in ("150.00 EUR", "180.00 EUR"):
+        assert amount in dearer
+    assert work_session.scalars(select(DocumentDraft)).all() == []
+    assert "Write the document." in adam.post(path, {"text": ""}).text
+
+
+def test_an_agreement_is_checked_with_the_policy_in_force(visit, cast):
+    path = f"/contracts/{cast.agreement_version.document_id}/draft/check"
+    unknown = AGREEMENT.replace('causes = ["firmware_defect"]', 'causes = ["sunspots"]', 1)
+    assert "sunspots" in visit(cast.ian).post(path, {"text": unknown}).text
+    said = visit(cast.ian).post(path, {"text": AGREEMENT.replace("bp = 7000 }", "bp = 7100 }")}).text
+    assert "shares[1]" in said
 
 
 def test_a_right_draft_is_proposed_and_not_backwards(visit, cast, work_session):

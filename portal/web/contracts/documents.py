@@ -1,51 +1,46 @@
-"""Signed documents: which hold, what a version says and changes, who signed it; drafts, proposals and signatures.
+"""Signed documents: which hold, what a version says and changes, who signed it, and signatures.
 
-What is signed is what was shown: the form carries the hash. A text that is still wrong is kept as a draft, with every
-problem named by its line.
+What is signed is what was shown: the form carries the hash.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from wtforms import BooleanField, DateField, HiddenField, SelectField
+from wtforms import BooleanField, HiddenField, SelectField
 from wtforms.validators import InputRequired, Optional
 
-from portal.access import Actor, Side, may_administer
-from portal.calendars import resolve_local
+from portal.access import Side
 from portal.contracts import actions, queries
 from portal.contracts.agreement import Agreement
 from portal.contracts.differences import Difference, differences
 from portal.contracts.models import Document, DocumentVersion
 from portal.contracts.policy import Policy
-from portal.contracts.reading import LONGEST_DOCUMENT
 from portal.contracts.rules import version_in_force
 from portal.contracts.wording import outline
 from portal.directory import queries as directory
-from portal.errors import Invalid, NotFound, Problem
+from portal.errors import Invalid
 from portal.identity.queries import names as people_names
-from portal.web.forms import Form, line_field, page, refusals_of, text_field
-from portal.web.gate import anyone, current_actor, current_now, current_session, current_zone, open_to
+from portal.web.contracts.blueprint import (
+    KINDS,
+    blueprint,
+    may_begin_documents,
+    may_write_documents,
+    own_document,
+    seen_document,
+)
+from portal.web.forms import Form, line_field, page, refusals_of
+from portal.web.gate import anyone, current_actor, current_now, current_session, open_to
 from portal.web.stepping import confirmed
-
-blueprint = Blueprint("contracts", __name__)
-
-KINDS = {"policy": "Service policy", "agreement": "Agreement"}
 
 
 class NewDocumentForm(Form):
     kind = SelectField("Kind", choices=list(KINDS.items()), validators=[InputRequired("Choose.")])
     title = line_field("Title", required="Give it a title.", limit=120)
     integrator_id = SelectField("With which integrator", coerce=int, validators=[Optional()])
-
-
-class DraftForm(Form):
-    text = text_field("The document, in TOML", required="Write the document.", limit=LONGEST_DOCUMENT)
-    effective_on = DateField("Holds from", validators=[Optional()])
 
 
 class SignForm(Form):
@@ -61,16 +56,6 @@ class VersionLine:
     state: str
     tone: str
     signed_by: tuple[str, ...]
-
-
-def may_begin_documents(actor: Actor) -> bool:
-    """A document is opened by the manufacturer's administrator."""
-    return actor.side is Side.MANUFACTURER and may_administer(actor)
-
-
-def may_write_documents(actor: Actor) -> bool:
-    """Drafting, proposing and signing are the two companies' administrators'."""
-    return actor.side is not Side.CUSTOMER and may_administer(actor)
 
 
 @blueprint.get("/contracts")
@@ -116,7 +101,7 @@ def new_document() -> ResponseReturnValue:
 @open_to(anyone)
 def document(contract_id: int) -> ResponseReturnValue:
     session, actor = current_session(), current_actor()
-    found = _document(contract_id)
+    found = seen_document(contract_id)
     return render_template(
         "contracts/document.html",
         document=found,
@@ -125,34 +110,6 @@ def document(contract_id: int) -> ResponseReturnValue:
         may_write=may_write_documents(actor) and actor.organisation_id in (found.manufacturer_id, found.integrator_id),
         draft=queries.draft(session, actor, contract_id),
     )
-
-
-@blueprint.route("/contracts/<int:contract_id>/draft", methods=["GET", "POST"])
-@open_to(may_write_documents)
-def draft(contract_id: int) -> ResponseReturnValue:
-    session, actor, now = current_session(), current_actor(), current_now()
-    found = _own_document(contract_id)
-    form = DraftForm(text=_text_to_begin_with(found), effective_on=now.astimezone(current_zone()).date())
-    problems: tuple[Problem, ...] = ()
-    if form.validate_on_submit():
-        actions.save_draft(session, actor, found, form.text.data, now)
-        # A text is kept however wrong it is; the proposal after it may be refused.
-        session.commit()
-        with refusals_of(form):
-            effective_from = _effective_from(form, found)
-            problems = actions.problems_of_text(session, found, form.text.data, effective_from)
-            if problems:
-                form.refusal = f"The draft is kept. It has {len(problems)} problem{'s' if len(problems) > 1 else ''}."
-            elif request.form.get("step") == "propose":
-                proposed = actions.propose_version(
-                    session, actor, found, body_toml=form.text.data, effective_from=effective_from, now=now
-                )
-                flash(f"Version {proposed.number} is proposed. It holds once it is signed.", "good")
-                return redirect(url_for("contracts.version", version_id=proposed.id), code=303)
-            else:
-                flash("The draft is kept. Nothing is wrong with it.", "good")
-                return redirect(url_for("contracts.draft", contract_id=contract_id), code=303)
-    return page("contracts/draft.html", form, document=found, problems=problems, kinds=KINDS)
 
 
 @blueprint.get("/contracts/versions/<int:version_id>")
@@ -166,7 +123,7 @@ def version(version_id: int) -> ResponseReturnValue:
 @confirmed("sign this document")
 def sign(version_id: int) -> ResponseReturnValue:
     found = _version(version_id)
-    _own_document(found.document_id)
+    own_document(found.document_id)
     form = SignForm()
     if form.validate():
         with refusals_of(form):
@@ -223,46 +180,8 @@ def _changes(before: DocumentVersion | None, found: DocumentVersion) -> Sequence
 
 def _version(version_id: int) -> DocumentVersion:
     found = queries.version(current_session(), version_id)
-    _document(found.document_id)
+    seen_document(found.document_id)
     return found
-
-
-def _document(document_id: int) -> Document:
-    """A document the viewer may read: an agreement is the two companies' own. *Raises*: NotFound."""
-    found = queries.document(current_session(), document_id)
-    actor = current_actor()
-    is_foreign = actor.side is Side.MANUFACTURER and found.manufacturer_id != actor.organisation_id
-    if is_foreign or (found.kind == "agreement" and actor.side is Side.CUSTOMER):
-        raise NotFound
-    return found
-
-
-def _own_document(document_id: int) -> Document:
-    """A document the viewer's company writes. *Raises*: NotFound."""
-    found = _document(document_id)
-    if current_actor().organisation_id not in (found.manufacturer_id, found.integrator_id):
-        raise NotFound
-    return found
-
-
-def _text_to_begin_with(found: Document) -> str:
-    session = current_session()
-    kept = queries.draft(session, current_actor(), found.id)
-    if kept is not None:
-        return kept.body_toml
-    versions = queries.versions(session, found.id)
-    return versions[0].body_toml if versions else ""
-
-
-def _effective_from(form: DraftForm, found: Document) -> datetime:
-    """The first instant of the day; what holds already is not changed backwards. *Raises*: Invalid."""
-    now = current_now()
-    on: date = form.effective_on.data or now.astimezone(current_zone()).date()
-    at = resolve_local(current_zone().key, datetime.combine(on, time()))
-    if queries.versions_in_force(current_session(), found.id) and on < now.astimezone(current_zone()).date():
-        sentence = "Choose today or a later day: what was agreed for the past stands."
-        raise Invalid(sentence, {"effective_on": sentence})
-    return at
 
 
 def _lines_of(found: Document) -> list[VersionLine]:

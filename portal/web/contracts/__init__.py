@@ -1,0 +1,12 @@
+"""Pages of signed documents: which hold, what they say and change; writing, proposing and signing them.
+
+Promises: what is signed is what was shown, by its hash; a text that is still wrong is kept, with every problem named by
+its line; what a text would cost is rated by the engine that rates bills.
+
+``documents`` shows and signs; ``drafting`` is the editor, its check while somebody types and its three typical bills.
+"""
+
+from portal.web.contracts import documents, drafting
+from portal.web.contracts.blueprint import blueprint
+
+__all__ = ["blueprint", "documents", "drafting"]
