@@ -112,6 +112,7 @@ class GrantDraw(CaseScoped, Base):
 
     __tablename__ = "grant_draw"
     __table_args__ = (
+        Index("ix_grant_draw_case_id", "case_id"),
         Index("ix_grant_draw_grant_id", "grant_id"),
         UniqueConstraint("bill_item_id", "grant_id"),
         CheckConstraint("seconds <> 0", name="seconds"),
@@ -231,6 +232,7 @@ class AuthorizationBalance(CaseScoped, Base):
 
     __tablename__ = "authorization_balance"
     __table_args__ = (
+        Index("ix_authorization_balance_case_id", "case_id"),
         CheckConstraint("left_minor >= 0", name="not_negative"),
         CheckConstraint("audience IN ('companies', 'customer')", name="audience"),
         case_foreign_key(),

@@ -93,6 +93,7 @@ class ClockClosing(CaseScoped, Base):
 
     __tablename__ = "clock_closing"
     __table_args__ = (
+        Index("ix_clock_closing_case_id", "case_id"),
         UniqueConstraint("clock_id"),
         CheckConstraint("outcome IN ('met', 'missed', 'void')", name="outcome"),
         case_foreign_key(),
@@ -122,7 +123,7 @@ class PauseEnd(CaseScoped, Base):
     """The end of a pause."""
 
     __tablename__ = "pause_end"
-    __table_args__ = (UniqueConstraint("pause_id"), case_foreign_key())
+    __table_args__ = (Index("ix_pause_end_case_id", "case_id"), UniqueConstraint("pause_id"), case_foreign_key())
 
     id: Mapped[Id]
     pause_id: Mapped[int] = mapped_column(ForeignKey("case_pause.id"))

@@ -43,6 +43,7 @@ class ResolutionAnswer(CaseScoped, Base):
 
     __tablename__ = "resolution_answer"
     __table_args__ = (
+        Index("ix_resolution_answer_case_id", "case_id"),
         Index("ix_resolution_answer_resolution_id", "resolution_id"),
         CheckConstraint("basis IN ('confirmed', 'deemed', 'undone', 'import')", name="basis"),
         case_foreign_key(),
@@ -82,6 +83,7 @@ class ChallengeStep(CaseScoped, Base):
 
     __tablename__ = "challenge_step"
     __table_args__ = (
+        Index("ix_challenge_step_case_id", "case_id"),
         UniqueConstraint("challenge_id", "rung"),
         CheckConstraint("rung IN ('managers', 'neutral', 'fallback')", name="rung"),
         case_foreign_key(),
@@ -98,7 +100,11 @@ class ChallengeProposal(CaseScoped, Base):
     """One manager's proposed outcome; equal standing proposals of both companies decide the challenge."""
 
     __tablename__ = "challenge_proposal"
-    __table_args__ = (Index("ix_challenge_proposal_challenge_id", "challenge_id"), case_foreign_key())
+    __table_args__ = (
+        Index("ix_challenge_proposal_case_id", "case_id"),
+        Index("ix_challenge_proposal_challenge_id", "challenge_id"),
+        case_foreign_key(),
+    )
 
     id: Mapped[Id]
     challenge_id: Mapped[int] = mapped_column(ForeignKey("challenge.id"))
@@ -113,6 +119,7 @@ class ChallengeDecision(CaseScoped, Base):
 
     __tablename__ = "challenge_decision"
     __table_args__ = (
+        Index("ix_challenge_decision_case_id", "case_id"),
         UniqueConstraint("challenge_id"),
         CheckConstraint("basis IN ('agreed', 'neutral', 'fallback', 'withdrawn')", name="basis"),
         CheckConstraint("integrator_bp + manufacturer_bp IN (0, 10000)", name="weights"),
