@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session
 
 from portal.calendars import Calendar, Period
 from portal.cases import rules
@@ -23,17 +23,13 @@ from portal.contracts.calendar_blocks import NOWHERE, Places, WhoseZone
 from portal.contracts.models import DocumentVersion
 from portal.contracts.policy import Policy
 from portal.contracts.promises import Moments, begins_at, due_of, promise_words
-from portal.contracts.queries import policy_of
+from portal.contracts.queries import WITHOUT_TEXT, policies_of, policy_of
 from portal.contracts.rules import calendar_block, calendar_label, calendar_named
 from portal.contracts.targets import Clock, Target
 from portal.directory.models import Organisation, Site
 from portal.entitlement.queries import Terms
 from portal.identity.models import Person
 from portal.jobs import enqueue
-
-# The texts are long and parsed once for each hash: they are loaded when a hash is new.
-_WITHOUT_TEXT = (defer(DocumentVersion.body_toml), defer(DocumentVersion.canonical_json))
-
 
 # A promise is broken by the first second after it is due.
 _BROKEN_AFTER = timedelta(seconds=1)
@@ -126,25 +122,24 @@ def running_clocks(session: Session, case_id: int) -> Sequence[CaseClock]:
 
 
 def read(
-    session: Session, clock: CaseClock, past: History, *, now: datetime, stopped_at: datetime | None = None
+    clock: CaseClock, past: History, policy: Policy, *, now: datetime, stopped_at: datetime | None = None
 ) -> rules.ClockReading:
-    """A clock at ``now``, in the calendar of the version that promised it."""
-    return rules.read_clock(facts_of(session, clock, past, stopped_at=stopped_at), now)
+    """A clock at ``now``, in the calendar of the version that promised it: ``policy``."""
+    return rules.read_clock(facts_of(clock, past, policy, stopped_at=stopped_at), now)
 
 
 def line_of(
-    session: Session, clock: CaseClock, past: History, *, now: datetime, closing: ClockClosing | None
+    clock: CaseClock, past: History, policy: Policy, *, now: datetime, closing: ClockClosing | None
 ) -> ClockLine:
     """A stored clock as a page shows it."""
-    facts = facts_of(session, clock, past, stopped_at=closing.closed_at if closing is not None else None)
+    facts = facts_of(clock, past, policy, stopped_at=closing.closed_at if closing is not None else None)
     reading = rules.read_clock(facts, now)
-    label = calendar_label(_policy(session, clock.version_id), clock.calendar_code)
+    label = calendar_label(policy, clock.calendar_code)
     return ClockLine(clock, reading, closing, target_of_clock(clock), label, rules.notes_of(facts, reading))
 
 
-def facts_of(session: Session, clock: CaseClock, past: History, *, stopped_at: datetime | None) -> rules.ClockFacts:
+def facts_of(clock: CaseClock, past: History, policy: Policy, *, stopped_at: datetime | None) -> rules.ClockFacts:
     """A stored clock as the rules read it: with its calendar, and with the pauses that stop it."""
-    policy = _policy(session, clock.version_id)
     kind, target = Clock(clock.kind), target_of_clock(clock)
     heard = [wait for wait in past.waits if rules.stopping(kind, target, policy.pause_reasons, wait.reason_code)]
     return rules.ClockFacts(
@@ -165,18 +160,19 @@ def proof_of_clock(
     session: Session, case: SupportCase, clock: CaseClock, *, now: datetime, stopped_at: datetime | None
 ) -> dict[str, Any]:
     """Why a stored clock's deadline is what it is, with everything it is counted from."""
-    version = session.get_one(DocumentVersion, clock.version_id, options=_WITHOUT_TEXT)
+    version = session.get_one(DocumentVersion, clock.version_id, options=WITHOUT_TEXT)
+    policy = policy_of(version)
     target = target_of_clock(clock)
     about = {
         "case": case.name,
-        "policy": policy_of(version).title,
+        "policy": policy.title,
         "policy_version": version.number,
         "policy_sha256": version.sha256,
         "calendar": clock.calendar_code,
-        "calendar_label": calendar_label(policy_of(version), clock.calendar_code),
+        "calendar_label": calendar_label(policy, clock.calendar_code),
         "promise": promise_words(target) if target is not None else None,
     }
-    facts = facts_of(session, clock, history(session, case, now), stopped_at=stopped_at)
+    facts = facts_of(clock, history(session, case, now), policy, stopped_at=stopped_at)
     return rules.proof_of(facts, now, about)
 
 
@@ -189,14 +185,6 @@ def calendar_of(policy: Policy, clock: CaseClock) -> Calendar:
     """The calendar in which a stored clock counts."""
     calendar = calendar_named(policy, clock.calendar_code)
     return replace(calendar, zone=clock.zone) if clock.zone is not None else calendar
-
-
-def versions_of(session: Session, clocks: Sequence[CaseClock]) -> Sequence[DocumentVersion]:
-    """The signed versions that made the promises, read at once; hold them while the clocks are read."""
-    wanted = {clock.version_id for clock in clocks}
-    if not wanted:
-        return ()
-    return session.scalars(select(DocumentVersion).where(DocumentVersion.id.in_(wanted)).options(*_WITHOUT_TEXT)).all()
 
 
 def start_clocks(
@@ -259,8 +247,9 @@ def stop_clocks(
     """End the running clocks of some kinds: met or missed, or void where another promise replaces them."""
     wanted = {kind.value for kind in kinds}
     ended = [clock for clock in running_clocks(session, case.id) if clock.kind in wanted]
+    policies = policies_for(session, ended)
     for clock in ended:
-        reading = read(session, clock, past, now=now, stopped_at=now)
+        reading = read(clock, past, policies[clock.version_id], now=now, stopped_at=now)
         outcome = "void" if void else "missed" if reading.state is rules.ClockState.MISSED else "met"
         session.add(
             ClockClosing(
@@ -280,7 +269,9 @@ def stop_clocks(
 
 def set_due(session: Session, case: SupportCase, past: History, *, now: datetime) -> None:
     """Keep the earliest due time of the promises on the header, and have the watched ones looked at in time."""
-    read_now = [(clock, read(session, clock, past, now=now).due_at) for clock in running_clocks(session, case.id)]
+    running = running_clocks(session, case.id)
+    policies = policies_for(session, running)
+    read_now = [(clock, read(clock, past, policies[clock.version_id], now=now).due_at) for clock in running]
     dues = [(due_at, clock.kind) for clock, due_at in read_now if due_at is not None and is_promised(clock)]
     case.due_at, case.due_kind = min(dues, default=(None, None))
     session.flush()
@@ -315,7 +306,7 @@ def is_promised(clock: CaseClock) -> bool:
 
 def calendar_read(session: Session, clock: CaseClock) -> Calendar:
     """The calendar of a stored clock, from the version that promised it."""
-    return calendar_of(_policy(session, clock.version_id), clock)
+    return calendar_of(policies_for(session, [clock])[clock.version_id], clock)
 
 
 def spec_of(clock: CaseClock) -> rules.ClockSpec:
@@ -326,10 +317,6 @@ def spec_of(clock: CaseClock) -> rules.ClockSpec:
     return rules.ClockSpec(Clock(clock.kind), clock.target_seconds, clock.calendar_code)
 
 
-def _policy(session: Session, version_id: int) -> Policy:
-    version = session.get_one(
-        DocumentVersion,
-        version_id,
-        options=_WITHOUT_TEXT,
-    )
-    return policy_of(version)
+def policies_for(session: Session, clocks: Iterable[CaseClock]) -> dict[int, Policy]:
+    """The signed versions that made the promises, by their ids."""
+    return policies_of(session, {clock.version_id for clock in clocks})

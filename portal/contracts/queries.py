@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from portal.access import Actor, Side
 from portal.contracts.agreement import Agreement, agreement_from_json
@@ -23,6 +23,8 @@ from portal.contracts.policy import Policy, policy_from_json
 from portal.directory.models import Organisation
 from portal.errors import NotFound
 
+# The texts are long and parsed once for each hash: they are loaded when a hash is new.
+WITHOUT_TEXT = (defer(DocumentVersion.body_toml), defer(DocumentVersion.canonical_json))
 # A version's text never changes, so its parsed value may be kept by its hash for the life of the process.
 _PARSED_AT_MOST = 512
 _policies: dict[str, Policy] = {}
@@ -52,6 +54,30 @@ def policy_of(version: DocumentVersion) -> Policy:
             _policies.clear()
         _policies[version.sha256] = policy_from_json(version.canonical_json)
     return _policies[version.sha256]
+
+
+def policies_of(session: Session, version_ids: Collection[int]) -> dict[int, Policy]:
+    """The values of some versions by id; a text is read only when its hash is new to this process."""
+    if not version_ids:
+        return {}
+    rows = session.execute(
+        select(DocumentVersion.id, DocumentVersion.sha256).where(DocumentVersion.id.in_(version_ids))
+    )
+    return {row.id: policy_known_as(session, row.id, row.sha256) for row in rows}
+
+
+def policy_known_as(session: Session, version_id: int, sha256: str) -> Policy:
+    """The value of a version whose hash is known."""
+    if sha256 not in _policies:
+        return policy_of(session.get_one(DocumentVersion, version_id))
+    return _policies[sha256]
+
+
+def agreement_known_as(session: Session, version_id: int, sha256: str) -> Agreement:
+    """The value of a version whose hash is known."""
+    if sha256 not in _agreements:
+        return agreement_of(session.get_one(DocumentVersion, version_id))
+    return _agreements[sha256]
 
 
 def agreement_of(version: DocumentVersion) -> Agreement:
@@ -186,4 +212,5 @@ def _version_in_force(
         )
         .order_by(DocumentInForce.effective_from.desc())
         .limit(1)
+        .options(*WITHOUT_TEXT)
     ).one_or_none()

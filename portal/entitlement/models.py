@@ -99,7 +99,11 @@ class ReservationRelease(CaseScoped, Base):
     """A reservation given back undrawn, when the order of work or a correction moves it."""
 
     __tablename__ = "reservation_release"
-    __table_args__ = (UniqueConstraint("reservation_id"), case_foreign_key())
+    __table_args__ = (
+        Index("ix_reservation_release_case_id", "case_id"),
+        UniqueConstraint("reservation_id"),
+        case_foreign_key(),
+    )
 
     id: Mapped[Id]
     reservation_id: Mapped[int] = mapped_column(ForeignKey("grant_reservation.id"))
@@ -248,6 +252,7 @@ class AuthorizationRefusal(CaseScoped, Base):
 
     __tablename__ = "authorization_refusal"
     __table_args__ = (
+        Index("ix_authorization_refusal_case_id", "case_id"),
         UniqueConstraint("request_id"),
         CheckConstraint("audience IN ('companies', 'customer')", name="audience"),
         case_foreign_key(),
@@ -285,6 +290,7 @@ class EmergencyRefusal(CaseScoped, Base):
 
     __tablename__ = "emergency_refusal"
     __table_args__ = (
+        Index("ix_emergency_refusal_case_id", "case_id"),
         UniqueConstraint("emergency_id"),
         CheckConstraint("audience IN ('companies', 'customer')", name="audience"),
         case_foreign_key(),

@@ -8,17 +8,17 @@ from datetime import date, datetime
 from typing import Protocol
 
 from sqlalchemy import ColumnElement, exists, func, or_, select, text
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side
 from portal.contracts.agreement import Agreement
 from portal.contracts.blocks import Payer
 from portal.contracts.models import DocumentInForce, DocumentVersion
 from portal.contracts.policy import Policy
-from portal.contracts.queries import agreement_of, policy_of
+from portal.contracts.queries import WITHOUT_TEXT, agreement_of, policy_of
+from portal.db import Facts
 from portal.entitlement.models import (
     Authorization,
-    AuthorizationBalance,
     AuthorizationRefusal,
     AuthorizationRequest,
     CoverageDecision,
@@ -137,8 +137,7 @@ def terms_in_force(session: Session, *, manufacturer_id: int, integrator_id: int
             DocumentInForce.effective_from <= at,
         )
         .order_by(DocumentInForce.kind, DocumentInForce.effective_from.desc())
-        # The texts are long and parsed once for each hash: they are loaded when a hash is new.
-        .options(defer(DocumentVersion.body_toml), defer(DocumentVersion.canonical_json))
+        .options(*WITHOUT_TEXT)
     )
     versions: dict[str, DocumentVersion] = {row.kind: row.DocumentVersion for row in rows}
     if "policy" not in versions:
@@ -207,6 +206,20 @@ def authorized_amount(session: Session, case: CaseParts, payer: Payer, *, policy
 def requests_of(session: Session, case_id: int) -> Sequence[RequestState]:
     """The requests of a case with what became of each, newest first."""
     return _request_states(session, AuthorizationRequest.case_id == case_id)
+
+
+def request_states(rows: Facts) -> list[RequestState]:
+    """The same from rows of a case that were read together with others."""
+    yes = {row.request_id: row for row in rows[Authorization]}
+    no = {row.request_id: row for row in rows[AuthorizationRefusal]}
+    begun = {row.request_id: row for row in rows[Emergency]}
+    ended = {row.emergency_id: row for row in rows[EmergencyRefusal]}
+    found = []
+    for request in reversed(rows[AuthorizationRequest]):
+        emergency = begun.get(request.id)
+        refused = ended.get(emergency.id) if emergency is not None else None
+        found.append(RequestState(request, yes.get(request.id), no.get(request.id), emergency, refused))
+    return found
 
 
 def request_state(session: Session, request_id: int) -> RequestState:
@@ -319,16 +332,6 @@ def standing_at(session: Session, *, site_id: int, manufacturer_id: int, now: da
 def released() -> ColumnElement[bool]:
     """The condition that a reservation was given back or drawn."""
     return exists().where(ReservationRelease.reservation_id == GrantReservation.id)
-
-
-def amount_left(session: Session, case_id: int) -> dict[int, int]:
-    """What is left of each authorization of a case, by authorization."""
-    rows = session.execute(
-        select(AuthorizationBalance.authorization_id, AuthorizationBalance.left_minor).where(
-            AuthorizationBalance.case_id == case_id
-        )
-    )
-    return {row[0]: row[1] for row in rows}
 
 
 def _fact(row: Authorization, policy: Policy) -> AuthorizationFact:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Row, ScalarSelect, func, select, text, update
+from sqlalchemy import Row, ScalarSelect, bindparam, func, select, text, update
 from sqlalchemy.orm import Session
 
 from portal.access import Role
@@ -19,17 +20,16 @@ from portal.identity.factors.models import FactorPolicy, Impersonation, Imperson
 from portal.identity.factors.rules import STRONG, Proof, Proven, must_have_second_factor
 from portal.identity.models import Membership, Person, WebSession
 
+_FIND_SESSION = text("SELECT session_id, person_id, organisation_id FROM find_session(:token)")
+
 
 def viewer_of_token(session: Session, token: str, now: datetime) -> rules.Viewer | None:
     """Who is signed in with the token, or None; from here on the session reads for that person's organisation."""
-    found = session.execute(
-        text("SELECT session_id, person_id, organisation_id FROM find_session(:token)"),
-        {"token": rules.token_sha256(token)},
-    ).one_or_none()
+    found = session.execute(_FIND_SESSION, {"token": rules.token_sha256(token)}).one_or_none()
     if found is None:
         return None
     set_scope(session, Scope(found.organisation_id, found.person_id))
-    row = session.execute(_everything().where(WebSession.id == found.session_id)).one_or_none()
+    row = session.execute(_everything(), {"session_id": found.session_id}).one_or_none()
     if row is None or not _may_go_on(row.WebSession, row.Membership, row.Person, now):
         set_scope(session, None)
         return None
@@ -40,8 +40,9 @@ def viewer_of_token(session: Session, token: str, now: datetime) -> rules.Viewer
     return viewer
 
 
+@cache
 def _everything() -> Any:
-    """One statement for all that a page asks of its viewer: every click runs it."""
+    """One statement for all that a page asks of its viewer: every click runs it, so it is worded once."""
     return (
         select(
             WebSession,
@@ -56,6 +57,7 @@ def _everything() -> Any:
         .join(Person, Person.id == WebSession.person_id)
         .join(Organisation, Organisation.id == WebSession.organisation_id)
         .outerjoin(FactorPolicy, FactorPolicy.organisation_id == WebSession.organisation_id)
+        .where(WebSession.id == bindparam("session_id"))
     )
 
 

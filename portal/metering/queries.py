@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, exists, select
+from sqlalchemy import ColumnElement, Select, bindparam, exists, select
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Audience, Side
@@ -45,13 +45,20 @@ class RunningWork:
     case_title: str | None
 
 
+# Asked by every page of somebody who logs time.
+_RUNNING = (
+    select(RunningTimer, SupportCase.name, SupportCase.title)
+    .outerjoin(SupportCase, SupportCase.id == RunningTimer.case_id)
+    .where(
+        RunningTimer.person_id == bindparam("person_id"), RunningTimer.organisation_id == bindparam("organisation_id")
+    )
+)
+
+
 def running_work(session: Session, actor: Actor) -> RunningWork | None:
     """What the actor's timer runs on; None when nothing runs."""
-    row = session.execute(
-        select(RunningTimer, SupportCase.name, SupportCase.title)
-        .outerjoin(SupportCase, SupportCase.id == RunningTimer.case_id)
-        .where(RunningTimer.person_id == actor.person_id, RunningTimer.organisation_id == actor.organisation_id)
-    ).one_or_none()
+    whose = {"person_id": actor.person_id, "organisation_id": actor.organisation_id}
+    row = session.execute(_RUNNING, whose).one_or_none()
     return RunningWork(row[0], row[1], row[2]) if row is not None else None
 
 

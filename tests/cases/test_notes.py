@@ -143,4 +143,4 @@ def test_known_issue_links_cases_that_do_not_see_each_other(work_session, cast):
     actions.confirm_known_issue(work_session, cast.ana, issue.id, now=hours_later(2))
 
     assert len(everything(work_session, "case_known_issue")) == 1
-    assert queries.dossier(work_session, cast.tom, case, now=hours_later(3)).known_issue_ids == (issue.id,)
+    assert queries.dossier(work_session, cast.tom, case, now=hours_later(3)).known_issues[0].id == issue.id

@@ -54,8 +54,10 @@ def watch_case(session: Session, case_id: int, *, now: datetime) -> list[str]:
     past = clocks.history(session, held.case, now)
     told = _told(session, case_id)
     written = []
-    for clock in clocks.running_clocks(session, case_id):
-        notice = _notice(clock, clocks.read(session, clock, past, now=now), now)
+    running = clocks.running_clocks(session, case_id)
+    policies = clocks.policies_for(session, running)
+    for clock in running:
+        notice = _notice(clock, clocks.read(clock, past, policies[clock.version_id], now=now), now)
         if notice is None or (notice.kind, clock.id) in told:
             continue
         details = {"clock_id": clock.id, "clock": clock.kind, "due_at": notice.due_at.isoformat()}

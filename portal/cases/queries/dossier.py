@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import Uuid, func, literal, select, union_all
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, and_, any_, bindparam, select, union_all
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side
@@ -32,6 +31,7 @@ from portal.cases.models import (
     ClockClosing,
     CustodyAcceptance,
     CustodyOffer,
+    KnownIssue,
     Note,
     PauseEnd,
     Resolution,
@@ -40,8 +40,22 @@ from portal.cases.models import (
 )
 from portal.cases.queries.scope import case_scope
 from portal.cases.situation import situation_of
-from portal.db import UtcDateTime
+from portal.contracts.models import DocumentVersion
+from portal.contracts.queries import policy_known_as
+from portal.db import Facts, Together, read_together, together
 from portal.directory.models import Organisation
+from portal.entitlement.models import (
+    Authorization,
+    AuthorizationBalance,
+    AuthorizationRefusal,
+    AuthorizationRequest,
+    CoverageDecision,
+    Emergency,
+    EmergencyRefusal,
+    GrantDraw,
+    GrantReservation,
+    ReservationRelease,
+)
 from portal.errors import NotFound
 
 _NAME = re.compile(r"([A-Z][A-Z0-9]{1,7})-([1-9][0-9]{0,14})")
@@ -59,7 +73,11 @@ class ChallengeView:
 
 @dataclass(frozen=True)
 class Dossier:
-    """Everything about a case that the actor may read, beside its header and timeline."""
+    """Everything about a case that the actor may read, beside its header and timeline.
+
+    *Shape*: ``linked`` are names of cases by id, ``names`` those of the three companies; ``rows`` what was read, for
+    those who know what money and time of it mean.
+    """
 
     history: History
     clocks: tuple[ClockLine, ...]
@@ -69,10 +87,12 @@ class Dossier:
     answers: tuple[ResolutionAnswer, ...]
     challenges: tuple[ChallengeView, ...]
     references: Mapping[int, str]
-    links: tuple[CaseLink, ...]
-    known_issue_ids: tuple[int, ...]
+    linked: Mapping[int, str]
+    known_issues: tuple[KnownIssue, ...]
+    names: Mapping[int, str]
     verbs: tuple[rules.Verb, ...]
     question: Note | None
+    rows: Facts
 
 
 def case_by_name(session: Session, actor: Actor, name: str) -> SupportCase:
@@ -105,26 +125,28 @@ def case_by_id(session: Session, actor: Actor, case_id: int) -> SupportCase:
 
 def dossier(session: Session, actor: Actor, case: SupportCase, *, now: datetime) -> Dossier:
     """What the case page shows beside header and timeline; one statement, and one for a signed text not yet read."""
-    rows = _bundle(session, case.id, _PARTS)
+    rows = read_together(session, _DOSSIER, _of(case))
     ends = {end.pause_id: end for end in rows[PauseEnd]}
     pauses = tuple((pause, ends.get(pause.id)) for pause in rows[CasePause])
     spans = [(pause.reason_code, pause.from_at, end.ended_at if end else None) for pause, end in pauses]
     past = clocks.history_of(case, rows[CustodyAcceptance], spans, now)
-    lines = _clock_lines(session, rows[CaseClock], rows[ClockClosing], past, now)
     questions = [note for note in rows[Note] if _reads(actor, note)]
+    is_company = actor.side is not Side.CUSTOMER
     return Dossier(
         history=past,
-        clocks=lines,
-        offers=tuple(rows[CustodyOffer]) if actor.side is not Side.CUSTOMER else (),
+        clocks=_clock_lines(session, rows, past, now),
+        offers=tuple(rows[CustodyOffer]) if is_company else (),
         pauses=pauses,
-        resolutions=tuple(rows[Resolution]) if actor.side is not Side.CUSTOMER else (),
-        answers=tuple(rows[ResolutionAnswer]) if actor.side is not Side.CUSTOMER else (),
+        resolutions=tuple(rows[Resolution]) if is_company else (),
+        answers=tuple(rows[ResolutionAnswer]) if is_company else (),
         challenges=_challenges(actor, rows),
         references={row.organisation_id: row.reference for row in rows[CaseReference]},
-        links=_links(session, case.id),
-        known_issue_ids=tuple(row.known_issue_id for row in rows[CaseKnownIssue]),
+        linked={row.id: row.name for row in rows[SupportCase]},
+        known_issues=tuple(sorted(rows[KnownIssue], key=lambda issue: issue.number)),
+        names={row.id: row.name for row in rows[Organisation]},
         verbs=rules.possible_verbs(_situation(case, rows, now), actor),
         question=questions[-1] if case.state == "waiting" and questions else None,
+        rows=rows,
     )
 
 
@@ -135,8 +157,8 @@ def custody_segments(session: Session, case: SupportCase, *, now: datetime) -> t
 
 def clock_lines(session: Session, case: SupportCase, *, now: datetime) -> tuple[ClockLine, ...]:
     """Every clock of a case with due and used time."""
-    rows = _bundle(session, case.id, (CaseClock, ClockClosing))
-    return _clock_lines(session, rows[CaseClock], rows[ClockClosing], clocks.history(session, case, now), now)
+    rows = read_together(session, _CLOCKS, _of(case))
+    return _clock_lines(session, rows, clocks.history(session, case, now), now)
 
 
 def deadline_proof(
@@ -168,87 +190,68 @@ def challenge_view(session: Session, actor: Actor, challenge_id: int) -> tuple[S
     if raised is None:
         raise NotFound()
     case = case_by_id(session, actor, raised.case_id)
-    rows = _bundle(session, case.id, (Challenge, ChallengeStep, ChallengeProposal, ChallengeDecision))
+    rows = read_together(session, _CHALLENGES, _of(case))
     for view in _challenges(actor, rows):
         if view.challenge.id == challenge_id:
             return case, view
     raise NotFound()
 
 
-_PARTS: tuple[Any, ...] = (
-    CustodyAcceptance,
-    CustodyOffer,
-    CasePause,
-    PauseEnd,
-    CaseClock,
-    ClockClosing,
-    Resolution,
-    ResolutionAnswer,
-    Challenge,
-    ChallengeStep,
-    ChallengeProposal,
-    ChallengeDecision,
-    CaseReference,
-    CaseKnownIssue,
-    Note,
+_CASE = bindparam("case_id")
+_PROMISED = DocumentVersion.id.in_(select(CaseClock.version_id).where(CaseClock.case_id == _CASE))
+
+
+def _of_case(*models: Any) -> dict[Any, ColumnElement[bool]]:
+    return {model: model.case_id == _CASE for model in models}
+
+
+def _linked() -> ColumnElement[bool]:
+    """The other case of each link; a case of another maker's in the same building is one too."""
+    there = select(CaseLink.to_case_id).where(CaseLink.from_case_id == _CASE)
+    back = select(CaseLink.from_case_id).where(CaseLink.to_case_id == _CASE)
+    return SupportCase.id.in_(union_all(there, back))
+
+
+_CLOCKS = together(_of_case(CaseClock, ClockClosing) | {DocumentVersion: _PROMISED}, document_version=("id", "sha256"))
+_CHALLENGES = together(_of_case(Challenge, ChallengeStep, ChallengeProposal, ChallengeDecision))
+_DOSSIER: Together = together(
+    {
+        **_of_case(CustodyAcceptance, CustodyOffer, CasePause, PauseEnd, CaseClock, ClockClosing),
+        **_of_case(Resolution, ResolutionAnswer, CaseReference),
+        **_of_case(Challenge, ChallengeStep, ChallengeProposal, ChallengeDecision),
+        # Billing's preview and the page read these; row security says how much of them.
+        **_of_case(CoverageDecision, AuthorizationRequest, AuthorizationRefusal, Emergency, EmergencyRefusal),
+        **_of_case(Authorization, AuthorizationBalance, GrantReservation, ReservationRelease, GrantDraw),
+        Note: and_(Note.case_id == _CASE, Note.kind == "question"),
+        KnownIssue: and_(
+            KnownIssue.manufacturer_id == bindparam("manufacturer_id"),
+            KnownIssue.id.in_(select(CaseKnownIssue.known_issue_id).where(CaseKnownIssue.case_id == _CASE)),
+        ),
+        SupportCase: _linked(),
+        DocumentVersion: _PROMISED,
+        Organisation: Organisation.id == any_(bindparam("company_ids", type_=ARRAY(BigInteger))),
+    },
+    support_case=("id", "name"),
+    document_version=("id", "sha256"),
+    organisation=("id", "name"),
 )
 
 
-def _bundle(session: Session, case_id: int, models: Sequence[Any]) -> dict[Any, list[Any]]:
-    """The rows of several tables of one case in one statement, in order of id; of notes, the questions only."""
-    selects = []
-    for model in models:
-        table = model.__table__
-        wanted = select(literal(table.name).label("part"), func.to_jsonb(table.table_valued()).label("row"))
-        wanted = wanted.select_from(table).where(table.c.case_id == case_id)
-        if model is Note:
-            wanted = wanted.where(table.c.kind == "question")
-        selects.append(wanted)
-    by_table = {model.__table__.name: model for model in models}
-    rows: dict[Any, list[Any]] = {model: [] for model in models}
-    statement = union_all(*selects)
-    for part, row in session.execute(statement):
-        rows[by_table[part]].append(_row_of(by_table[part], row))
-    for found in rows.values():
-        found.sort(key=lambda row: row.id)
-    return rows
+def _of(case: SupportCase) -> dict[str, Any]:
+    return {
+        "case_id": case.id,
+        "manufacturer_id": case.manufacturer_id,
+        "company_ids": [case.manufacturer_id, case.integrator_id, case.customer_id],
+    }
 
 
-def _row_of(model: Any, values: Mapping[str, Any]) -> Any:
-    """A row read as JSON, as an object that no session keeps."""
-    read = {}
-    for column in model.__table__.columns:
-        value = values[column.name]
-        if isinstance(value, str) and isinstance(column.type, UtcDateTime):
-            value = datetime.fromisoformat(value)
-        elif isinstance(value, str) and isinstance(column.type, Uuid):
-            value = UUID(value)
-        read[column.name] = value
-    return model(**read)
-
-
-def _links(session: Session, case_id: int) -> tuple[CaseLink, ...]:
-    rows = session.scalars(
-        select(CaseLink)
-        .where((CaseLink.from_case_id == case_id) | (CaseLink.to_case_id == case_id))
-        .order_by(CaseLink.id)
+def _clock_lines(session: Session, rows: Facts, past: History, now: datetime) -> tuple[ClockLine, ...]:
+    ended = {closing.clock_id: closing for closing in rows[ClockClosing]}
+    policies = {row.id: policy_known_as(session, row.id, row.sha256) for row in rows[DocumentVersion]}
+    return tuple(
+        clocks.line_of(clock, past, policies[clock.version_id], now=now, closing=ended.get(clock.id))
+        for clock in rows[CaseClock]
     )
-    return tuple(rows)
-
-
-def _clock_lines(
-    session: Session,
-    rows: Sequence[CaseClock],
-    closings: Sequence[ClockClosing],
-    past: History,
-    now: datetime,
-) -> tuple[ClockLine, ...]:
-    ended = {closing.clock_id: closing for closing in closings}
-    # Held while the lines are read: a session forgets what nobody holds, and would ask again for every clock.
-    versions = clocks.versions_of(session, rows)
-    lines = tuple(clocks.line_of(session, clock, past, now=now, closing=ended.get(clock.id)) for clock in rows)
-    del versions
-    return lines
 
 
 def _challenges(actor: Actor, rows: Mapping[Any, Sequence[Any]]) -> tuple[ChallengeView, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from portal.access import Actor, Side
 from portal.cases.models import (
@@ -74,6 +74,13 @@ class CaseRow:
 
 
 _COLUMNS = tuple(getattr(SupportCase, name) for name in list(CaseRow.__dataclass_fields__)[:-3])
+_CUSTOMER, _INTEGRATOR = aliased(Organisation), aliased(Organisation)
+_DRESSED = (
+    select(*_COLUMNS, Site.name, _CUSTOMER.name, _INTEGRATOR.name)
+    .outerjoin(Site, Site.id == SupportCase.site_id)
+    .outerjoin(_CUSTOMER, _CUSTOMER.id == SupportCase.customer_id)
+    .outerjoin(_INTEGRATOR, _INTEGRATOR.id == SupportCase.integrator_id)
+)
 
 
 @dataclass(frozen=True)
@@ -114,7 +121,7 @@ def factory_queue(
     limit: int = PAGE + 1,
 ) -> list[CaseRow]:
     """The manufacturer's open cases in entitlement order: rank, severity, due time (none last), age."""
-    statement = select(*_COLUMNS).where(case_scope(actor), _IN_QUEUE, *_narrowed(actor, filters))
+    statement = select(SupportCase.id).where(case_scope(actor), _IN_QUEUE, *_narrowed(actor, filters))
     if after is not None:
         statement = statement.where(_after_in_queue(after))
     order = (SupportCase.entitlement_rank, SupportCase.severity, SupportCase.due_at, SupportCase.id)
@@ -123,7 +130,7 @@ def factory_queue(
 
 def longest_unchanged(session: Session, actor: Actor, filters: ListFilter, *, limit: int = PAGE + 1) -> list[CaseRow]:
     """The actor's open cases by how long nothing has happened to them, the longest first."""
-    statement = select(*_COLUMNS).where(case_scope(actor), _IN_QUEUE, *_narrowed(actor, filters))
+    statement = select(SupportCase.id).where(case_scope(actor), _IN_QUEUE, *_narrowed(actor, filters))
     order = (SupportCase.changed_at, SupportCase.id)
     return _page(session, statement.order_by(*order).limit(limit), ("changed_at", "id"))
 
@@ -137,7 +144,7 @@ def my_cases(
     session: Session, actor: Actor, *, after: tuple[datetime | None, int] | None = None, limit: int = PAGE + 1
 ) -> list[CaseRow]:
     """The cases that are with this person, by due time."""
-    statement = select(*_COLUMNS).where(case_scope(actor), SupportCase.assignee_id == actor.person_id, _NOT_CLOSED)
+    statement = select(SupportCase.id).where(case_scope(actor), SupportCase.assignee_id == actor.person_id, _NOT_CLOSED)
     return _by_due(session, statement, after, limit)
 
 
@@ -150,7 +157,7 @@ def integrator_cases(
     limit: int = PAGE + 1,
 ) -> list[CaseRow]:
     """The integrator's open cases by due time; with ``state="closed"`` its closed ones, newest first."""
-    statement = select(*_COLUMNS).where(case_scope(actor), *_narrowed(actor, filters))
+    statement = select(SupportCase.id).where(case_scope(actor), *_narrowed(actor, filters))
     if filters is not None and filters.state == "closed":
         return _newest(session, statement, after, limit)
     return _by_due(session, statement.where(_NOT_CLOSED), after, limit)
@@ -165,7 +172,7 @@ def customer_cases(
     limit: int = PAGE + 1,
 ) -> list[CaseRow]:
     """The customer's cases, newest first."""
-    return _newest(session, select(*_COLUMNS).where(case_scope(actor), *_narrowed(actor, filters)), after, limit)
+    return _newest(session, select(SupportCase.id).where(case_scope(actor), *_narrowed(actor, filters)), after, limit)
 
 
 def list_key(row: CaseRow) -> tuple[datetime | None, int]:
@@ -186,7 +193,7 @@ def search(
     ).all()
     if not found:
         return []
-    statement = select(*_COLUMNS).where(SupportCase.id.in_(found), case_scope(actor))
+    statement = select(SupportCase.id).where(SupportCase.id.in_(found), case_scope(actor))
     return _page(session, statement, ("-id",))
 
 
@@ -254,7 +261,7 @@ def unanswered_resolutions(session: Session, actor: Actor, *, limit: int = PAGE 
     )
     challenged = select(Challenge.id).where(Challenge.resolution_id == last.c.id)
     statement = (
-        select(*_COLUMNS)
+        select(SupportCase.id)
         .join(last, literal_column("true"))
         .where(
             case_scope(actor),
@@ -345,14 +352,10 @@ def _newest(
 
 
 def _page(session: Session, statement: Select[tuple[object, ...]], order: Sequence[str]) -> list[CaseRow]:
-    """The page found in its index, then the names of its sites and companies."""
+    """The page's ids found in their index, then its rows with the names of their sites and companies."""
     page = statement.subquery("page")
-    customer, integrator = Organisation.__table__.alias("customer"), Organisation.__table__.alias("integrator")
-    dressed = (
-        select(page, Site.name, customer.c.name, integrator.c.name)
-        .outerjoin(Site, Site.id == page.c.site_id)
-        .outerjoin(customer, customer.c.id == page.c.customer_id)
-        .outerjoin(integrator, integrator.c.id == page.c.integrator_id)
-        .order_by(*(page.c[name[1:]].desc() if name.startswith("-") else page.c[name] for name in order))
+    columns = [(SupportCase.__table__.c[name.removeprefix("-")], name.startswith("-")) for name in order]
+    dressed = _DRESSED.join(page, page.c.id == SupportCase.id).order_by(
+        *(column.desc() if descending else column for column, descending in columns)
     )
     return [CaseRow(*row) for row in session.execute(dressed)]

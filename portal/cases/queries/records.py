@@ -49,14 +49,6 @@ def known_issue(session: Session, actor: Actor, issue_id: int) -> KnownIssue:
     return found
 
 
-def issues_of_case(session: Session, case: SupportCase, ids: Collection[int]) -> Sequence[KnownIssue]:
-    """The known issues linked to a case, as every party of it reads them."""
-    if not ids:
-        return ()
-    mine = KnownIssue.manufacturer_id == case.manufacturer_id
-    return session.scalars(select(KnownIssue).where(KnownIssue.id.in_(ids), mine).order_by(KnownIssue.number)).all()
-
-
 def cases_of_issue(session: Session, issue: KnownIssue, *, limit: int = LISTED) -> Sequence[SupportCase]:
     """The cases linked to an issue of the actor's own make, newest first."""
     return session.scalars(

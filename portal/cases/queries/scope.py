@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Text, and_, any_, bindparam, or_
 
 from portal.access import Actor, Side
 from portal.cases.models import SupportCase
@@ -24,7 +24,18 @@ def case_scope(actor: Actor) -> ColumnElement[bool]:
 
 def readable(actor: Actor | None, model: Any) -> ColumnElement[bool]:
     """The rows of an audience that the actor reads; a job reads all."""
+    return readable_rows(model).params(reader(actor))
+
+
+def readable_rows(model: Any) -> ColumnElement[bool]:
+    """The same for a statement that is worded once: who asks is said when it runs, by ``reader``."""
+    audiences = bindparam("audiences", type_=ARRAY(Text))
+    return or_(model.owner_id == bindparam("reader_id", type_=BigInteger), model.audience == any_(audiences))
+
+
+def reader(actor: Actor | None) -> dict[str, Any]:
+    """The values of ``readable_rows``."""
     if actor is None:
-        return model.audience.in_(("own", "companies", "customer"))  # type: ignore[no-any-return]
-    shown = ("customer",) if actor.side is Side.CUSTOMER else ("companies", "customer")
-    return or_(model.owner_id == actor.organisation_id, model.audience.in_(shown))
+        return {"reader_id": None, "audiences": ["own", "companies", "customer"]}
+    shown = ["customer"] if actor.side is Side.CUSTOMER else ["companies", "customer"]
+    return {"reader_id": actor.organisation_id, "audiences": shown}

@@ -6,16 +6,18 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, bindparam, select
 from sqlalchemy.orm import Session
 
 from portal.access import Actor
 from portal.cases import words
 from portal.cases.clocks import ClockLine
 from portal.cases.models import Attachment, CaseClock, CaseEvent, ClockClosing, Note, SupportCase
-from portal.cases.queries.scope import readable
+from portal.cases.queries.scope import readable_rows, reader
+from portal.db import Together, read_together, together
 
 TIMELINE_PAGE = 200
 
@@ -71,16 +73,14 @@ def timeline(
 
     *Shape*: ``only`` is one of ``FILTERS``; ``ended`` are clock lines of the dossier, shown where they ended.
     """
-    statement = select(CaseEvent).where(CaseEvent.case_id == case.id, readable(actor, CaseEvent))
-    if before_seq is not None:
-        statement = statement.where(CaseEvent.seq < before_seq)
-    if only in FILTERS:
-        statement = statement.where(CaseEvent.kind.in_(FILTERS[only]))
-    events = session.scalars(statement.order_by(CaseEvent.seq.desc()).limit(limit)).all()[::-1]
+    narrowed = only if only in FILTERS else None
+    values = {"case_id": case.id, "before_seq": before_seq, "most": limit, **reader(actor)}
+    rows = read_together(session, _story(narrowed, continued=before_seq is not None), values)
+    events = rows[CaseEvent]
     if not events:
         return []
-    said = _notes(session, actor, case, events)
-    files = _files(session, actor, case, events)
+    said = {note.seq: note for note in rows[Note]}
+    files = _by_event(rows[Attachment])
     entries = [_entry(event, said.get(event.seq), files.get(event.seq, ())) for event in events]
     if only == "files":
         entries = [entry for entry in entries if entry.attachments]
@@ -90,23 +90,25 @@ def timeline(
     return sorted(entries, key=lambda entry: (entry.at, entry.seq or 0))
 
 
-def _notes(session: Session, actor: Actor, case: SupportCase, events: Sequence[CaseEvent]) -> dict[int, Note]:
-    within = Note.seq.between(events[0].seq, events[-1].seq)
-    rows = session.scalars(select(Note).where(Note.case_id == case.id, within, readable(actor, Note)))
-    return {note.seq: note for note in rows}
+@cache
+def _story(only: str | None, *, continued: bool) -> Together:
+    """The last events of a kind with their notes and files, as far as their reader may read them, in one statement."""
+    of_case = {
+        model: and_(model.case_id == bindparam("case_id"), readable_rows(model))
+        for model in (CaseEvent, Note, Attachment)
+    }
+    shown = select(CaseEvent.seq).where(of_case[CaseEvent])
+    if continued:
+        shown = shown.where(CaseEvent.seq < bindparam("before_seq"))
+    if only is not None:
+        shown = shown.where(CaseEvent.kind.in_(FILTERS[only]))
+    seqs = shown.order_by(CaseEvent.seq.desc()).limit(bindparam("most")).cte("shown")
+    return together({model: and_(claim, model.seq.in_(select(seqs.c.seq))) for model, claim in of_case.items()})
 
 
-def _files(
-    session: Session, actor: Actor, case: SupportCase, events: Sequence[CaseEvent]
-) -> dict[int, tuple[Attachment, ...]]:
-    within = Attachment.seq.between(events[0].seq, events[-1].seq)
-    rows = session.scalars(
-        select(Attachment)
-        .where(Attachment.case_id == case.id, within, readable(actor, Attachment))
-        .order_by(Attachment.file_name)
-    )
+def _by_event(rows: Sequence[Attachment]) -> dict[int, tuple[Attachment, ...]]:
     found: dict[int, list[Attachment]] = defaultdict(list)
-    for row in rows:
+    for row in sorted(rows, key=lambda row: row.file_name):
         found[row.seq].append(row)
     return {seq: tuple(files) for seq, files in found.items()}
 

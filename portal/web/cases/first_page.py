@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from portal.access import Actor, Role, Side
 from portal.cases import queries
 from portal.cases.queries import CaseRow, ListFilter
-from portal.web.cases.words import queue_line
+from portal.web.cases.words import queue_lines
 from portal.web.today import section
 
 SHOWN = 5
@@ -96,7 +96,7 @@ def customers_cases(session: Session, actor: Actor, now: datetime) -> Facts:
 def _facts(actor: Actor, rows: Sequence[CaseRow], none: str, endpoint: str, **arguments: object) -> Facts:
     """The first rows, what to say when there are none, and where all of them are."""
     return {
-        "lines": [queue_line(row, actor) for row in rows[:SHOWN]],
+        "lines": queue_lines(rows[:SHOWN], actor),
         "more": len(rows) > SHOWN,
         "none": none,
         "endpoint": endpoint,

@@ -18,7 +18,7 @@ from portal.directory.queries import product_lines
 from portal.errors import NotFound
 from portal.web import paging
 from portal.web.cases.blueprint import blueprint, case_named
-from portal.web.cases.words import SEVERITIES, queue_line
+from portal.web.cases.words import SEVERITIES, queue_lines
 from portal.web.gate import anyone, current_actor, current_now, current_session, open_to
 
 QUEUE_VIEWS = {
@@ -63,7 +63,7 @@ def queue() -> ResponseReturnValue:
     return render_template(
         "cases/queue.html",
         page=page,
-        lines=[queue_line(row, actor) for row in page.rows],
+        lines=queue_lines(page.rows, actor),
         views=QUEUE_VIEWS,
         filters=filters,
         severities=SEVERITIES,
@@ -83,7 +83,7 @@ def mine() -> ResponseReturnValue:
     return render_template(
         "cases/mine.html",
         page=page,
-        lines=[queue_line(row, current_actor()) for row in page.rows],
+        lines=queue_lines(page.rows, current_actor()),
         views=views,
         view=view,
     )
@@ -100,9 +100,7 @@ def search() -> ResponseReturnValue:
         return redirect(url_for("cases.case", name=named), code=303)
     rows = queries.search(current_session(), current_actor(), words, before_id=before_id) if words else []
     page = paging.page_of(rows, lambda row: (row.id,))
-    return render_template(
-        "cases/search.html", words=words, page=page, lines=[queue_line(row, current_actor()) for row in page.rows]
-    )
+    return render_template("cases/search.html", words=words, page=page, lines=queue_lines(page.rows, current_actor()))
 
 
 def _views(actor: Actor) -> list[View]:

@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session
 from portal.access import Actor, Side, may_see_prices
 from portal.cases import queries, rules
 from portal.cases.models import SupportCase
-from portal.cases.queries import Dossier, records
+from portal.cases.queries import Dossier
 from portal.cases.queries.timeline import TIMELINE_PAGE
-from portal.directory.queries import organisation_names
 from portal.entitlement import queries as entitlement
+from portal.entitlement.models import Authorization, AuthorizationBalance
+from portal.entitlement.models import CoverageDecision as CoverageRow
 from portal.entitlement.rules import CoverageDecision
 from portal.metering import queries as metering
 from portal.metering.rules import MODES, TASK_CLASSES, may_log_time
@@ -91,7 +92,7 @@ def case(name: str) -> ResponseReturnValue:
         state_tone=STATE_TONES[found.state],
         severities=SEVERITIES,
         task_classes=TASK_CLASSES,
-        names=_company_names(session, found),
+        names=_company_names(found, dossier),
         likely=likely,
         rare=rare,
         story=[story_line(entry) for entry in entries],
@@ -104,9 +105,7 @@ def case(name: str) -> ResponseReturnValue:
 
 
 def _side_column(session: Session, actor: Actor, found: SupportCase, dossier: Dossier) -> Mapping[str, Any]:
-    own_case_ids = [each for link in dossier.links for each in (link.from_case_id, link.to_case_id)]
-    requests = entitlement.requests_of(session, found.id)
-    authorizations = entitlement.authorizations_of(session, found.id)
+    rows = dossier.rows
     work = metering.entries_of_case(session, actor, found.id)
     # A closed case has its bill; one without work has nothing to show yet.
     has_money = found.state != "closed" and any(state.is_live for state in work)
@@ -116,18 +115,18 @@ def _side_column(session: Session, actor: Actor, found: SupportCase, dossier: Do
         "clock_words": CLOCK_WORDS,
         "company_words": COMPANY_WORDS,
         "custody": _stretches(found, dossier, current_now()),
-        "cover": _cover(session, actor, found),
-        "requests": requests,
-        "authorizations": authorizations,
+        "cover": _cover(actor, rows[CoverageRow]),
+        "requests": entitlement.request_states(rows),
+        "authorizations": rows[Authorization],
         "answers_requests": may_see_requests(actor),
-        "left": entitlement.amount_left(session, found.id) if authorizations else {},
+        "left": {row.authorization_id: row.left_minor for row in rows[AuthorizationBalance]},
         "money_of": Money,
         "work": work,
         "modes": MODES,
         "may_log_time": may_log_time(actor) and found.state != "closed",
         "timer_mode": "remote" if actor.side is Side.MANUFACTURER else "on_site",
-        "issues": records.issues_of_case(session, found, dossier.known_issue_ids),
-        "linked": {key: value for key, value in records.case_names(session, own_case_ids).items() if key != found.id},
+        "issues": dossier.known_issues,
+        "linked": dossier.linked,
         "resolver_words": RESOLVER_WORDS,
         "subject_words": SUBJECT_WORDS,
         "decision_words": DECISION_WORDS,
@@ -136,22 +135,20 @@ def _side_column(session: Session, actor: Actor, found: SupportCase, dossier: Do
     }
 
 
-def _company_names(session: Session, found: SupportCase) -> Mapping[int, str]:
-    ids = [found.manufacturer_id, found.integrator_id, found.customer_id]
-    known = organisation_names(session, ids)
+def _company_names(found: SupportCase, dossier: Dossier) -> Mapping[int, str]:
+    ids = (found.manufacturer_id, found.integrator_id, found.customer_id)
     words = dict(zip(ids, ("Factory", "Integrator", "Customer"), strict=True))
-    return {each: known.get(each, words[each]) for each in ids}
+    return {each: dossier.names.get(each, words[each]) for each in ids}
 
 
-def _cover(session: Session, actor: Actor, found: SupportCase) -> Cover | None:
+def _cover(actor: Actor, decided: Sequence[CoverageRow]) -> Cover | None:
     """The decision that the actor's side may read: what the integrator pays is not the customer's to see."""
-    row = entitlement.latest_coverage(session, found.id)
-    if row is None or not may_see_prices(actor):
+    if not decided or not may_see_prices(actor):
         return None
-    decision = entitlement.decision_of(row)
+    decision = entitlement.decision_of(decided[-1])
     return Cover(
         decision=decision,
-        decided_at=row.decided_at,
+        decided_at=decided[-1].decided_at,
         price=Money(round_half_up(decision.price_now.per_hour), decision.currency),
         least=Money(decision.least_minor, decision.currency),
         payer={"customer": "the customer", "integrator": "the integrator", "manufacturer": "the factory"}[

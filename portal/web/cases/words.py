@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from flask import url_for
 
 from portal.access import Actor, Audience, Side
 from portal.cases.models import Attachment, SupportCase
@@ -41,6 +43,9 @@ DECISION_WORDS = {
     "fallback": "the signed fallback holds",
     "withdrawn": "the challenge was withdrawn",
 }
+
+# Stands for the name in an address that is asked for once and used for many cases.
+_ANY_NAME = "ANY-0"
 
 # Icon and tone of a line of the story, by kind of event; other kinds are quiet.
 _LOOKS = {
@@ -89,13 +94,14 @@ _LOOKS = {
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a list of cases."""
+    """One line of a list of cases; ``accept_href`` where one click accepts it."""
 
     row: CaseRow
+    href: str
     with_whom: str
     state: str
     tone: str
-    may_accept: bool
+    accept_href: str
 
 
 @dataclass(frozen=True)
@@ -115,8 +121,13 @@ class StoryLine:
 
 def with_whom(case: SupportCase | CaseRow) -> str:
     """Who holds the case: ``With: factory (Ana)``."""
+    return f"With: {holder_words(case)}"
+
+
+def holder_words(case: SupportCase | CaseRow) -> str:
+    """The company that holds the case and who there: ``factory (Ana)``."""
     name = f" ({case.assignee_name})" if case.assignee_name else ""
-    return f"With: {COMPANY_WORDS[case.holder_side]}{name}"
+    return f"{COMPANY_WORDS[case.holder_side]}{name}"
 
 
 def state_words(case: SupportCase | CaseRow) -> str:
@@ -130,11 +141,27 @@ def state_words(case: SupportCase | CaseRow) -> str:
     return case.state.capitalize()
 
 
-def queue_line(row: CaseRow, actor: Actor) -> Line:
-    """A row of a list as the actor sees it: whether one click accepts it."""
+def queue_lines(rows: Iterable[CaseRow], actor: Actor) -> list[Line]:
+    """The rows of a list as the actor sees them."""
+    # A case's name needs no quoting in a path, so both addresses are asked for once and not for each row.
+    page, accept = (url_for(endpoint, name=_ANY_NAME) for endpoint in ("cases.case", "cases.accept"))
+    return [
+        Line(
+            row=row,
+            href=page.replace(_ANY_NAME, row.name),
+            with_whom=holder_words(row),
+            state=state_words(row),
+            tone=STATE_TONES[row.state],
+            accept_href=accept.replace(_ANY_NAME, row.name) if _accepts_at_once(row, actor) else "",
+        )
+        for row in rows
+    ]
+
+
+def _accepts_at_once(row: CaseRow, actor: Actor) -> bool:
     own_free = row.assignee_id is None and COMPANY_OF.get(actor.side) == row.holder_side and row.state == "open"
     offered = row.offered_to_id == actor.organisation_id and row.state in ("offered", "waiting")
-    return Line(row, with_whom(row), state_words(row), STATE_TONES[row.state], offered or (own_free and not row.is_fyi))
+    return offered or (own_free and not row.is_fyi)
 
 
 COMPANY_OF = {Side.MANUFACTURER: "manufacturer", Side.INTEGRATOR: "integrator"}

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0017"
-down_revision = "0016"
+revision = "0024"
+down_revision = "0023"
 
 _BY_CASE = (
     "clock_closing",
@@ -13,6 +13,9 @@ _BY_CASE = (
     "challenge_proposal",
     "challenge_decision",
     "authorization_balance",
+    "authorization_refusal",
+    "emergency_refusal",
+    "reservation_release",
     "grant_draw",
 )
 
