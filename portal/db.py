@@ -12,14 +12,11 @@ Invariants:
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
-from operator import attrgetter
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Annotated, Any
 
 from alembic import command
@@ -30,8 +27,6 @@ from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import (
     BigInteger,
-    ColumnElement,
-    CompoundSelect,
     Connection,
     Date,
     DateTime,
@@ -43,16 +38,11 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     SmallInteger,
-    Table,
     Text,
     Uuid,
     create_engine,
     event,
-    func,
-    literal_column,
-    select,
     text,
-    union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, CITEXT, JSONB
 from sqlalchemy.engine import URL, make_url
@@ -286,70 +276,3 @@ def next_ids(session: Session, table: str, count: int) -> list[int]:
     """Ids that ``table`` gives to nobody else, in rising order."""
     numbers = text("SELECT nextval(pg_get_serial_sequence(:table, 'id')) FROM generate_series(1, :count)")
     return list(session.scalars(numbers, {"table": table, "count": count}))
-
-
-class Fact(SimpleNamespace):
-    """A row as it was read, its columns as attributes; no session keeps it, so nothing is written through it."""
-
-
-Facts = dict[Any, list[Any]]
-
-
-@dataclass(frozen=True)
-class Together:
-    """Rows of several tables that one statement reads, because a round trip costs more than what it brings."""
-
-    models: Mapping[str, Any]
-    statement: CompoundSelect[Any]
-
-
-def together(parts: Mapping[Any, ColumnElement[bool]], **columns: Sequence[str]) -> Together:
-    """The rows of each table that fulfil its condition; ``columns``, by table, where fewer than all are wanted."""
-    selects = []
-    for model, condition in parts.items():
-        table = model.__table__
-        wanted = [
-            column for column in table.c if column.name in columns.get(table.name, table.c) and not column.computed
-        ]
-        rows = select(*wanted).where(condition).subquery(table.name)
-        selects.append(select(literal_column(f"'{table.name}'"), func.json_agg(rows.table_valued())).select_from(rows))
-    return Together({model.__table__.name: model for model in parts}, union_all(*selects))
-
-
-def read_together(session: Session, wanted: Together, values: Mapping[str, Any]) -> Facts:
-    """The rows by table, each in order of its key."""
-    found: Facts = {}
-    for name, rows in session.execute(wanted.statement, values):
-        readers, key = _reading(wanted.models[name])
-        facts = [_fact(row, readers) for row in rows or ()]
-        found[wanted.models[name]] = sorted(facts, key=attrgetter(key)) if key else facts
-    return found
-
-
-def _fact(row: dict[str, Any], readers: Mapping[str, Callable[[str], Any]]) -> Fact:
-    for name, reader in readers.items():
-        value = row.get(name)
-        if value is not None:
-            row[name] = reader(value)
-    return Fact(**row)
-
-
-@cache
-def _reading(model: Any) -> tuple[Mapping[str, Callable[[str], Any]], str | None]:
-    """How the columns that JSON holds as text become values again, and the column that orders the rows."""
-    table: Table = model.__table__
-    readers: dict[str, Callable[[str], Any]] = {}
-    for column in table.c:
-        for kind, reader in _FROM_TEXT:
-            if isinstance(column.type, kind):
-                readers[column.name] = reader
-    key = table.primary_key.columns.values()
-    return readers, key[0].name if key else None
-
-
-_FROM_TEXT: tuple[tuple[type, Callable[[str], Any]], ...] = (
-    (UtcDateTime, datetime.fromisoformat),
-    (Date, date.fromisoformat),
-    (Uuid, uuid.UUID),
-    (LargeBinary, lambda text: bytes.fromhex(text.removeprefix("\\x"))),
-)

@@ -12,10 +12,12 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from procrastinate import SyncPsycopgConnector
+from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
 from procrastinate.tasks import configure_task
 from procrastinate.types import JSONDict
@@ -43,22 +45,41 @@ class JobFailure(Base):
     recorded_at: Mapped[RecordedAt]
 
 
+@dataclass(frozen=True)
+class NewJob:
+    """A job to be enqueued: its task, the ids it is about, and from when on it may run."""
+
+    name: str
+    ids: Mapping[str, int | str | UUID]
+    run_at: datetime | None = None
+
+
 def enqueue(session: Session, name: str, /, *, run_at: datetime | None = None, **ids: int | str | UUID) -> int:
     """Have the worker run task ``name`` once this transaction commits, not before ``run_at``; the job's number."""
-    return enqueue_many(session, name, [ids], run_at=run_at)[0]
+    return enqueue_all(session, [NewJob(name, ids, run_at)])[0]
 
 
 def enqueue_many(
     session: Session, name: str, batch: Sequence[Mapping[str, int | str | UUID]], *, run_at: datetime | None = None
 ) -> list[int]:
     """Like ``enqueue`` for each of ``batch``, in one statement."""
-    if not batch:
+    return enqueue_all(session, [NewJob(name, ids, run_at) for ids in batch])
+
+
+def enqueue_all(session: Session, wanted: Sequence[NewJob]) -> list[int]:
+    """Enqueue jobs of several tasks in one statement; their numbers."""
+    if not wanted:
         return []
-    if run_at is not None and run_at.utcoffset() is None:
+    if any(each.run_at is not None and each.run_at.utcoffset() is None for each in wanted):
         raise TypeError("a job's time needs a time zone")
     connection = session.connection().connection.driver_connection
-    deferrer = configure_task(name=name, job_manager=_queue, connection=connection, schedule_at=run_at)
-    return deferrer.batch_defer(*[_as_json(ids) for ids in batch])
+    made = _queue.batch_defer_jobs([_job(each) for each in wanted], connection=connection)
+    return [job.id for job in made if job.id is not None]
+
+
+def _job(wanted: NewJob) -> Job:
+    task = configure_task(name=wanted.name, job_manager=_queue, schedule_at=wanted.run_at)
+    return task.job.evolve(task_kwargs=_as_json(wanted.ids))
 
 
 def _as_json(ids: Mapping[str, int | str | UUID]) -> JSONDict:

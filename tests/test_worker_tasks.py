@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import portal.worker.tasks  # noqa: F401  registers every task
 from portal.cases import actions as cases
-from portal.cases.actions.opening import NewCase
+from portal.cases.actions import NewCase
 from portal.cases.models import CaseEvent, Resolution, ResolutionAnswer, SupportCase
 from portal.entitlement.models import AuthorizationRequest, Emergency, GrantBalance
 from portal.notifications.actions import Recipient, queue_letter

@@ -7,7 +7,7 @@ made the promise. The header keeps the earliest one so that lists can be sorted.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -191,7 +191,14 @@ def start_clocks(
     session: Session, case: SupportCase, specs: Iterable[rules.ClockSpec], terms: Terms, *, moments: Moments
 ) -> None:
     """Open clocks of the factory's promises; those whose moment has not come are left for later."""
-    found = list(specs)
+    session.add_all(new_clocks(session, case, specs, terms, moments=moments))
+
+
+def new_clocks(
+    session: Session, case: SupportCase, specs: Iterable[rules.ClockSpec], terms: Terms, *, moments: Moments
+) -> list[CaseClock]:
+    """The rows of the clocks whose moment has come."""
+    found, made = list(specs), []
     places = places_of(session, case, terms.policy, [spec.calendar for spec in found])
     for spec in found:
         block = calendar_block(terms.policy, spec.calendar, places.region)
@@ -200,7 +207,7 @@ def start_clocks(
         if begins is None:
             continue
         due = None if spec.target is None else due_of(spec.target, calendar, begins)
-        session.add(
+        made.append(
             CaseClock(
                 case_id=case.id,
                 manufacturer_id=case.manufacturer_id,
@@ -217,6 +224,7 @@ def start_clocks(
                 promise=spec.target.model_dump(mode="json") if spec.target is not None else None,
             )
         )
+    return made
 
 
 def places_of(session: Session, case: SupportCase, policy: Policy, codes: Iterable[str]) -> Places:
@@ -267,14 +275,29 @@ def stop_clocks(
     return ended
 
 
+@dataclass(frozen=True)
+class Due:
+    """What is due first of a case's promises, and when a watched one has to be looked at."""
+
+    at: datetime | None
+    kind: str | None
+    look_at: datetime | None
+
+
 def set_due(session: Session, case: SupportCase, past: History, *, now: datetime) -> None:
     """Keep the earliest due time of the promises on the header, and have the watched ones looked at in time."""
     running = running_clocks(session, case.id)
-    policies = policies_for(session, running)
+    found = due_first(running, past, policies_for(session, running), now)
+    case.due_at, case.due_kind = found.at, found.kind
+    session.flush()
+    if found.look_at is not None:
+        enqueue(session, "watch_case", run_at=found.look_at, case_id=case.id)
+
+
+def due_first(running: Iterable[CaseClock], past: History, policies: Mapping[int, Policy], now: datetime) -> Due:
+    """What running clocks come to; ``policies`` by the versions that made the promises."""
     read_now = [(clock, read(clock, past, policies[clock.version_id], now=now).due_at) for clock in running]
     dues = [(due_at, clock.kind) for clock, due_at in read_now if due_at is not None and is_promised(clock)]
-    case.due_at, case.due_kind = min(dues, default=(None, None))
-    session.flush()
     moments = [
         moment
         for clock, due_at in read_now
@@ -282,8 +305,8 @@ def set_due(session: Session, case: SupportCase, past: History, *, now: datetime
         for moment in (warned_at(clock, due_at), due_at + _BROKEN_AFTER)
         if moment > now
     ]
-    if moments:
-        enqueue(session, "watch_case", run_at=min(moments), case_id=case.id)
+    at, kind = min(dues, default=(None, None))
+    return Due(at, kind, min(moments, default=None))
 
 
 def is_watched(clock: CaseClock) -> bool:

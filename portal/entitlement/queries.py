@@ -16,7 +16,6 @@ from portal.contracts.blocks import Payer
 from portal.contracts.models import DocumentInForce, DocumentVersion
 from portal.contracts.policy import Policy
 from portal.contracts.queries import WITHOUT_TEXT, agreement_of, policy_of
-from portal.db import Facts
 from portal.entitlement.models import (
     Authorization,
     AuthorizationRefusal,
@@ -33,6 +32,7 @@ from portal.entitlement.models import (
 from portal.entitlement.rules import AuthorizationFact, authorized_minor, decision_from_json, expires_at
 from portal.entitlement.rules import CoverageDecision as Decision
 from portal.errors import NotFound
+from portal.rows import Facts
 from portal.zones import zone_named
 
 

@@ -54,11 +54,13 @@ def keep(form: Form) -> None:
     A file that is too large is said at the field; the others are kept.
     """
     ids = [each for each in (form.kept.data or ()) if each is not None][:MOST_FILES]
+    before = len(ids)
     for field in form:
         if isinstance(field, MultipleFileField):
             ids += _keep_field(field, MOST_FILES - len(ids))
-    # Here and not with the form's own act: what is undone when the form is refused must not take the files with it.
-    current_session().commit()
+    if len(ids) > before:
+        # Here and not with the form's own act: what is undone when the form is refused must not take the files with it.
+        current_session().commit()
     own = actions.own_uploads(current_session(), current_actor(), ids, must_exist=False)
     form.kept.choices = [(str(each.id), f"{each.file_name} ({size_text(each.size_bytes)})") for each in own]
     form.kept.data = [each.id for each in own]

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from portal.access import Audience
 from portal.cases import actions as cases
-from portal.cases.actions.opening import NewCase
+from portal.cases.actions import NewCase
 from portal.cases.models import ChallengeStep
 from portal.identity.models import MailedLink
 from portal.notifications.mail import SmtpMailer

@@ -15,6 +15,7 @@ from portal.cases.actions.authorizing import (
     refuse_authorization,
     use_standing,
 )
+from portal.cases.actions.beginning import NewCase, checklist
 from portal.cases.actions.challenge import (
     challenge,
     climb_due,
@@ -61,9 +62,7 @@ from portal.cases.actions.notes import (
     stale_uploads,
 )
 from portal.cases.actions.opening import (
-    NewCase,
     check_new_case,
-    checklist,
     coverage_before,
     escalate,
     log_call,

@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side
-from portal.cases.actions.opening import NewCase, escalate, log_call, open_by_contact
+from portal.cases.actions.beginning import NewCase
+from portal.cases.actions.opening import escalate, log_call, open_by_contact
 from portal.cases.models import CaseLink, SupportCase
 from portal.errors import Conflict, Invalid
 

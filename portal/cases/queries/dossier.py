@@ -42,7 +42,6 @@ from portal.cases.queries.scope import case_scope
 from portal.cases.situation import situation_of
 from portal.contracts.models import DocumentVersion
 from portal.contracts.queries import policy_known_as
-from portal.db import Facts, Together, read_together, together
 from portal.directory.models import Organisation
 from portal.entitlement.models import (
     Authorization,
@@ -57,6 +56,7 @@ from portal.entitlement.models import (
     ReservationRelease,
 )
 from portal.errors import NotFound
+from portal.rows import Facts, Together, read_together, together
 
 _NAME = re.compile(r"([A-Z][A-Z0-9]{1,7})-([1-9][0-9]{0,14})")
 
@@ -197,7 +197,7 @@ def challenge_view(session: Session, actor: Actor, challenge_id: int) -> tuple[S
     raise NotFound()
 
 
-_CASE = bindparam("case_id")
+_CASE: ColumnElement[int] = bindparam("case_id", type_=BigInteger)
 _PROMISED = DocumentVersion.id.in_(select(CaseClock.version_id).where(CaseClock.case_id == _CASE))
 
 

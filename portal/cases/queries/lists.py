@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, select, text
 from sqlalchemy.orm import Session, aliased
@@ -75,7 +76,7 @@ class CaseRow:
 
 _COLUMNS = tuple(getattr(SupportCase, name) for name in list(CaseRow.__dataclass_fields__)[:-3])
 _CUSTOMER, _INTEGRATOR = aliased(Organisation), aliased(Organisation)
-_DRESSED = (
+_DRESSED: Select[Any] = (
     select(*_COLUMNS, Site.name, _CUSTOMER.name, _INTEGRATOR.name)
     .outerjoin(Site, Site.id == SupportCase.site_id)
     .outerjoin(_CUSTOMER, _CUSTOMER.id == SupportCase.customer_id)
@@ -336,7 +337,7 @@ def _later_due(due_at: datetime | None, case_id: int) -> ColumnElement[bool]:
 
 
 def _by_due(
-    session: Session, statement: Select[tuple[object, ...]], after: tuple[datetime | None, int] | None, limit: int
+    session: Session, statement: Select[int], after: tuple[datetime | None, int] | None, limit: int
 ) -> list[CaseRow]:
     if after is not None:
         statement = statement.where(_later_due(*after))
@@ -344,14 +345,14 @@ def _by_due(
 
 
 def _newest(
-    session: Session, statement: Select[tuple[object, ...]], after: tuple[datetime | None, int] | None, limit: int
+    session: Session, statement: Select[int], after: tuple[datetime | None, int] | None, limit: int
 ) -> list[CaseRow]:
     if after is not None:
         statement = statement.where(SupportCase.id < after[1])
     return _page(session, statement.order_by(SupportCase.id.desc()).limit(limit), ("-id",))
 
 
-def _page(session: Session, statement: Select[tuple[object, ...]], order: Sequence[str]) -> list[CaseRow]:
+def _page(session: Session, statement: Select[int], order: Sequence[str]) -> list[CaseRow]:
     """The page's ids found in their index, then its rows with the names of their sites and companies."""
     page = statement.subquery("page")
     columns = [(SupportCase.__table__.c[name.removeprefix("-")], name.startswith("-")) for name in order]

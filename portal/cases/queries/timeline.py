@@ -17,7 +17,7 @@ from portal.cases import words
 from portal.cases.clocks import ClockLine
 from portal.cases.models import Attachment, CaseClock, CaseEvent, ClockClosing, Note, SupportCase
 from portal.cases.queries.scope import readable_rows, reader
-from portal.db import Together, read_together, together
+from portal.rows import Together, read_together, together
 
 TIMELINE_PAGE = 200
 

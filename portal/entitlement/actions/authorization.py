@@ -88,8 +88,18 @@ def request_authorization(
     session: Session, case: CaseParts, ask: Ask, *, asked_by: int | None, policy: Policy, now: datetime
 ) -> AuthorizationRequest:
     """Ask the payer. *Raises*: Invalid for an amount below the policy's least."""
+    request = new_request(case, ask, asked_by=asked_by, policy=policy, now=now)
+    session.add(request)
+    session.flush()
+    return request
+
+
+def new_request(
+    case: CaseParts, ask: Ask, *, asked_by: int | None, policy: Policy, now: datetime
+) -> AuthorizationRequest:
+    """The row that asks the payer. *Raises*: Invalid for an amount below the policy's least."""
     check_nte(policy, ask.nte_minor)
-    request = AuthorizationRequest(
+    return AuthorizationRequest(
         **_parties(case),
         audience=audience_of(ask.payer),
         payer_id=payer_id(case, ask.payer),
@@ -103,9 +113,6 @@ def request_authorization(
         asked_at=now,
         answer_by=ask.answer_by,
     )
-    session.add(request)
-    session.flush()
-    return request
 
 
 def authorize(

@@ -91,6 +91,8 @@ def decide_again(gathered: Coverage, wanted: Wanted, *, now: datetime) -> Covera
     """The decision for another wish of the same person about the same system, from facts that were just gathered."""
     asked = {"severity": wanted.severity, "task_class": wanted.task_class, "mode": wanted.mode}
     facts = gathered.facts.model_copy(update=asked)
+    if facts == gathered.facts and gathered.decision.decided_at == now:
+        return gathered
     decision = coverage_for(facts, gathered.terms.policy, gathered.terms.agreement, now=now)
     return replace(gathered, decision=decision, facts=facts)
 
@@ -109,7 +111,14 @@ def decide_for_case(
 
 
 def keep_coverage(session: Session, coverage: Coverage, case: CaseParts) -> CoverageRow:
-    """Keep the decision with its case.
+    """Keep the decision with its case."""
+    row = coverage_row(coverage, case)
+    session.add(row)
+    return row
+
+
+def coverage_row(coverage: Coverage, case: CaseParts) -> CoverageRow:
+    """The decision as it is kept.
 
     What an integrator pays is between the companies; everything else the customer reads too, so that the other paying
     side's amounts, which decided nothing here, are left out.
@@ -117,7 +126,7 @@ def keep_coverage(session: Session, coverage: Coverage, case: CaseParts) -> Cove
     payer = coverage.decision.payer
     own = {payer: coverage.facts.authorized_minor[payer]} if payer in coverage.facts.authorized_minor else {}
     facts = coverage.facts.model_copy(update={"authorized_minor": own})
-    row = CoverageRow(
+    return CoverageRow(
         case_id=case.id,
         manufacturer_id=case.manufacturer_id,
         integrator_id=case.integrator_id,
@@ -130,8 +139,6 @@ def keep_coverage(session: Session, coverage: Coverage, case: CaseParts) -> Cove
         decision=to_json(coverage.decision),
         decided_at=coverage.decision.decided_at,
     )
-    session.add(row)
-    return row
 
 
 def audience_of(payer: Payer) -> str:

@@ -1,0 +1,151 @@
+"""Rows of several tables at once: read by one statement, added by one, because a round trip costs more than a row.
+
+Invariants: what is read is under the session's scope, as any statement is. What is added may refer to rows of the same
+statement whose keys were taken before: the database checks all of them when they are there.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cache
+from operator import attrgetter
+from types import SimpleNamespace
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Date,
+    LargeBinary,
+    Table,
+    TextClause,
+    Uuid,
+    func,
+    inspect,
+    literal_column,
+    select,
+    text,
+    union_all,
+)
+from sqlalchemy.orm import Session, make_transient_to_detached
+
+from portal.db import Base, UtcDateTime
+
+
+class Fact(SimpleNamespace):
+    """A row as it was read, its columns as attributes; no session keeps it, so nothing is written through it."""
+
+
+Facts = dict[Any, list[Any]]
+
+
+@dataclass(frozen=True)
+class Together:
+    """Rows of several tables that one statement reads, because a round trip costs more than what it brings."""
+
+    models: Mapping[str, Any]
+    statement: CompoundSelect[Any]
+
+
+def together(parts: Mapping[Any, ColumnElement[bool]], **columns: Sequence[str]) -> Together:
+    """The rows of each table that fulfil its condition; ``columns``, by table, where fewer than all are wanted."""
+    selects = []
+    for model, condition in parts.items():
+        table = model.__table__
+        wanted = [
+            column for column in table.c if column.name in columns.get(table.name, table.c) and not column.computed
+        ]
+        rows = select(*wanted).where(condition).subquery(table.name)
+        selects.append(select(literal_column(f"'{table.name}'"), func.json_agg(rows.table_valued())).select_from(rows))
+    return Together({model.__table__.name: model for model in parts}, union_all(*selects))
+
+
+def read_together(session: Session, wanted: Together, values: Mapping[str, Any]) -> Facts:
+    """The rows by table, each in order of its key."""
+    found: Facts = {}
+    for name, rows in session.execute(wanted.statement, values):
+        readers, key = _reading(wanted.models[name])
+        facts = [_fact(row, readers) for row in rows or ()]
+        found[wanted.models[name]] = sorted(facts, key=attrgetter(key)) if key else facts
+    return found
+
+
+def _fact(row: dict[str, Any], readers: Mapping[str, Callable[[str], Any]]) -> Fact:
+    for name, reader in readers.items():
+        value = row.get(name)
+        if value is not None:
+            row[name] = reader(value)
+    return Fact(**row)
+
+
+@cache
+def _reading(model: Any) -> tuple[Mapping[str, Callable[[str], Any]], str | None]:
+    """How the columns that JSON holds as text become values again, and the column that orders the rows."""
+    table: Table = model.__table__
+    readers: dict[str, Callable[[str], Any]] = {}
+    for column in table.c:
+        for kind, reader in _FROM_TEXT:
+            if isinstance(column.type, kind):
+                readers[column.name] = reader
+    key = table.primary_key.columns.values()
+    return readers, key[0].name if key else None
+
+
+_FROM_TEXT: tuple[tuple[type, Callable[[str], Any]], ...] = (
+    (UtcDateTime, datetime.fromisoformat),
+    (Date, date.fromisoformat),
+    (Uuid, uuid.UUID),
+    (LargeBinary, lambda text: bytes.fromhex(text.removeprefix("\\x"))),
+)
+
+
+def insert_together(session: Session, rows: Iterable[Base]) -> None:
+    """Add rows of several tables by one statement.
+
+    From then on the session knows those whose key was given as it knows what it has read; the others it does not.
+    """
+    added = list(rows)
+    by_table: dict[str, list[dict[str, Any]]] = {}
+    for row in added:
+        by_table.setdefault(row.__tablename__, []).append(_given(row))
+    shapes = tuple(
+        (name, tuple(dict.fromkeys(key for row in given for key in row))) for name, given in by_table.items()
+    )
+    session.execute(_insertion(shapes), {name: json.dumps(given, default=_as_text) for name, given in by_table.items()})
+    known = [row for row in added if all(key.name in inspect(row).dict for key in row.__table__.primary_key)]
+    for row in known:
+        make_transient_to_detached(row)
+    session.add_all(known)
+
+
+def _given(row: Base) -> dict[str, Any]:
+    """The row's columns with the defaults a session would fill in; what the database fills itself is left out."""
+    state: dict[str, Any] = inspect(row).dict
+    given = {}
+    for column in row.__table__.c:
+        if column.name not in state and column.default is not None and column.default.is_scalar:
+            state[column.name] = column.default.arg
+        if column.name in state or (column.server_default is None and not column.computed):
+            given[column.name] = state.setdefault(column.name, None)
+    return given
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, datetime | date | uuid.UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} does not go into a row together with others")
+
+
+@cache
+def _insertion(shapes: tuple[tuple[str, tuple[str, ...]], ...]) -> TextClause:
+    *first, last = (
+        f'INSERT INTO "{name}" ({", ".join(columns)}) OVERRIDING SYSTEM VALUE SELECT {", ".join(columns)}'
+        f' FROM json_populate_recordset(CAST(NULL AS "{name}"), CAST(:{name} AS json))'
+        for name, columns in shapes
+    )
+    before = ", ".join(f"added_{place} AS ({insert})" for place, insert in enumerate(first))
+    return text(f"WITH {before} {last}" if before else last)
