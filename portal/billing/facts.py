@@ -1,41 +1,35 @@
 """What a case is billed from: its approved work, cover, custody, cause, yeses and promised hours, as rating takes them.
 
-Read for jobs, which see every row. The documents are those in force when the case was opened: what the payer was shown.
+The documents are those in force when the case was opened: what the payer was shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from portal.billing.models import BillingCut
-from portal.billing.outcome import Outcome, outcome_of
-from portal.billing.parties import parties_of
-from portal.cases.models import CustodyAcceptance, SupportCase
+from portal.billing.outcome import Outcome
+from portal.cases.models import SupportCase
 from portal.contracts.agreement import Agreement
 from portal.contracts.models import PlanChoice
 from portal.contracts.policy import Policy
-from portal.contracts.queries import plan_choices
 from portal.contracts.rules import plan_named, warranty_end
-from portal.directory.models import ProductLine, System
+from portal.directory.models import System
 from portal.entitlement.models import (
     Authorization,
-    CoverageDecision,
     GrantDraw,
-    GrantReservation,
-    ReservationRelease,
     UsageGrant,
 )
-from portal.entitlement.queries import Terms, terms_in_force
-from portal.entitlement.rules import decision_from_json, expires_at, facts_from_json
+from portal.entitlement.queries import Terms
+from portal.entitlement.rules import expires_at
 from portal.metering.models import TimeEntry
-from portal.metering.queries import approved_entries
 from portal.rating import lines, treatment
 from portal.rating.facts import (
     BOUGHT_GRANT,
@@ -63,13 +57,14 @@ _tariffs: dict[tuple[int, int, str], tuple[Policy, Agreement | None, Tariff]] = 
 
 @dataclass(frozen=True)
 class BillingFacts:
-    """Everything a cut of a case is billed from."""
+    """Everything a cut of a case is billed from; ``hours`` are the grants of its site, ``grants`` what it may draw."""
 
     case: SupportCase
     documents: Terms
     tariff: Tariff
     facts: CaseFacts
     work: tuple[WorkInterval, ...]
+    hours: tuple[UsageGrant, ...]
     grants: tuple[GrantState, ...]
     drawn_seconds: dict[int, int]
     authorizations: tuple[Authorization, ...]
@@ -84,55 +79,6 @@ class BillingFacts:
         return self.case.integrator_id != self.case.manufacturer_id
 
 
-def documents_of(session: Session, case: SupportCase) -> Terms:
-    """The documents in force between the case's companies when it was opened."""
-    return terms_in_force(
-        session, manufacturer_id=case.manufacturer_id, integrator_id=case.integrator_id, at=case.opened_at
-    )
-
-
-@dataclass(frozen=True)
-class View:
-    """What a page rates instead of what jobs read: work that may still change, cover and hours as the actor sees them.
-
-    ``outcome`` is what a resolution in the making would settle; None takes what is settled.
-    """
-
-    entries: Sequence[TimeEntry]
-    cover: tuple[Cover, ...]
-    grants: tuple[GrantState, ...]
-    outcome: Outcome | None = None
-
-
-def gather(session: Session, case: SupportCase, *, view: View | None = None) -> BillingFacts:
-    """The facts of a case with all its approved work."""
-    documents = documents_of(session, case)
-    policy, agreement = documents.policy, documents.agreement
-    outcome = view.outcome if view else None
-    if outcome is None:
-        outcome = outcome_of(session, case, (agreement or policy.house_terms).fallback)
-    choices = plan_choices(session, site_id=case.site_id, manufacturer_id=case.manufacturer_id)
-    yeses = _authorizations(session, case.id)
-    cover = view.cover if view else cover_of(documents, choices, case)
-    facts, tariff = _case_facts(session, case, documents, cover=cover, cause=outcome.cause, yeses=yeses)
-    drawn = drawn_of(session, case.id)
-    all_of_it = BillingFacts(
-        case=case,
-        documents=documents,
-        tariff=tariff,
-        facts=facts,
-        work=(),
-        grants=view.grants if view else promised_grants(session, case.id, drawn),
-        drawn_seconds=drawn,
-        authorizations=yeses,
-        outcome=outcome,
-        seller_id=seller_of(choices, case),
-        parties=parties_of(session, case, agreement),
-        entries=tuple(view.entries if view else approved_entries(session, case.id)),
-    )
-    return up_to(all_of_it, None)
-
-
 def up_to(facts: BillingFacts, cut: BillingCut | None) -> BillingFacts:
     """The facts with the work that belongs to a cut: a closing takes all, a period's end what ended before it."""
     entries = [
@@ -143,32 +89,6 @@ def up_to(facts: BillingFacts, cut: BillingCut | None) -> BillingFacts:
     setting = (facts.facts, facts.tariff)
     work, nte_minor = _authorised(facts.case, facts.documents.policy, setting, entries, facts.authorizations)
     return replace(facts, facts=replace(facts.facts, nte_minor=nte_minor), work=tuple(work))
-
-
-def _case_facts(
-    session: Session,
-    case: SupportCase,
-    documents: Terms,
-    *,
-    cover: tuple[Cover, ...],
-    cause: str | None,
-    yeses: Sequence[Authorization],
-) -> tuple[CaseFacts, Tariff]:
-    product_line, system = session.execute(
-        select(ProductLine.code, System)
-        .join(System, System.product_line_id == ProductLine.id)
-        .where(System.id == case.system_id)
-    ).one()
-    return rating_facts(
-        case,
-        documents,
-        (product_line, system),
-        cover=cover,
-        cause=cause,
-        certified=_certified(session, case.id),
-        custody=_custody(session, case),
-        accepted_rates=_accepted_rates(session, case, yeses),
-    )
 
 
 def rating_facts(
@@ -249,54 +169,9 @@ def seller_of(choices: Sequence[PlanChoice], case: SupportCase) -> int:
     return begun[-1].seller_id if begun else case.manufacturer_id
 
 
-def _custody(session: Session, case: SupportCase) -> tuple[Custody, ...]:
-    rows = session.execute(
-        select(CustodyAcceptance.from_at, CustodyAcceptance.company_id)
-        .where(CustodyAcceptance.case_id == case.id)
-        .order_by(CustodyAcceptance.seq)
-    )
-    return tuple(Custody(row.from_at, side_named(case, row.company_id)) for row in rows)
-
-
 def side_named(case: SupportCase, organisation_id: int) -> str:
     """Which of the two companies an organisation is on a case, in rating's words."""
     return MANUFACTURER if organisation_id == case.manufacturer_id else INTEGRATOR
-
-
-def _certified(session: Session, case_id: int) -> bool:
-    """Whether whoever asked holds a certificate; only a technician can lack one."""
-    first = session.scalars(
-        select(CoverageDecision.facts).where(CoverageDecision.case_id == case_id).order_by(CoverageDecision.id).limit(1)
-    ).one_or_none()
-    if first is None:
-        return True
-    asked = facts_from_json(first)
-    return asked.certified or asked.opener.value in ("contact", "engineer")
-
-
-def _authorizations(session: Session, case_id: int) -> tuple[Authorization, ...]:
-    rows = select(Authorization).where(Authorization.case_id == case_id).order_by(Authorization.id)
-    return tuple(session.scalars(rows))
-
-
-def _accepted_rates(session: Session, case: SupportCase, yeses: Sequence[Authorization]) -> dict[RateKey, Fraction]:
-    """The prices that the payer saw with its last yes: none of them is exceeded without another yes."""
-    accepted: dict[RateKey, Fraction] = {}
-    if not yeses:
-        return accepted
-    rows = session.execute(
-        select(CoverageDecision.decided_at, CoverageDecision.decision)
-        .where(CoverageDecision.case_id == case.id)
-        .order_by(CoverageDecision.decided_at, CoverageDecision.id)
-    ).all()
-    for yes in yeses:
-        shown = [row.decision for row in rows if row.decided_at <= yes.authorized_at]
-        if not shown:
-            continue
-        decision = decision_from_json(shown[-1])
-        for price in decision.prices:
-            accepted[RateKey(decision.mode.value, decision.task_class.value, price.band)] = price.per_hour
-    return accepted
 
 
 def _authorised(
@@ -353,21 +228,8 @@ def drawn_of(session: Session, case_id: int) -> dict[int, int]:
     return {grant_id: int(seconds) for grant_id, seconds in rows}
 
 
-def promised_grants(session: Session, case_id: int, drawn: dict[int, int] | None = None) -> tuple[GrantState, ...]:
-    """What the case may draw in all: what is promised to it now and what it has drawn before."""
-    promised = session.execute(
-        select(GrantReservation.grant_id, func.sum(GrantReservation.seconds))
-        .where(
-            GrantReservation.case_id == case_id,
-            ~exists().where(ReservationRelease.reservation_id == GrantReservation.id),
-        )
-        .group_by(GrantReservation.grant_id)
-    )
-    seconds = dict(drawn_of(session, case_id) if drawn is None else drawn)
-    for grant_id, reserved in promised:
-        seconds[grant_id] = seconds.get(grant_id, 0) + int(reserved)
-    found = session.scalars(select(UsageGrant).where(UsageGrant.id.in_(seconds))).all()
-    grants = {grant.id: grant for grant in found}
+def grants_promised(grants: Mapping[int, UsageGrant], seconds: Mapping[int, int]) -> tuple[GrantState, ...]:
+    """Hours as rating takes them; a grant that is not known here, as to a former integrator, holds included time."""
     return tuple(
         grant_state(grants[grant_id], left) if grant_id in grants else GrantState(grant_id, INCLUDED_GRANT, left)
         for grant_id, left in sorted(seconds.items())

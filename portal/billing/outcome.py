@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from portal.cases.models import Challenge, ChallengeDecision, Resolution, ResolutionAnswer, SupportCase
 from portal.contracts.blocks import WHOLE_BP, Weights
+from portal.rows import Facts
 
 SPLIT, CAUSE, TASK_CLASS = "split", "cause", "task_class"
 # Only these name a task class of their own; otherwise every entry keeps its own.
@@ -31,41 +29,30 @@ class Outcome:
     disputed: frozenset[str] = frozenset()
 
 
-def outcome_of(session: Session, case: SupportCase, fallback: Weights) -> Outcome:
-    """The case's outcome; ``fallback`` are the document's weights for a case that nobody resolved."""
-    resolution = session.scalars(
-        select(Resolution).where(Resolution.case_id == case.id).order_by(Resolution.seq.desc()).limit(1)
-    ).one_or_none()
-    if resolution is None or case.state not in ("resolved", "closed"):
+def outcome_from(case: SupportCase, rows: Facts, fallback: Weights) -> Outcome:
+    """The case's outcome by its rows; ``fallback`` are the document's weights for a case that nobody resolved."""
+    if not rows[Resolution] or case.state not in ("resolved", "closed"):
         return Outcome()
-    rows = session.execute(
-        select(Challenge.subject, ChallengeDecision)
-        .outerjoin(ChallengeDecision, ChallengeDecision.challenge_id == Challenge.id)
-        .where(Challenge.resolution_id == resolution.id)
-        .order_by(Challenge.id)
-    ).all()
-    disputed = frozenset(row.subject for row in rows if row.ChallengeDecision is None)
+    resolution = max(rows[Resolution], key=lambda row: row.seq)
+    raised = [row for row in rows[Challenge] if row.resolution_id == resolution.id]
+    decisions = {row.challenge_id: row for row in rows[ChallengeDecision]}
+    disputed = frozenset(row.subject for row in raised if row.id not in decisions)
     # A challenge that was withdrawn settles the resolution as it was proposed.
-    decided = {row.subject: row.ChallengeDecision for row in rows if row.ChallengeDecision is not None}
+    decided = {row.subject: decisions[row.id] for row in raised if row.id in decisions}
     cause = decided[CAUSE].cause if CAUSE in decided and decided[CAUSE].cause else resolution.cause
     named = decided.get(TASK_CLASS)
     task_class = named.task_class if named is not None and named.basis in _NAMED else None
-    weights = _weights(session, resolution, decided.get(SPLIT), fallback)
+    weights = _weights(rows, resolution, decided.get(SPLIT), fallback)
     return Outcome(resolution.id, cause, task_class or None, None if SPLIT in disputed else weights, disputed)
 
 
 def _weights(
-    session: Session, resolution: Resolution, decision: ChallengeDecision | None, fallback: Weights
+    rows: Facts, resolution: Resolution, decision: ChallengeDecision | None, fallback: Weights
 ) -> Weights | None:
     if decision is not None and decision.integrator_bp + decision.manufacturer_bp == WHOLE_BP:
         return Weights(integrator_bp=decision.integrator_bp, manufacturer_bp=decision.manufacturer_bp)
-    answer = session.scalars(
-        select(ResolutionAnswer.basis)
-        .where(ResolutionAnswer.resolution_id == resolution.id)
-        .order_by(ResolutionAnswer.id.desc())
-        .limit(1)
-    ).one_or_none()
-    return settled_weights(resolution, answer, fallback)
+    answers = [row.basis for row in rows[ResolutionAnswer] if row.resolution_id == resolution.id]
+    return settled_weights(resolution, answers[-1] if answers else None, fallback)
 
 
 def settled_weights(resolution: Resolution, answer: str | None, fallback: Weights) -> Weights | None:

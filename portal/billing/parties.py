@@ -39,6 +39,15 @@ def parties_of(
     return parties
 
 
+def plain_parties(case: SupportCase, operator_id: int) -> dict[str, int]:
+    """The parties where the documents name no further ones."""
+    return {
+        Company.MANUFACTURER: case.manufacturer_id,
+        Company.INTEGRATOR: case.integrator_id,
+        OPERATOR: operator_id,
+    }
+
+
 def organisation_of(parties: Mapping[str, int], name: str) -> int:
     """The organisation that a document's word means. *Raises*: RuleBroken."""
     if name not in parties:

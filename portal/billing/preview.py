@@ -9,23 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Audience, Side, may_see_prices, may_see_shares
-from portal.billing.facts import BillingFacts, View, cover_of, documents_of, gather, promised_grants
+from portal.billing.facts import BillingFacts, cover_of
+from portal.billing.gathering import Gathered, View, facts_of, promised_hours, read_case
 from portal.billing.outcome import Outcome
-from portal.billing.queries import blockers
-from portal.billing.rules import Blocker, ItemPart, included_seconds, parts_by_payer, worth_minor
+from portal.billing.queries import blocking_facts
+from portal.billing.rules import Blocker, ItemPart, blockers_of, included_seconds, parts_by_payer, worth_minor
 from portal.billing.splitting import split
 from portal.cases.models import SupportCase
 from portal.contracts.policy import Policy
-from portal.contracts.queries import plan_choices
 from portal.contracts.rules import plan_named
 from portal.contracts.sharing import Share
 from portal.entitlement.queries import SiteCover, site_cover
 from portal.errors import NotAllowed
-from portal.metering.models import TimeApproval, TimeEntry, TimeReversal
+from portal.metering.models import TimeEntry
 from portal.rating.engine import rate
 from portal.rating.explanation import explain
 from portal.rating.facts import CUSTOMER, INCLUDED_GRANT, INTEGRATOR, Cover, GrantState
@@ -72,25 +71,31 @@ class MoneyPreview:
 
 
 def case_money_preview(
-    session: Session, actor: Actor, case: SupportCase, *, now: datetime, outcome: Outcome | None = None
+    session: Session,
+    actor: Actor,
+    case: SupportCase,
+    *,
+    now: datetime,
+    outcome: Outcome | None = None,
+    read: Gathered | None = None,
 ) -> MoneyPreview:
     """What the case would be billed now, or with the outcome that a resolution would give it.
 
+    ``read`` is what the page has read of it already.
     *Raises*: NotAllowed for an actor who sees no prices.
     """
     if not may_see_prices(actor):
         raise NotAllowed("Prices are for the companies of the case.")
-    entries, unapproved = _entries(session, actor, case)
-    documents = documents_of(session, case)
-    policy = documents.policy
+    read = read_case(session, case) if read is None else read
+    entries, unapproved = _entries(actor, read)
+    policy = read.documents.policy
     here = site_cover(
         session, site_id=case.site_id, manufacturer_id=case.manufacturer_id, policy=policy, at=case.opened_at
     )
-    choices = plan_choices(session, site_id=case.site_id, manufacturer_id=case.manufacturer_id)
     # The servicing integrator may be another than when the plan was chosen: then it reads the plan, not the choice.
-    cover = cover_of(documents, choices, case) if choices else _cover(policy, here, case)
-    view = View(entries, cover, _grants(session, case, policy, here), outcome)
-    facts = gather(session, case, view=view)
+    cover = cover_of(read.documents, read.choices, case) if read.choices else _cover(policy, here, case)
+    view = View(entries, cover, _grants(read, here), outcome)
+    facts = facts_of(session, read, view=view)
     rated = rate(facts.facts, facts.work, facts.grants, facts.tariff)
     parts = [part for part in parts_by_payer(rated) if actor.side is not Side.CUSTOMER or part.payer == CUSTOMER]
     return MoneyPreview(
@@ -98,33 +103,26 @@ def case_money_preview(
         payers=tuple(_payer(facts, part) for part in parts),
         included_seconds=sum(sum(included_seconds(part.rated).values()) for part in parts),
         unapproved_seconds=unapproved,
-        blockers=blockers(session, case, now=now),
+        blockers=blockers_of(blocking_facts(read.rows, now=now)),
         shares=_shares(facts, parts) if may_see_shares(actor) else None,
     )
 
 
-def _entries(session: Session, actor: Actor, case: SupportCase) -> tuple[list[TimeEntry], int]:
+def _entries(actor: Actor, read: Gathered) -> tuple[list[TimeEntry], int]:
     """The live entries the actor may read, and the seconds of those that are not approved."""
-    approved = exists().where(TimeApproval.entry_id == TimeEntry.id)
-    statement = (
-        select(TimeEntry, approved)
-        .where(TimeEntry.case_id == case.id, ~exists().where(TimeReversal.entry_id == TimeEntry.id))
-        .order_by(TimeEntry.started_at, TimeEntry.id)
-    )
-    if actor.side is Side.CUSTOMER:
-        statement = statement.where(TimeEntry.audience == Audience.CUSTOMER)
-    rows = session.execute(statement).all()
-    return [row[0] for row in rows], sum(row[0].seconds for row in rows if not row[1])
+    entries = [row for row in read.live_entries if actor.side is not Side.CUSTOMER or row.audience == Audience.CUSTOMER]
+    approved = read.approved_ids
+    return entries, sum(row.seconds for row in entries if row.id not in approved)
 
 
 def _cover(policy: Policy, here: SiteCover, case: SupportCase) -> tuple[Cover, ...]:
     return (Cover(case.opened_at, plan_named(policy, here.plan_code).code),)
 
 
-def _grants(session: Session, case: SupportCase, policy: Policy, here: SiteCover) -> tuple[GrantState, ...]:
+def _grants(read: Gathered, here: SiteCover) -> tuple[GrantState, ...]:
     """What is promised to the case, and what of the free hours it may still use without asking."""
-    promised = promised_grants(session, case.id)
-    plan = plan_named(policy, here.plan_code)
+    promised = promised_hours(read)
+    plan = plan_named(read.documents.policy, here.plan_code)
     room = here.included_seconds
     if plan.standing_minutes_per_case is not None:
         used = sum(grant.remaining_seconds for grant in promised)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, bindparam, exists, or_, select
 from sqlalchemy.orm import Session
 
 from portal.billing.facts import CLOSING
@@ -18,6 +18,7 @@ from portal.cases.models import CaseClosing, Challenge, ChallengeDecision, Resol
 from portal.entitlement.models import Authorization, Emergency, EmergencyRefusal
 from portal.metering.models import RunningTimer, TimeApproval, TimeEntry, TimeReversal
 from portal.payments.models import CashReceipt
+from portal.rows import Facts, read_together, together
 
 # A job that has not done its work by then is looked after, this many at a time.
 SWEEP_AGE = timedelta(minutes=15)
@@ -55,51 +56,44 @@ def live_items_before(session: Session, cut: BillingCut) -> Sequence[BillItem]:
     ).all()
 
 
+_BLOCKING = together(
+    {
+        model: model.case_id == bindparam("case_id", type_=BigInteger)
+        for model in (
+            *(TimeEntry, TimeApproval, TimeReversal, RunningTimer, Emergency, Authorization, EmergencyRefusal),
+            *(Resolution, Challenge, ChallengeDecision),
+        )
+    }
+)
+
+
 def blockers(
     session: Session, case: SupportCase, cut: BillingCut | None = None, *, now: datetime
 ) -> tuple[Blocker, ...]:
     """What holds the case's next bill item, by name; of a period's end only what lies before it."""
-    entries = (
-        select(func.count())
-        .select_from(TimeEntry)
-        .where(
-            TimeEntry.case_id == case.id,
-            ~exists().where(TimeReversal.entry_id == TimeEntry.id),
-            ~exists().where(TimeApproval.entry_id == TimeEntry.id),
-        )
-    )
-    timers = select(func.count()).select_from(RunningTimer).where(RunningTimer.case_id == case.id)
+    return blockers_of(blocking_facts(read_together(session, _BLOCKING, {"case_id": case.id}), cut, now=now))
+
+
+def blocking_facts(rows: Facts, cut: BillingCut | None = None, *, now: datetime) -> BlockingFacts:
+    """The same counted in rows of the case that were read already."""
+    settled = {row.entry_id for row in (*rows[TimeReversal], *rows[TimeApproval])}
+    entries = [row for row in rows[TimeEntry] if row.id not in settled]
+    timers = rows[RunningTimer]
     if cut is not None and cut.kind != CLOSING:
-        entries = entries.where(TimeEntry.ended_at <= cut.cut_at)
-        timers = timers.where(RunningTimer.started_at < cut.cut_at)
-    ratifications = (
-        select(func.count())
-        .select_from(Emergency)
-        .where(
-            Emergency.case_id == case.id,
-            Emergency.ratify_by > now,
-            ~exists().where(Authorization.emergency_id == Emergency.id),
-            ~exists().where(EmergencyRefusal.emergency_id == Emergency.id),
-        )
+        entries = [row for row in entries if row.ended_at <= cut.cut_at]
+        timers = [row for row in timers if row.started_at < cut.cut_at]
+    answered = {row.emergency_id for row in (*rows[Authorization], *rows[EmergencyRefusal])}
+    latest = max((row.id for row in rows[Resolution]), default=None)
+    decided = {row.challenge_id for row in rows[ChallengeDecision]}
+    return BlockingFacts(
+        len(entries),
+        len(timers),
+        sum(row.ratify_by > now and row.id not in answered for row in rows[Emergency]),
+        sum(
+            row.resolution_id == latest and row.subject in (CAUSE, TASK_CLASS) and row.id not in decided
+            for row in rows[Challenge]
+        ),
     )
-    latest = select(func.max(Resolution.id)).where(Resolution.case_id == case.id).scalar_subquery()
-    challenges = (
-        select(func.count())
-        .select_from(Challenge)
-        .where(
-            Challenge.case_id == case.id,
-            Challenge.resolution_id == latest,
-            Challenge.subject.in_((CAUSE, TASK_CLASS)),
-            ~exists().where(ChallengeDecision.challenge_id == Challenge.id),
-        )
-    )
-    counts = session.execute(
-        select(
-            entries.scalar_subquery(), timers.scalar_subquery(), ratifications.scalar_subquery(),
-            challenges.scalar_subquery(),
-        )
-    ).one()  # fmt: skip
-    return blockers_of(BlockingFacts(*counts))
 
 
 @dataclass(frozen=True)

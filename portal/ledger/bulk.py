@@ -1,4 +1,4 @@
-"""Many transactions of one ledger at once, by COPY: for a caller that knows that none of them was posted before.
+"""Many transactions of one ledger by one statement, for a caller that knows that none of them was posted before.
 
 The same checks as a single posting: legs by their pairs, the open period held, sums by the database's triggers. A
 document that was posted before makes the database refuse them all.
@@ -12,18 +12,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from portal.db import copy_rows, next_ids
 from portal.ledger.actions import accounts_for, lock_open_period
 from portal.ledger.rules import Document, Leg, Pairs, check_legs
-
-_TRANSACTION = (
-    "id", "manufacturer_id", "currency", "period_id", "kind", "document_type", "document_id", "description", "livemode",
-    "occurred_at", "recorded_at",
-)  # fmt: skip
-_POSTING = (
-    "id", "transaction_id", "manufacturer_id", "currency", "period_id", "account_id", "party_id", "amount_minor",
-    "document_type", "document_id",
-)  # fmt: skip
+from portal.rows import insert_rows, next_keys
 
 
 @dataclass(frozen=True)
@@ -53,21 +44,33 @@ def post_new(
         check_legs(entry.legs, allowed_pairs)
     period_id = lock_open_period(session, manufacturer_id)
     accounts = accounts_for(session, manufacturer_id, currency, [leg for entry in entries for leg in entry.legs])
-    numbered = list(zip(next_ids(session, "journal_transaction", len(entries)), entries, strict=True))
-    transactions = [
-        (
-            number, manufacturer_id, currency, period_id, entry.kind, entry.document.type, entry.document.id, "",
-            livemode, entry.occurred_at, now,
+    keys = next_keys(session, {"journal_transaction": len(entries)})["journal_transaction"]
+    ledger = {"manufacturer_id": manufacturer_id, "currency": currency, "period_id": period_id}
+    transactions, postings = [], []
+    for number, entry in zip(keys, entries, strict=True):
+        transactions.append(
+            {
+                "id": number,
+                **ledger,
+                "kind": entry.kind,
+                "document_type": entry.document.type,
+                "document_id": entry.document.id,
+                "description": "",
+                "livemode": livemode,
+                "occurred_at": entry.occurred_at,
+                "recorded_at": now,
+            }
         )
-        for number, entry in numbered
-    ]  # fmt: skip
-    copy_rows(session, "journal_transaction", _TRANSACTION, transactions)
-    legs = [(number, leg, leg.document or entry.document) for number, entry in numbered for leg in entry.legs]
-    postings = [
-        (
-            leg_id, number, manufacturer_id, currency, period_id, accounts[leg.purpose, leg.party_id], leg.party_id,
-            leg.amount_minor, document.type, document.id,
-        )
-        for leg_id, (number, leg, document) in zip(next_ids(session, "posting", len(legs)), legs, strict=True)
-    ]  # fmt: skip
-    copy_rows(session, "posting", _POSTING, postings)
+        postings += [
+            {
+                "transaction_id": number,
+                **ledger,
+                "account_id": accounts[leg.purpose, leg.party_id],
+                "party_id": leg.party_id,
+                "amount_minor": leg.amount_minor,
+                "document_type": (leg.document or entry.document).type,
+                "document_id": (leg.document or entry.document).id,
+            }
+            for leg in entry.legs
+        ]
+    insert_rows(session, {"journal_transaction": transactions, "posting": postings})

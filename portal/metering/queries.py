@@ -13,6 +13,7 @@ from portal.access import Actor, Audience, Side
 from portal.cases.models import SupportCase
 from portal.errors import NotFound
 from portal.metering.models import RunningTimer, TimeApproval, TimeEntry, TimeReversal
+from portal.rows import Facts
 
 PAGE = 50
 
@@ -78,6 +79,17 @@ def entries_of_case(session: Session, actor: Actor, case_id: int) -> Sequence[En
     if actor.side is Side.CUSTOMER:
         statement = statement.where(TimeEntry.audience == Audience.CUSTOMER)
     return _states(session, statement.order_by(TimeEntry.started_at, TimeEntry.id))
+
+
+def entry_states(actor: Actor, rows: Facts) -> Sequence[EntryState]:
+    """The same from rows of a case that were read together with others."""
+    approved = {row.entry_id: row.approved_at for row in rows[TimeApproval]}
+    reversed_by = {row.entry_id: row for row in rows[TimeReversal]}
+    shown = [row for row in rows[TimeEntry] if actor.side is not Side.CUSTOMER or row.audience == Audience.CUSTOMER]
+    return [
+        EntryState(row, approved.get(row.id), reversed_by.get(row.id))
+        for row in sorted(shown, key=lambda row: (row.started_at, row.id))
+    ]
 
 
 def timesheet(

@@ -19,7 +19,7 @@ from portal.worker.registry import Edges, task
 @task("bill_cut", own_transactions=True)
 def bill_cut(edges: Edges, now: datetime, *, case_id: int) -> None:
     with transaction(edges.engine) as session:
-        actions.bill_case(session, case_id, now=now, livemode=edges.settings.livemode)
+        bill_closed(session, [case_id], now=now, livemode=edges.settings.livemode)
 
 
 @task("bill_cuts", own_transactions=True)

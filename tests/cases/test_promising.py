@@ -156,7 +156,8 @@ def test_a_deadline_is_counted_again_from_its_file_alone(work_session, cast, pro
     proof = json.loads(json.dumps(queries.deadline_proof(work_session, cast.tom, case, clock.id, now=now)))
     found = rules.recount(proof)
     assert found.agrees
-    assert found.reading == clocks.read(work_session, clock, clocks.history(work_session, case, now), now=now)
+    past, policies = clocks.history(work_session, case, now), clocks.policies_for(work_session, [clock])
+    assert found.reading == clocks.read(clock, past, policies[clock.version_id], now=now)
     proof["target_seconds"] += 60
     assert any(difference.startswith("due at") for difference in rules.recount(proof).differences)
     with pytest.raises(RuleBroken):

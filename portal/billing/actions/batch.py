@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,17 +13,19 @@ from sqlalchemy.orm import Session
 
 from portal.billing.actions.items import bill_case
 from portal.billing.actions.money import item_legs
-from portal.billing.actions.rows import line_rows, made_item, segment_rows, share_rows, shares_for
-from portal.billing.facts import BillingFacts
+from portal.billing.actions.rows import case_columns, line_rows, made_item, segment_rows, share_rows, shares_for
+from portal.billing.facts import CLOSING, BillingFacts
+from portal.billing.gathering import facts_of
 from portal.billing.models import BillingCut, BillItem
-from portal.billing.plain import gather_plain, plain_cases
+from portal.billing.plain import closing_cut, plain_cases
 from portal.billing.rules import ACCRUAL_PAIRS, ItemPart, ShareAmount, authorization_left, parts_by_payer
-from portal.db import copy_rows, next_ids
+from portal.cases.models import SupportCase
 from portal.ledger.actions import lock_open_period
 from portal.ledger.bulk import Entry, post_new
 from portal.ledger.rules import Document
 from portal.rating.engine import rate
 from portal.rating.lines import Line, difference
+from portal.rows import insert_rows, next_keys
 
 # So many cases to a transaction: long enough to pay off, short enough that nobody waits for their rows.
 BILLED_AT_ONCE = 250
@@ -39,17 +40,34 @@ _SETTLE = text(
 
 
 @dataclass(frozen=True)
-class _Made:
-    """An item with what it was made from, before it is stored."""
+class _Rated:
+    """A case rated, and what its one payer owes; ``cut`` None where its closing was not cut yet."""
 
     facts: BillingFacts
+    cut: BillingCut | None
     part: ItemPart
-    item: BillItem
 
     @property
-    def lines(self) -> tuple[Line, ...]:
-        """The lines of the item: a plain case has no earlier one to take off."""
-        return difference(self.part.rated.lines, ())
+    def manufacturer_id(self) -> int:
+        """Whose ledger it is posted in."""
+        return self.facts.case.manufacturer_id
+
+
+@dataclass(frozen=True)
+class _Made:
+    """An item with all its rows, before they are stored."""
+
+    rated: _Rated
+    cut: BillingCut
+    item: BillItem
+    lines: Sequence[Line]
+    line_ids: Mapping[int, int]
+    shares: Sequence[Mapping[str, Any]]
+
+    @property
+    def amounts(self) -> list[ShareAmount]:
+        """The shares as they are posted."""
+        return [ShareAmount(row["id"], row["party_id"], row["funding"], row["amount_minor"]) for row in self.shares]
 
 
 def bill_closed(session: Session, case_ids: Sequence[int], *, now: datetime, livemode: bool = False) -> int:
@@ -67,35 +85,29 @@ def bill_plain(session: Session, case_ids: Sequence[int], *, now: datetime, live
 
     *Raises*: RuleBroken when one of them cannot be billed by its documents.
     """
-    cases = plain_cases(session, case_ids)
-    together: list[tuple[BillingFacts, BillingCut, ItemPart]] = []
-    for facts, cut in gather_plain(session, cases):
+    parties: dict[tuple[int | None, ...], dict[str, int]] = {}
+    together: list[_Rated] = []
+    for read in plain_cases(session, case_ids, now=now):
+        facts = facts_of(session, read, parties=parties)
         parts = parts_by_payer(rate(facts.facts, facts.work, facts.grants, facts.tariff))
         if len(parts) == 1:
-            together.append((facts, cut, parts[0]))
-    _store(session, together, now=now, livemode=livemode)
-    return {facts.case.id for facts, _, _ in together}
+            together.append(_Rated(facts, closing_cut(read), parts[0]))
+    if together:
+        _store(session, together, now=now, livemode=livemode)
+    return {one.facts.case.id for one in together}
 
 
-def _store(
-    session: Session,
-    together: Sequence[tuple[BillingFacts, BillingCut, ItemPart]],
-    *,
-    now: datetime,
-    livemode: bool,
-) -> None:
-    by_ledger: defaultdict[tuple[int, str], list[_Made]] = defaultdict(list)
-    periods: dict[int, int] = {}
-    for number, (facts, cut, part) in zip(next_ids(session, "bill_item", len(together)), together, strict=True):
-        manufacturer_id = facts.case.manufacturer_id
-        if manufacturer_id not in periods:
-            periods[manufacturer_id] = lock_open_period(session, manufacturer_id)
-        item = made_item(facts, cut, part, None, period_id=periods[manufacturer_id], now=now)
-        item.id = number
-        by_ledger[manufacturer_id, item.currency].append(_Made(facts, part, item))
-    for (manufacturer_id, currency), made in by_ledger.items():
-        entries = _store_items(session, made, now=now)
-        _settle_yeses(session, made)
+def _store(session: Session, together: Sequence[_Rated], *, now: datetime, livemode: bool) -> None:
+    made = _numbered(session, together, now=now)
+    insert_rows(session, {table: rows for table, rows in _rows_of(made, now).items() if rows})
+    _settle_yeses(session, made)
+    by_ledger: defaultdict[tuple[int, str], list[Entry]] = defaultdict(list)
+    for one in made:
+        document = Document("bill_item", str(one.item.id))
+        for kind, legs in item_legs(one.item, one.amounts):
+            ledger = by_ledger[one.item.manufacturer_id, one.item.currency]
+            ledger.append(Entry(kind, document, legs, one.item.occurred_at))
+    for (manufacturer_id, currency), entries in by_ledger.items():
         post_new(
             session,
             entries,
@@ -107,33 +119,53 @@ def _store(
         )
 
 
-def _store_items(session: Session, made: Sequence[_Made], *, now: datetime) -> list[Entry]:
-    """Store the items with their lines, segments and shares; what is to be posted for them."""
-    columns = [column.key for column in inspect(BillItem).columns]
-    _copy(session, "bill_item", [{name: getattr(one.item, name) for name in columns} for one in made])
-    lines = [row for one in made for row in line_rows(one.item, one.lines, None)]
-    line_ids: defaultdict[int, dict[int, int]] = defaultdict(dict)
-    for line_id, row in zip(next_ids(session, "bill_line", len(lines)), lines, strict=True):
-        row["id"] = line_ids[row["bill_item_id"]][row["position"]] = line_id
-    _copy(session, "bill_line", lines)
-    segments = [row for one in made for row in segment_rows(one.item, one.lines, line_ids[one.item.id])]
-    _copy(session, "bill_segment", segments)
-    shares = [(one, row) for one in made for row in _shares(one, now)]
-    amounts: defaultdict[int, list[ShareAmount]] = defaultdict(list)
-    for share_id, (one, row) in zip(next_ids(session, "share", len(shares)), shares, strict=True):
-        row["id"] = share_id
-        amounts[one.item.id].append(ShareAmount(share_id, row["party_id"], row["funding"], row["amount_minor"]))
-    _copy(session, "share", [row for _, row in shares])
-    return [
-        Entry(kind, Document("bill_item", str(one.item.id)), legs, one.item.occurred_at)
-        for one in made
-        for kind, legs in item_legs(one.item, amounts[one.item.id])
-    ]
+def _numbered(session: Session, together: Sequence[_Rated], *, now: datetime) -> list[_Made]:
+    """The items with the keys of every row that refers to another, all taken at once."""
+    periods = {maker: lock_open_period(session, maker) for maker in sorted({one.manufacturer_id for one in together})}
+    drafts = []
+    for one in together:
+        cut = one.cut or _new_cut(one.facts.case)
+        item = made_item(one.facts, cut, one.part, None, period_id=periods[one.manufacturer_id], now=now)
+        lines = difference(one.part.rated.lines, ())
+        drafts.append((one, cut, item, lines, shares_for(one.facts, item, lines)))
+    keys = next_keys(
+        session,
+        {
+            "billing_cut": sum(one.cut is None for one in together),
+            "bill_item": len(drafts),
+            "bill_line": sum(len(lines) for *_, lines, _ in drafts),
+            "share": sum(len(shares) for *_, shares in drafts),
+        },
+    )
+    made = []
+    for one, cut, item, lines, parts in drafts:
+        if one.cut is None:
+            cut.id = next(keys["billing_cut"])
+        item.cut_id, item.id = cut.id, next(keys["bill_item"])
+        line_ids = {position: next(keys["bill_line"]) for position, _ in enumerate(lines, start=1)}
+        shares = share_rows(item, "original", parts, one.facts.parties, now=now, weights=one.facts.outcome.weights)
+        made.append(_Made(one, cut, item, lines, line_ids, [{"id": next(keys["share"]), **row} for row in shares]))
+    return made
 
 
-def _shares(one: _Made, now: datetime) -> list[dict[str, Any]]:
-    parts = shares_for(one.facts, one.item, one.lines)
-    return share_rows(one.item, "original", parts, one.facts.parties, now=now, weights=one.facts.outcome.weights)
+def _new_cut(case: SupportCase) -> BillingCut:
+    """The closing's cut, where the job that bills the case is the first to come."""
+    return BillingCut(**case_columns(case), seq=1, kind=CLOSING, cut_at=case.closed_at)
+
+
+def _rows_of(made: Sequence[_Made], now: datetime) -> dict[str, list[dict[str, Any]]]:
+    """The rows to store, by table."""
+    cuts = [column.key for column in inspect(BillingCut).columns]
+    items = [column.key for column in inspect(BillItem).columns]
+    return {
+        "billing_cut": [{name: getattr(one.cut, name) for name in cuts} for one in made if one.rated.cut is None],
+        "bill_item": [{name: getattr(one.item, name) for name in items} for one in made],
+        "bill_line": [
+            {"id": one.line_ids[row["position"]], **row} for one in made for row in line_rows(one.item, one.lines, None)
+        ],
+        "bill_segment": [row for one in made for row in segment_rows(one.item, one.lines, one.line_ids)],
+        "share": [dict(row) for one in made for row in one.shares],
+    }
 
 
 def _settle_yeses(session: Session, made: Sequence[_Made]) -> None:
@@ -141,20 +173,11 @@ def _settle_yeses(session: Session, made: Sequence[_Made]) -> None:
     left: dict[int, int] = {}
     for one in made:
         by_payer: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
-        for yes in one.facts.authorizations:
+        for yes in one.rated.facts.authorizations:
             by_payer[yes.payer_id].append((yes.id, yes.nte_minor))
         for payer_id, yeses in by_payer.items():
             billed = one.item.amount_minor if payer_id == one.item.payer_id else 0
             rest = authorization_left([nte for _, nte in yeses], billed)
             left |= {yes_id: minor for (yes_id, _), minor in zip(yeses, rest, strict=True)}
-    session.execute(_SETTLE, {"ids": list(left), "minors": list(left.values())})
-
-
-def _copy(session: Session, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    if rows:
-        columns = list(rows[0])
-        copy_rows(session, table, columns, [[_cell(row[name]) for name in columns] for row in rows])
-
-
-def _cell(value: object) -> object:
-    return json.dumps(value) if isinstance(value, dict) else value
+    if left:
+        session.execute(_SETTLE, {"ids": list(left), "minors": list(left.values())})

@@ -16,7 +16,8 @@ from portal.billing.actions.cuts import lock_case
 from portal.billing.actions.items import billed_lines, rebill
 from portal.billing.actions.money import post_decision
 from portal.billing.actions.rows import insert_shares, shares_for, standing_shares, weights_out
-from portal.billing.facts import BillingFacts, gather
+from portal.billing.facts import BillingFacts
+from portal.billing.gathering import gather
 from portal.billing.models import BillItem, Share
 from portal.billing.queries import live_items
 from portal.billing.rules.postings import SET_OFF

@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.billing.actions.cuts import lock_case
-from portal.billing.facts import BillingFacts, gather, grant_state
+from portal.billing.facts import BillingFacts, grant_state
+from portal.billing.gathering import gather
 from portal.contracts.rules import plan_named
 from portal.entitlement.actions import Reserving, release_for_case, reserve_for_case
-from portal.entitlement.models import UsageGrant
 from portal.entitlement.rules import Work
 from portal.rating.engine import rate
 from portal.rating.lines import HOURS_BOUGHT, INCLUDED
@@ -35,7 +34,7 @@ def reserve_hours(session: Session, case_id: int, *, now: datetime) -> int:
 def reserve_for(session: Session, facts: BillingFacts, *, now: datetime) -> int:
     """The same for a case that this transaction holds already."""
     case = facts.case
-    wanted = _undrawn(_wanted(session, facts), sum(facts.drawn_seconds.values()))
+    wanted = _undrawn(_wanted(facts), sum(facts.drawn_seconds.values()))
     if not wanted:
         if facts.grants:
             release_for_case(session, case, reason="no work needs them", now=now)
@@ -46,13 +45,9 @@ def reserve_for(session: Session, facts: BillingFacts, *, now: datetime) -> int:
     return reserve_for_case(session, case, wanted, how, now=now)
 
 
-def _wanted(session: Session, facts: BillingFacts) -> list[Work]:
+def _wanted(facts: BillingFacts) -> list[Work]:
     """What the case's bill would draw if there were hours without end, in order of work."""
-    case = facts.case
-    grants = session.scalars(
-        select(UsageGrant).where(UsageGrant.site_id == case.site_id, UsageGrant.manufacturer_id == case.manufacturer_id)
-    )
-    endless = [grant_state(grant, _WITHOUT_END) for grant in grants]
+    endless = [grant_state(grant, _WITHOUT_END) for grant in facts.hours]
     if not endless or not facts.work:
         return []
     # The authorised sum stops money, not hours.

@@ -19,7 +19,8 @@ from portal.billing.actions.cuts import add_cut, cut, lock_case
 from portal.billing.actions.hours import reserve_for
 from portal.billing.actions.money import post_item, reverse_postings, settle_authorizations
 from portal.billing.actions.rows import insert_item, reverse_shares
-from portal.billing.facts import CLOSING, BillingFacts, drawn_of, gather, promised_grants, up_to
+from portal.billing.facts import CLOSING, BillingFacts, drawn_of, up_to
+from portal.billing.gathering import gather, promised_hours, read_case
 from portal.billing.models import BillingCut, BillItem, BillItemReversal
 from portal.billing.queries import blockers, live_item, live_items, live_items_before
 from portal.billing.rules import ItemPart, draw_changes, lines_of, parts_by_payer
@@ -133,8 +134,10 @@ def _instants(session: Session, case_id: int) -> list[list[BillingCut]]:
 
 def _with_hours(session: Session, facts: BillingFacts, *, now: datetime) -> BillingFacts:
     """The facts with what the case is promised: drawing for one cut frees what the next will use, so it is kept."""
+    if not facts.hours and not facts.grants:
+        return facts
     reserve_for(session, facts, now=now)
-    return replace(facts, grants=promised_grants(session, facts.case.id, facts.drawn_seconds))
+    return replace(facts, grants=promised_hours(read_case(session, facts.case)))
 
 
 def _promise_again(session: Session, facts: BillingFacts, *, now: datetime) -> None:

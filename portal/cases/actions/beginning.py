@@ -120,7 +120,8 @@ def begin(
     promises, is_watched = _clocks(session, case, coverage, opening, now)
     watched_from = None
     if not case.is_fyi and (is_watched or (case.due_at is None and case.holder_side == Company.MANUFACTURER)):
-        past = clocks.history_of(case, [custody[0]], [], now)
+        accepted = [row for row in custody if isinstance(row, CustodyAcceptance)]
+        past = clocks.history_of(case, accepted, [], now)
         due = clocks.due_first(promises, past, {coverage.terms.policy_version_id: coverage.terms.policy}, now)
         case.due_at, case.due_kind, watched_from = due.at, due.kind, due.look_at
     first: list[Base] = [case, *events, *custody, *promises]

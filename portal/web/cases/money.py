@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from portal.access import may_see_prices
+from portal.billing.gathering import Gathered
 from portal.billing.outcome import Outcome
 from portal.billing.preview import PayerPreview, case_money_preview
 from portal.cases.models import SupportCase
@@ -67,12 +68,12 @@ class MoneyView:
     waits: tuple[str, ...]
 
 
-def money_view(case: SupportCase, *, outcome: Outcome | None = None) -> MoneyView | None:
+def money_view(case: SupportCase, *, outcome: Outcome | None = None, read: Gathered | None = None) -> MoneyView | None:
     """The preview as a page prints it; None for those who see no price."""
     session, actor = current_session(), current_actor()
     if not may_see_prices(actor):
         return None
-    shown = case_money_preview(session, actor, case, now=current_now(), outcome=outcome)
+    shown = case_money_preview(session, actor, case, now=current_now(), outcome=outcome, read=read)
     return MoneyView(
         payers=tuple(_payer(each, shown.currency) for each in shown.payers),
         shares=tuple(

@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side, may_see_prices
+from portal.billing.gathering import read_case
 from portal.cases import queries, rules
 from portal.cases.models import SupportCase
 from portal.cases.queries import Dossier
@@ -25,7 +26,7 @@ from portal.metering.rules import MODES, TASK_CLASSES, may_log_time
 from portal.money import Money, round_half_up
 from portal.web.cases.blueprint import blueprint, case_named
 from portal.web.cases.challenges import may_dispute
-from portal.web.cases.money import money_view
+from portal.web.cases.money import MoneyView, money_view
 from portal.web.cases.notes import note_form
 from portal.web.cases.resolution import may_see_weights
 from portal.web.cases.steps import steps_of
@@ -106,11 +107,9 @@ def case(name: str) -> ResponseReturnValue:
 
 def _side_column(session: Session, actor: Actor, found: SupportCase, dossier: Dossier) -> Mapping[str, Any]:
     rows = dossier.rows
-    work = metering.entries_of_case(session, actor, found.id)
-    # A closed case has its bill; one without work has nothing to show yet.
-    has_money = found.state != "closed" and any(state.is_live for state in work)
+    work, money = _work_and_money(session, actor, found)
     return {
-        "money": money_view(found) if has_money else None,
+        "money": money,
         "money_title": "What it comes to",
         "clock_words": CLOCK_WORDS,
         "company_words": COMPANY_WORDS,
@@ -133,6 +132,18 @@ def _side_column(session: Session, actor: Actor, found: SupportCase, dossier: Do
         "shows_weights": may_see_weights(actor),
         "may_dispute": may_dispute(actor),
     }
+
+
+def _work_and_money(
+    session: Session, actor: Actor, found: SupportCase
+) -> tuple[Sequence[metering.EntryState], MoneyView | None]:
+    """The work on the case and what it comes to. A closed case has its bill; one without work nothing to show yet."""
+    if found.state == "closed" or not may_see_prices(actor):
+        return metering.entries_of_case(session, actor, found.id), None
+    read = read_case(session, found)
+    work = metering.entry_states(actor, read.rows)
+    has_work = any(state.is_live for state in work)
+    return work, money_view(found, read=read) if has_work else None
 
 
 def _company_names(found: SupportCase, dossier: Dossier) -> Mapping[int, str]:

@@ -1,0 +1,316 @@
+"""What cases are billed from, read in two statements however many cases there are.
+
+Jobs read every row, a page what its actor may. The first statement reads the small rows of the cases, the second what
+they refer to: documents, plans and hours of their sites, systems. Everything else is made of these rows without asking
+again, for one case and for many by the same code.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+from typing import Any
+
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, any_, bindparam, or_, select
+from sqlalchemy.orm import Session
+
+from portal.billing.facts import (
+    BillingFacts,
+    cover_of,
+    grants_promised,
+    rating_facts,
+    seller_of,
+    side_named,
+    up_to,
+)
+from portal.billing.models import BillingCut, BillItem
+from portal.billing.outcome import Outcome, outcome_from
+from portal.billing.parties import parties_of, plain_parties
+from portal.cases.models import (
+    Challenge,
+    ChallengeDecision,
+    CustodyAcceptance,
+    Resolution,
+    ResolutionAnswer,
+    SupportCase,
+)
+from portal.contracts.models import DocumentInForce, DocumentVersion, PlanChoice
+from portal.contracts.queries import agreement_known_as, policy_known_as
+from portal.directory.models import Organisation, ProductLine, System
+from portal.entitlement.models import (
+    Authorization,
+    CoverageDecision,
+    Emergency,
+    EmergencyRefusal,
+    GrantDraw,
+    GrantReservation,
+    ReservationRelease,
+    UsageGrant,
+)
+from portal.entitlement.queries import Terms
+from portal.entitlement.rules import decision_from_json, facts_from_json
+from portal.errors import NotFound
+from portal.metering.models import RunningTimer, TimeApproval, TimeEntry, TimeReversal
+from portal.rating.facts import Cover, Custody, GrantState, RateKey
+from portal.rows import Facts, read_together, together
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """A case with the rows it is billed from; ``hours`` are the grants of its site."""
+
+    case: SupportCase
+    rows: Facts
+    documents: Terms
+    choices: Sequence[PlanChoice]
+    product_line: str
+    system: System
+    hours: Sequence[UsageGrant]
+    operator_id: int | None
+
+    @property
+    def live_entries(self) -> list[TimeEntry]:
+        """The entries that were not taken back, in order of work."""
+        gone = {row.entry_id for row in self.rows[TimeReversal]}
+        found = (row for row in self.rows[TimeEntry] if row.id not in gone)
+        return sorted(found, key=lambda row: (row.started_at, row.id))
+
+    @property
+    def approved_ids(self) -> set[int]:
+        """The entries that somebody said are right."""
+        return {row.entry_id for row in self.rows[TimeApproval]}
+
+    @property
+    def outcome(self) -> Outcome:
+        """What is settled of the case."""
+        terms = self.documents.agreement or self.documents.policy.house_terms
+        return outcome_from(self.case, self.rows, terms.fallback)
+
+
+@dataclass(frozen=True)
+class View:
+    """What a page rates instead of what jobs read: work that may still change, cover and hours as the actor sees them.
+
+    ``outcome`` is what a resolution in the making would settle; None takes what is settled.
+    """
+
+    entries: Sequence[TimeEntry]
+    cover: tuple[Cover, ...]
+    grants: tuple[GrantState, ...]
+    outcome: Outcome | None = None
+
+
+def _ids(name: str) -> ColumnElement[Any]:
+    return any_(bindparam(name, type_=ARRAY(BigInteger)))
+
+
+_PARTS: tuple[Any, ...] = (
+    *(CustodyAcceptance, Resolution, ResolutionAnswer, Challenge, ChallengeDecision, CoverageDecision),
+    *(Authorization, Emergency, EmergencyRefusal, GrantReservation, ReservationRelease, GrantDraw),
+    *(TimeEntry, TimeApproval, TimeReversal, RunningTimer, BillingCut, BillItem),
+)
+_OF_CASES = together(
+    {model: model.case_id == _ids("case_ids") for model in _PARTS}, bill_item=("id", "case_id", "cut_id")
+)
+_IN_FORCE: ColumnElement[bool] = (DocumentInForce.manufacturer_id == _ids("maker_ids")) & or_(
+    DocumentInForce.integrator_id.is_(None), DocumentInForce.integrator_id == _ids("integrator_ids")
+)
+_SETTING = together(
+    {
+        DocumentInForce: _IN_FORCE,
+        DocumentVersion: DocumentVersion.id.in_(select(DocumentInForce.version_id).where(_IN_FORCE)),
+        PlanChoice: PlanChoice.site_id == _ids("site_ids"),
+        UsageGrant: UsageGrant.site_id == _ids("site_ids"),
+        System: System.id == _ids("system_ids"),
+        ProductLine: ProductLine.id == _ids("line_ids"),
+        Organisation: Organisation.is_operator.is_(True),
+    },
+    document_version=("id", "sha256"),
+    product_line=("id", "code"),
+    organisation=("id",),
+)
+
+
+def gather(session: Session, case: SupportCase, *, view: View | None = None) -> BillingFacts:
+    """The facts of a case with all its approved work."""
+    return facts_of(session, read_case(session, case), view=view)
+
+
+def read_case(session: Session, case: SupportCase) -> Gathered:
+    """The rows of one case. *Raises*: NotFound without a policy in force when it was opened."""
+    return read_cases(session, [case])[0]
+
+
+def read_cases(session: Session, cases: Sequence[SupportCase]) -> list[Gathered]:
+    """The rows of cases, in their order. *Raises*: NotFound without a policy in force when one was opened."""
+    by_case = _rows_by_case(session, cases)
+    setting = read_together(
+        session,
+        _SETTING,
+        {
+            "maker_ids": sorted({case.manufacturer_id for case in cases}),
+            "integrator_ids": sorted({case.integrator_id for case in cases}),
+            "site_ids": sorted({case.site_id for case in cases}),
+            "system_ids": sorted({case.system_id for case in cases}),
+            "line_ids": sorted({case.product_line_id for case in cases}),
+        },
+    )
+    choices, hours = _of_sites(setting[PlanChoice]), _of_sites(setting[UsageGrant])
+    systems = {row.id: row for row in setting[System]}
+    lines = {row.id: row.code for row in setting[ProductLine]}
+    known: dict[tuple[int | None, ...], Terms] = {}
+    return [
+        Gathered(
+            case=case,
+            rows=by_case[case.id],
+            documents=_documents(session, case, setting, known),
+            choices=sorted(choices[case.site_id, case.manufacturer_id], key=lambda row: row.from_at),
+            product_line=lines[systems[case.system_id].product_line_id],
+            system=systems[case.system_id],
+            hours=hours[case.site_id, case.manufacturer_id],
+            operator_id=next((row.id for row in setting[Organisation]), None),
+        )
+        for case in cases
+    ]
+
+
+def facts_of(
+    session: Session,
+    read: Gathered,
+    *,
+    view: View | None = None,
+    parties: dict[tuple[int | None, ...], dict[str, int]] | None = None,
+) -> BillingFacts:
+    """The facts made of what was read; ``parties`` keeps those of companies that were asked for before."""
+    case, rows, documents = read.case, read.rows, read.documents
+    outcome = (view.outcome if view else None) or read.outcome
+    yeses = tuple(rows[Authorization])
+    facts, tariff = rating_facts(
+        case,
+        documents,
+        (read.product_line, read.system),
+        cover=view.cover if view else cover_of(documents, read.choices, case),
+        cause=outcome.cause,
+        certified=_certified(rows),
+        custody=_custody(case, rows),
+        accepted_rates=_accepted_rates(rows, yeses),
+    )
+    approved = read.approved_ids
+    drawn = _drawn(rows)
+    all_of_it = BillingFacts(
+        case=case,
+        documents=documents,
+        tariff=tariff,
+        facts=facts,
+        work=(),
+        hours=tuple(read.hours),
+        grants=view.grants if view else promised_hours(read),
+        drawn_seconds=drawn,
+        authorizations=yeses,
+        outcome=outcome,
+        seller_id=seller_of(read.choices, case),
+        parties=_parties(session, read, {} if parties is None else parties),
+        entries=tuple(view.entries if view else [row for row in read.live_entries if row.id in approved]),
+    )
+    return up_to(all_of_it, None)
+
+
+def promised_hours(read: Gathered) -> tuple[GrantState, ...]:
+    """What the case may draw in all: what is promised to it now and what it has drawn before."""
+    seconds = _drawn(read.rows)
+    released = {row.reservation_id for row in read.rows[ReservationRelease]}
+    for row in read.rows[GrantReservation]:
+        if row.id not in released:
+            seconds[row.grant_id] = seconds.get(row.grant_id, 0) + row.seconds
+    return grants_promised({grant.id: grant for grant in read.hours}, seconds)
+
+
+def _rows_by_case(session: Session, cases: Sequence[SupportCase]) -> dict[int, Facts]:
+    rows = read_together(session, _OF_CASES, {"case_ids": [case.id for case in cases]})
+    found: dict[int, Facts] = {case.id: {model: [] for model in _PARTS} for case in cases}
+    for model, of_all in rows.items():
+        for row in of_all:
+            found[row.case_id][model].append(row)
+    return found
+
+
+def _of_sites(rows: Sequence[Any]) -> defaultdict[tuple[int, int], list[Any]]:
+    found: defaultdict[tuple[int, int], list[Any]] = defaultdict(list)
+    for row in rows:
+        found[row.site_id, row.manufacturer_id].append(row)
+    return found
+
+
+def _documents(
+    session: Session, case: SupportCase, setting: Facts, known: dict[tuple[int | None, ...], Terms]
+) -> Terms:
+    """The documents in force between the case's companies when it was opened."""
+    policy_id = _version(setting, case.manufacturer_id, None, case.opened_at)
+    if policy_id is None:
+        raise NotFound("The manufacturer has no policy in force at that time.")
+    agreement_id = _version(setting, case.manufacturer_id, case.integrator_id, case.opened_at)
+    key = (policy_id, agreement_id)
+    if key not in known:
+        hashes = {row.id: row.sha256 for row in setting[DocumentVersion]}
+        agreement = agreement_known_as(session, agreement_id, hashes[agreement_id]) if agreement_id else None
+        policy = policy_known_as(session, policy_id, hashes[policy_id])
+        known[key] = Terms(policy_id, policy, agreement_id, agreement)
+    return known[key]
+
+
+def _version(setting: Facts, maker_id: int, integrator_id: int | None, at: datetime) -> int | None:
+    begun = [
+        (row.effective_from, row.version_id)
+        for row in setting[DocumentInForce]
+        if (row.manufacturer_id, row.integrator_id) == (maker_id, integrator_id) and row.effective_from <= at
+    ]
+    return max(begun)[1] if begun else None
+
+
+def _parties(session: Session, read: Gathered, known: dict[tuple[int | None, ...], dict[str, int]]) -> dict[str, int]:
+    case, documents = read.case, read.documents
+    key = case.manufacturer_id, case.integrator_id, documents.agreement_version_id
+    if key not in known:
+        agreement = documents.agreement
+        if read.operator_id is None or (agreement is not None and agreement.parties.further):
+            known[key] = parties_of(session, case, agreement)
+        else:
+            known[key] = plain_parties(case, read.operator_id)
+    return known[key]
+
+
+def _custody(case: SupportCase, rows: Facts) -> tuple[Custody, ...]:
+    accepted = sorted(rows[CustodyAcceptance], key=lambda row: row.seq)
+    return tuple(Custody(row.from_at, side_named(case, row.company_id)) for row in accepted)
+
+
+def _certified(rows: Facts) -> bool:
+    """Whether whoever asked holds a certificate; only a technician can lack one."""
+    if not rows[CoverageDecision]:
+        return True
+    asked = facts_from_json(rows[CoverageDecision][0].facts)
+    return asked.certified or asked.opener.value in ("contact", "engineer")
+
+
+def _accepted_rates(rows: Facts, yeses: Sequence[Authorization]) -> dict[RateKey, Fraction]:
+    """The prices that the payer saw with its last yes: none of them is exceeded without another yes."""
+    accepted: dict[RateKey, Fraction] = {}
+    decisions = sorted(rows[CoverageDecision], key=lambda row: (row.decided_at, row.id))
+    for yes in yeses:
+        shown = [row for row in decisions if row.decided_at <= yes.authorized_at]
+        if not shown:
+            continue
+        decision = decision_from_json(shown[-1].decision)
+        for price in decision.prices:
+            accepted[RateKey(decision.mode.value, decision.task_class.value, price.band)] = price.per_hour
+    return accepted
+
+
+def _drawn(rows: Facts) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for row in rows[GrantDraw]:
+        found[row.grant_id] = found.get(row.grant_id, 0) + row.seconds
+    return found
