@@ -63,6 +63,8 @@ def start_timer(
     timer = _timer_of(session, actor)
     if timer is None or timer.case_id != (case.id if case else None):
         raise Conflict("Your timer runs on something else. Stop it or switch it first.")
+    if case is not None and timer.started_at == started_at:
+        enqueue(session, "billable_begins", case_id=case.id)
     return timer
 
 

@@ -31,15 +31,19 @@ from portal.contracts import queries as contracts
 from portal.contracts.rules import split_terms
 from portal.entitlement import actions as entitlement
 from portal.entitlement.models import AuthorizationRequest
-from portal.entitlement.queries import standing_at
+from portal.entitlement.queries import request_state, standing_at
 from portal.identity import links
 from portal.identity.rules import LINK_DAYS
+from portal.jobs import enqueue
 from portal.notifications.actions import Recipient, queue_letter
 from portal.notifications.recipients import people, people_with_role
 
 FACTORY_DESK = (Role.ENGINEER, Role.SUPPORT_LEAD)
 MANAGERS = (Role.SERVICE_MANAGER, Role.SUPPORT_LEAD)
 PURSE = {"customer": (Role.BUYER,), "integrator": (Role.SERVICE_MANAGER, Role.FINANCE)}
+
+# What an approver has to answer before the next one is asked, where nothing is down.
+NEXT_APPROVER_AFTER = timedelta(minutes=30)
 
 # Told to the people of the case; what is missing here is read in the timeline only.
 _TO_PARTICIPANTS = frozenset(
@@ -76,17 +80,29 @@ def notify_case_event(session: Session, event_id: int, *, secret: str, now: date
         _tell(session, event, _with_role(session, both, MANAGERS, case), now)
 
 
-def notify_authorization_request(session: Session, request_id: int, *, secret: str, now: datetime) -> None:
-    """Ask the payer's purse by mail; each gets an own link."""
+def notify_authorization_request(
+    session: Session, request_id: int, *, secret: str, now: datetime, place: int = 0
+) -> None:
+    """Ask the payer's purse by mail, each by an own link: those the standing authorization names in their order.
+
+    The next of them is asked when the one before has not answered for a while; an emergency has asked all of them
+    before it goes on without a yes.
+    """
     request = session.get_one(AuthorizationRequest, request_id)
+    if not request_state(session, request_id).is_open:
+        return
     case = session.get_one(SupportCase, request.case_id)
     side = "customer" if request.payer_id == case.customer_id else "integrator"
     if request.payer_id == case.manufacturer_id:
         return
     act = OneAct(entitlement.LINK_ACT, entitlement.LINK_OBJECT, str(request.id), entitlement.LINK_VERSION)
     purse = people_with_role(session, request.payer_id, PURSE[side], site_id=case.site_id)
-    for recipient in _approvers(session, case, purse, now) or purse:
+    approvers = _approvers(session, case, purse, now)
+    for recipient in approvers[place : place + 1] if approvers else purse:
         _with_link(session, recipient, act, "authorization_request", secret=secret, now=now)
+    if place + 1 < len(approvers):
+        wait = _next_approver_after(session, case, request, len(approvers))
+        enqueue(session, "notify_authorization_request", run_at=now + wait, request_id=request.id, place=place + 1)
 
 
 def notify_neutral(session: Session, challenge_id: int, *, secret: str, now: datetime) -> None:
@@ -106,6 +122,16 @@ def notify_neutral(session: Session, challenge_id: int, *, secret: str, now: dat
     # The neutral has no other way in, so the link has to last as long as the neutral's days.
     lasts = max(LINK_DAYS, ends_at - now) if ends_at else LINK_DAYS
     _with_link(session, recipient, act, "neutral_asked", secret=secret, now=now, lasts=lasts)
+
+
+def _next_approver_after(
+    session: Session, case: SupportCase, request: AuthorizationRequest, approver_count: int
+) -> timedelta:
+    """How long an approver has before the next one is asked."""
+    if not request.is_emergency:
+        return NEXT_APPROVER_AFTER
+    policy = contracts.policy_in_force(session, case.manufacturer_id, case.opened_at).policy
+    return timedelta(minutes=policy.emergency.wait_minutes) / approver_count
 
 
 def _approvers(session: Session, case: SupportCase, purse: Sequence[Recipient], now: datetime) -> list[Recipient]:

@@ -47,6 +47,11 @@ def begin_emergency(session: Session, now: datetime, *, request_id: int) -> None
     actions.begin_emergency(session, request_id, now=now)
 
 
+@task("billable_begins")
+def billable_begins(session: Session, now: datetime, *, case_id: int) -> None:
+    actions.billable_begins(session, case_id, now=now)
+
+
 @task("climb_ladder")
 def climb_ladder(session: Session, now: datetime, *, challenge_id: int) -> None:
     actions.climb_ladder(session, challenge_id, now=now)

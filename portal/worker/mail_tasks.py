@@ -44,9 +44,10 @@ def notify_case_event(edges: Edges, now: datetime, *, event_id: int) -> None:
 
 
 @task("notify_authorization_request", own_transactions=True)
-def notify_authorization_request(edges: Edges, now: datetime, *, request_id: int) -> None:
+def notify_authorization_request(edges: Edges, now: datetime, *, request_id: int, place: int = 0) -> None:
+    secret = edges.settings.secret_key
     with transaction(edges.engine) as session:
-        case_notices.notify_authorization_request(session, request_id, secret=edges.settings.secret_key, now=now)
+        case_notices.notify_authorization_request(session, request_id, secret=secret, now=now, place=place)
 
 
 @task("notify_neutral", own_transactions=True)

@@ -16,9 +16,10 @@ from portal.billing.queries import cases_to_bill, live_items, receipts_to_apply
 from portal.cases import actions as cases
 from portal.contracts import actions as contracts
 from portal.contracts import queries as contracts_queries
-from portal.entitlement.models import Authorization, AuthorizationBalance, GrantReservation
+from portal.entitlement.models import Authorization, AuthorizationBalance, GrantReservation, StandingMonth
 from portal.ledger.models import Period
 from portal.ledger.queries import balances
+from portal.metering.actions import discard_timer, reverse_entry, start_timer
 from portal.payments.models import CashReceipt
 from tests.support.billed import BILLED_AT, approve, billed, open_books, paid_case, settled, shares_of, worked
 from tests.support.cases import accepted
@@ -229,3 +230,49 @@ def test_a_confirmed_known_issue_bills_its_cases_again(work_session: Session, bo
     assert "rebill_known_issue" in {name for name, _ in queued(work_session)}
     work_session.commit()
     assert "rebill" in work_off(BILLED_AT)
+
+
+def test_work_after_hours_takes_the_standing_authorization_when_it_begins(
+    work_session: Session, books: Cast, work_off: RunJobs
+) -> None:
+    case = accepted(work_session, books)
+    evening = NOW + timedelta(hours=11)
+    start_timer(work_session, books.ana, None, mode="remote", task_class="support", now=NOW + timedelta(hours=1))
+    discard_timer(work_session, books.ana)
+    start_timer(work_session, books.ana, case, mode="remote", task_class="support", now=NOW + timedelta(hours=2))
+    discard_timer(work_session, books.ana)
+    work_session.commit()
+    work_off(NOW + timedelta(hours=2))
+    # What the plan covers needs no yes.
+    assert work_session.scalars(select(Authorization)).all() == []
+    for _ in range(2):
+        start_timer(work_session, books.ana, case, mode="remote", task_class="support", now=evening)
+    work_session.commit()
+    assert "billable_begins" in work_off(evening)
+    (yes,) = work_session.scalars(select(Authorization))
+    assert (yes.basis, yes.nte_minor, yes.authorized_at) == ("standing", 30_000, evening)
+
+
+def test_work_after_hours_that_was_typed_in_takes_it_when_approved_and_gives_back_what_is_unused(
+    work_session: Session, books: Cast, work_off: RunJobs
+) -> None:
+    case = accepted(work_session, books)
+    entry = worked(work_session, books, case, minutes=60, start=NOW + timedelta(hours=11))
+    work_session.commit()
+    work_off(NOW + timedelta(hours=24))
+    (month,) = work_session.scalars(select(StandingMonth))
+    assert month.used_minor == 30_000
+    settled(work_session, books, case)
+    cases.close_case(work_session, case.id, now=case.reopen_until)
+    work_session.commit()
+    work_off(BILLED_AT)
+    (item,) = live_items(work_session, case.id)
+    assert 0 < item.amount_minor < 30_000
+    work_session.refresh(month)
+    assert month.used_minor == item.amount_minor
+    reverse_entry(work_session, books.leo, entry.id, reason="Another case", now=BILLED_AT)
+    work_session.commit()
+    work_off(BILLED_AT)
+    work_session.refresh(month)
+    assert month.used_minor == 0
+    assert check_books(work_session) == []

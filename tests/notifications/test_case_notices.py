@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from portal.access import Audience
+from portal.access import Audience, Role
 from portal.cases import actions as cases
 from portal.cases.actions import NewCase
 from portal.cases.models import ChallengeStep
+from portal.contracts.queries import policy_of
+from portal.entitlement.actions import StandingTerms, sign_standing
+from portal.entitlement.models import AuthorizationRequest
 from portal.identity.models import MailedLink
+from portal.notifications import case_notices
 from portal.notifications.mail import SmtpMailer
 from portal.notifications.models import Delivery
 from portal.worker.registry import Edges
 from portal.worker.running import perform, run_pending
-from tests.support.cast import NOW, Cast
+from tests.support.cast import NOW, Cast, add_person
 from tests.support.smtp import running_postbox
 
 
@@ -234,3 +239,34 @@ def test_question_that_was_answered_is_not_mailed(work_session, cast, edges, pos
     work_session.commit()
     run(edges)
     assert post.about("Ana asks") == set()
+
+
+def test_approvers_are_asked_in_their_order_each_after_the_one_before(work_session, cast, edges) -> None:
+    second = add_person(work_session, cast.customer, "ben", Role.BUYER)
+    terms = StandingTerms(0, 0, (1, 2, 3, 4), (second.person_id, cast.bea.person_id))
+    policy = policy_of(cast.policy_version)
+    sign_standing(work_session, cast.bea, cast.plan_choice, terms, policy=policy, now=NOW - timedelta(days=1))
+    case = escalated(work_session, cast)
+    waiting = select(AuthorizationRequest.id).where(AuthorizationRequest.case_id == case.id)
+    request_id = work_session.scalars(waiting).one()
+
+    def asked() -> list[str]:
+        rows = work_session.scalars(select(Delivery.email).where(Delivery.template == "authorization_request"))
+        return [email.split("@")[0] for email in rows]
+
+    for place, told in ((0, ["ben"]), (1, ["ben", "bea"])):
+        case_notices.notify_authorization_request(work_session, request_id, secret="s" * 32, now=NOW, place=place)
+        assert asked() == told
+    (later,) = work_session.execute(
+        text("SELECT args, scheduled_at FROM procrastinate_jobs WHERE args ->> 'place' = '1'")
+    ).all()
+    assert (later.args["request_id"], later.scheduled_at) == (request_id, NOW + case_notices.NEXT_APPROVER_AFTER)
+
+
+def test_nobody_else_is_asked_once_an_approver_has_answered(work_session, cast, edges) -> None:
+    case = escalated(work_session, cast, plain=True)
+    asked = select(AuthorizationRequest.id).where(AuthorizationRequest.case_id == case.id)
+    request_id = work_session.scalars(asked).one()
+    cases.authorize(work_session, cast.bea, request_id, nte_minor=40_000, now=NOW)
+    case_notices.notify_authorization_request(work_session, request_id, secret="s" * 32, now=NOW)
+    assert work_session.scalars(select(Delivery).where(Delivery.template == "authorization_request")).all() == []

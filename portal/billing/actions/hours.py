@@ -19,7 +19,8 @@ from portal.contracts.rules import plan_named
 from portal.entitlement.actions import Reserving, release_for_case, reserve_for_case
 from portal.entitlement.rules import Work
 from portal.rating.engine import rate
-from portal.rating.lines import HOURS_BOUGHT, INCLUDED
+from portal.rating.facts import CUSTOMER
+from portal.rating.lines import HOURS_BOUGHT, INCLUDED, UNAUTHORISED
 from portal.rating.situations import setting_at
 
 # More than any case can use: a hundred years of work.
@@ -29,6 +30,21 @@ _WITHOUT_END = 100 * 366 * 86_400
 def reserve_hours(session: Session, case_id: int, *, now: datetime) -> int:
     """Promise the site's hours to the case's approved work that no bill has drawn for; the seconds not covered."""
     return reserve_for(session, gather(session, lock_case(session, case_id)), now=now)
+
+
+def first_unauthorised(session: Session, case_id: int) -> datetime | None:
+    """When the customer's first billable work without its yes began; None where it has said yes to all."""
+    facts = gather(session, lock_case(session, case_id))
+    if not facts.work:
+        return None
+    rated = rate(facts.facts, facts.work, facts.grants, facts.tariff)
+    starts = [
+        segment.started_at
+        for line in rated.lines
+        if line.kind == UNAUTHORISED and line.payer == CUSTOMER
+        for segment in line.segments
+    ]
+    return min(starts, default=None)
 
 
 def reserve_for(session: Session, facts: BillingFacts, *, now: datetime) -> int:

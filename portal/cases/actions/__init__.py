@@ -12,6 +12,7 @@ from portal.cases.actions.authorizing import (
     authorize,
     authorize_spoken,
     begin_emergency,
+    billable_begins,
     refuse_authorization,
     use_standing,
 )
@@ -100,6 +101,7 @@ __all__ = [
     "authorize",
     "authorize_spoken",
     "begin_emergency",
+    "billable_begins",
     "cases_to_watch",
     "challenge",
     "change_severity",

@@ -5,6 +5,7 @@ Entitlement keeps the rows; here the case is held, the event written, and who wa
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -25,7 +26,7 @@ from portal.entitlement.models import (
     Emergency,
     EmergencyRefusal,
 )
-from portal.entitlement.queries import latest_coverage, request_state, requests_of
+from portal.entitlement.queries import amount_left, latest_coverage, request_state, requests_of
 from portal.entitlement.rules import SpokenYes, facts_from_json
 from portal.errors import Conflict, NotAllowed, NotFound
 from portal.jobs import enqueue
@@ -120,10 +121,32 @@ def by_standing(session: Session, held: Held, coverage: Coverage) -> Authorizati
     return given
 
 
-def use_standing(session: Session, case_id: int, *, now: datetime) -> Authorization | None:
-    """The job when work has outgrown the hours left: take the standing authorization. Again is harmless."""
+def use_standing(
+    session: Session, case_id: int, *, now: datetime, worked_from: datetime | None = None
+) -> Authorization | None:
+    """The job when work has outgrown the hours left, or ``worked_from`` lay outside of what the plan covers.
+
+    Takes the standing authorization by the cover at that moment. Again is harmless.
+    """
     held = hold(session, None, case_id, now=now)
-    return by_standing(session, held, coverage_now(session, held))
+    return by_standing(session, held, coverage_now(session, replace(held, now=worked_from or now)))
+
+
+def billable_begins(session: Session, case_id: int, *, now: datetime) -> Authorization | None:
+    """The job when somebody starts to work: on a case that costs money now, though it was covered when it was opened,
+    the standing authorization is taken before the work is done. Again is harmless.
+    """
+    held = hold(session, None, case_id, now=now)
+    if held.case.state in ("resolved", "closed") or held.case.is_fyi or latest_coverage(session, case_id) is None:
+        return None
+    coverage = coverage_now(session, held)
+    if (
+        not coverage.decision.can_cost
+        or coverage.decision.free_seconds != 0
+        or any(amount_left(session, case_id).values())
+    ):
+        return None
+    return by_standing(session, held, coverage)
 
 
 def ask(

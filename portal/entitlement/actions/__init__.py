@@ -39,7 +39,13 @@ from portal.entitlement.actions.grants import (
     reserve_for_case,
     reserving_for,
 )
-from portal.entitlement.actions.standing import StandingTerms, open_standing, sign_standing, use_standing
+from portal.entitlement.actions.standing import (
+    StandingTerms,
+    open_standing,
+    return_unused,
+    sign_standing,
+    use_standing,
+)
 
 __all__ = [
     "LINK_ACT",
@@ -71,6 +77,7 @@ __all__ = [
     "request_authorization",
     "reserve_for_case",
     "reserving_for",
+    "return_unused",
     "sign_standing",
     "spoken_authorization",
     "use_standing",

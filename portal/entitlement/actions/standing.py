@@ -188,5 +188,36 @@ def use_standing(session: Session, case: CaseParts, coverage: Coverage, *, now: 
     return store_standing(session, case, ask_for(decision, reason="standing authorization"), yes, now)
 
 
+# What a month's cases hold of it: those that are closed and billed what they used, the others all they were given.
+_RETURN = text(
+    """
+    UPDATE standing_month month
+    SET used_minor = least(month.limit_minor, (
+        SELECT coalesce(sum(CASE
+            WHEN support_case.state = 'closed'
+                 AND EXISTS (SELECT FROM billing_cut cut JOIN bill_item item ON item.cut_id = cut.id
+                             WHERE cut.case_id = support_case.id AND cut.kind = 'closing')
+            THEN yes.nte_minor - balance.left_minor ELSE yes.nte_minor END), 0)
+        FROM "authorization" yes
+        JOIN authorization_balance balance ON balance.authorization_id = yes.id
+        JOIN support_case ON support_case.id = yes.case_id
+        WHERE yes.basis = 'standing' AND yes.standing_authorization_id = month.standing_authorization_id
+          AND date_trunc('month', yes.authorized_at AT TIME ZONE :zone)::date = month.month_on))
+    WHERE (month.standing_authorization_id, month.month_on) IN (
+        SELECT own.standing_authorization_id, date_trunc('month', own.authorized_at AT TIME ZONE :zone)::date
+        FROM "authorization" own WHERE own.case_id = :case_id AND own.basis = 'standing')
+    """
+)
+
+
+def return_unused(session: Session, case: CaseParts, *, policy: Policy) -> None:
+    """What a closed and billed case did not use of its standing yes is the month's again. Again is harmless.
+
+    Counted anew from the yeses, so that a case billed again for more or less holds what it used then.
+    """
+    session.flush()
+    session.execute(_RETURN, {"case_id": case.id, "zone": policy.zone})
+
+
 def _fits(severities: tuple[int, ...], severity: int) -> bool:
     return not severities or severity in severities
