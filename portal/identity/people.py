@@ -160,7 +160,7 @@ def change_roles(
     _check_roles(actor, wanted)
     if Role.ADMINISTRATOR not in wanted:
         provider_settings.refuse_while_break_glass(session, membership)
-        _keep_an_administrator(session, actor, membership)
+        _keep_an_administrator(session, membership)
     before = sorted(membership.roles)
     if before != sorted(wanted):
         membership.roles = sorted(wanted)
@@ -176,8 +176,33 @@ def end_membership(session: Session, actor: Actor, membership_id: int, now: date
     """
     _must_administer(actor)
     membership = _current(session, actor, membership_id)
+    _end(session, actor, membership, now)
+    return membership
+
+
+def end_membership_by_program(session: Session, program: audit.Program, membership: Membership, now: datetime) -> None:
+    """The same, because the organisation's directory says so.
+
+    *Raises*: Conflict.
+    """
+    lock_members(session, membership.organisation_id)
+    _end(session, program, membership, now)
+
+
+def open_invitations(session: Session, organisation_id: int, email: str, now: datetime) -> list[MailedLink]:
+    """The links of invitations of an address that can still be accepted."""
+    found = links.open_links_of(session, organisation_id=organisation_id, email=email, now=now)
+    return [link for link in found if link.act == INVITATION_ACT]
+
+
+def void_invitations(session: Session, organisation_id: int, email: str, now: datetime) -> None:
+    """Take back what an address was invited to."""
+    links.void_links(session, open_invitations(session, organisation_id, email, now), "Taken back.", now)
+
+
+def _end(session: Session, actor: Actor | audit.Program, membership: Membership, now: datetime) -> None:
     provider_settings.refuse_while_break_glass(session, membership)
-    _keep_an_administrator(session, actor, membership)
+    _keep_an_administrator(session, membership)
     membership.ended_at = now
     sessions.end_sessions_of_membership(session, membership, now)
     email = session.get_one(Person, membership.person_id).email
@@ -186,12 +211,35 @@ def end_membership(session: Session, actor: Actor, membership_id: int, now: date
     for name in LEAVER_JOBS:
         jobs.enqueue(session, name, membership_id=membership.id)
     audit.record(session, actor, "end_membership", "membership", membership.id, now=now)
-    return membership
 
 
 def invitation_of(session: Session, link: links.OpenLink) -> Invitation:
     """The invitation a mailed link belongs to."""
     return session.scalars(select(Invitation).where(Invitation.link_id == link.id)).one()
+
+
+def invite_by_program(
+    session: Session,
+    organisation_id: int,
+    *,
+    email: str,
+    name: str,
+    roles: Sequence[Role],
+    invited_by: int,
+    secret: str,
+    now: datetime,
+) -> Invitation:
+    """The invitation of somebody whom the organisation's directory names; in the name of who let the directory in."""
+    return _invite(
+        session,
+        organisation_id,
+        email=email,
+        name=name,
+        roles=roles,
+        invited_by=invited_by,
+        secret=secret,
+        now=now,
+    )
 
 
 def _invite(
@@ -255,26 +303,30 @@ def _refuse_member(session: Session, actor: Actor, email: str) -> None:
 
 
 def _current(session: Session, actor: Actor, membership_id: int) -> Membership:
-    # The row is locked, so that two administrators cannot take each other's role at the same moment.
     queries.member(session, actor, membership_id)
-    membership = session.scalars(
-        select(Membership)
-        .where(Membership.organisation_id == actor.organisation_id, Membership.ended_at.is_(None))
-        .order_by(Membership.id)
-        .with_for_update()
-    ).all()
-    found = next((row for row in membership if row.id == membership_id), None)
+    members = lock_members(session, actor.organisation_id)
+    found = next((row for row in members if row.id == membership_id), None)
     if found is None:
         raise Conflict("This membership has ended already.")
     return found
 
 
-def _keep_an_administrator(session: Session, actor: Actor, leaving: Membership) -> None:
+def lock_members(session: Session, organisation_id: int) -> Sequence[Membership]:
+    """The organisation's present members, locked: two administrators cannot take each other's role at one moment."""
+    return session.scalars(
+        select(Membership)
+        .where(Membership.organisation_id == organisation_id, Membership.ended_at.is_(None))
+        .order_by(Membership.id)
+        .with_for_update()
+    ).all()
+
+
+def _keep_an_administrator(session: Session, leaving: Membership) -> None:
     others = session.scalar(
         select(func.count())
         .select_from(Membership)
         .where(
-            Membership.organisation_id == actor.organisation_id,
+            Membership.organisation_id == leaving.organisation_id,
             Membership.ended_at.is_(None),
             Membership.id != leaving.id,
             literal(Role.ADMINISTRATOR.value) == any_(Membership.roles),

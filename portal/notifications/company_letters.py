@@ -1,4 +1,4 @@
-"""The letter that asks a mail domain's postmaster whether a claim of the domain is right."""
+"""Letters of company sign-in: to a domain's postmaster about a claim, and to somebody whom a directory brought in."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from portal.directory.models import Organisation
 from portal.identity.models import MailedLink
+from portal.identity.scim import welcome
 from portal.identity.sso import domains
 from portal.identity.sso.models import MailDomain
 from portal.notifications.actions import Recipient, queue_letter
@@ -27,6 +28,32 @@ def mail_domain_claim(session: Session, domain_id: int, *, secret: str, now: dat
             about=("mailed_link", link.id),
             now=now,
         )
+
+
+def mail_provisioned(session: Session, membership_id: int, *, secret: str, now: datetime) -> None:
+    """Mail somebody whom the directory brought in how to begin."""
+    link = welcome.create_welcome(session, membership_id, secret=secret, now=now)
+    if link is not None:
+        recipient = Recipient(link.organisation_id, link.email, link.person_id)
+        queue_letter(session, recipient, "provisioned", about=("mailed_link", link.id), now=now)
+
+
+@letter("provisioned")
+def provisioned(writing: Writing) -> Letter | None:
+    """The first sign-in of somebody whom the directory brought in."""
+    session = writing.session
+    link = session.get_one(MailedLink, UUID(writing.delivery.object_id))
+    if not link_is_open(session, link, writing.now):
+        return None
+    organisation = session.get_one(Organisation, link.organisation_id)
+    return Letter(
+        subject=f"{organisation.name} has brought you into Factoryline",
+        greeting=writing.greeting,
+        sentences=(f"You work on support cases of {organisation.name} in Factoryline from now on.",),
+        facts=(Fact("Works until", writing.when(link.expires_at)),),
+        button=("Begin", writing.link(link.id)),
+        aside="If you do not expect this, do nothing and tell your IT department.",
+    )
 
 
 @letter("domain_claim")

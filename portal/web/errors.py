@@ -55,12 +55,16 @@ def register(app: Flask) -> None:
 _MOVED_ON = "Somebody else changed this a moment ago. Look at it again before you go on."
 
 
+def status_of(error: PortalError) -> int:
+    """The status that an error of the portal is answered with."""
+    return next((status for family, status in STATUS_OF_FAMILY if isinstance(error, family)), 500)
+
+
 def _portal_error(error: PortalError) -> ResponseReturnValue:
-    for family, status in STATUS_OF_FAMILY:
-        if isinstance(error, family):
-            return _page(status, error)
-    log.error("unmapped error", kind=type(error).__name__)
-    return _page(500, None)
+    status = status_of(error)
+    if status == 500:
+        log.error("unmapped error", kind=type(error).__name__)
+    return _page(status, error if status != 500 else None)
 
 
 def _database_error(error: DBAPIError) -> ResponseReturnValue:

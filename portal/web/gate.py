@@ -80,8 +80,32 @@ _ONE_COMPANY = (
     "You are signed in through your company, which speaks for itself only, and you also act for another one. "
     "Sign in with your own password or passkey to change how you sign in."
 )
-# Posts by programs that hold no page of ours: each verifies a signature of its own instead.
-SIGNED_POSTS = frozenset({"webhooks.snapshot", "webhooks.thin", "identity.company_logout"})
+# What a directory calls with a token of its own.
+_SCIM_VIEWS = (
+    "scim.config",
+    "scim.resource_types",
+    "scim.resource_type",
+    "scim.all_schemas",
+    "scim.schema",
+    "scim.list_users",
+    "scim.search_users",
+    "scim.create_user",
+    "scim.read_user",
+    "scim.replace_user",
+    "scim.patch_user",
+    "scim.delete_user",
+    "scim.list_groups",
+    "scim.search_groups",
+    "scim.create_group",
+    "scim.read_group",
+    "scim.replace_group",
+    "scim.patch_group",
+    "scim.delete_group",
+    "scim.search",
+    "scim.nothing",
+)
+# Calls by programs that hold no page of ours: each verifies a signature or a token of its own instead.
+SIGNED_POSTS = frozenset({"webhooks.snapshot", "webhooks.thin", "identity.company_logout", *_SCIM_VIEWS})
 
 UTC_ZONE = ZoneInfo("UTC")
 BIGGEST_ID = 2**63 - 1

@@ -35,6 +35,7 @@ KEYS_LAST = timedelta(hours=1)
 KEYS_ASKED_AGAIN = timedelta(seconds=60)
 LONGEST_TOKEN = 32 * 1024
 # Leaving for a provider and coming back: a company behind one address begins its day at the same time.
+SCIM_REFUSALS_PER_HOST = Allowance(60, timedelta(minutes=15))
 COMPANY_PER_HOST = Allowance(300, timedelta(minutes=15))
 # OpenID Connect Back-Channel Logout 1.0, 2.4.
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"

@@ -180,16 +180,16 @@ def through_the_provider(error: ProviderRequired) -> ResponseReturnValue:
 
 def through_invitation(link: OpenLink) -> ResponseReturnValue:
     """Accept an invitation with the company's account instead of a password."""
-    idp = settings.provider_of(current_session(), link.actor.organisation_id)
-    if idp is None or not idp.is_enabled:
+    idp = provider_of(link)
+    if idp is None:
         raise NotAllowed("This organisation has no sign-in of its own here.")
     return away(idp, flows.Errand("invitation", link_id=link.id, hints={"login_hint": link.email}))
 
 
-def offers_company(link: OpenLink) -> bool:
-    """Whether an invitation can be accepted with a company account."""
+def provider_of(link: OpenLink) -> IdentityProvider | None:
+    """The provider that whoever holds a mailed link may go to."""
     idp = settings.provider_of(current_session(), link.actor.organisation_id)
-    return idp is not None and idp.is_enabled
+    return idp if idp is not None and idp.is_enabled else None
 
 
 def may_connect() -> bool:

@@ -163,7 +163,7 @@ def invitation(link: OpenLink) -> ResponseReturnValue:
         link=link,
         invitation=found,
         password_help=PASSWORD_HELP,
-        offers_company=company.offers_company(link),
+        offers_company=company.provider_of(link) is not None,
     )
 
 

@@ -23,6 +23,7 @@ from portal.entitlement.models import AuthorizationRequest
 from portal.identity import impersonation, people
 from portal.identity.factors.models import Passkey
 from portal.identity.models import WebSession
+from portal.identity.scim import tokens
 from portal.identity.sso import domains, settings
 from portal.identity.sso.models import IdentityProvider, ProviderFlow, ProviderIdentity
 from portal.metering import actions as metering
@@ -146,6 +147,11 @@ def _provider_of(session: Session, cast: Cast) -> IdentityProvider:
     return settings.keep_provider(session, cast.adam, wanted, secret="s" * 32, allows_http=False, now=NOW)
 
 
+def _token(session: Session, cast: Cast) -> int:
+    tokens.make_token(session, cast.adam, "Nordlicht directory", NOW)
+    return tokens.own_tokens(session, cast.adam)[0].id
+
+
 def _flow(session: Session, cast: Cast) -> uuid.UUID:
     idp = _provider_of(session, cast)
     flow = ProviderFlow(
@@ -191,6 +197,7 @@ SAMPLES: dict[str, Sample] = {
     "passkey_id": _passkey,
     "wish_id": _wish,
     "flow_id": _flow,
+    "token_id": _token,
     "identity_id": _identity,
     "domain_id": lambda session, cast: domains.claim_domain(session, cast.adam, "nordlicht.example", now=NOW).id,
     "name": _case,
