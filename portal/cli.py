@@ -138,6 +138,26 @@ def close_period(manufacturer: str, label: str) -> None:
     click.echo(report.as_table(figures))
 
 
+@main.command("export-journal")
+@click.argument("manufacturer", metavar="MANUFACTURER-CODE")
+@click.argument("label", metavar="MONTH")
+@click.option(
+    "--format", "syntax", type=click.Choice(["beancount", "hledger"]), required=True, help="For which program."
+)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="A file instead of standard output.")
+def export_journal(manufacturer: str, label: str, syntax: str, output: Path | None) -> None:
+    """Write a manufacturer's month, such as 2026-03, as a journal that beancount or hledger checks by itself."""
+    with ready_settings() as settings:
+        from portal.ledger import exports
+        from portal.settlement import report
+
+        engine = db.engine_for(required(settings.work_database_url, "WORK_DATABASE_URL"))
+        with db.transaction(engine) as session, click.open_file(str(output or "-"), "w", encoding="utf-8") as file:
+            period = report.period_named(session, manufacturer, label)
+            file.writelines(exports.journal_text(session, period, syntax))
+        engine.dispose()
+
+
 @main.command("check-books")
 @click.option("--stripe", is_flag=True, help="Also compare Stripe's imported movements with the clearing account.")
 def check_books(*, stripe: bool) -> None:

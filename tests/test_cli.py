@@ -19,7 +19,8 @@ from sqlalchemy import text
 
 from portal.cli import main
 from portal.config import ROOT, Settings
-from portal.db import engine_for
+from portal.db import engine_for, open_session
+from tests.support.books import build_books, post_sale
 
 
 @pytest.fixture(autouse=True)
@@ -103,3 +104,16 @@ def test_work_ends_when_no_job_is_due(committed_database):
         INSTANCE_DIR=str(committed_database.settings.instance_dir),
     )
     assert done.exit_code == 0, done.output
+
+
+def test_month_is_exported_for_the_program_named(committed_database):
+    with open_session(committed_database.work_engine) as session:
+        books = build_books(session)
+        post_sale(session, books, 12_345)
+        session.commit()
+    environ = {"DATABASE_URL": committed_database.settings.database_url}
+    done = run("export-journal", "LEDM", "2026-03", "--format", "hledger", **environ)
+    assert done.exit_code == 0, done.output
+    assert "12345 EURCENT" in done.stdout
+    missing = run("export-journal", "LEDM", "2020-01", "--format", "beancount", **environ)
+    assert (missing.exit_code, missing.stderr) == (1, "Error: LEDM has no period 2020-01.\n")

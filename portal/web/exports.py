@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import re
+import tempfile
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import IO
 
 from flask import Response
 
@@ -15,6 +17,7 @@ from portal.money import Money, minor_digits
 
 # What spreadsheets take for the beginning of a formula. *Source*: OWASP, CSV Injection, 2026.
 _FORMULA = re.compile(r"\A\s*[=+\-@\t\r]")
+IN_MEMORY_BYTES = 2 * 1024 * 1024
 _FILE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
 CsvValue = str | int | Decimal | datetime | None
@@ -42,6 +45,15 @@ def money_cells(amount: Money | None) -> tuple[Decimal | None, str]:
     if amount is None:
         return None, ""
     return Decimal(amount.minor).scaleb(-minor_digits(amount.currency)), amount.currency
+
+
+def spooled(pieces: Iterable[str]) -> IO[bytes]:
+    """Text in a file from its beginning: in memory while it is small, on disk beyond; the receiver closes it."""
+    file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115
+    for piece in pieces:
+        file.write(piece.encode())
+    file.seek(0)
+    return file
 
 
 def csv_response(name: str, head: Sequence[str], rows: Iterable[Sequence[CsvValue]]) -> Response:

@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
 from portal.directory.queries import organisation_names
 from portal.errors import NotFound
 from portal.identity import queries as people
-from portal.ledger import queries
+from portal.ledger import exports, queries
 from portal.ledger.models import Period
 from portal.ledger.queries import AccountBalance
 from portal.money import Money
@@ -22,7 +22,9 @@ from portal.payments.queries import own_tie_out
 from portal.settlement.checking import latest_check, may_check_all, request_check
 from portal.settlement.cockpit import own_books
 from portal.settlement.documents import SHOWN, shown_by
+from portal.settlement.queries import period_seen
 from portal.web import paging
+from portal.web.exports import spooled
 from portal.web.gate import current_actor, current_session, open_to
 
 blueprint = Blueprint("ledger", __name__)
@@ -120,6 +122,18 @@ def transaction(transaction_id: int) -> ResponseReturnValue:
 def periods() -> ResponseReturnValue:
     rows = queries.periods(current_session(), current_actor())
     return render_template("ledger/periods.html", periods=rows, states=PERIOD_STATES)
+
+
+@blueprint.get("/ledger/periods/<int:period_id>/journal")
+@open_to(queries.may_read_ledger)
+def journal(period_id: int) -> ResponseReturnValue:
+    """The period for an outside program; written to a file first, so that what is sent is whole."""
+    session = current_session()
+    period = period_seen(session, current_actor(), period_id)
+    syntax = request.args.get("format", "")
+    name = exports.journal_name(session, period, syntax)
+    file = spooled(exports.journal_text(session, period, syntax))
+    return send_file(file, mimetype="text/plain; charset=utf-8", as_attachment=True, download_name=name)
 
 
 @blueprint.get("/ledger/check")

@@ -2,65 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-
 import pytest
-from sqlalchemy import text
-from sqlalchemy.orm import Session
 
-from portal.app import create_worker
 from portal.billing import books
-from portal.db import open_session
 from portal.demo import building
-from portal.demo.standin_control import StandIn
 from portal.demo.world import COMPANIES, PEOPLE, PLACES
 from portal.errors import Misconfigured
-from portal.worker.running import run_pending
-from tests.conftest import settings_for
-from tests.standin.process import running_standin
-from tests.support.database import PREFIX, Cluster
+from tests.demo.conftest import NOW, Built
 
 # The demonstration is made once, by whichever process runs these tests.
 pytestmark = pytest.mark.xdist_group("demo")
-
-NOW = datetime(2026, 5, 21, 13, 30, tzinfo=UTC)
-
-
-@dataclass
-class Built:
-    """A demonstration of one whole month and the running one."""
-
-    session: Session
-
-    def all(self, statement: str) -> list[tuple]:
-        return [tuple(row) for row in self.session.execute(text(statement))]
-
-    def one(self, statement: str) -> object:
-        return self.session.execute(text(statement)).scalar_one()
-
-
-@pytest.fixture(scope="session")
-def built(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
-    folder = tmp_path_factory.mktemp("demo")
-    name = f"{PREFIX}_demo_{os.getpid()}"
-    settings = settings_for(cluster.clone(name), folder)
-    with running_standin(folder / "standin.db") as standin:
-        told = replace(settings, stripe_secret_key=standin.key, stripe_api_base=standin.base_url)
-        at = [NOW]
-        edges = create_worker(told, clock=lambda: at[0])
-
-        def run_jobs(now: datetime) -> None:
-            at[0] = now
-            run_pending(edges)
-
-        building.build(edges.engine, StandIn(standin.base_url), now=NOW, run_jobs=run_jobs, months=1)
-    with open_session(edges.engine) as session:
-        yield Built(session)
-    edges.engine.dispose()
-    cluster.drop(name)
 
 
 def test_books_are_right(built: Built) -> None:

@@ -18,6 +18,7 @@ from portal.payments.gateway import connect
 from portal.settlement import books, closing, report
 from tests.importing.logs import NOW, VINST, counts
 from tests.standin.process import running_standin
+from tests.support.checkers import BOTH, CHANGES, complaint, spoiled, written
 from tests.support.vinst import (
     AFTER_JUNE,
     AFTER_MAY,
@@ -108,6 +109,8 @@ def test_what_left_at_stripe_is_what_the_journal_says(settled):
     )
     assert [(one.amount, one.currency) for one in sent] == [(FRONT_LINE, "eur")]
     assert sum(one.amount for one in sent) == posted
+    # Each round of jobs set Stripe's clock back to its beginning; a transfer counts from its own second on.
+    settled.standin.control.set_clock(int(REVIEWED_AT.timestamp()) + 3600)
     balance = settled.gateway.available_balance()["EUR"]
     assert balance == BILLED - fees - FRONT_LINE
 
@@ -117,6 +120,16 @@ def test_its_books_and_stripes_are_right(settled):
         assert books.all_problems(session) == []
         assert stripe_tie_out(session) == []
         assert list(broken_blocks(session)) == []
+
+
+@pytest.mark.parametrize("syntax", BOTH)
+def test_its_journal_is_accepted_and_refused_once_it_is_changed(settled, tmp_path, syntax):
+    with open_session(settled.vinst.engine) as session:
+        may, june = (written(session, period(session, label), syntax) for label in ("2012-05", "2012-06"))
+    assert complaint(tmp_path, *may) == ""
+    assert complaint(tmp_path, *june) == ""
+    for change in CHANGES:
+        assert complaint(tmp_path, june[0], spoiled(june[1], change))
 
 
 def objects_at(settled: Settling) -> dict[str, int]:

@@ -85,10 +85,13 @@ class Seat:
     def add_notice_handler(self, _callback: Any) -> None:
         """The shared connection has its handler already."""
 
-    def cursor(self, **kwargs: Any) -> Any:
+    def cursor(self, name: str = "", **kwargs: Any) -> Any:
         if self._shared.real.info.transaction_status is not TransactionStatus.INERROR:
             self._speak()
             self._begin()
+        if name:
+            # Rows fetched piece by piece from the server; only reads are.
+            return psycopg.ServerCursor(self._shared.real, name, **kwargs)
         return _WatchedCursor(self, **kwargs)
 
     def execute(self, *args: Any, **kwargs: Any) -> Any:

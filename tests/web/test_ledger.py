@@ -12,6 +12,7 @@ from portal.billing.actions import rebill
 from portal.ledger.models import JournalTransaction
 from portal.worker.registry import TASKS
 from tests.support.cast import NOW, add_person, everything
+from tests.support.checkers import BOTH, complaint
 from tests.support.queued import queued
 from tests.web.support import money
 
@@ -108,6 +109,18 @@ def test_periods_are_listed(visit, cast, item):
     page = visit(cast.fay).get("/ledger/periods").text
     assert "2026-03" in page
     assert "Open" in page
+
+
+@pytest.mark.parametrize("syntax", BOTH)
+def test_journal_is_taken_away_for_a_program_that_accepts_it(visit, cast, item, tmp_path, syntax):
+    fay = visit(cast.fay)
+    (address,) = links(fay.get("/ledger/periods"), rf"/ledger/periods/\d+/journal\?format={syntax}")
+    answer = fay.get(address)
+    name = f"NOR-2026-03.{'journal' if syntax == 'hledger' else syntax}"
+    assert answer.headers["Content-Disposition"] == f"attachment; filename={name}"
+    assert complaint(tmp_path, name, answer.text) == ""
+    assert fay.get(address.replace(syntax, "quicken")).status_code == 422
+    assert visit(cast.eve).get(address).status_code == 404
 
 
 def test_ledger_without_postings_says_so(visit, cast):
