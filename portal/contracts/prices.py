@@ -15,7 +15,7 @@ from portal.contracts.blocks import Level
 from portal.contracts.conditions import ORDINARY, Circumstance, WorkConditions, WorkKey
 from portal.contracts.policy import Policy
 from portal.contracts.rates import Cap, Minimum, PercentRow, RateRow, Rounding
-from portal.contracts.rules import plan_named, rate_minor
+from portal.contracts.rules import amount_minor, plan_named, rate_minor
 from portal.errors import RuleBroken
 
 Row = TypeVar("Row", bound=WorkConditions)
@@ -23,10 +23,11 @@ Row = TypeVar("Row", bound=WorkConditions)
 
 @dataclass(frozen=True)
 class Price:
-    """Minor units per hour, and those beyond counted seconds at a level."""
+    """Minor units per hour, and those beyond counted seconds at a level, each with what is due once it is reached."""
 
     hourly: Fraction
-    over: tuple[tuple[str, int, Fraction], ...] = ()
+    over: tuple[tuple[str, int, Fraction, int], ...] = ()
+    over_for_all: bool = False
     unit_seconds: int = 3_600
 
 
@@ -63,8 +64,16 @@ def _part(row: PercentRow | None) -> Fraction:
 
 def _price(row: RateRow, currency: str, factor: Fraction) -> Price:
     scale = rate_minor("1", currency)
-    over = tuple((each.level.value, each.minutes * 60, Fraction(each.per_hour) * scale * factor) for each in row.over)
-    return Price(row.hourly * scale * factor, over, row.unit_seconds)
+    over = tuple(
+        (
+            each.level.value,
+            each.minutes * 60,
+            Fraction(each.per_hour) * scale * factor,
+            amount_minor(each.amount, currency) if each.amount is not None else 0,
+        )
+        for each in row.over
+    )
+    return Price(row.hourly * scale * factor, over, row.over_for_all, row.unit_seconds)
 
 
 def rounding_of(policy: Policy, work: WorkKey) -> Rounding:

@@ -31,6 +31,8 @@ class Over(Block):
     """What is counted together: entry, visit, day, cycle or case."""
     per_hour: DecimalText
     """The price of an hour from then on."""
+    amount: DecimalText | None = None
+    """Money due once when this price is reached, beside the hours."""
 
 
 class RateRow(WorkConditions):
@@ -46,10 +48,14 @@ class RateRow(WorkConditions):
     """The length of a day that per_day prices."""
     over: tuple[Over, ...] = ()
     """Other prices beyond some time, in rising order of their minutes."""
+    over_for_all: bool = False
+    """Whether the price that is reached holds for all the time from the first minute, not only for what is beyond."""
 
     @model_validator(mode="after")
     def _one_price(self) -> Self:
         only_one(self, _UNITS)
+        if self.over_for_all and not self.over:
+            raise ValueError("over_for_all belongs to over")
         marks = [(each.level, each.minutes) for each in self.over]
         if marks != sorted(set(marks), key=lambda mark: mark[1]) or len({level for level, _ in marks}) > 1:
             raise ValueError("the rows of over count at one level, in rising order of their minutes")

@@ -118,12 +118,14 @@ def _timed(parts: Sequence[Part], charges: Mapping[int, Charge]) -> list[Cost]:
     for part in parts:
         row, bill = part.slice.row, part.slice.bill
         minor = 0
-        if costs(part):
+        if part.kind == FEE and not part.seconds:
+            due = part.slice.row.extras
+            minor = due.due_once if due is not None and part.slice.kind in PAID_KINDS else 0
+        elif costs(part):
             before = running.get((bill, row), 0)
             running[(bill, row)] = before + part.seconds
-            minor = amount(row.rate_num, row.rate_den, before + part.seconds) - amount(
-                row.rate_num, row.rate_den, before
-            )
+            earlier = amount(row.rate_num, row.rate_den, before)
+            minor = amount(row.rate_num, row.rate_den, before + part.seconds) - earlier
         listed = max(amount(row.list_num, row.list_den, part.seconds), minor)
         found.append(Cost(part, minor, listed, charges.get(id(part.slice))))
     return found

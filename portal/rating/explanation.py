@@ -184,7 +184,7 @@ def _row_in(row: Mapping[str, Any]) -> Row:
 
 
 def _extras_in(extras: Mapping[str, Any]) -> Extras:
-    over = tuple((level, seconds, num, den) for level, seconds, num, den in extras["over"])
+    over = tuple(tuple(each) for each in extras["over"])
     most = tuple(
         Most._make(tuple(item) if isinstance(item, list) else item for item in each) for each in extras["most"]
     )

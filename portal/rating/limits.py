@@ -5,12 +5,17 @@ Invariants: nothing is added; time goes off the last work first; a part that cro
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from portal.rating.amounts import split
 from portal.rating.counting import Part, unit
+from portal.rating.lines import FEE
 from portal.rating.tariff import Row
 from portal.rating.terms import Bill, Extras, Most
+
+# Bill, mode, level and unit: time that counts together towards another price.
+_Together = tuple[Bill, str, str, int]
 
 
 def limited(parts: Sequence[Part]) -> list[Part]:
@@ -53,36 +58,61 @@ def _take_off(parts: list[Part], indexes: Sequence[int], most: Most) -> None:
 
 def _at_their_prices(parts: Sequence[Part]) -> list[Part]:
     """The parts, cut where another price begins: time of one mode, bill and unit counts together."""
-    counted: dict[tuple[Bill, str, str, int], int] = {}
+    totals: Counter[_Together] = Counter()
+    for part in parts:
+        if (key := _together(part)) is not None:
+            totals[key] += part.seconds
+    counted: Counter[_Together] = Counter()
     rows: dict[tuple[Row, int], Row] = {}
+    reached: set[tuple[_Together, int]] = set()
     result: list[Part] = []
     for part in parts:
-        row = part.slice.row
-        if row.extras is None or not row.extras.over:
+        key, extras = _together(part), part.slice.row.extras
+        if key is None or extras is None:
             result.append(part)
             continue
-        level = row.extras.over[0][0]
-        key = (part.slice.bill, row.mode, level, unit(part.slice, level))
-        before = counted.get(key, 0)
-        counted[key] = before + part.seconds
-        result.extend(_cut(part, row.extras, before, rows))
+        # Where the price reached holds for all the time, every part stands beyond where it begins.
+        before = totals[key] - 1 if extras.over_for_all else counted[key]
+        for tier, piece in _cut(part, extras, before, rows):
+            if tier and (key, tier) not in reached:
+                reached.add((key, tier))
+                if extras.over[tier - 1][4]:
+                    result.append(_due_once(piece))
+            result.append(piece)
+        counted[key] += part.seconds
     return result
 
 
-def _cut(part: Part, extras: Extras, before: int, rows: dict[tuple[Row, int], Row]) -> list[Part]:
-    pieces: list[Part] = []
+def _together(part: Part) -> _Together | None:
+    """What counts together towards another price; None for a part that has but one."""
+    extras = part.slice.row.extras
+    if extras is None or not extras.over:
+        return None
+    level = extras.over[0][0]
+    return part.slice.bill, part.slice.row.mode, level, unit(part.slice, level)
+
+
+def _cut(part: Part, extras: Extras, before: int, rows: dict[tuple[Row, int], Row]) -> list[tuple[int, Part]]:
+    pieces: list[tuple[int, Part]] = []
     rest: Part | None = part
     for tier in range(len(extras.over) + 1):
         if rest is None:
             break
-        ends = extras.over[tier][1] if tier < len(extras.over) else before + rest.seconds
+        last = tier == len(extras.over)
+        ends = before + rest.seconds if last else extras.over[tier][1]
         if ends <= before:
             continue
-        taken = min(ends - before, rest.seconds)
+        taken = rest.seconds if extras.over_for_all else min(ends - before, rest.seconds)
         first, rest = split(rest, taken)
         before += taken
-        pieces.append(first if not tier else first._replace(slice=first.slice._replace(row=_tier(part, tier, rows))))
+        pieces.append(
+            (tier, first if not tier else first._replace(slice=first.slice._replace(row=_tier(part, tier, rows))))
+        )
     return pieces
+
+
+def _due_once(piece: Part) -> Part:
+    return piece._replace(kind=FEE, end=piece.start, seconds=0)
 
 
 def _tier(part: Part, tier: int, rows: dict[tuple[Row, int], Row]) -> Row:
@@ -91,9 +121,11 @@ def _tier(part: Part, tier: int, rows: dict[tuple[Row, int], Row]) -> Row:
     known = rows.get((row, tier))
     if known is None:
         extras = row.extras or Extras()
-        _, seconds, rate_num, rate_den = extras.over[tier - 1]
+        _, seconds, rate_num, rate_den, due = extras.over[tier - 1]
         words = ", ".join(word for word in (extras.detail, f"beyond {_hours(seconds)}") if word)
-        known = row._replace(rate_num=rate_num, rate_den=rate_den, extras=extras._replace(detail=words, over=()))
+        known = row._replace(
+            rate_num=rate_num, rate_den=rate_den, extras=extras._replace(detail=words, over=(), due_once=due)
+        )
         if row.list_num * rate_den < rate_num * row.list_den:
             known = known._replace(list_num=rate_num, list_den=rate_den)
         rows[(row, tier)] = known

@@ -150,7 +150,7 @@ def _extras(policy: Policy, work: WorkKey, price: Price) -> Extras | None:
     about, burn = work.circumstance, burn_of(policy, work)
     extras = Extras(
         ", ".join(word.replace("_", " ") for word in (about.role, about.skill) if word),
-        tuple((level, seconds, rate.numerator, rate.denominator) for level, seconds, rate in price.over),
+        tuple((level, seconds, rate.numerator, rate.denominator, due) for level, seconds, rate, due in price.over),
         tuple(_most(policy, number, cap) for number, cap in caps_of(policy, work)),
         tuple(
             (row.level.value, amount_minor(row.amount, policy.currency))
@@ -162,6 +162,7 @@ def _extras(policy: Policy, work: WorkKey, price: Price) -> Extras | None:
         price.unit_seconds,
         about.role,
         about.skill,
+        price.over_for_all,
     )
     return None if extras == PLAIN else extras
 

@@ -82,7 +82,8 @@ def _drawn(
     result: list[Part] = []
     for part in parts:
         rest: Part | None = part
-        if part.slice.kind in CHARGED and part.slice.row.rate_num and part.kind not in PAID_OTHERWISE:
+        drawable = part.slice.kind in CHARGED and part.slice.row.rate_num and part.kind not in PAID_OTHERWISE
+        if drawable and part.seconds:
             for grant in grants:
                 if rest is not None and left[grant.grant_id] > 0 and _may_draw(grant, part.slice):
                     rest = _draw_from(grant, left, rest, result)

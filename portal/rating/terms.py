@@ -164,12 +164,13 @@ class Most(NamedTuple):
 class Extras(NamedTuple):
     """What a price has beside its rate: other prices beyond some time, limits, how fast it uses hours bought.
 
-    ``over`` are (level, seconds, numerator, denominator) in rising order; ``least_money`` are (level, minor units);
-    ``detail`` tells lines apart for readers: a role, a skill, overtime, the name of a fee.
+    ``over`` are (level, seconds, numerator, denominator, due once) in rising order, for all the time or what is beyond;
+    ``least_money`` are (level, minor units); ``detail`` tells lines apart for readers: a role, a skill, overtime, the
+    name of a fee.
     """
 
     detail: str = ""
-    over: tuple[tuple[str, int, int, int], ...] = ()
+    over: tuple[tuple[str, int, int, int, int], ...] = ()
     most: tuple[Most, ...] = ()
     least_money: tuple[tuple[str, int], ...] = ()
     burn_num: int = 1
@@ -177,6 +178,8 @@ class Extras(NamedTuple):
     unit_seconds: int = 3_600
     role: str = ""
     skill: str = ""
+    over_for_all: bool = False
+    due_once: int = 0
 
 
 PLAIN = Extras()
