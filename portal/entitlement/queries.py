@@ -18,6 +18,7 @@ from portal.contracts.policy import Policy
 from portal.contracts.queries import WITHOUT_TEXT, agreement_of, policy_of
 from portal.entitlement.models import (
     Authorization,
+    AuthorizationBalance,
     AuthorizationRefusal,
     AuthorizationRequest,
     CoverageDecision,
@@ -332,6 +333,16 @@ def standing_at(session: Session, *, site_id: int, manufacturer_id: int, now: da
 def released() -> ColumnElement[bool]:
     """The condition that a reservation was given back or drawn."""
     return exists().where(ReservationRelease.reservation_id == GrantReservation.id)
+
+
+def amount_left(session: Session, case_id: int) -> dict[int, int]:
+    """What is left of each authorization of a case, by authorization."""
+    rows = session.execute(
+        select(AuthorizationBalance.authorization_id, AuthorizationBalance.left_minor).where(
+            AuthorizationBalance.case_id == case_id
+        )
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def _fact(row: Authorization, policy: Policy) -> AuthorizationFact:
