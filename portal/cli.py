@@ -158,6 +158,20 @@ def export_journal(manufacturer: str, label: str, syntax: str, output: Path | No
         engine.dispose()
 
 
+@main.command("reset-factors")
+@click.argument("address")
+def reset_factors(address: str) -> None:
+    """Take off the second factors of whoever signs in with ADDRESS; the password stays, the person is told."""
+    with ready_settings() as settings:
+        from portal.identity.factors import resetting
+
+        engine = db.engine_for(required(settings.work_database_url, "WORK_DATABASE_URL"))
+        with db.transaction(engine) as session:
+            name = resetting.reset_by_operator(session, address, datetime.now(UTC))
+        engine.dispose()
+    click.echo(f"{name} signs in by password alone; every browser is signed out.")
+
+
 @main.command("check-books")
 @click.option("--stripe", is_flag=True, help="Also compare Stripe's imported movements with the clearing account.")
 def check_books(*, stripe: bool) -> None:

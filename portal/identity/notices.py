@@ -15,7 +15,7 @@ from portal.audit import actions as audit
 
 def record_and_tell(
     session: Session,
-    actor: Actor,
+    actor: Actor | audit.Program,
     act: str,
     *,
     now: datetime,
@@ -26,6 +26,7 @@ def record_and_tell(
 
     *Shape*: ``portal.notifications.security_letters`` has words for each ``act``; ``details`` goes into them.
     """
-    entry = audit.record(session, actor, act, "person", person_id or actor.person_id, now=now, details=details)
+    about = person_id or (actor.person_id if isinstance(actor, Actor) else None)
+    entry = audit.record(session, actor, act, "person", about, now=now, details=details)
     session.flush()
     jobs.enqueue(session, "notify_security", entry_id=entry.id)

@@ -50,7 +50,7 @@ NEWS: dict[str, News] = {
     "use_recovery_code": News("A recovery code was used", "It works no more.", (("Codes left", "left"),)),
     "reset_factors": News(
         "Your second factors were taken off",
-        "An administrator of your organisation did it; set up new ones at your next sign-in.",
+        "Every browser was signed out. Set up new ones at your next sign-in.",
         (("By", "by"),),
     ),
     "change_address": News(

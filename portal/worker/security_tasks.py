@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 import portal.notifications.security_letters  # noqa: F401  registers its letters
 from portal.db import transaction
-from portal.identity.factors import entering
+from portal.identity.factors import entering, resetting
 from portal.notifications import security_notices
 from portal.worker.registry import Edges, task
 
@@ -28,6 +28,11 @@ def mail_address_confirmation(edges: Edges, now: datetime, *, change_id: int) ->
 def mail_address_undo(edges: Edges, now: datetime, *, change_id: int) -> None:
     with transaction(edges.engine) as session:
         security_notices.mail_address_undo(session, change_id, secret=edges.settings.secret_key, now=now)
+
+
+@task("reset_factors")
+def reset_factors(session: Session, now: datetime, *, membership_id: int) -> None:
+    resetting.reset_factors(session, membership_id, now)
 
 
 @task("sweep_sign_ins", every="17 * * * *")

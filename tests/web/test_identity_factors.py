@@ -7,12 +7,16 @@ import json
 import pytest
 from sqlalchemy import select, text
 
-from portal.identity.factors.models import CodeGenerator, FactorPolicy, Passkey, RecoveryCode
+from portal.errors import NotFound
+from portal.identity.factors import resetting
+from portal.identity.factors.models import CodeGenerator, FactorPolicy, Passkey, RecoveryCode, SpentChallenge
+from portal.identity.models import Person
 from portal.notifications.mail import FileMailer
 from portal.notifications.models import Delivery
 from portal.notifications.security_letters import NEWS
+from portal.worker.registry import TASKS
 from tests.support.cast import NOW
-from tests.support.sign_in import PASSWORD, give_password
+from tests.support.sign_in import PASSWORD, give_password, join
 from tests.web.support.client import Browser
 from tests.web.support.factors import add_passkey, code_at, options_of, set_up_app, wait_for_second
 
@@ -270,3 +274,43 @@ def test_two_people_hold_factors_of_their_own(visit, cast, ana, nobody, clock, w
     set_up_app(visit(cast.tom), clock)
     wait_for_second(nobody, "tom@kes.example", PASSWORD)
     assert nobody.post(SECOND, {"proof_code": codes[0]}).status_code == 422
+
+
+def test_an_administrator_takes_lost_factors_off(visit, cast, ana, nobody, clock, member_id, run_jobs, settings):
+    set_up_app(ana, clock)
+    add_passkey(ana)
+    adam, path = visit(cast.adam), f"/people/{member_id(cast.ana)}/factors/removal"
+    adam.get("/security")
+    assert adam.post(path).status_code == 303
+    run_jobs(NOW, mailer=FileMailer(settings.mail_dir, settings.mail_from))
+    assert ana.get("/").status_code == 303
+    assert nobody.sign_in(ANA).location == "/"
+
+
+def test_nobody_weakens_another_companys_door(visit, cast, work_session, member_id):
+    person = work_session.get_one(Person, cast.ana.person_id)
+    join(work_session, person, cast.other_factory, "engineer")
+    work_session.commit()
+    adam = visit(cast.adam)
+    adam.get("/security")
+    assert adam.post(f"/people/{member_id(cast.ana)}/factors/removal").status_code == 403
+    assert adam.post(f"/people/{member_id(cast.adam)}/factors/removal").status_code == 403
+
+
+def test_whoever_runs_the_portal_takes_factors_off(cast, ana, clock, work_session):
+    set_up_app(ana, clock)
+    assert resetting.reset_by_operator(work_session, ANA.upper(), NOW) == "Ana"
+    assert work_session.scalars(select(CodeGenerator)).all() == []
+    with pytest.raises(NotFound, match="Nobody signs in"):
+        resetting.reset_by_operator(work_session, "nobody@nor.example", NOW)
+
+
+def test_what_nobody_can_use_any_more_is_swept(ana, nobody, clock, work_session):
+    device = add_passkey(ana)
+    nobody.post("/sign-in/passkey", {"passkey": device.get(options_of(nobody.get("/sign-in")))})
+    assert work_session.query(SpentChallenge).count() == 2
+    TASKS["sweep_sign_ins"].run(work_session, NOW)
+    assert work_session.query(SpentChallenge).count() == 2
+    clock.advance(minutes=11)
+    TASKS["sweep_sign_ins"].run(work_session, clock())
+    assert work_session.query(SpentChallenge).count() == 0

@@ -11,7 +11,7 @@ from wtforms import HiddenField
 
 from portal.access import ROLES_OF_SIDE, Role, may_administer
 from portal.errors import NotFound
-from portal.identity.factors import generators, passkeys, policy, proving, queries, recovery, rules
+from portal.identity.factors import generators, passkeys, policy, proving, queries, recovery, resetting, rules
 from portal.identity.factors.rules import Proof
 from portal.web.forms import CheckboxesField, Form, line_field, page, refusals_of
 from portal.web.gate import (
@@ -171,6 +171,15 @@ def require_second_factor() -> ResponseReturnValue:
             flash("Saved. Whoever is asked and has none sets one up at the next click.", "good")
             return redirect(url_for("people.people"), code=303)
     return page("identity/policy.html", form)
+
+
+@blueprint.post("/people/<int:membership_id>/factors/removal")
+@open_to(may_administer)
+@confirmed("take somebody's second factors off")
+def reset_factors(membership_id: int) -> ResponseReturnValue:
+    resetting.ask_for_reset(current_session(), current_actor(), membership_id, current_now())
+    flash("The second factors are taken off, and every browser of the person is signed out.", "good")
+    return redirect(url_for("people.person", membership_id=membership_id), code=303)
 
 
 def _set_up(proof: Proof, sentence: str) -> ResponseReturnValue:
