@@ -21,12 +21,13 @@ from portal.entitlement import actions as entitlement
 from portal.entitlement.actions import Coverage
 from portal.entitlement.models import (
     Authorization,
+    AuthorizationBalance,
     AuthorizationRefusal,
     AuthorizationRequest,
     Emergency,
     EmergencyRefusal,
 )
-from portal.entitlement.queries import amount_left, latest_coverage, request_state, requests_of
+from portal.entitlement.queries import latest_coverage, request_state, requests_of
 from portal.entitlement.rules import SpokenYes, facts_from_json
 from portal.errors import Conflict, NotAllowed, NotFound
 from portal.jobs import enqueue
@@ -140,11 +141,7 @@ def billable_begins(session: Session, case_id: int, *, now: datetime) -> Authori
     if held.case.state in ("resolved", "closed") or held.case.is_fyi or latest_coverage(session, case_id) is None:
         return None
     coverage = coverage_now(session, held)
-    if (
-        not coverage.decision.can_cost
-        or coverage.decision.free_seconds != 0
-        or any(amount_left(session, case_id).values())
-    ):
+    if not coverage.decision.can_cost or coverage.decision.free_seconds != 0 or _has_room(session, case_id):
         return None
     return by_standing(session, held, coverage)
 
@@ -194,6 +191,14 @@ def coverage_now(session: Session, held: Held) -> Coverage:
         severity=held.case.severity,
         now=held.now,
     )
+
+
+def _has_room(session: Session, case_id: int) -> bool:
+    """Whether anything is left of what was authorized."""
+    left = select(AuthorizationBalance.authorization_id).where(
+        AuthorizationBalance.case_id == case_id, AuthorizationBalance.left_minor > 0
+    )
+    return session.scalar(select(left.exists())) or False
 
 
 def _hold_request(session: Session, actor: Actor | None, request_id: int, now: datetime) -> Held:
