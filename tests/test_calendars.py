@@ -1,6 +1,7 @@
 """Business time against published vectors, a slow reference, and properties."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from portal import calendars, zones
 from portal.calendars import ALWAYS, Calendar, Period, Window
+from portal.closures import Closing
 from portal.errors import RuleBroken
 
 VECTORS = json.loads((Path(__file__).parent / "vectors" / "business_hours_vectors.json").read_text())
@@ -124,6 +126,14 @@ window = st.builds(
 )
 
 
+hours = st.sampled_from([(0, 60), (0, 1_440), (61, 181), (480, 900), (1_380, 1_440)])
+
+
+def closing(on, yearly, span):
+    """Closed hours near the change, of that year or of every year."""
+    return Closing((on.month, on.day) if yearly else on, *span)
+
+
 @st.composite
 def business_time(draw):
     """A calendar near a change of its clock, a minute near it, and pauses near it."""
@@ -139,6 +149,8 @@ def business_time(draw):
         tuple(draw(st.lists(window, min_size=1, max_size=14))),
         draw(st.frozensets(near_days, max_size=2)),
         draw(st.frozensets(near_days.map(lambda on: (on.month, on.day)), max_size=1)),
+        closings=tuple(draw(st.lists(st.builds(closing, near_days, st.booleans(), hours), max_size=2))),
+        eve_from=draw(st.sampled_from([1_440, 1_440, 720, 1_100])),
     )
     pauses = [Period(*sorted((near(), near()))) for _ in range(draw(st.integers(0, 4)))]
     return calendar, near(), pauses
@@ -147,10 +159,18 @@ def business_time(draw):
 def open_by_the_wall(calendar: Calendar, at: datetime) -> bool:
     """The definition, without arithmetic: read the wall clock, look the time up."""
     local = at.astimezone(ZoneInfo(calendar.zone))
-    if local.date() in calendar.holidays or (local.month, local.day) in calendar.yearly_holidays:
-        return False
     minute = local.hour * 60 + local.minute
-    return any(w.weekday == local.weekday() and w.opens <= minute < w.closes for w in calendar.windows)
+    windowed = any(w.weekday == local.weekday() and w.opens <= minute < w.closes for w in calendar.windows)
+    return windowed and closed_by_the_wall(calendar, local.date(), minute) == calendar.on_holidays
+
+
+def closed_by_the_wall(calendar: Calendar, on: date, minute: int) -> bool:
+    def is_holiday(day: date) -> bool:
+        return day in calendar.holidays or (day.month, day.day) in calendar.yearly_holidays
+
+    if is_holiday(on) or (minute >= calendar.eve_from and is_holiday(on + timedelta(days=1))):
+        return True
+    return any(c.on in (on, (on.month, on.day)) and c.begins <= minute < c.ends for c in calendar.closings)
 
 
 def open_minutes(calendar: Calendar, start: datetime, count: int, pauses: list[Period]) -> list[datetime]:
@@ -211,6 +231,16 @@ def test_adjoining_spans_add_up_whatever_the_fraction_of_a_second(case, shifts):
     assert between(calendar, one, three, pauses) == (
         between(calendar, one, two, pauses) + between(calendar, two, three, pauses)
     )
+
+
+@settings(UNHURRIED, max_examples=60)
+@given(business_time())
+def test_a_calendar_turned_around_is_open_where_the_other_is_closed(case):
+    calendar, start, _ = case
+    turned = replace(calendar, on_holidays=True)
+    for minute in range(0, 36 * 60, 7):
+        at = start + minute * MINUTE
+        assert calendars.is_open(turned, at) == open_by_the_wall(turned, at)
 
 
 @settings(UNHURRIED, max_examples=50)

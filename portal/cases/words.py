@@ -34,6 +34,7 @@ EVENT_WORDS = {
     "status_noted": "noted a state in the former system",
     "workaround_given": "gave a workaround",
     "arrived_on_site": "is on site",
+    "part_delivered": "delivered a part",
     "promise_at_risk": "warns of a promise that is due soon",
     "promise_missed": "says that a promise was missed",
     "management_told": "tells the management about the case",

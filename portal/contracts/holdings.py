@@ -59,8 +59,13 @@ class Holding:
     left_incidents: int = 0
 
 
-def usable(holding: Holding, on: date, *, topped_up_minutes: int = 0) -> Holding:
-    """The holding as it can be used on a day: nothing after its end, unless enough was bought by then to keep it."""
+def usable(holding: Holding, on: date, *, topped_up_minutes: int = 0, certified: bool = True) -> Holding:
+    """The holding as it can be used on a day: nothing after its end, unless enough was bought by then to keep it.
+
+    A pack for certified technicians only is worth nothing to others.
+    """
+    if holding.pack.certified_only and not certified:
+        return Holding(holding.pack, holding.bought_on, 0, 0)
     end = expires_on(holding.pack, holding.bought_on)
     if end is None or on < end:
         return holding

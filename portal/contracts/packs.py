@@ -38,6 +38,8 @@ class Pack(Block):
     """Modes it can be used for; any where left out."""
     calendar: Code | None = None
     """When a case must be opened to use it; at any time where left out."""
+    certified_only: bool = False
+    """Only for technicians who hold a certificate for the product line."""
     priority: int = Field(default=0, ge=0, le=99)
     """Lower is used first."""
 

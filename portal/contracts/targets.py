@@ -23,6 +23,7 @@ class Clock(StrEnum):
     UPDATE = "update"
     WORKAROUND = "workaround"
     ON_SITE = "on_site"
+    DELIVERY = "delivery"
     RESOLUTION = "resolution"
     MANAGEMENT = "management"
 
@@ -62,7 +63,7 @@ class Target(Block):
     """A promise by severity; the first row of a clock that fits decides."""
 
     clock: Clock = Clock.RESPONSE
-    """acknowledgement, response, update, workaround, on_site, resolution, or management (who is told then)."""
+    """acknowledgement, response, update, workaround, on_site, delivery (a part), resolution, or management (told)."""
     severities: tuple[Severity, ...] = ()
     """Severities this row is for; any where left out."""
     certified: bool | None = None
@@ -125,6 +126,7 @@ class PauseReason(Block):
         Clock.UPDATE,
         Clock.WORKAROUND,
         Clock.ON_SITE,
+        Clock.DELIVERY,
         Clock.RESOLUTION,
         Clock.MANAGEMENT,
     )

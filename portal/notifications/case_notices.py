@@ -51,7 +51,7 @@ _TO_PARTICIPANTS = frozenset(
         "accepted", "taken_back", "declined", "answered", "noted", "attached", "severity_changed", "resolved",
         "confirmed", "reopened", "closed", "authorized", "authorization_refused", "emergency_begun", "ratified",
         "ratification_refused", "fixed_confirmed", "workaround_given", "arrived_on_site", "promise_at_risk",
-        "reminded", "closing_soon",
+        "reminded", "closing_soon", "part_delivered",
     }
 )  # fmt: skip
 _TO_MANAGERS = frozenset(

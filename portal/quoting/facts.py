@@ -101,9 +101,9 @@ def holdings_of(policy: Policy, case: CaseInput) -> tuple[Holding, ...]:
         minutes = (pack.minutes or 0) * each.count - each.used_minutes + each.topped_up_minutes
         incidents = (pack.incidents or 0) * each.count - each.used_incidents
         held = Holding(pack, each.bought_on or today, max(minutes, 0), max(incidents, 0))
-        ended = usable(held, today, topped_up_minutes=each.topped_up_minutes)
+        ended = usable(held, today, topped_up_minutes=each.topped_up_minutes, certified=case.certified)
         # What was bought since has an end of its own, later than the case.
-        kept = max(ended.left_minutes, each.topped_up_minutes)
+        kept = max(ended.left_minutes, 0 if pack.certified_only and not case.certified else each.topped_up_minutes)
         found.append(Holding(pack, held.bought_on, kept, ended.left_incidents))
     return tuple(found)
 

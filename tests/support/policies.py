@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from portal.contracts.agreement import Agreement, parse_agreement
+from portal.contracts.copying import with_holidays
 from portal.contracts.policy import Policy, parse_policy
 from portal.errors import PortalError
 from portal.quoting.case_input import case_from_values
@@ -58,7 +59,8 @@ def examples() -> Iterator[Example]:
 
 @cache
 def policy_of(document: str) -> Policy:
-    return parse_policy((POLICIES / document).read_text(encoding="utf-8"))
+    """The document as it is signed: with the public holidays its rules name."""
+    return with_holidays(parse_policy((POLICIES / document).read_text(encoding="utf-8")))
 
 
 @cache

@@ -23,21 +23,25 @@ from portal.contracts.targets import Clock
 from portal.errors import Invalid
 
 # The acts that keep a promise, and the event each writes.
-KEPT_BY_WORD = {Clock.WORKAROUND: "workaround_given", Clock.ON_SITE: "arrived_on_site"}
+KEPT_BY_WORD = {
+    Clock.WORKAROUND: "workaround_given",
+    Clock.ON_SITE: "arrived_on_site",
+    Clock.DELIVERY: "part_delivered",
+}
 SWEEP_AT_MOST = 500
 
 
 def keep_promise(
     session: Session, actor: Actor, case: SupportCase, *, clock: Clock, words: str, seq: int, now: datetime
 ) -> Note:
-    """Say that the customer can work again by a workaround, or that somebody of the factory is there.
+    """Say that the customer can work again by a workaround, that somebody of the factory is there, or a part.
 
     Its clock ends as kept or missed; the case goes on. *Raises*: NotFound, Stale, Conflict, NotAllowed, Invalid.
     """
     held = hold(session, actor, case.id, seq=seq, now=now)
     held.check(rules.Verb.KEEP_PROMISE)
     if clock not in KEPT_BY_WORD:
-        raise Invalid("Choose what was done.", {"clock": "Choose a workaround or arrival on site."})
+        raise Invalid("Choose what was done.", {"clock": "Choose a workaround, arrival on site or a delivery."})
     note = say(session, held, KEPT_BY_WORD[clock], "note", NewNote(words, Audience.CUSTOMER))
     past = clocks.history(session, held.case, now)
     clocks.stop_clocks(session, held.case, [clock], past, now=now)

@@ -33,7 +33,10 @@ FILTERS = {
         *("authorization_asked", "authorized", "authorization_refused", "emergency_begun", "ratified"),
         "ratification_refused",
     ),
-    "promises": ("workaround_given", "arrived_on_site", "promise_at_risk", "promise_missed", "management_told"),
+    "promises": (
+        *("workaround_given", "arrived_on_site", "part_delivered"),
+        *("promise_at_risk", "promise_missed", "management_told"),
+    ),
     "resolution": (
         *("resolved", "confirmed", "deemed_confirmed", "deemed_undone", "second_notice", "silence_to_manager"),
         *("challenged", "outcome_proposed", "ladder_climbed", "challenge_decided", "reopened", "closed"),

@@ -17,7 +17,11 @@ from portal.web.cases.blueprint import blueprint, case_named
 from portal.web.forms import Form, seq_field, text_field
 from portal.web.gate import anyone, current_actor, current_now, current_session, open_to
 
-KEPT = {Clock.WORKAROUND.value: "The customer can work again by a workaround", Clock.ON_SITE.value: "We are on site"}
+KEPT = {
+    Clock.WORKAROUND.value: "The customer can work again by a workaround",
+    Clock.ON_SITE.value: "We are on site",
+    Clock.DELIVERY.value: "The part is there",
+}
 
 
 class PromiseForm(Form):

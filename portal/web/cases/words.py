@@ -30,6 +30,7 @@ CLOCK_WORDS = {
     "update": "Next word",
     "workaround": "Workaround",
     "on_site": "On site",
+    "delivery": "Part delivered",
     "resolution": "Resolution",
     "management": "Management told",
 }
@@ -65,6 +66,7 @@ _LOOKS = {
     "severity_changed": ("exclamation-triangle", "warn"),
     "workaround_given": ("bandaid", "good"),
     "arrived_on_site": ("geo-alt", "good"),
+    "part_delivered": ("box-seam", "good"),
     "promise_at_risk": ("alarm", "warn"),
     "promise_missed": ("alarm", "bad"),
     "management_told": ("megaphone", "warn"),
