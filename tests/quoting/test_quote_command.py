@@ -1,11 +1,13 @@
 """`portal quote` answers from files alone."""
 
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
 
 from portal.cli import main
+from portal.config import ROOT
 from tests.support.documents import DOCUMENTS, KESSLER, POLICY
 
 CASE = """
@@ -55,3 +57,25 @@ def test_quote_refuses_a_case_with_line_and_key(ask, old, new, words):
     answered = ask(CASE.replace(old, new))
     assert answered.exit_code == 1
     assert words in answered.output
+
+
+README = re.findall(r"```toml\n(title = .*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        (README[0], "30 min business, remote: included in the plan; it would have cost 75.00 EUR."),
+        (README[1], "Amount: 300.00 EUR."),
+        (README[2], "Subscription: amount 3480.00."),
+    ],
+    ids=["covered", "visit", "plan"],
+)
+def test_cases_of_the_readme_are_answered(ask, case, words):
+    said = ask(case)
+    assert said.exit_code == 0
+    assert words in said.output, said.output
+
+
+def test_readme_shows_three_cases():
+    assert len(README) == 3
