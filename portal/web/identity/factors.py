@@ -28,6 +28,7 @@ from portal.web.people import ROLE_LABELS
 from portal.web.stepping import asking, confirmed
 
 WRONG_CODE = "This code is not right. Type the one the app shows now; check the clock of your phone."
+OTHERS = "Other browsers stay signed in; sign them out under Security if you want to."
 NAME_LIMIT = 60
 
 
@@ -110,7 +111,7 @@ def generator_image() -> ResponseReturnValue:
 @confirmed("remove the authenticator app")
 def remove_generator() -> ResponseReturnValue:
     generators.remove_generator(current_session(), current_actor(), current_now())
-    flash("The app's codes are asked no more.", "good")
+    flash(f"The app's codes are asked no more. {OTHERS}", "good")
     return redirect(url_for("identity.factors"), code=303)
 
 
@@ -124,7 +125,10 @@ def new_passkey() -> ResponseReturnValue:
     if form.validate_on_submit():
         with refusals_of(form):
             passkeys.register(session, viewer.actor, asked, form.passkey.data or "", name=form.name.data)
-            return _set_up(Proof.PASSKEY, "The passkey is added. You can sign in with it alone.")
+            return _set_up(
+                Proof.PASSKEY,
+                "The passkey is added. You can sign in with it alone.",
+            )
     form.passkey.data = ""
     options = passkeys.registration_options(session, viewer.actor, asked, viewer.email)
     return page("identity/new_passkey.html", form, options=options)
@@ -186,7 +190,7 @@ def _set_up(proof: Proof, sentence: str) -> ResponseReturnValue:
     """A new factor is proven by its own first use; whoever has no recovery codes gets them now."""
     session, viewer = current_session(), current_viewer()
     proving.note_new_factor(session, viewer, proof, current_now())
-    flash(sentence, "good")
+    flash(f"{sentence} {OTHERS}", "good")
     if recovery.codes_left(session, viewer.actor.person_id):
         return redirect(url_for("identity.factors"), code=303)
     return _codes_page()
