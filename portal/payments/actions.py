@@ -121,6 +121,32 @@ def plan_transfer(
     )
 
 
+def plan_reversal(
+    session: Session, transfer: Intent, *, amount_minor: int, document: Document, description: str, now: datetime
+) -> Intent:
+    """Plan taking back part or all of a transfer that was made, and enqueue its call.
+
+    *Raises*: RuleBroken for a transfer that was not made, or an amount that is not above zero.
+    """
+    if transfer.kind != "transfer" or transfer.state != rules.SUCCEEDED or amount_minor <= 0:
+        raise RuleBroken("Only what was transferred can be taken back.")
+    intent_id = uuid4()
+    request = rules.reversal_request(intent_id=str(intent_id), amount_minor=amount_minor, description=description)
+    return plan(
+        session,
+        intent_id,
+        kind="transfer_reversal",
+        manufacturer_id=transfer.manufacturer_id,
+        organisation_id=transfer.organisation_id,
+        document=document,
+        currency=transfer.currency,
+        amount_minor=amount_minor,
+        request={"transfer_intent": str(transfer.id), "reversal": request, "description": description},
+        livemode=transfer.livemode,
+        now=now,
+    )
+
+
 def open_account(session: Session, actor: Actor, *, email: str, livemode: bool, now: datetime) -> Intent:
     """Plan a connected account for the actor's organisation, once. *Raises*: NotAllowed."""
     if not (may_administer(actor) or may_handle_finance(actor)):

@@ -36,7 +36,7 @@ from portal.payments.provider import ACTIVE, AccountState, Busy, Movement
 
 _POLLED_UNTIL = "stripe_events_polled_until"
 _IMPORTED_UNTIL = "stripe_movements_imported_until"
-_OUR_MOVES = ("charge", "payment", "transfer")
+_OUR_MOVES = ("charge", "payment", "transfer", "transfer_reversal")
 
 
 def handle_event(engine: Engine, gateway: Gateway, event_id: str, now: datetime) -> str:

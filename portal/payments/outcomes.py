@@ -27,6 +27,7 @@ from portal.payments.provider import Refused
 WAITING_SENTENCES = {
     "": "",
     rules.WAITS_FOR_BALANCE: "Waits until the Stripe balance covers it.",
+    rules.WAITS_FOR_PARTY: "Waits until the party's account at Stripe covers what is taken back.",
     rules.WAITS_FOR_ACCOUNT: "Waits until the receiving account may receive transfers.",
 }
 
@@ -89,6 +90,8 @@ def _done(session: Session, intent: Intent) -> dict[str, Any]:
         if origin.provider_object_id is None:
             raise Conflict("The invoice is not at Stripe yet.")
         return {"invoice": origin.provider_object_id}
+    if intent.kind == "transfer_reversal":
+        return {"transfer": session.get_one(Intent, UUID(intent.request["transfer_intent"])).provider_object_id}
     return dict(intent.progress)
 
 
@@ -137,7 +140,8 @@ def record_refusal(session: Session, call: Call, refusal: Refused, now: datetime
     _attempt(session, intent, call, now, outcome="refused", detail=f"{refusal.code} {refusal.sentence}".strip())
     if intent.state not in rules.UNFINISHED:
         return
-    waits_for = rules.WAITING_CODES.get(refusal.code, "")
+    codes = rules.REVERSAL_WAITING_CODES if intent.kind == "transfer_reversal" else rules.WAITING_CODES
+    waits_for = codes.get(refusal.code, "")
     if waits_for:
         # Stripe keeps the refusal under the key, so what goes later goes under a new one.
         intent.generation += 1
@@ -219,6 +223,8 @@ def _finish(session: Session, intent: Intent, now: datetime) -> None:
         _keep_customer(session, intent, now)
     elif intent.kind == "transfer":
         _book_transfer(session, intent, now)
+    elif intent.kind == "transfer_reversal":
+        _book_reversal(session, intent, now)
 
 
 def _keep_account(session: Session, intent: Intent, now: datetime) -> None:
@@ -262,6 +268,26 @@ def _book_transfer(session: Session, intent: Intent, now: datetime) -> None:
         legs=[
             debit(Purpose.IN_TRANSFER, intent.amount_minor, intent.organisation_id),
             credit(Purpose.STRIPE, intent.amount_minor),
+        ],
+        allowed_pairs=rules.PAYMENT_PAIRS,
+        occurred_at=now,
+        now=now,
+        description=str(intent.request["description"]),
+        livemode=intent.livemode,
+    )
+
+
+def _book_reversal(session: Session, intent: Intent, now: datetime) -> None:
+    """The money is back: what the party owed under way is settled."""
+    post(
+        session,
+        manufacturer_id=intent.manufacturer_id,
+        currency=intent.currency,
+        kind="transfer_reversed",
+        document=Document("intent", str(intent.id)),
+        legs=[
+            debit(Purpose.STRIPE, intent.amount_minor),
+            credit(Purpose.IN_TRANSFER, intent.amount_minor, intent.organisation_id),
         ],
         allowed_pairs=rules.PAYMENT_PAIRS,
         occurred_at=now,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select, text
-from sqlalchemy.orm import Session
+from sqlalchemy import Text, cast, func, select, text
+from sqlalchemy.orm import Session, aliased
 
 from portal.access import Actor, may_handle_finance
 from portal.errors import NotAllowed, NotFound
@@ -112,10 +112,37 @@ def intent_by_object(session: Session, object_id: str, *, lock: bool = False) ->
 
 
 def waiting_transfers(session: Session) -> Sequence[Intent]:
-    """Transfers not yet sent, the oldest first."""
+    """Transfers and reversals not yet sent, the oldest first."""
+    kinds = ("transfer", "transfer_reversal")
     return session.scalars(
-        select(Intent).where(Intent.kind == "transfer", Intent.state == PLANNED).order_by(Intent.created_at, Intent.id)
+        select(Intent).where(Intent.kind.in_(kinds), Intent.state == PLANNED).order_by(Intent.created_at, Intent.id)
     ).all()
+
+
+def reversible_transfer(
+    session: Session, *, manufacturer_id: int, party_id: int, currency: str, amount_minor: int
+) -> Intent | None:
+    """The latest transfer to a party of which so much, or more, was not taken back yet."""
+    back = aliased(Intent)
+    taken = (
+        select(func.coalesce(func.sum(back.amount_minor), 0))
+        .where(
+            back.kind == "transfer_reversal",
+            back.state.not_in(("failed", "cancelled")),
+            back.request["transfer_intent"].astext == cast(Intent.id, Text),
+        )
+        .correlate(Intent)
+        .scalar_subquery()
+    )
+    wanted = select(Intent).where(
+        Intent.kind == "transfer",
+        Intent.state == SUCCEEDED,
+        Intent.manufacturer_id == manufacturer_id,
+        Intent.organisation_id == party_id,
+        Intent.currency == currency,
+        Intent.amount_minor - taken >= amount_minor,
+    )
+    return session.scalars(wanted.order_by(Intent.finished_at.desc(), Intent.id).limit(1)).one_or_none()
 
 
 def cash_needed(session: Session, actor: Actor) -> dict[str, int]:
@@ -252,6 +279,11 @@ _UNMATCHED = text(
             ON journal.kind = 'transfer_sent' AND journal.document_type = 'intent'
            AND journal.document_id = intent.id::text
         WHERE intent.provider_object_id = movement.source_object_id AND intent.amount_minor = -movement.net_minor)
+      AND NOT EXISTS (
+        SELECT FROM intent JOIN journal_transaction journal
+            ON journal.kind = 'transfer_reversed' AND journal.document_type = 'intent'
+           AND journal.document_id = intent.id::text
+        WHERE intent.provider_object_id = movement.source_object_id AND intent.amount_minor = movement.net_minor)
       AND NOT EXISTS (
         SELECT FROM journal_transaction journal
         WHERE journal.document_type = 'balance_movement' AND journal.document_id = movement.provider_id)

@@ -36,14 +36,17 @@ SUCCEEDED, FAILED, CANCELLED = "succeeded", "failed", "cancelled"
 UNFINISHED = (PLANNED, SENT, UNKNOWN)
 
 # The steps that make an object; the others change the invoice that is there.
-MAKING_STEPS = frozenset({"account", "customer", "invoice", "transfer"})
+MAKING_STEPS = frozenset({"account", "customer", "invoice", "transfer", "transfer_reversal"})
 
 # What an unfinished transfer waits for, kept in its progress.
-WAITS_FOR_BALANCE, WAITS_FOR_ACCOUNT = "balance", "account"
+WAITS_FOR_BALANCE, WAITS_FOR_ACCOUNT, WAITS_FOR_PARTY = "balance", "account", "party"
 WAITING_CODES = {
     "balance_insufficient": WAITS_FOR_BALANCE,
     "insufficient_capabilities_for_transfer": WAITS_FOR_ACCOUNT,
 }
+
+# What a reversal waits for: the money has to be in the party's account still, or again.
+REVERSAL_WAITING_CODES = {"balance_insufficient": WAITS_FOR_PARTY}
 
 _MOVES = {
     PLANNED: {SENT, CANCELLED, SUCCEEDED, FAILED},
@@ -171,6 +174,11 @@ def transfer_request(
         "transfer_group": group,
         "metadata": {"intent_id": intent_id},
     }
+
+
+def reversal_request(*, intent_id: str, amount_minor: int, description: str) -> dict[str, Any]:
+    """Part or all of a transfer taken back, to be found again by its metadata."""
+    return {"amount": amount_minor, "description": description, "metadata": {"intent_id": intent_id}}
 
 
 def invoice_request(

@@ -26,6 +26,8 @@ def make(gateway: Gateway, call: Call) -> Result:
         return Result(gateway.send_invoice(call.done["invoice"], call.key).id)
     if call.step == "transfer":
         return Result(gateway.create_transfer(call.request, call.key).id)
+    if call.step == "transfer_reversal":
+        return Result(gateway.reverse_transfer(call.done["transfer"], call.request["reversal"], call.key))
     return Result(gateway.mark_paid_out_of_band(call.done["invoice"], call.key).id)
 
 
@@ -45,6 +47,9 @@ def look_up(gateway: Gateway, call: Call) -> Result | None:
             one for one in gateway.find_transfers(call.request["transfer_group"]) if one.intent_id == call.intent_id
         ]
         return Result(made[0].id) if made else None
+    if call.step == "transfer_reversal":
+        reversal = gateway.find_reversal(call.done["transfer"], call.intent_id)
+        return Result(reversal) if reversal else None
     return _look_up_invoice(gateway, call)
 
 

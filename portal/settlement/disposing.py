@@ -15,12 +15,12 @@ from sqlalchemy import func, insert, select, text
 from sqlalchemy.orm import Session
 
 from portal.billing.models import Invoice
-from portal.errors import NotFound
+from portal.errors import Conflict, NotFound
 from portal.jobs import enqueue
 from portal.ledger.actions import post
 from portal.ledger.models import JournalTransaction, Period
 from portal.ledger.rules import Document, Leg, Purpose
-from portal.payments.actions import plan_invoice, plan_transfer
+from portal.payments.actions import plan_invoice, plan_reversal, plan_transfer
 from portal.payments.models import Intent
 from portal.payments.rules import InvoiceLine
 from portal.settlement import queries, rules
@@ -45,7 +45,7 @@ def dispose(session: Session, approval_id: int, *, livemode: bool, now: datetime
     preparation = session.get_one(StatementPreparation, approval.preparation_id)
     parts = rules.parts_of(preparation.plan)
     rules.check_whole(parts, approval.amount_minor)
-    amounts = rules.by_kind(parts)
+    amounts = _still_possible(session, statement, rules.by_kind(parts))
     if not amounts:
         return ()
     rows = [
@@ -70,7 +70,9 @@ def _row(
     now: datetime,
 ) -> dict[str, object]:
     intent_id: UUID | None = None
-    if kind == TRANSFERRED:
+    if kind == TRANSFERRED and amount_minor < 0:
+        intent_id = _take_back(session, statement, approval, -amount_minor, now=now).id
+    elif kind == TRANSFERRED:
         intent_id = _transfer(session, statement, approval, amount_minor, livemode=livemode, now=now).id
     elif kind == INVOICED:
         intent_id = _invoice(session, statement, approval, -amount_minor, livemode=livemode, now=now).id
@@ -106,6 +108,35 @@ def _transfer(
         group=f"statement-{statement.id}",
         description=f"Statement {statement.name}",
         livemode=livemode,
+        now=now,
+    )
+
+
+def _still_possible(session: Session, statement: Statement, amounts: dict[str, int]) -> dict[str, int]:
+    """The amounts by kind; what no transfer holds any longer is invoiced instead of taken back."""
+    owed = -amounts.get(TRANSFERRED, 0)
+    if owed <= 0:
+        return amounts
+    lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
+    session.execute(lock, {"key": f"reverse:{statement.manufacturer_id}:{statement.party_id}"})
+    if queries.transfer_to_reverse(session, statement, owed) is not None:
+        return amounts
+    return {INVOICED: -owed, **{kind: minor for kind, minor in amounts.items() if kind != TRANSFERRED}}
+
+
+def _take_back(
+    session: Session, statement: Statement, approval: StatementApproval, amount_minor: int, *, now: datetime
+) -> Intent:
+    """What the party owes comes back out of a transfer that it got."""
+    transfer = queries.transfer_to_reverse(session, statement, amount_minor)
+    if transfer is None:
+        raise Conflict("The transfer that was to be taken back is taken back already.")
+    return plan_reversal(
+        session,
+        transfer,
+        amount_minor=amount_minor,
+        document=Document("statement_approval", str(approval.id)),
+        description=f"Statement {statement.name}",
         now=now,
     )
 

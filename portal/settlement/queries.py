@@ -19,7 +19,8 @@ from portal.directory.models import Organisation
 from portal.directory.queries import organisation_names
 from portal.errors import NotAllowed, NotFound
 from portal.ledger.models import Period, Posting
-from portal.payments.queries import payable_state
+from portal.payments.models import Intent
+from portal.payments.queries import payable_state, reversible_transfer
 from portal.settlement import rules
 from portal.settlement.models import (
     CloseManifest,
@@ -241,6 +242,18 @@ def planned_parts(session: Session, statement: Statement) -> tuple[Part, ...]:
         terms_of(session, statement),
         account_state=account_state_of(session, statement),
         is_operator=_is_operator(session, statement.party_id),
+        may_take_back=lambda amount_minor: transfer_to_reverse(session, statement, amount_minor) is not None,
+    )
+
+
+def transfer_to_reverse(session: Session, statement: Statement, amount_minor: int) -> Intent | None:
+    """The earlier transfer to the statement's party that still holds an amount."""
+    return reversible_transfer(
+        session,
+        manufacturer_id=statement.manufacturer_id,
+        party_id=statement.party_id,
+        currency=statement.currency,
+        amount_minor=amount_minor,
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from fractions import Fraction
@@ -18,7 +18,7 @@ from portal.ledger.rules import Document, Leg, Pairs, Purpose, credit, debit, pa
 from portal.money import round_half_up
 
 TRANSFERRED, RETAINED, INVOICED, HELD, CARRIED = "transferred", "retained", "invoiced", "held", "carried"
-CONTESTED, RESERVE, NOT_ONBOARDED = "contested", "reserve", "not_onboarded"
+CONTESTED, RESERVE, NOT_ONBOARDED, TAKEN_BACK = "contested", "reserve", "not_onboarded", "taken_back"
 STANDS, CORRECTED, WITHDRAWN = "stands", "corrected", "withdrawn"
 # Where neither the agreement nor the policy says how long a statement may be looked at.
 REVIEW_DAYS = 10
@@ -49,6 +49,7 @@ WORDS = {
     CARRIED: "Carried to the next statement",
     CONTESTED: "a line is contested",
     RESERVE: "the agreed reserve",
+    TAKEN_BACK: "an earlier transfer is taken back",
     NOT_ONBOARDED: "the account cannot receive transfers yet",
 }
 
@@ -83,15 +84,20 @@ def plan_parts(
     *,
     account_state: str,
     is_operator: bool,
+    may_take_back: Callable[[int], bool] = lambda _: False,
 ) -> tuple[Part, ...]:
     """What becomes of a statement's net.
 
-    ``contested`` gives the amount of each contested line. *Shape*: one part per contested line, then at most two for
+    ``contested`` gives the amount of each contested line; ``may_take_back`` says whether an earlier transfer still
+    holds an amount that the party owes now. *Shape*: one part per contested line, then at most two for
     the rest; they sum to the net; none is zero.
     """
     held = [Part(HELD, amount, CONTESTED, line_id) for line_id, amount in sorted(contested.items()) if amount]
     rest = net_minor - sum(part.amount_minor for part in held)
-    parts = (*held, *_plan_rest(rest, terms, account_state=account_state, is_operator=is_operator))
+    if rest < 0 and not is_operator and -rest >= terms.minimum_minor and may_take_back(-rest):
+        parts: tuple[Part, ...] = (*held, Part(TRANSFERRED, rest, TAKEN_BACK))
+    else:
+        parts = (*held, *_plan_rest(rest, terms, account_state=account_state, is_operator=is_operator))
     check_whole(parts, net_minor)
     return parts
 

@@ -27,6 +27,7 @@ BECAUSE = {
     "": "",
     "contested": "a line is contested",
     "reserve": "the agreed reserve",
+    "taken_back": "an earlier transfer is taken back",
     "not_onboarded": "the account cannot receive transfers yet",
 }
 OUTCOMES = {"stands": "The line stands", "corrected": "Corrected by a posting", "withdrawn": "Withdrawn"}
