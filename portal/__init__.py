@@ -18,7 +18,7 @@ The money path, one verb a module:
 
 Direction, high to low; a step imports only steps below it, names joined by ``|`` never import each other:
 
-    cli > app > web > worker > demo > importing > reporting | notifications > settlement > billing > payments >
+    cli > app > web > worker > demo > importing > reporting | notifications | whatif > settlement > billing > payments >
     metering > cases > entitlement > rating > contracts > identity > directory | ledger > audit | jobs >
     backup > embedded | files > rows > db | config | logs > access | money | calendars > zones | closures > errors
 

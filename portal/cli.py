@@ -229,6 +229,31 @@ main.add_command(agreement_group)
 main.add_command(why_deadline_command)
 
 
+_TOML = click.Path(exists=True, dir_okay=False, path_type=Path)
+_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@main.command("what-if")
+@click.argument("manufacturer", metavar="MANUFACTURER-CODE")
+@click.option("--policy", "policy_file", type=_TOML, help="A policy, TOML; else the signed one of each case.")
+@click.option("--agreement", "agreement_file", type=_TOML, help="An agreement, TOML; else the signed one of each case.")
+@click.option("--integrator", metavar="CODE", help="Only this partnership; needed with an agreement.")
+@click.option("--from", "from_on", required=True, type=_DAY, help="First day of the period, UTC.")
+@click.option("--until", "until_on", required=True, type=_DAY, help="First day after the period, UTC.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def what_if(manufacturer: str, *, from_on: datetime, until_on: datetime, as_json: bool, **named: Any) -> None:
+    """Rate what was billed in a period by other documents, and print both side by side; nothing is changed."""
+    with ready_settings() as settings:
+        from portal.whatif import by_hand
+
+        engine = db.engine_for(required(settings.work_database_url, "WORK_DATABASE_URL"))
+        period = from_on.replace(tzinfo=UTC), until_on.replace(tzinfo=UTC)
+        question = by_hand.question(engine, manufacturer, period=period, **named)
+        said = by_hand.answer(engine, question, as_json=as_json, progress=show_progress)
+        engine.dispose()
+    click.echo(said)
+
+
 @main.command()
 @click.option("--port", default=8000, show_default=True, help="Port of the portal; another where it is taken.")
 @click.option("--stripe-port", default=12111, show_default=True, help="Port of Stripe's stand-in.")

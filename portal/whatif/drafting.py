@@ -121,9 +121,7 @@ def _outcome(facts: BillingFacts, instants: Sequence[Sequence[Billed]]) -> Outco
     return Outcome(sums.by_payer, sums.lines, sums.shares, sums.use_minor, tuple(sums.rounded))
 
 
-def _add(
-    sums: _Sums, facts: BillingFacts, part: ItemPart, earlier: RatedCase | None, *, decided_later: bool
-) -> None:
+def _add(sums: _Sums, facts: BillingFacts, part: ItemPart, earlier: RatedCase | None, *, decided_later: bool) -> None:
     lines = difference(part.rated.lines, lines_of(earlier))
     amount_minor = sum(line.amount_minor for line in lines)
     if amount_minor < 0:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from portal.billing.models import BillingCut, BillItem, BillLine, Share
@@ -88,7 +89,7 @@ def signed_outcomes(session: Session, billed: dict[int, list[Billed]]) -> dict[i
     }
 
 
-def _asked(question: Question) -> tuple[object, ...]:
+def _asked(question: Question) -> tuple[ColumnElement[bool], ...]:
     of_partnership = () if question.integrator_id is None else (BillItem.integrator_id == question.integrator_id,)
     return (
         BillItem.manufacturer_id == question.manufacturer_id,
@@ -107,13 +108,13 @@ def _by_payer(rows: Sequence[Billed]) -> dict[int, int]:
     return found
 
 
-def _lines(item_ids: Sequence[int]) -> Select[object]:
+def _lines(item_ids: Sequence[int]) -> Any:
     key = (BillLine.case_id, BillLine.kind, BillLine.mode, BillLine.task_class, BillLine.band)
     sums = func.sum(BillLine.seconds).label("seconds"), func.sum(BillLine.amount_minor).label("minor")
     return select(*key, *sums).where(BillLine.bill_item_id.in_(item_ids)).group_by(*key)
 
 
-def _shares(item_ids: Sequence[int]) -> Select[object]:
+def _shares(item_ids: Sequence[int]) -> Any:
     key = (Share.case_id, Share.party_id)
     total = func.sum(Share.amount_minor).label("minor")
     return select(*key, total).where(Share.bill_item_id.in_(item_ids)).group_by(*key)

@@ -62,8 +62,8 @@ def compare(engine: Engine, question: Question, *, progress: Progress = lambda d
         progress(done, max(total, done))
     with transaction(engine) as session:
         months = _plan_months(session, question)
-    said = result_of(tally, currency=seen.currency, notes=_notes(question, seen), inversions=_inversions(question, seen))
-    return {**said, "months": months}
+    notes, inverted = _notes(seen), _inversions(question, seen)
+    return {**result_of(tally, currency=seen.currency, notes=notes, inversions=inverted), "months": months}
 
 
 def _count_batch(session: Session, question: Question, ids: Sequence[int], tally: Tally, seen: _Seen) -> None:
@@ -73,17 +73,19 @@ def _count_batch(session: Session, question: Question, ids: Sequence[int], tally
     for read in read_cases(session, cases):
         rows = billed[read.case.id]
         try:
-            case = _compared(session, question, read, rows, signed[read.case.id], seen)
+            draft = _draft(session, question, read, rows, seen)
         except RuleBroken as error:
             refuse(tally, Refused(read.case.id, read.case.name, error.sentence))
         else:
-            count(tally, case)
+            count(tally, _compared(read, signed[read.case.id], draft))
 
 
-def _compared(
-    session: Session, question: Question, read: Gathered, rows: Sequence[Billed], signed: Outcome, seen: _Seen
-) -> Compared:
+def _compared(read: Gathered, signed: Outcome, draft: Outcome) -> Compared:
     case = read.case
+    return Compared(case.id, case.name, case.integrator_id, case.customer_id, _plan_of(read), signed, draft)
+
+
+def _draft(session: Session, question: Question, read: Gathered, rows: Sequence[Billed], seen: _Seen) -> Outcome:
     terms = _draft_of(question, read.documents, seen)
     currency = terms.policy.currency
     seen.currency = seen.currency or rows[0].currency
@@ -93,9 +95,7 @@ def _compared(
     facts = facts_of(session, replace(read, documents=terms), parties=seen.parties)
     answers = sorted(read.rows[Resolution], key=lambda row: row.seq)
     facts = as_drafted(facts, read.documents, answers[-1] if answers else None, read.product_line)
-    draft = draft_outcome(facts, rows)
-    plan = _plan_of(read)
-    return Compared(case.id, case.name, case.integrator_id, case.customer_id, plan, signed, draft)
+    return draft_outcome(facts, rows)
 
 
 def _draft_of(question: Question, signed: Terms, seen: _Seen) -> Terms:
@@ -112,7 +112,7 @@ def _plan_of(read: Gathered) -> str:
     return begun[-1] if begun else plan_named(read.documents.policy, None).code
 
 
-def _notes(question: Question, seen: _Seen) -> Iterator[str]:
+def _notes(seen: _Seen) -> Iterator[str]:
     """What of the documents themselves the reader has to know."""
     said: set[str] = set()
     for signed, draft in seen.drafts.values():

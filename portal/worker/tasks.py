@@ -14,4 +14,5 @@ import portal.worker.mail_tasks
 import portal.worker.payment_tasks
 import portal.worker.people_tasks
 import portal.worker.security_tasks
-import portal.worker.settlement_tasks  # noqa: F401
+import portal.worker.settlement_tasks
+import portal.worker.whatif_tasks  # noqa: F401

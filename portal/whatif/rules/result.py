@@ -6,7 +6,7 @@ Organisations stand as ids: whoever shows the result names those its reader may 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from portal.whatif.rules.tally import LinePair, Pair, Tally
 from portal.whatif.rules.values import LineKey
@@ -23,7 +23,12 @@ DOUBLED, FROM_NOTHING, ROUNDED, REFUSED, DOCUMENTS, INVERTED = (
 )
 
 
-def result_of(tally: Tally, *, currency: str, notes: Iterable[str] = (), inversions: Iterable[str] = ()) -> dict[str, Any]:
+Key = TypeVar("Key")
+
+
+def result_of(
+    tally: Tally, *, currency: str, notes: Iterable[str] = (), inversions: Iterable[str] = ()
+) -> dict[str, Any]:
     """Everything the tally says, largest changes first.
 
     *Shape*: ``parties``, ``plans``, ``customers``, ``payers`` and ``integrators`` list sums both ways; ``lines`` the
@@ -72,7 +77,7 @@ def _line(key: LineKey, pair: LinePair) -> dict[str, Any]:
     }
 
 
-def _largest[Key](pairs: Mapping[Key, Pair]) -> list[tuple[Key, Pair]]:
+def _largest(pairs: Mapping[Key, Pair]) -> list[tuple[Key, Pair]]:
     return sorted(pairs.items(), key=lambda row: (-abs(row[1].draft - row[1].signed), -row[1].signed, str(row[0])))
 
 

@@ -1,0 +1,82 @@
+"""Cases added up, the result's order and warnings, and prices under which more work costs less."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from portal.rating.policies import compile_tariff
+from portal.whatif.rules.probing import inversions
+from portal.whatif.rules.result import result_of
+from portal.whatif.rules.tally import NAMED_AT_MOST, Tally, count, refuse
+from portal.whatif.rules.values import Compared, Figure, LineKey, Outcome, Refused
+from tests.support.documents import policy
+
+CUSTOMER, FACTORY, INTEGRATOR = 3, 1, 2
+REMOTE = LineKey("billed", "remote", "support", "business")
+MONDAY = datetime(2026, 3, 9, tzinfo=UTC)
+
+
+def case(number: int, signed: int, draft: int, **draft_has: object) -> Compared:
+    def outcome(minor: int, **has: object) -> Outcome:
+        return Outcome({CUSTOMER: minor}, {REMOTE: Figure(60, minor)}, {FACTORY: minor}, **has)
+
+    return Compared(
+        number, f"NOR-{number}", INTEGRATOR, CUSTOMER, "plain", outcome(signed), outcome(draft, **draft_has)
+    )
+
+
+def tallied(*cases: Compared) -> dict:
+    tally = Tally()
+    for each in cases:
+        count(tally, each)
+    return result_of(tally, currency="EUR")
+
+
+def kinds(result: dict) -> list[str]:
+    return [warning["kind"] for warning in result["warnings"]]
+
+
+def test_sums_stand_side_by_side_for_every_party_plan_and_customer():
+    result = tallied(case(1, 100, 120), case(2, 50, 40))
+    both = {"cases": 2, "signed": 150, "draft": 160}
+    assert result["total"] == both
+    assert result["plans"] == [{"plan": "plain", **both}]
+    assert result["customers"] == result["payers"] == [{"id": CUSTOMER, **both}]
+    assert result["parties"] == [{"id": FACTORY, **both}]
+    assert result["lines"][0]["draft_seconds"] == 120
+    assert [row["name"] for row in result["cases"]] == ["NOR-1", "NOR-2"]
+
+
+def test_only_the_cases_that_change_most_are_named():
+    result = tallied(*(case(number, 0, number) for number in range(1, 60)))
+    assert [row["id"] for row in result["cases"]] == list(range(59, 59 - NAMED_AT_MOST, -1))
+    assert result["changed"] == 59
+
+
+@pytest.mark.parametrize(
+    ("signed", "draft", "expected"),
+    [(100, 200, []), (100, 201, ["doubled"]), (0, 1, ["from_nothing"]), (0, 0, []), (100, 0, [])],
+)
+def test_a_customer_whose_bill_more_than_doubles_is_named(signed, draft, expected):
+    assert kinds(tallied(case(1, signed, draft))) == expected
+
+
+def test_a_share_that_rounds_a_party_to_nothing_is_named():
+    (warning,) = tallied(case(1, 1, 1, rounded_to_nothing=(INTEGRATOR,)))["warnings"]
+    assert (warning["kind"], warning["id"]) == ("rounded_to_nothing", INTEGRATOR)
+    assert warning["sentence"] == "In one case its share rounds to nothing."
+
+
+def test_refused_cases_are_counted_by_reason_and_stand_in_no_sum():
+    tally = Tally()
+    for number in range(30):
+        refuse(tally, Refused(number, f"NOR-{number}", "No price."))
+    result = result_of(tally, currency="EUR")
+    assert (result["compared"], result["refused"], len(result["refused_cases"])) == (0, 30, NAMED_AT_MOST)
+    assert result["warnings"][0]["sentence"] == "30 cases are left out: No price."
+
+
+def test_prices_that_always_rise_with_the_work_invert_nothing():
+    assert inversions(compile_tariff(policy(), product_line="DoorController"), MONDAY) == ()

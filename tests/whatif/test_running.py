@@ -1,0 +1,124 @@
+"""A draft over billed cases: equal to the bills where it says the same, and what changes where it does not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from portal.billing.actions import decide_shares
+from portal.billing.models import BillItem, Share
+from portal.cases import actions as cases
+from portal.contracts.copying import with_holidays
+from portal.contracts.policy import parse_policy
+from portal.errors import RuleBroken
+from portal.whatif.question import Question
+from portal.whatif.running import compare
+from tests.support.billed import billed, open_books, paid_case, settled, worked
+from tests.support.cases import accepted
+from tests.support.cast import NOW, Cast, hours_later
+from tests.support.documents import KESSLER, POLICY, agreement, changed
+
+FROM, UNTIL = NOW - timedelta(days=10), NOW + timedelta(days=60)
+
+
+def drafted(*changes: tuple[str, str]):
+    text = changed(POLICY, *changes)
+    return with_holidays(parse_policy(text), text)
+
+
+@pytest.fixture
+def log(work_session: Session, cast: Cast) -> Cast:
+    """Cases of several kinds: on the plan, paid, beyond what was authorised, free, not yet decided, decided later."""
+    open_books(work_session, cast)
+    on_plan = accepted(work_session, cast)
+    worked(work_session, cast, on_plan, minutes=40)
+    settled(work_session, cast, on_plan)
+    billed(work_session, on_plan)
+    for minutes, start in ((65, 2), (35, 6)):
+        paid = paid_case(work_session, cast)
+        worked(work_session, cast, paid, minutes=minutes, start=hours_later(start))
+        worked(work_session, cast, paid, minutes=20, worker=cast.tom, start=hours_later(start + 3))
+        settled(work_session, cast, paid)
+        billed(work_session, paid)
+    short = paid_case(work_session, cast, nte_minor=10_000)
+    worked(work_session, cast, short, minutes=121, worker=cast.eli)
+    settled(work_session, cast, short, confirmed=False)
+    billed(work_session, short)
+    later = paid_case(work_session, cast)
+    worked(work_session, cast, later, minutes=25, worker=cast.eli, start=hours_later(7))
+    settled(work_session, cast, later, confirmed=False)
+    billed(work_session, later)
+    cases.confirm(work_session, cast.mia, later, seq=later.seq, now=hours_later(32))
+    decide_shares(work_session, later.id, now=hours_later(33))
+    work_session.commit()
+    return cast
+
+
+def question(cast: Cast, **draft: object) -> Question:
+    return Question(cast.factory.id, FROM, UNTIL, **draft)
+
+
+def test_the_sums_are_those_of_the_bill_items_when_the_draft_is_what_was_signed(work_session, work_engine, log):
+    same = compare(work_engine, question(log, policy=drafted()))
+    billed_minor = work_session.scalar(select(func.sum(BillItem.amount_minor)))
+    assert same["total"] == {"cases": 5, "signed": billed_minor, "draft": billed_minor}
+    sums = select(Share.party_id, func.sum(Share.amount_minor)).group_by(Share.party_id)
+    by_party = dict(work_session.execute(sums).tuples().all())
+    assert {row["id"]: row["draft"] for row in same["parties"]} == {k: v for k, v in by_party.items() if v}
+    for part in ("parties", "plans", "customers", "payers", "integrators", "lines"):
+        assert all(row["signed"] == row["draft"] for row in same[part]), part
+    assert same["changed"] == same["refused"] == 0
+    assert (same["cases"], same["warnings"]) == ([], [])
+
+
+def test_a_dearer_draft_says_who_pays_and_who_gets_how_much_more(work_engine, log):
+    prices = (('per_hour = "150.00"', 'per_hour = "450.00"'), ('per_hour = "225.00"', 'per_hour = "675.00"'))
+    dearer = compare(work_engine, question(log, policy=drafted(*prices)))
+    (customer,) = (row for row in dearer["customers"] if row["id"] == log.customer.id)
+    assert customer["draft"] > 2 * customer["signed"] > 0
+    assert {"kind": "doubled", "id": log.customer.id} in [
+        {name: each[name] for name in ("kind", "id")} for each in dearer["warnings"]
+    ]
+    assert sum(row["draft"] - row["signed"] for row in dearer["parties"]) == customer["draft"] - customer["signed"]
+    assert dearer["plans"][0]["plan"] == "complimentary"
+    assert abs(dearer["cases"][0]["draft"] - dearer["cases"][0]["signed"]) > 0
+    # What was authorised stays: what goes beyond it is the manufacturer's.
+    assert any(row["kind"] == "beyond_nte" and row["draft_seconds"] for row in dearer["lines"])
+
+
+def test_another_split_moves_shares_and_no_bill(work_engine, log):
+    by_work = agreement(
+        KESSLER, ('"worked_time", bp = 7000', '"worked_time", bp = 6000'), ("bp = 2000 },", "bp = 3000 },")
+    )
+    moved = compare(work_engine, question(log, integrator_id=log.integrator.id, agreement=by_work))
+    assert moved["total"]["signed"] == moved["total"]["draft"]
+    assert moved["changed"] > 0
+    assert sum(row["draft"] - row["signed"] for row in moved["parties"]) == 0
+
+
+def test_a_draft_that_cannot_bill_a_case_leaves_it_out_and_says_why(work_engine, log):
+    dollars = drafted(('currency = "EUR"', 'currency = "USD"'))
+    left_out = compare(work_engine, question(log, policy=dollars))
+    assert (left_out["compared"], left_out["refused"]) == (0, 5)
+    assert (
+        left_out["warnings"][0]["sentence"] == "5 cases are left out: It was billed in EUR and the documents say USD."
+    )
+
+
+def test_nothing_billed_is_said(work_engine, cast):
+    with pytest.raises(RuleBroken, match="Nothing was billed in this period"):
+        compare(work_engine, question(cast))
+
+
+def test_a_strangers_partnership_is_empty(work_engine, log):
+    with pytest.raises(RuleBroken, match="Nothing was billed"):
+        compare(work_engine, question(log, integrator_id=log.other_integrator.id))
+
+
+def test_progress_is_told(work_engine, log):
+    told = []
+    compare(work_engine, question(log), progress=lambda done, total: told.append((done, total)))
+    assert told == [(5, 5)]
