@@ -22,13 +22,10 @@ MUTABLE = {
     "number_counter", "document_draft", "support_case", "upload", "grant_balance", "standing_month",
     "authorization_balance", "running_timer", "time_occupancy", "period", "connected_account", "intent", "delivery",
     "import_run", "import_case", "import_work", "code_generator", "passkey", "recovery_code", "pending_sign_in",
-<<<<<<< HEAD
     "factor_policy", "spent_challenge",
     "identity_provider", "mail_domain", "role_mapping", "provider_identity",
     "provider_flow", "provider_session", "scim_token", "scim_user", "scim_group", "scim_group_member",
-=======
-    "factor_policy", "spent_challenge", "what_if",
->>>>>>> 00e4d01 (whatif: ask by page or command, answer by job)
+    "what_if",
 }  # fmt: skip
 
 # Kept by libraries, or without rows of any company.

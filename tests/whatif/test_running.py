@@ -8,17 +8,14 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from portal.billing.actions import decide_shares
 from portal.billing.models import BillItem, Share
-from portal.cases import actions as cases
 from portal.contracts.copying import with_holidays
 from portal.contracts.policy import parse_policy
 from portal.errors import RuleBroken
 from portal.whatif.question import Question
 from portal.whatif.running import compare
-from tests.support.billed import billed, open_books, paid_case, settled, worked
-from tests.support.cases import accepted
-from tests.support.cast import NOW, Cast, hours_later
+from tests.support.billed_log import billed_log
+from tests.support.cast import NOW, Cast
 from tests.support.documents import KESSLER, POLICY, agreement, changed
 
 FROM, UNTIL = NOW - timedelta(days=10), NOW + timedelta(days=60)
@@ -31,29 +28,7 @@ def drafted(*changes: tuple[str, str]):
 
 @pytest.fixture
 def log(work_session: Session, cast: Cast) -> Cast:
-    """Cases of several kinds: on the plan, paid, beyond what was authorised, free, not yet decided, decided later."""
-    open_books(work_session, cast)
-    on_plan = accepted(work_session, cast)
-    worked(work_session, cast, on_plan, minutes=40)
-    settled(work_session, cast, on_plan)
-    billed(work_session, on_plan)
-    for minutes, start in ((65, 2), (35, 6)):
-        paid = paid_case(work_session, cast)
-        worked(work_session, cast, paid, minutes=minutes, start=hours_later(start))
-        worked(work_session, cast, paid, minutes=20, worker=cast.tom, start=hours_later(start + 3))
-        settled(work_session, cast, paid)
-        billed(work_session, paid)
-    short = paid_case(work_session, cast, nte_minor=10_000)
-    worked(work_session, cast, short, minutes=121, worker=cast.eli)
-    settled(work_session, cast, short, confirmed=False)
-    billed(work_session, short)
-    later = paid_case(work_session, cast)
-    worked(work_session, cast, later, minutes=25, worker=cast.eli, start=hours_later(7))
-    settled(work_session, cast, later, confirmed=False)
-    billed(work_session, later)
-    cases.confirm(work_session, cast.mia, later, seq=later.seq, now=hours_later(32))
-    decide_shares(work_session, later.id, now=hours_later(33))
-    work_session.commit()
+    billed_log(work_session, cast)
     return cast
 
 

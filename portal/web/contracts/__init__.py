@@ -3,10 +3,11 @@
 Promises: what is signed is what was shown, by its hash; a text that is still wrong is kept, with every problem named by
 its line; what a text would cost is rated by the engine that rates bills.
 
-``documents`` shows and signs; ``drafting`` is the editor, its check while somebody types and its three typical bills.
+``documents`` shows and signs; ``drafting`` is the editor, its check while somebody types and its three typical bills;
+``what_if`` tries a text over a past period.
 """
 
-from portal.web.contracts import documents, drafting
+from portal.web.contracts import documents, drafting, what_if
 from portal.web.contracts.blueprint import blueprint
 
-__all__ = ["blueprint", "documents", "drafting"]
+__all__ = ["blueprint", "documents", "drafting", "what_if"]

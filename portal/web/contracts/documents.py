@@ -35,6 +35,7 @@ from portal.web.contracts.blueprint import (
 from portal.web.forms import Form, line_field, page, refusals_of
 from portal.web.gate import anyone, current_actor, current_now, current_session, open_to
 from portal.web.stepping import confirmed
+from portal.whatif.queries import may_ask
 
 
 class NewDocumentForm(Form):
@@ -70,6 +71,7 @@ def documents() -> ResponseReturnValue:
         names=directory.organisation_names(session, companies),
         kinds=KINDS,
         may_begin=may_begin_documents(actor),
+        may_ask=may_ask(actor),
     )
 
 

@@ -28,6 +28,8 @@ from portal.identity.sso import domains, settings
 from portal.identity.sso.models import IdentityProvider, ProviderFlow, ProviderIdentity
 from portal.metering import actions as metering
 from portal.metering.actions import Work
+from portal.whatif import queries as what_if
+from portal.whatif.actions import Asked, ask
 from tests.support import cases as stories
 from tests.support.builders import opened_case
 from tests.support.cast import NOW, Cast, hours_later
@@ -193,7 +195,14 @@ def _wish(session: Session, cast: Cast) -> int:
     return impersonation.ask(session, cast.adam, _membership(session, cast), "Nordlicht", NOW).id
 
 
+def _what_if(session: Session, cast: Cast) -> int:
+    (text, *_) = what_if.texts(session, cast.adam)
+    wanted = Asked(cast.factory.id, None, NOW - timedelta(days=30), NOW, policy=text)
+    return ask(session, cast.adam, wanted, now=NOW).id
+
+
 SAMPLES: dict[str, Sample] = {
+    "what_if_id": _what_if,
     "passkey_id": _passkey,
     "wish_id": _wish,
     "flow_id": _flow,
