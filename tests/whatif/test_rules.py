@@ -80,3 +80,11 @@ def test_refused_cases_are_counted_by_reason_and_stand_in_no_sum():
 
 def test_prices_that_always_rise_with_the_work_invert_nothing():
     assert inversions(compile_tariff(policy(), product_line="DoorController"), MONDAY) == ()
+
+
+def test_a_tier_that_holds_for_all_the_time_inverts_the_bill():
+    tier = 'bands = ["business"]\nper_hour = "150.00"\nover_for_all = true\n'
+    tier += 'over = [{ minutes = 240, level = "case", per_hour = "120.00" }]'
+    tiered = policy(('bands = ["business"]\nper_hour = "150.00"', tier))
+    said = inversions(compile_tariff(tiered, product_line="DoorController"), MONDAY)
+    assert said[0] == "remote work, business, complimentary: 4 h 15 min cost 510.00 EUR, 4 h cost 600.00 EUR."
