@@ -10,12 +10,14 @@ from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row as Found
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from portal.errors import Invalid
 from portal.ledger.models import Period
 from portal.ledger.plaintext import SYNTAXES, Balance, Heading, JournalEntry, JournalLeg, Syntax
+from portal.ledger.shapes import Row, Shape, rows
 
 _ROWS_AT_ONCE = 2_000
 
@@ -66,15 +68,27 @@ def _pieces(session: Session, period: Period, told: Syntax) -> Iterator[str]:
     heading = _heading(session, period)
     found = session.execute(_JOURNAL, {"period_id": period.id}, execution_options={"yield_per": _ROWS_AT_ONCE})
     balances: list[Balance] = []
-    for transaction_id, rows in groupby(found, key=lambda row: row.transaction_id if row.section else None):
+    for transaction_id, part in groupby(found, key=lambda row: row.transaction_id if row.section else None):
         if transaction_id is None:
-            balances = sorted((_balance(row) for row in rows), key=lambda each: (each.account, each.currency))
+            balances = sorted((_balance(row) for row in part), key=lambda each: (each.account, each.currency))
             yield from told.begin(heading, balances)
         else:
-            yield told.entry(heading, _entry(list(rows)))
+            yield told.entry(heading, _entry(list(part)))
     if not balances:
         yield from told.begin(heading, balances)
     yield from told.end(heading, balances)
+
+
+def shaped_name(session: Session, period: Period, shape: str, currency: str) -> str:
+    """What the table of a period and currency is called, without its ending."""
+    return f"{_code_of(session, period)}-{period.label}-{currency}-{shape}"
+
+
+def shaped_rows(session: Session, period: Period, shape: Shape, currency: str) -> Iterator[Row]:
+    """The period's transactions of a currency as rows that an accounting program imports."""
+    found = session.execute(_JOURNAL, {"period_id": period.id}, execution_options={"yield_per": _ROWS_AT_ONCE})
+    legs = groupby((row for row in found if row.section), key=lambda row: row.transaction_id)
+    yield from rows(shape, _heading(session, period), (_entry(list(part)) for _, part in legs), currency)
 
 
 def _syntax(name: str) -> Syntax:
@@ -108,11 +122,11 @@ def _code_of(session: Session, period: Period) -> str:
     return code
 
 
-def _balance(row: Row[Any]) -> Balance:
+def _balance(row: Found[Any]) -> Balance:
     return Balance(row.code, row.currency, row.amount_minor, row.closing_minor)
 
 
-def _entry(legs: list[Row[Any]]) -> JournalEntry:
+def _entry(legs: list[Found[Any]]) -> JournalEntry:
     first = legs[0]
     return JournalEntry(
         id=first.transaction_id,

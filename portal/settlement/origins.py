@@ -21,7 +21,9 @@ from portal.settlement.models import Statement, StatementLine
 from portal.settlement.rules import csv_cell
 
 CSV_PAGE = 1000
-CSV_HEAD = ("statement", "position", "kind", "case", "description", "occurred_at", "currency", "amount_minor")
+CSV_HEAD = (
+    "statement", "content_sha256", "position", "kind", "case", "description", "occurred_at", "currency", "amount_minor",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -129,8 +131,8 @@ def _csv_rows(session: Session, actor: Actor, statement: Statement) -> Iterator[
         for line in page:
             yield _csv_row(
                 (
-                    statement.name, line.position, line.kind, line.case_name, line.description,
-                    _instant(line.occurred_at), statement.currency, line.amount_minor,
+                    statement.name, statement.content_sha256, line.position, line.kind, line.case_name,
+                    line.description, _instant(line.occurred_at), statement.currency, line.amount_minor,
                 )
             )  # fmt: skip
         after = page[-1].position

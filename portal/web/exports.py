@@ -6,9 +6,10 @@ import csv
 import io
 import re
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import chain
 from typing import IO
 
 from flask import Response
@@ -54,6 +55,14 @@ def spooled(pieces: Iterable[str]) -> IO[bytes]:
         file.write(piece.encode())
     file.seek(0)
     return file
+
+
+def csv_pieces(head: Sequence[str], rows: Iterable[Sequence[CsvValue]]) -> Iterator[str]:
+    """A table as CSV, row by row, for one that does not fit into memory."""
+    for row in chain([head], rows):
+        line = io.StringIO()
+        csv.writer(line).writerow([csv_text(value) for value in row])
+        yield line.getvalue()
 
 
 def csv_response(name: str, head: Sequence[str], rows: Iterable[Sequence[CsvValue]]) -> Response:

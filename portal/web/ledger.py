@@ -17,6 +17,7 @@ from portal.identity import queries as people
 from portal.ledger import exports, queries
 from portal.ledger.models import Period
 from portal.ledger.queries import AccountBalance
+from portal.ledger.shapes import SHAPES
 from portal.money import Money
 from portal.payments.queries import own_tie_out
 from portal.settlement.checking import latest_check, may_check_all, request_check
@@ -24,7 +25,7 @@ from portal.settlement.cockpit import own_books
 from portal.settlement.documents import SHOWN, shown_by
 from portal.settlement.queries import period_seen
 from portal.web import paging
-from portal.web.exports import spooled
+from portal.web.exports import csv_pieces, spooled
 from portal.web.gate import current_actor, current_session, open_to
 
 blueprint = Blueprint("ledger", __name__)
@@ -76,6 +77,7 @@ def accounts() -> ResponseReturnValue:
         totals=_totals(rows, currency) if currency else None,
         names=organisation_names(session, [row.party_id for row in rows if row.party_id]),
         states=PERIOD_STATES,
+        shapes=SHAPES,
     )
 
 
@@ -130,10 +132,22 @@ def journal(period_id: int) -> ResponseReturnValue:
     """The period for an outside program; written to a file first, so that what is sent is whole."""
     session = current_session()
     period = period_seen(session, current_actor(), period_id)
-    syntax = request.args.get("format", "")
-    name = exports.journal_name(session, period, syntax)
-    file = spooled(exports.journal_text(session, period, syntax))
+    wanted = request.args.get("format", "")
+    if wanted in SHAPES:
+        return _table(period, wanted, request.args.get("currency", ""))
+    name = exports.journal_name(session, period, wanted)
+    file = spooled(exports.journal_text(session, period, wanted))
     return send_file(file, mimetype="text/plain; charset=utf-8", as_attachment=True, download_name=name)
+
+
+def _table(period: Period, wanted: str, currency: str) -> ResponseReturnValue:
+    session = current_session()
+    if currency not in queries.currencies(session, current_actor()):
+        raise NotFound
+    name = exports.shaped_name(session, period, wanted, currency)
+    rows = exports.shaped_rows(session, period, SHAPES[wanted], currency)
+    file = spooled(csv_pieces(SHAPES[wanted].head, rows))
+    return send_file(file, mimetype="text/csv; charset=utf-8", as_attachment=True, download_name=f"{name}.csv")
 
 
 @blueprint.get("/ledger/check")

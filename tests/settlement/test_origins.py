@@ -30,7 +30,7 @@ def statement(work_engine, work_session, cast):
 def test_a_statement_is_one_csv_row_per_line(work_session, cast, statement):
     rows = list(csv.reader(io.StringIO("".join(origins.statement_csv(work_session, cast.ivo, statement.id)))))
     assert rows[0] == list(origins.CSV_HEAD)
-    assert rows[1][0] == statement.name
+    assert rows[1][:2] == [statement.name, statement.content_sha256]
     assert rows[1][-2:] == ["EUR", "10000"]
     assert len(rows) == 2
     for stranger in (cast.eve, cast.sam, cast.flo):

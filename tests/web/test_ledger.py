@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import html
+import io
 import re
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import select, text
@@ -121,6 +125,26 @@ def test_journal_is_taken_away_for_a_program_that_accepts_it(visit, cast, item, 
     assert complaint(tmp_path, name, answer.text) == ""
     assert fay.get(address.replace(syntax, "quicken")).status_code == 422
     assert visit(cast.eve).get(address).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("shape", "amounts", "groups"),
+    [("xero", ("*Amount",), ("*Narration", "*Date")), ("quickbooks", ("Debits", "Credits"), ("JournalNo",))],
+)
+def test_month_is_taken_away_in_the_shape_of_an_accounting_program(visit, cast, item, shape, amounts, groups):
+    fay = visit(cast.fay)
+    (address,) = links(fay.get("/ledger"), rf"/ledger/periods/\d+/journal\?format={shape}&amp;currency=EUR")
+    answer = fay.get(html.unescape(address))
+    assert answer.headers["Content-Disposition"] == f"attachment; filename=NOR-2026-03-EUR-{shape}.csv"
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    sums: dict[tuple, Decimal] = {}
+    for row in rows:
+        signed = [Decimal(row[name] or 0) * sign for name, sign in zip(amounts, (1, -1), strict=False)]
+        key = tuple(row[name] for name in groups)
+        sums[key] = sums.get(key, Decimal(0)) + sum(signed)
+    assert len(sums) > 1
+    assert set(sums.values()) == {0}
+    assert fay.get(html.unescape(address).replace("EUR", "USD")).status_code == 404
 
 
 def test_ledger_without_postings_says_so(visit, cast):

@@ -65,6 +65,14 @@ def test_csv_has_every_line_and_no_formula(visit, cast, statement, owner_session
     assert rows[0]["case"] == "'+1"
 
 
+def test_pdf_speaks_the_readers_language(visit, cast, statement):
+    ivo = visit(cast.ivo)
+    assert f"/statements/{statement.id}/pdf" in ivo.get(f"/statements/{statement.id}").text
+    answer = ivo.get(f"/statements/{statement.id}/pdf", headers={"Accept-Language": "tlh, de-DE;q=0.8"})
+    assert (answer.status_code, answer.mimetype, answer.data[:5]) == (200, "application/pdf", b"%PDF-")
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="{statement.name}.pdf"'
+
+
 def test_party_accepts_what_it_was_shown_once(visit, cast, statement, work_session):
     ivo = visit(cast.ivo)
     assert "Accept the statement" in ivo.get(f"/statements/{statement.id}").text
@@ -136,6 +144,7 @@ def test_others_find_no_statement(visit, cast, statement, line, contest, who):
     browser = visit(getattr(cast, who))
     missing = browser.get("/statements/999999")
     for path in (f"/statements/{statement.id}", f"/statements/{statement.id}/csv", f"/statement-lines/{line.id}",
+                 f"/statements/{statement.id}/pdf",
                  f"/statement-lines/{line.id}/contest", f"/contests/{contest.id}"):  # fmt: skip
         found = browser.get(path)
         assert (found.status_code, found.text) == (404, missing.text)

@@ -10,11 +10,11 @@ from portal.access import may_see_shares
 from portal.directory.queries import organisation_names
 from portal.errors import Conflict, Invalid
 from portal.identity import queries as people
-from portal.settlement import actions, cockpit, origins, queries, rules
+from portal.settlement import actions, cockpit, origins, printing, queries, rules
 from portal.settlement.models import Statement
 from portal.web import paging
 from portal.web.forms import CheckboxesField, Form, page, refusals_of
-from portal.web.gate import current_actor, current_now, current_session, open_to
+from portal.web.gate import current_actor, current_now, current_session, current_zone, open_to
 from portal.web.settlement.blueprint import (
     BECAUSE,
     DISPOSALS,
@@ -91,6 +91,20 @@ def csv(statement_id: int) -> ResponseReturnValue:
         body,
         mimetype="text/csv",
         headers={"Content-Disposition": f'attachment; filename="{found.name}.csv"'},
+    )
+
+
+@blueprint.get("/statements/<int:statement_id>/pdf")
+@open_to(may_see_shares)
+def pdf(statement_id: int) -> ResponseReturnValue:
+    session, actor = current_session(), current_actor()
+    found = queries.statement_seen(session, actor, statement_id)
+    locale = printing.locale_of(session, actor, list(request.accept_languages.values()))
+    body = printing.statement_pdf(session, actor, statement_id, printing.Reader(locale, current_zone()))
+    return Response(
+        body,
+        mimetype="application/pdf",
+        headers={"Content-Disposition": f'attachment; filename="{found.name}.pdf"'},
     )
 
 
