@@ -2,6 +2,12 @@
 
 Invariants: time that is added follows the last work of its group, at that work's price; time that is taken off comes
 from the last work first, so that the parts sum to what counts; work of different kinds or bills never counts together.
+
+Why the last work's price and not a spread over the case: the time that completes a step is the time in which the work
+would have gone on, and that lay in the band of its end. A spread would divide a few minutes among bands, each with a
+rounding of its own, and would change lines that an earlier cut has billed whenever later work moves the parts; as it
+is, what a later cut adds or takes off follows the work after the earlier one. The price of less than one step is at
+stake. A policy for which that is too much rounds each band by itself (``by_band``), each entry or each day.
 """
 
 from __future__ import annotations

@@ -70,3 +70,14 @@ def test_hostile_names_are_made_harmless(visit, cast, work_session, name):
     disposition = answer.headers["Content-Disposition"]
     assert "/" not in row.file_name
     assert "\n" not in disposition
+
+
+@pytest.mark.parametrize("who", ["cal", "bea", "mia", "leo"])
+def test_files_of_a_reply_are_kept_as_they_are_chosen_by_everybody_who_may_write(visit, cast, accepted, who):
+    browser = visit(getattr(cast, who))
+    for path in ("", "/notes"):
+        page = browser.get(f"/cases/{accepted.name}{path}").text
+        assert 'data-keeps-at="/uploads"' in page
+        assert "data-kept-files hidden" in page
+        assert "keep-files.js" in page
+    assert send(browser).status_code == 201

@@ -10,19 +10,18 @@ from uuid import UUID
 from flask import Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from portal.access import may_open_case
 from portal.cases import actions
 from portal.cases.models import Upload
 from portal.errors import Invalid, NotFound
 from portal.web import uploads
 from portal.web.cases.blueprint import blueprint
-from portal.web.gate import current_actor, current_session, open_to
+from portal.web.gate import anyone, current_actor, current_session, open_to
 
 PURPOSE_LIMIT = 40
 
 
 @blueprint.post("/uploads")
-@open_to(may_open_case)
+@open_to(anyone)
 def upload() -> ResponseReturnValue:
     sent = request.files.get("file")
     purpose = request.form.get("purpose", "")
@@ -33,14 +32,14 @@ def upload() -> ResponseReturnValue:
 
 
 @blueprint.get("/uploads/<uuid:upload_id>")
-@open_to(may_open_case)
+@open_to(anyone)
 def own_file(upload_id: UUID) -> Response:
     found = _own(upload_id)
     return uploads.download(found.storage_key, found.file_name)
 
 
 @blueprint.post("/uploads/<uuid:upload_id>/removal")
-@open_to(may_open_case)
+@open_to(anyone)
 def remove_upload(upload_id: UUID) -> ResponseReturnValue:
     actions.drop_upload(current_session(), current_actor(), _own(upload_id).id)
     return redirect(url_for("today.today"), code=303)
