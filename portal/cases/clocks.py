@@ -17,7 +17,15 @@ from sqlalchemy.orm import Session
 
 from portal.calendars import Calendar, Period
 from portal.cases import rules
-from portal.cases.models import CaseClock, CasePause, ClockClosing, CustodyAcceptance, PauseEnd, SupportCase
+from portal.cases.models import (
+    CaseClock,
+    CasePause,
+    ClockClosing,
+    CustodyAcceptance,
+    PauseEnd,
+    SupportCase,
+)
+from portal.cases.remedies import owed_for
 from portal.contracts.blocks import Company
 from portal.contracts.calendar_blocks import NOWHERE, Places, WhoseZone
 from portal.contracts.models import DocumentVersion
@@ -259,6 +267,10 @@ def stop_clocks(
     for clock in ended:
         reading = read(clock, past, policies[clock.version_id], now=now, stopped_at=now)
         outcome = "void" if void else "missed" if reading.state is rules.ClockState.MISSED else "met"
+        if outcome == "missed" and is_promised(clock):
+            late = reading.used_seconds - clock.target_seconds
+            owed = owed_for(case, clock, policies[clock.version_id], late_seconds=late, now=now)
+            session.add_all([owed] if owed is not None else [])
         session.add(
             ClockClosing(
                 case_id=case.id,
@@ -282,6 +294,17 @@ class Due:
     at: datetime | None
     kind: str | None
     look_at: datetime | None
+
+
+def replaced_clocks(session: Session, case_id: int) -> dict[rules.ClockSpec, datetime]:
+    """The promises of a case that another one replaced, with when each began."""
+    rows = session.scalars(
+        select(CaseClock)
+        .join(ClockClosing, ClockClosing.clock_id == CaseClock.id)
+        .where(CaseClock.case_id == case_id, ClockClosing.outcome == "void")
+        .order_by(CaseClock.id)
+    )
+    return {spec_of(clock): clock.started_at for clock in rows}
 
 
 def set_due(session: Session, case: SupportCase, past: History, *, now: datetime) -> None:

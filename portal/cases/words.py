@@ -30,6 +30,8 @@ EVENT_WORDS = {
     "attached": "attached files",
     "reference_set": "gave a number of their own",
     "severity_changed": "changed the severity",
+    "severity_challenged": "disputes the severity",
+    "severity_decided": "decided how severe the case is",
     "task_class_changed": "changed the kind of help",
     "status_noted": "noted a state in the former system",
     "workaround_given": "gave a workaround",

@@ -22,6 +22,7 @@ from portal.contracts.packs import Allowance, Lapse, Pack
 from portal.contracts.policy_checks import policy_contradictions
 from portal.contracts.rates import Burn, Cap, Minimum, PercentRow, RateRow, Rounding, RoundingRow
 from portal.contracts.reading import Problem, document_from_json, document_from_toml
+from portal.contracts.severities import Reclassification
 from portal.contracts.targets import PauseReason
 from portal.contracts.terms import (
     AuthorizationTerms,
@@ -114,6 +115,8 @@ class Policy(Block):
     """What becomes of those who ask, first match wins; who asks like no row is served as the plan's may_open says."""
     contacts: Contacts = Contacts()
     """The people a customer names."""
+    reclassification: Reclassification = Reclassification()
+    """What holds when the factory says anew how bad a case is."""
     pause_reasons: tuple[PauseReason, ...] = ()
     """Why a case may wait; in free words, stopping all but the first answer, where left out."""
     authorization: AuthorizationTerms = AuthorizationTerms()

@@ -187,6 +187,8 @@ def _entry_and_lifecycle(policy: Policy) -> Iterator[Contradiction]:
             yield Contradiction(
                 ("warranty", number, "longer_months"), "it lasts no longer so", ("warranty", number, "months")
             )
+    again = ("reclassification", "calendar")
+    yield from unknown(again, [policy.reclassification.calendar], calendars, "calendars")
     terms = policy.lifecycle
     yield from unknown(("lifecycle", "reopen_calendar"), [terms.reopen_calendar], calendars, "calendars")
     if terms.unanswered is not None:

@@ -48,7 +48,8 @@ NEXT_APPROVER_AFTER = timedelta(minutes=30)
 # Told to the people of the case; what is missing here is read in the timeline only.
 _TO_PARTICIPANTS = frozenset(
     {
-        "accepted", "taken_back", "declined", "answered", "noted", "attached", "severity_changed", "resolved",
+        "accepted", "taken_back", "declined", "answered", "noted", "attached", "severity_changed",
+        "severity_decided", "resolved",
         "confirmed", "reopened", "closed", "authorized", "authorization_refused", "emergency_begun", "ratified",
         "ratification_refused", "fixed_confirmed", "workaround_given", "arrived_on_site", "promise_at_risk",
         "reminded", "closing_soon", "part_delivered",
@@ -57,7 +58,7 @@ _TO_PARTICIPANTS = frozenset(
 _TO_MANAGERS = frozenset(
     {
         "challenged", "outcome_proposed", "ladder_climbed", "challenge_decided", "silence_to_manager", "second_notice",
-        "promise_missed", "management_told",
+        "promise_missed", "management_told", "severity_challenged",
     }
 )  # fmt: skip
 _OFFERS = frozenset({"offered", "handed_back"})

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from portal.billing.models import BillItem, BillItemReversal
 from portal.cases import actions
-from portal.cases.actions import closing, notes, opening, promising, resolution, waiting
+from portal.cases.actions import closing, notes, opening, promising, reclassifying, resolution, waiting
 from portal.cases.models import Resolution, ResolutionAnswer
 from portal.db import transaction
 from portal.jobs import enqueue_many
@@ -70,6 +70,11 @@ def watch_case(session: Session, now: datetime, *, case_id: int) -> None:
 @task("sweep_promises", every="*/15 * * * *")
 def sweep_promises(session: Session, now: datetime) -> None:
     enqueue_many(session, "watch_case", [{"case_id": each} for each in promising.cases_to_watch(session, now=now)])
+
+
+@task("decide_severity")
+def decide_severity(session: Session, now: datetime, *, severity_challenge_id: int) -> None:
+    reclassifying.decide_severity(session, severity_challenge_id, now=now)
 
 
 @task("watch_question")

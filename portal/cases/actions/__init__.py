@@ -2,9 +2,9 @@
 
 ``core`` is the one way a case moves; ``opening`` starts cases and ``linking`` those that belong to others, ``custody``
 and ``movement`` pass them on, ``promising`` keeps and watches promises, ``waiting`` reminds and closes, ``notes`` says
-and attaches, ``authorizing`` asks the payer, ``changing`` severity and kind of help, ``resolution``, ``challenge`` and
-``closing`` end them, ``history`` serves a new integrator. Forms carry ``seq``; an action refuses a stale one and names
-what happened since.
+and attaches, ``authorizing`` asks the payer, ``changing`` severity and kind of help, ``reclassifying`` lets severity
+be disputed, ``resolution``, ``challenge`` and ``closing`` end them, ``history`` serves a new integrator. Forms carry
+``seq``; an action refuses a stale one and names what happened since.
 """
 
 from portal.cases.actions.authorizing import (
@@ -71,6 +71,11 @@ from portal.cases.actions.opening import (
     record_coverage,
 )
 from portal.cases.actions.promising import cases_to_watch, keep_promise, watch_case
+from portal.cases.actions.reclassifying import (
+    answer_severity,
+    challenge_severity,
+    decide_severity,
+)
 from portal.cases.actions.resolution import (
     Resolving,
     answer_silence,
@@ -94,6 +99,7 @@ __all__ = [
     "accept_custody",
     "add_note",
     "answer_information",
+    "answer_severity",
     "answer_silence",
     "ask_authorization",
     "ask_information",
@@ -104,6 +110,7 @@ __all__ = [
     "billable_begins",
     "cases_to_watch",
     "challenge",
+    "challenge_severity",
     "change_severity",
     "change_task_class",
     "check_new_case",
@@ -117,6 +124,7 @@ __all__ = [
     "confirm_known_issue",
     "coverage_before",
     "decide_as_neutral",
+    "decide_severity",
     "decline_custody",
     "deemed_due_at",
     "drop_upload",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
@@ -38,10 +39,19 @@ def change_severity(
     before = held.case.severity
     details = {"before": before, "after": severity, "reason": reason.strip()}
     record(session, held, "severity_changed", details=details, changes={"severity": severity})
+    set_severity(session, held, severity)
+
+
+def set_severity(session: Session, held: Held, severity: int, *, from_the_start: bool = False) -> None:
+    """What follows a severity: coverage, place in the queue, promises, emergency; the event is the caller's.
+
+    ``from_the_start`` takes up promises that were replaced where they began.
+    """
+    held.case.severity = severity
     coverage = coverage_now(session, held)
     keep_coverage(session, coverage, held.case)
     held.case.entitlement_rank = coverage.decision.queue_rank
-    _change_clocks(session, held)
+    _change_clocks(session, held, from_the_start=from_the_start)
     if coverage.decision.emergency is not None:
         _wait_no_longer(session, held, coverage.decision.emergency.wait_seconds)
 
@@ -139,7 +149,7 @@ def _wait_no_longer(session: Session, held: Held, wait_seconds: int) -> None:
             enqueue(session, "begin_emergency", run_at=run_at, request_id=state.request.id)
 
 
-def _change_clocks(session: Session, held: Held) -> None:
+def _change_clocks(session: Session, held: Held, *, from_the_start: bool) -> None:
     case, now = held.case, held.now
     if case.is_fyi:
         return
@@ -151,6 +161,10 @@ def _change_clocks(session: Session, held: Held) -> None:
     )
     past = clocks.history(session, case, now)
     clocks.stop_clocks(session, case, changes.closed, past, now=now, void=True)
-    clocks.start_clocks(session, case, changes.opened, terms, moments=moments_at(held, responded=responded))
+    begun = clocks.replaced_clocks(session, case.id) if from_the_start else {}
+    for spec in changes.opened:
+        again = begun.get(spec)
+        moments = moments_at(held if again is None else replace(held, now=again), responded=responded)
+        clocks.start_clocks(session, case, [spec], terms, moments=moments)
     session.flush()
     clocks.set_due(session, case, past, now=now)

@@ -22,6 +22,7 @@ from portal.cases.models.header import (
     KnownIssue,
     SupportCase,
 )
+from portal.cases.models.promises import PromiseRemedy, SeverityChallenge, SeverityDecision
 from portal.cases.models.record import (
     Attachment,
     Note,
@@ -56,8 +57,11 @@ __all__ = [
     "KnownIssue",
     "Note",
     "PauseEnd",
+    "PromiseRemedy",
     "Resolution",
     "ResolutionAnswer",
+    "SeverityChallenge",
+    "SeverityDecision",
     "SupportCase",
     "Upload",
 ]

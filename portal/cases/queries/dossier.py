@@ -20,6 +20,7 @@ from portal.cases import clocks, rules
 from portal.cases.clocks import ClockLine, History
 from portal.cases.models import (
     CaseClock,
+    CaseEvent,
     CaseKnownIssue,
     CaseLink,
     CasePause,
@@ -34,8 +35,11 @@ from portal.cases.models import (
     KnownIssue,
     Note,
     PauseEnd,
+    PromiseRemedy,
     Resolution,
     ResolutionAnswer,
+    SeverityChallenge,
+    SeverityDecision,
     SupportCase,
 )
 from portal.cases.queries.scope import case_scope
@@ -219,10 +223,12 @@ _DOSSIER: Together = together(
         **_of_case(CustodyAcceptance, CustodyOffer, CasePause, PauseEnd, CaseClock, ClockClosing),
         **_of_case(Resolution, ResolutionAnswer, CaseReference),
         **_of_case(Challenge, ChallengeStep, ChallengeProposal, ChallengeDecision),
+        **_of_case(PromiseRemedy, SeverityChallenge, SeverityDecision),
         # Billing's preview and the page read these; row security says how much of them.
         **_of_case(CoverageDecision, AuthorizationRequest, AuthorizationRefusal, Emergency, EmergencyRefusal),
         **_of_case(Authorization, AuthorizationBalance, GrantReservation, ReservationRelease, GrantDraw),
         Note: and_(Note.case_id == _CASE, Note.kind == "question"),
+        CaseEvent: and_(CaseEvent.case_id == _CASE, CaseEvent.kind == "severity_changed"),
         KnownIssue: and_(
             KnownIssue.manufacturer_id == bindparam("manufacturer_id"),
             KnownIssue.id.in_(select(CaseKnownIssue.known_issue_id).where(CaseKnownIssue.case_id == _CASE)),

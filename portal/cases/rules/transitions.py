@@ -47,6 +47,7 @@ class Verb(StrEnum):
     REOPEN = "reopen"
     CLOSE = "close"
     CHANGE_SEVERITY = "change_severity"
+    CHALLENGE_SEVERITY = "challenge_severity"
     CHANGE_TASK_CLASS = "change_task_class"
     KEEP_PROMISE = "keep_promise"
     NOTE = "note"
@@ -168,6 +169,12 @@ TRANSITIONS: Mapping[Verb, Transition] = MappingProxyType(
         ),
         Verb.CLOSE: _step(_RESOLVED, _CLOSED, Standing.PORTAL, "A case closes when its reopen window ends."),
         Verb.CHANGE_SEVERITY: _step(_RUNNING, _RUNNING, _COMPANIES, "Severity is changed while the case is open."),
+        Verb.CHALLENGE_SEVERITY: _step(
+            _RUNNING,
+            _RUNNING,
+            frozenset({Standing.INTEGRATOR, Standing.CUSTOMER}),
+            "The other side disputes a severity that the factory has set.",
+        ),
         Verb.CHANGE_TASK_CLASS: _step(
             _RUNNING | _RESOLVED, _RUNNING | _RESOLVED, Standing.FACTORY, "The factory proposes the task class."
         ),

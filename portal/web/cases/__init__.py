@@ -6,9 +6,9 @@ is read, this package only how it is said.
 
 ``blueprint`` loads and registers; ``opening`` and ``calls`` are the ways in: escalate, open a case, log a call;
 ``coverage`` says what a decision means for whoever reads it; ``uploads`` keeps files before a case exists. ``acting``
-is the one shape of a step, ``words`` says things; ``promises`` keeps and proves them; ``lists``, ``page``,
-``custody``, ``notes``, ``changes``, ``resolution``, ``challenges`` and ``issues`` are the other pages; ``mailed``
-answers links from letters, ``first_page`` fills the sections of Today.
+is the one shape of a step, ``words`` says things; ``severity`` disputes it; ``promises`` keeps and proves them;
+``lists``, ``page``, ``custody``, ``notes``, ``changes``, ``resolution``, ``challenges`` and ``issues`` are the other
+pages; ``mailed`` answers links from letters, ``first_page`` fills the sections of Today.
 """
 
 from portal.web.cases import (
@@ -25,6 +25,7 @@ from portal.web.cases import (
     page,
     promises,
     resolution,
+    severity,
     uploads,
 )
 from portal.web.cases.blueprint import blueprint
@@ -44,5 +45,6 @@ __all__ = [
     "page",
     "promises",
     "resolution",
+    "severity",
     "uploads",
 ]

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from portal.access import Actor, Side, may_see_prices
 from portal.billing.gathering import read_case
 from portal.cases import queries, rules
-from portal.cases.models import SupportCase
+from portal.cases.models import PromiseRemedy, SupportCase
 from portal.cases.queries import Dossier
 from portal.cases.queries.timeline import TIMELINE_PAGE
 from portal.entitlement import queries as entitlement
@@ -29,6 +29,7 @@ from portal.web.cases.challenges import may_dispute
 from portal.web.cases.money import MoneyView, money_view
 from portal.web.cases.notes import note_form
 from portal.web.cases.resolution import may_see_weights
+from portal.web.cases.severity import dispute_of
 from portal.web.cases.steps import steps_of
 from portal.web.cases.words import (
     CHANNEL_WORDS,
@@ -131,6 +132,8 @@ def _side_column(session: Session, actor: Actor, found: SupportCase, dossier: Do
         "decision_words": DECISION_WORDS,
         "shows_weights": may_see_weights(actor),
         "may_dispute": may_dispute(actor),
+        "dispute": dispute_of(rows, actor),
+        "remedies": rows[PromiseRemedy],
     }
 
 

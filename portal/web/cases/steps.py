@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from flask import url_for
 
 from portal.access import Actor, Role, Side, may_work_cases
-from portal.cases.models import SupportCase
+from portal.cases.models import CaseEvent, SeverityChallenge, SupportCase
 from portal.cases.queries import Dossier
 from portal.cases.rules import Verb
 from portal.web.cases.words import COMPANY_OF
@@ -30,7 +30,7 @@ def steps_of(case: SupportCase, dossier: Dossier, actor: Actor) -> tuple[list[St
     likely = [_made(step, case) for step in found]
     if _may_take_up(case, actor):
         likely.insert(0, _made(_TAKE_UP, case))
-    rare = [_made(step, case) for verb, step in _RARE if verb in verbs]
+    rare = [_made(step, case) for verb, step in _RARE if verb in verbs and _sensible(verb, case, dossier, actor)]
     return likely, [*rare, *_unlisted(case, dossier, actor)]
 
 
@@ -54,6 +54,7 @@ _RARE: tuple[tuple[Verb, tuple[str, str, str, bool]], ...] = (
     (Verb.WITHDRAW_QUESTION, ("Withdraw the question", "cases.withdraw_question", "arrow-counterclockwise", True)),
     (Verb.KEEP_PROMISE, ("A workaround is given", "cases.keep_promise", "bandaid", False)),
     (Verb.CHANGE_SEVERITY, ("Change the severity", "cases.change_severity", "exclamation-triangle", False)),
+    (Verb.CHALLENGE_SEVERITY, ("Dispute the severity", "cases.challenge_severity", "shield-exclamation", False)),
     (Verb.CHANGE_TASK_CLASS, ("Change the kind of help", "cases.change_task_class", "tag", False)),
 )
 
@@ -62,9 +63,18 @@ def _sensible(verb: Verb, case: SupportCase, dossier: Dossier, actor: Actor) -> 
     """Leave out what is allowed and yet nobody means: answering one's own question, taking back what one is offered."""
     if verb is Verb.ANSWER:
         return dossier.question is not None and dossier.question.owner_id != actor.organisation_id
+    if verb is Verb.CHALLENGE_SEVERITY:
+        return _is_disputable(dossier, case)
     if verb is Verb.TAKE_BACK:
         return case.offered_to_id != actor.organisation_id
     return True
+
+
+def _is_disputable(dossier: Dossier, case: SupportCase) -> bool:
+    """Whether the factory has set the severity, and nobody has disputed that yet."""
+    changed = dossier.rows[CaseEvent]
+    disputed = {challenge.seq for challenge in dossier.rows[SeverityChallenge]}
+    return bool(changed) and changed[-1].owner_id == case.manufacturer_id and changed[-1].seq not in disputed
 
 
 def _may_take_up(case: SupportCase, actor: Actor) -> bool:

@@ -64,6 +64,8 @@ _LOOKS = {
     "noted": ("chat-left", "plain"),
     "attached": ("paperclip", "plain"),
     "severity_changed": ("exclamation-triangle", "warn"),
+    "severity_challenged": ("shield-exclamation", "warn"),
+    "severity_decided": ("shield-check", "good"),
     "workaround_given": ("bandaid", "good"),
     "arrived_on_site": ("geo-alt", "good"),
     "part_delivered": ("box-seam", "good"),

@@ -103,6 +103,14 @@ def _clock(session: Session, cast: Cast) -> int:
     return session.scalars(select(CaseClock.id).where(CaseClock.case_id == case.id).limit(1)).one()
 
 
+def _dispute(session: Session, cast: Cast) -> int:
+    case = stories.accepted(session, cast)
+    cases.change_severity(session, cast.ana, case, severity=3, reason="One door only", seq=case.seq, now=hours_later(1))
+    return cases.challenge_severity(
+        session, cast.mia, case, reason="Every door of the ward", seq=case.seq, now=hours_later(2)
+    ).id
+
+
 def _known_issue(session: Session, cast: Cast) -> int:
     return cases.open_known_issue(
         session,
@@ -212,6 +220,7 @@ SAMPLES: dict[str, Sample] = {
     "name": _case,
     "challenge_id": _challenge,
     "clock_id": _clock,
+    "dispute_id": _dispute,
     "attachment_id": _attachment,
     "issue_id": _known_issue,
     "membership_id": _membership,
