@@ -20,8 +20,11 @@ from portal.rating.lines import (
     CHARGED,
     FEE,
     IN_FEE,
+    LEAST_MONEY,
     MINIMUM,
+    MOST_MONEY,
     PAID_KINDS,
+    Applied,
     Basis,
     Charge,
     Line,
@@ -83,8 +86,8 @@ def _within(charge: Charge, part: Part) -> bool:
     )
 
 
-def costs_of(parts: Sequence[Part], basis: Basis) -> list[Cost]:
-    """The parts and charges with their money, in order of work."""
+def costs_of(parts: Sequence[Part], basis: Basis, applied: list[Applied]) -> list[Cost]:
+    """The parts and charges with their money, in order of work; ``applied`` collects the limits that held."""
     by_slice = {id(charge.slice): charge for charge in basis.charges if not charge.seconds}
     found = _timed(parts, by_slice)
     for cost in found:
@@ -98,8 +101,8 @@ def costs_of(parts: Sequence[Part], basis: Basis) -> list[Cost]:
         if cost.charge is not None and cost.charge.part_num:
             whole = labour[cost.part.slice.bill]
             _charged(cost, round_half_up(Fraction(whole * cost.charge.part_num, cost.charge.part_den)))
-    _at_most(found)
-    found.extend(_at_least(found))
+    _at_most(found, applied)
+    found.extend(_at_least(found, applied))
     for payer, limit in basis.nte_minor:
         found = _stopped(found, payer, limit)
     return found
@@ -131,7 +134,7 @@ def _timed(parts: Sequence[Part], charges: Mapping[int, Charge]) -> list[Cost]:
     return found
 
 
-def _at_most(found: Sequence[Cost]) -> None:
+def _at_most(found: Sequence[Cost], applied: list[Applied]) -> None:
     """Take what is beyond the most money of any limit off, the last first."""
     limits = {most: None for cost in found for most in _most_of(cost) if most.minor is not None}
     for most in limits:
@@ -139,10 +142,11 @@ def _at_most(found: Sequence[Cost]) -> None:
         for cost in found:
             if most in _most_of(cost) or (most.with_fees and cost.charge is not None):
                 groups.setdefault((cost.part.slice.bill, unit(cost.part.slice, most.level)), []).append(cost)
-        for group in groups.values():
+        for (bill, _), group in groups.items():
             counted = sum(cost.part.seconds for cost in group if cost.charge is None)
-            if most.up_to_seconds is None or counted <= most.up_to_seconds:
-                _take_off(group, most.minor or 0)
+            in_time = most.up_to_seconds is None or counted <= most.up_to_seconds
+            if in_time and (off := _take_off(group, most.minor or 0)):
+                applied.append(Applied(MOST_MONEY, most.level, bill.payer, most.minor or 0, off))
 
 
 def _most_of(cost: Cost) -> tuple[Most, ...]:
@@ -150,17 +154,16 @@ def _most_of(cost: Cost) -> tuple[Most, ...]:
     return extras.most if extras is not None and cost.charge is None else ()
 
 
-def _take_off(group: Sequence[Cost], most: int) -> None:
-    excess = sum(cost.minor for cost in group) - most
+def _take_off(group: Sequence[Cost], most: int) -> int:
+    beyond = excess = max(sum(cost.minor for cost in group) - most, 0)
     for cost in reversed(group):
-        if excess <= 0:
-            return
         off = min(excess, cost.minor)
         cost.minor -= off
         excess -= off
+    return beyond
 
 
-def _at_least(found: Sequence[Cost]) -> list[Cost]:
+def _at_least(found: Sequence[Cost], applied: list[Applied]) -> list[Cost]:
     """What the money of each group lacks to the largest least money of its work."""
     groups: dict[tuple[str, Bill, int], list[tuple[int, Cost]]] = {}
     for cost in found:
@@ -168,9 +171,11 @@ def _at_least(found: Sequence[Cost]) -> list[Cost]:
         for level, minor in extras.least_money if extras is not None and cost.minor else ():
             groups.setdefault((level, cost.part.slice.bill, unit(cost.part.slice, level)), []).append((minor, cost))
     added = []
-    for group in groups.values():
-        lacking = max(minor for minor, _ in group) - sum(cost.minor for _, cost in group)
+    for (level, bill, _), group in groups.items():
+        least = max(minor for minor, _ in group)
+        lacking = least - sum(cost.minor for _, cost in group)
         if lacking > 0:
+            applied.append(Applied(LEAST_MONEY, level, bill.payer, least, lacking))
             last = group[-1][1].part.slice
             added.append(Cost(Part(last, MINIMUM, None, last.end, last.end, 0), lacking, lacking))
     return added

@@ -90,7 +90,8 @@ def _steps(rated: RatedCase) -> list[dict[str, Any]]:
     count(rated.basis.slices, countings)
     return [
         *(_count_step(counting) for counting in countings),
-        *(_draw_step(drawn) for drawn in rated.draws),
+        *(_draw_step(drawn, rated.lines) for drawn in rated.draws),
+        *(applied._asdict() for applied in rated.applied),
         *(_stop_step(rated.lines, payer, minor) for payer, minor in rated.basis.nte_minor),
     ]
 
@@ -111,9 +112,12 @@ def _count_step(counting: Counting) -> dict[str, Any]:
     return {**step, **counting.rounding._asdict()}
 
 
-def _draw_step(drawn: Draw) -> dict[str, Any]:
+def _draw_step(drawn: Draw, lines: Sequence[Line]) -> dict[str, Any]:
     step = {"step": "draw", "grant": drawn.grant_id, "kind": drawn.kind, "seconds": drawn.seconds}
-    return {**step, "incidents": drawn.incidents} if drawn.incidents else step
+    if drawn.incidents:
+        return {**step, "incidents": drawn.incidents}
+    counted = sum(line.seconds for line in lines if line.key.grant_id == drawn.grant_id)
+    return step if counted == drawn.seconds else {**step, "counted_seconds": counted}
 
 
 def _stop_step(lines: Sequence[Line], payer: str, minor: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from portal.rating.amounts import split
 from portal.rating.counting import Part, unit
-from portal.rating.lines import FEE
+from portal.rating.lines import FEE, MOST_TIME, Applied
 from portal.rating.tariff import Row
 from portal.rating.terms import Bill, Extras, Most
 
@@ -18,12 +18,12 @@ from portal.rating.terms import Bill, Extras, Most
 _Together = tuple[Bill, str, str, int]
 
 
-def limited(parts: Sequence[Part]) -> list[Part]:
-    """The parts within the most minutes, and at the prices that hold beyond others."""
-    return _at_their_prices(_within_most(parts))
+def limited(parts: Sequence[Part], applied: list[Applied]) -> list[Part]:
+    """The parts within the most minutes, and at the prices that hold beyond others; ``applied`` collects what held."""
+    return _at_their_prices(_within_most(parts, applied))
 
 
-def _within_most(parts: Sequence[Part]) -> list[Part]:
+def _within_most(parts: Sequence[Part], applied: list[Applied]) -> list[Part]:
     """The parts less what is beyond the most minutes of any limit."""
     result = list(parts)
     limits = {
@@ -38,22 +38,26 @@ def _within_most(parts: Sequence[Part]) -> list[Part]:
             if not most.counting or part.slice.row.mode in most.counting:
                 key = (part.slice.kind, part.slice.bill, unit(part.slice, most.level))
                 groups.setdefault(key, []).append(index)
-        for indexes in groups.values():
-            _take_off(result, indexes, most)
+        for (_, bill, _), indexes in groups.items():
+            if off := _take_off(result, indexes, most):
+                applied.append(Applied(MOST_TIME, most.level, bill.payer, most.seconds or 0, off))
     return [part for part in result if part.seconds]
 
 
-def _take_off(parts: list[Part], indexes: Sequence[int], most: Most) -> None:
-    """Take what is beyond the limit off the work that has it, the last first."""
+def _take_off(parts: list[Part], indexes: Sequence[int], most: Most) -> int:
+    """Take what is beyond the limit off the work that has it, the last first; the seconds taken off."""
     excess = sum(parts[index].seconds for index in indexes) - (most.seconds or 0)
+    taken = 0
     for index in reversed(indexes):
         if excess <= 0:
-            return
+            break
         extras = parts[index].slice.row.extras
         if extras is not None and most in extras.most:
             off = min(excess, parts[index].seconds)
             excess -= off
+            taken += off
             parts[index] = parts[index]._replace(seconds=parts[index].seconds - off)
+    return taken
 
 
 def _at_their_prices(parts: Sequence[Part]) -> list[Part]:

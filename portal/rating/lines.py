@@ -172,13 +172,27 @@ class Basis(NamedTuple):
     charges: tuple[Charge, ...] = ()
 
 
+class Applied(NamedTuple):
+    """A limit that changed something: ``limit`` and ``change`` are seconds for time, minor units for money."""
+
+    step: str
+    level: str
+    payer: str
+    limit: int
+    change: int
+
+
+MOST_TIME, MOST_MONEY, LEAST_MONEY = "most_time", "most_money", "least_money"
+
+
 @dataclass(frozen=True, slots=True)
 class RatedCase:
-    """The lines of a case in order of work, and what each grant gives."""
+    """The lines of a case in order of work, what each grant gives, and the limits that changed something."""
 
     basis: Basis
     lines: tuple[Line, ...]
     draws: tuple[Draw, ...]
+    applied: tuple[Applied, ...] = ()
 
     @property
     def currency(self) -> str:

@@ -24,6 +24,7 @@ from portal.rating.lines import (
     INCIDENT,
     INCLUDED,
     PAID_KINDS,
+    Applied,
     Basis,
     Charge,
     Line,
@@ -44,14 +45,15 @@ Same = tuple[str, Bill, int, int | None]
 def price(basis: Basis) -> RatedCase:
     """The rated case of this basis: one line per kind, bill, row and grant, in order of work."""
     parts = count(basis.slices)
+    applied: list[Applied] = []
     more = bool(basis.charges) or any(piece.row.extras is not None for piece in basis.slices)
     if more:
-        parts = with_charges(limited(parts), basis.charges)
+        parts = with_charges(limited(parts, applied), basis.charges)
     draws: tuple[Draw, ...] = ()
     if basis.grants:
         parts, draws = _drawn(parts, basis.grants, basis.charges)
     if more:
-        return RatedCase(basis, lines_of(costs_of(parts, basis)), draws)
+        return RatedCase(basis, lines_of(costs_of(parts, basis, applied)), draws, tuple(applied))
     for payer, limit in basis.nte_minor:
         if _owed(parts, payer) > limit:
             parts = _stopped(parts, payer, limit)

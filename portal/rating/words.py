@@ -42,6 +42,13 @@ _FREE_WORDS = {
 }
 
 
+_LIMIT_WORDS = {
+    "most_time": ("At most", "taken off"),
+    "most_money": ("At most", "taken off"),
+    "least_money": ("At least", "added"),
+}
+
+
 def words(explanation: Mapping[str, Any]) -> tuple[str, ...]:
     """The sentences of an explanation: the work, how it counted, what the plan gave, where it stopped, the lines."""
     return (
@@ -103,7 +110,11 @@ def _step_sentence(step: Mapping[str, Any], currency: str) -> str:
         if step.get("incidents"):
             return f"Paid for by {step['incidents']} incident bought in advance."
         source = "the plan" if step["kind"] == "included" else "the hours bought"
-        return f"First {duration(step['seconds'])} from {source}."
+        counted = step.get("counted_seconds", step["seconds"])
+        used = f", which use up {duration(step['seconds'])}" if counted != step["seconds"] else ""
+        return f"First {duration(counted)} from {source}{used}."
+    if step["step"] in _LIMIT_WORDS:
+        return _limit_sentence(step, currency)
     if step["step"] == "limit":
         limit = Money(step["authorised_minor"], currency)
         return f"Authorised up to {limit}: {duration(step['beyond_seconds'])} beyond it, borne by the manufacturer."
@@ -111,6 +122,14 @@ def _step_sentence(step: Mapping[str, Any], currency: str) -> str:
     if step["step"] == "minimum":
         return f"{before}, at least {after} per {step['level']}."
     return f"{before} rounded {_how(step)} per {step['level']}: {after}."
+
+
+def _limit_sentence(step: Mapping[str, Any], currency: str) -> str:
+    """A limit that changed something: "At most 1500.00 USD per day: 187.50 USD taken off."."""
+    in_time = step["step"] == "most_time"
+    limit, change = (duration(step[key]) if in_time else str(Money(step[key], currency)) for key in ("limit", "change"))
+    begin, done = _LIMIT_WORDS[step["step"]]
+    return f"{begin} {limit} per {step['level']}: {change} {done}."
 
 
 def _how(step: Mapping[str, Any]) -> str:

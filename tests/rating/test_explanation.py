@@ -5,11 +5,13 @@ from datetime import timedelta
 
 import pytest
 
+from portal.contracts.policy import parse_policy
 from portal.errors import RuleBroken
 from portal.rating.engine import rate
 from portal.rating.explanation import explain, line_explanation, replay
 from portal.rating.facts import GrantState
 from portal.rating.grants import Draw, give_back
+from portal.rating.policies import compile_tariff
 from portal.rating.words import duration, line_words, words
 from tests.rating.builders import NINE, facts, hourly, least, plan, steps, tariff, weekly, work
 
@@ -113,3 +115,28 @@ def test_lines_that_do_not_follow_from_the_stored_work_are_refused():
 def test_more_cannot_be_given_back_than_was_drawn():
     with pytest.raises(RuleBroken):
         give_back([Draw(1, "bought", 10)], 11)
+
+
+def test_limits_that_held_are_said_in_words():
+    text = """
+title = "Limits"
+currency = "USD"
+zone = "America/New_York"
+rates = [{ per_hour = "200.00" }]
+rounding = { increment_minutes = 1 }
+caps = [{ modes = ["on_site"], amount = "1500.00" }, { modes = ["travel"], minutes = 60, counting = ["travel"] }]
+minimums = [{ modes = ["phone"], amount = "40.00", level = "entry" }]
+"""
+    tariff = compile_tariff(parse_policy(text), product_line="")
+    pieces = [
+        work(1, "2026-03-03T08:00", 480, "on_site"),
+        work(2, "2026-03-03T17:00", 90, "travel"),
+        work(3, "2026-03-03T19:00", 6, "phone"),
+    ]
+    rated = rate(facts("time_and_materials"), pieces, (), tariff)
+    assert rated.amount_minor == 150_000 + 20_000 + 4_000
+    said = words(explain(rated))
+    assert "At most 1500.00 USD per day: 100.00 USD taken off." in said
+    assert "At most 1 h per day: 30 min taken off." in said
+    assert "At least 40.00 USD per entry: 20.00 USD added." in said
+    assert replay(explain(rated)) == rated
