@@ -208,6 +208,8 @@ def _authorised(
                 task_class,
                 bool(serving),
                 side_named(case, entry.organisation_id),
+                entry.role,
+                entry.skill,
             )
         )
     limits = {payer: sum(yes.nte_minor for yes in yeses if yes.id in used[payer]) for payer in (CUSTOMER, INTEGRATOR)}

@@ -28,11 +28,16 @@ AS_OF_LEAVING = "stopped as of the end of the membership"
 
 @dataclass(frozen=True)
 class Work:
-    """What somebody says they did, in which way; the note is read by whoever pays."""
+    """What somebody says they did, in which way; the note is read by whoever pays.
+
+    ``role`` and ``skill`` are words of the case's policy, where its prices ask for them.
+    """
 
     mode: str
     task_class: str
     note: str
+    role: str = ""
+    skill: str = ""
 
 
 def start_timer(
@@ -302,6 +307,8 @@ def _entry_row(case: SupportCase, work: Work, *, person_id: int, person_name: st
         person_name=person_name,
         mode=work.mode,
         task_class=work.task_class,
+        role=work.role,
+        skill=work.skill,
         note=work.note.strip(),
     )
 

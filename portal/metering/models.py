@@ -43,6 +43,7 @@ class TimeEntry(CaseScoped, Base):
         CheckConstraint("mode IN ('remote', 'phone', 'on_site', 'travel')", name="mode"),
         CheckConstraint("task_class IN ('support', 'how_to', 'commissioning')", name="task_class"),
         CheckConstraint("source IN ('timer', 'manual', 'import')", name="source"),
+        CheckConstraint("length(role) <= 40 AND length(skill) <= 40", name="words"),
         CheckConstraint("audience IN ('own', 'companies', 'customer')", name="audience"),
         CheckConstraint("organisation_id IN (manufacturer_id, integrator_id)", name="never_the_customer"),
         case_foreign_key(),
@@ -61,6 +62,8 @@ class TimeEntry(CaseScoped, Base):
     )
     mode: Mapped[str]
     task_class: Mapped[str]
+    role: Mapped[str] = mapped_column(default="", server_default="")
+    skill: Mapped[str] = mapped_column(default="", server_default="")
     note: Mapped[str]
     source: Mapped[str]
     flag: Mapped[str] = mapped_column(default="", server_default="")

@@ -129,7 +129,12 @@ def _cut(
 
 
 def within_accepted(row: Row, facts: CaseFacts) -> Row:
-    """The row at the hourly price the payer accepted, where that is lower than the tariff's."""
+    """The row at the hourly price the payer accepted, where that is lower than the tariff's.
+
+    What was accepted is the price of ordinary work; prices of a role or skill were shown beside it, as the policy's.
+    """
+    if row.extras is not None and (row.extras.role or row.extras.skill):
+        return row
     accepted = facts.accepted_rates.get(RateKey(row.mode, row.task_class, row.band))
     if accepted is None or accepted.numerator * row.rate_den >= row.rate_num * accepted.denominator:
         return row

@@ -10,64 +10,20 @@ from datetime import date, datetime, time, timedelta
 
 from flask import Blueprint, Flask, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from wtforms import DateTimeLocalField, HiddenField, RadioField
-from wtforms.validators import InputRequired
 
 from portal.access import may_approve_time
 from portal.calendars import resolve_local
 from portal.cases.models import SupportCase
 from portal.errors import Conflict, Invalid, NotFound
 from portal.metering import actions, queries, rules
-from portal.metering.actions import Work
 from portal.metering.models import RunningTimer
-from portal.web.forms import CheckboxesField, Form, line_field, page, refusals_of, text_field
+from portal.web.forms import page, refusals_of
 from portal.web.gate import current_actor, current_now, current_session, current_zone, open_to
+from portal.web.work_forms import ApprovalForm, CorrectionForm, EntryForm, ReversalForm, StopForm
 
 blueprint = Blueprint("work", __name__)
 
-MINUTE_FORM = "%Y-%m-%dT%H:%M"
 NOTE_HELP = "Whoever pays for the time reads this."
-
-
-class WorkForm(Form):
-    mode = RadioField("How", choices=list(rules.MODES.items()), default="remote", validators=[InputRequired("Choose.")])
-    task_class = RadioField(
-        "What kind of work",
-        choices=list(rules.TASK_CLASSES.items()),
-        default="support",
-        validators=[InputRequired("Choose.")],
-    )
-    note = text_field("What was done", required="Say what you did.", limit=rules.LONGEST_NOTE)
-
-    @property
-    def work(self) -> Work:
-        """What was said, as the action takes it."""
-        return Work(self.mode.data, self.task_class.data, self.note.data)
-
-
-class StopForm(WorkForm):
-    stopped_at = HiddenField()
-    ended_at = DateTimeLocalField("Worked until", format=MINUTE_FORM, validators=[])
-
-
-class EntryForm(WorkForm):
-    case = line_field("Case", required="Name the case, such as NOR-1042.", limit=40)
-    started_at = DateTimeLocalField(
-        "From", format=MINUTE_FORM, validators=[InputRequired("Say when the work started.")]
-    )
-    ended_at = DateTimeLocalField("To", format=MINUTE_FORM, validators=[InputRequired("Say when it ended.")])
-
-
-class CorrectionForm(EntryForm):
-    reason = line_field("Why it was wrong", required="A correction needs its reason.")
-
-
-class ReversalForm(Form):
-    reason = line_field("Why it was wrong", required="A correction needs its reason.")
-
-
-class ApprovalForm(Form):
-    entries = CheckboxesField("Entries", coerce=int, validate_choice=False)
 
 
 @dataclass(frozen=True)
@@ -136,6 +92,7 @@ def timesheet() -> ResponseReturnValue:
 @open_to(rules.may_log_time)
 def new_entry() -> ResponseReturnValue:
     form = EntryForm(case=request.args.get("case", ""))
+    form.offer_words(_case_if_named(form.case.data))
     if form.validate_on_submit():
         with refusals_of(form):
             case = _named_case(form.case.data)
@@ -161,6 +118,7 @@ def timer() -> ResponseReturnValue:
         return render_template("work/no_timer.html")
     row = running.timer
     form = StopForm(mode=row.mode, task_class=row.task_class, note=row.note)
+    form.offer_words(_case_if_named(running.case_name))
     return _timer_page(form, row)
 
 
@@ -200,8 +158,10 @@ def stop() -> ResponseReturnValue:
         # The one click from the top bar: nothing was said yet, so what the timer knows is asked to be completed.
         row = running.timer
         form = StopForm(None, mode=row.mode, task_class=row.task_class, note=row.note, stopped_at=now.isoformat())
+        form.offer_words(_case_if_named(running.case_name))
         return _timer_page(form, row)
     form = StopForm()
+    form.offer_words(_case_if_named(running.case_name))
     if form.validate():
         with refusals_of(form):
             entry = actions.stop_timer(session, actor, form.work, now=now, ended_at=_end_of(form, running.timer))
@@ -246,10 +206,13 @@ def correct(entry_id: int) -> ResponseReturnValue:
         case=name,
         mode=old.mode,
         task_class=old.task_class,
+        role=old.role,
+        skill=old.skill,
         note=old.note,
         started_at=_wall_clock(old.started_at),
         ended_at=_wall_clock(old.ended_at),
     )
+    form.offer_words(_case_if_named(name))
     if form.validate_on_submit():
         with refusals_of(form):
             corrected = actions.correct_entry(
@@ -309,6 +272,14 @@ def _timer_page(form: StopForm, row: RunningTimer) -> ResponseReturnValue:
         stopped_at=_parsed_instant(form.stopped_at.data),
         note_help=NOTE_HELP,
     )
+
+
+def _case_if_named(name: str | None) -> SupportCase | None:
+    """The case whose policy's words are offered; none while it is not named rightly."""
+    try:
+        return queries.case_to_work_on(current_session(), current_actor(), name or "")
+    except NotFound:
+        return None
 
 
 def _named_case(name: str) -> SupportCase:

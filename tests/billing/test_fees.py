@@ -8,9 +8,13 @@ from sqlalchemy.orm import Session
 
 from portal.billing.books import check_books
 from portal.billing.models import BillLine, BillSegment
+from portal.contracts.conditions import WorkKey
+from portal.contracts.policy import parse_policy
+from portal.entitlement.rules.beside import prices_beside
 from portal.rating.explanation import replay
 from tests.support.billed import billed, open_books, paid_case, settled, shares_of, worked
 from tests.support.cast import Cast, hours_later
+from tests.support.documents import POLICY, changed
 from tests.support.versions import signed_policy
 
 FEES = """
@@ -27,6 +31,23 @@ included_minutes = 30
 
 [[warranty]]
 product_lines = ["DoorController"]
+"""
+
+ROLES = """
+[[roles]]
+code = "master"
+
+[[skills]]
+code = "programming"
+
+[[rates]]
+roles = ["master"]
+per_hour = "300.00"
+
+[[rates]]
+skills = ["programming"]
+per_hour = "200.00"
+
 """
 
 
@@ -63,3 +84,35 @@ def test_most_money_holds_over_two_cuts_of_one_case(work_session: Session, books
     assert item.amount_minor == 3_000 + 20_000
     assert work_session.scalars(select(BillSegment).where(BillSegment.case_id == case.id)).first() is not None
     assert check_books(work_session) == []
+
+
+def test_role_and_skill_of_the_work_decide_its_price(work_session: Session, cast: Cast) -> None:
+    open_books(work_session, cast)
+    travel = '[[rates]]\nmodes = ["travel"]'
+    signed_policy(work_session, cast, (travel, ROLES.lstrip() + travel))
+    case = paid_case(work_session, cast)
+    worked(work_session, cast, case, minutes=60, role="master")
+    worked(work_session, cast, case, minutes=60, start=hours_later(2), skill="programming")
+    settled(work_session, cast, case)
+    item = billed(work_session, case)
+    assert item.amount_minor == 30_000 + 20_000
+    lines = work_session.scalars(select(BillLine).where(BillLine.bill_item_id == item.id).order_by(BillLine.position))
+    assert [line.description for line in lines] == [
+        "1 h business, master, remote at 300.00 EUR an hour: 300.00 EUR.",
+        "1 h business, programming, remote at 200.00 EUR an hour: 200.00 EUR.",
+    ]
+    assert check_books(work_session) == []
+
+
+def test_payer_is_shown_fees_and_prices_of_roles_before_the_act() -> None:
+    text = changed(POLICY, ('[[warranty]]\nproduct_lines = ["DoorController"]\n', FEES.lstrip()))
+    policy = parse_policy(
+        text.replace('[[rates]]\nmodes = ["travel"]', ROLES.lstrip() + '[[rates]]\nmodes = ["travel"]')
+    )
+    said = [
+        each.sentence for each in prices_beside(policy, WorkKey("remote", "business", "support", plan="complimentary"))
+    ]
+    assert said == [
+        "An hour costs otherwise for: master 300.00 EUR, programming 200.00 EUR.",
+        "Beside time: Case intake 30.00 EUR.",
+    ]

@@ -38,13 +38,15 @@ def worked(
     start: datetime = NOW + timedelta(hours=1),
     mode: str = "remote",
     task_class: str = "support",
+    role: str = "",
+    skill: str = "",
     approved: bool = True,
 ) -> TimeEntry:
     """Work on a case by Ana, or by somebody else, approved by the lead or manager of the worker's company."""
     who = worker or cast.ana
     until = start + timedelta(minutes=minutes)
     entry = enter_time(
-        session, who, case, Work(mode, task_class, "Looked into the door controller"),
+        session, who, case, Work(mode, task_class, "Looked into the door controller", role, skill),
         started_at=start, ended_at=until, now=until,
     )  # fmt: skip
     if approved:

@@ -12,6 +12,7 @@ from portal.metering.actions import Work
 from portal.metering.models import TimeEntry
 from tests.support.builders import opened_case
 from tests.support.cast import NOW, everything
+from tests.support.versions import signed_policy
 
 
 @pytest.fixture
@@ -191,3 +192,16 @@ def test_unknown_week_shows_the_present_one(visit, cast, week):
 def test_engineer_has_no_approvals(visit, cast, entry, work_session):
     assert visit(cast.ana).post("/time/approvals", {"entries": [entry.id]}).status_code == 404
     assert work_session.query(TimeEntry).count() == 1
+
+
+def test_role_is_asked_for_where_the_policy_prices_it_apart(visit, work_session, cast):
+    roles = '[[roles]]\ncode = "master"\nlabel = "Master"\n\n[[rates]]\nroles = ["master"]\nper_hour = "300.00"\n\n'
+    travel = '[[rates]]\nmodes = ["travel"]'
+    signed_policy(work_session, cast, (travel, roles + travel))
+    case = opened_case(work_session, cast)
+    work_session.commit()
+    ana = visit(cast.ana)
+    assert "Master" in ana.get(f"/time/new?case={case.name}").text
+    ana.post("/timer", {"case": case.name})
+    assert ana.post("/timer/stop", {**SAID, "role": "gardener"}).status_code == 422
+    assert ana.post("/timer/stop", {**SAID, "role": "master"}).status_code in (303, 422)

@@ -37,6 +37,7 @@ from portal.contracts.rules import (
 )
 from portal.contracts.targets import Clock
 from portal.contracts.terms import BillTo, Plan
+from portal.entitlement.rules.beside import prices_beside
 from portal.entitlement.rules.decision import (
     BandPrice,
     CoverageDecision,
@@ -127,7 +128,10 @@ def coverage_for(
         emergency=_emergency(facts, policy),
         response=_response(facts, policy, situation.plan, now),
         queue_rank=situation.plan.rank,
-        reasons=_reasons(facts, policy, situation, entry, now, can_cost=can_cost),
+        reasons=(
+            *_reasons(facts, policy, situation, entry, now, can_cost=can_cost),
+            *(prices_beside(policy, _work(facts, situation, band_at(policy, now).code)) if can_cost else ()),
+        ),
     )
 
 
