@@ -22,8 +22,10 @@ from portal.contracts.models import Document
 from portal.contracts.policy import Policy
 from portal.contracts.reading import LONGEST_DOCUMENT
 from portal.errors import Invalid, NotFound, Problem
+from portal.quoting.library import ready
 from portal.quoting.typical import TypicalBill, typical_bills
 from portal.web.contracts.blueprint import KINDS, blueprint, may_write_documents, own_document
+from portal.web.contracts.library import begun_with
 from portal.web.forms import Form, page, refusals_of, text_field
 from portal.web.gate import current_actor, current_now, current_session, current_zone, open_to
 
@@ -143,7 +145,10 @@ def _line(written: Sequence[str], number: int | None) -> str:
 
 
 def _text_to_begin_with(found: Document) -> str:
-    session = current_session()
+    """The ready document that the address names, else what is kept, else the newest version."""
+    session, name = current_session(), request.args.get("begin")
+    if name:
+        return begun_with(ready(name), found)
     kept = queries.draft(session, current_actor(), found.id)
     if kept is not None:
         return kept.body_toml
