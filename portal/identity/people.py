@@ -18,7 +18,7 @@ from portal.access import ROLES_OF_SIDE, Actor, OneAct, Role, Side, allowed_role
 from portal.audit import actions as audit
 from portal.db import Scope, set_scope
 from portal.errors import Conflict, Invalid, NotAllowed
-from portal.identity import actions, links, passwords, queries, rules, sessions
+from portal.identity import actions, links, notices, passwords, queries, rules, sessions
 from portal.identity.models import Credential, Invitation, MailedLink, Membership, Person
 from portal.identity.sso import settings as provider_settings
 
@@ -167,6 +167,24 @@ def change_roles(
         details = {"before": before, "after": sorted(wanted)}
         audit.record(session, actor, "change_roles", "membership", membership.id, details=details, now=now)
     return membership
+
+
+def sign_out_member(session: Session, actor: Actor, membership_id: int, now: datetime) -> None:
+    """Sign somebody of the organisation out everywhere: a lost device, or a doubt.
+
+    *Raises*: NotAllowed, NotFound.
+    """
+    _must_administer(actor)
+    found = queries.member(session, actor, membership_id)
+    sessions.end_sessions_of_membership(session, found.membership, now)
+    notices.record_and_tell(
+        session,
+        actor,
+        "sign_out_member",
+        now=now,
+        details={"by": actor.display_name},
+        person_id=found.person.id,
+    )
 
 
 def end_membership(session: Session, actor: Actor, membership_id: int, now: datetime) -> Membership:

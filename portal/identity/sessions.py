@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -41,6 +42,15 @@ def open_session(session: Session, membership: Membership, browser: Browser, now
         requirement.refuse_other_ways(session, membership, now)
     _note_device(session, membership, browser, now)
     return _store(session, membership, browser, now, proven=proven, expires_at=now + rules.SESSION_LONGEST)
+
+
+def renew_token(session: Session, session_id: UUID) -> str:
+    """Another token for the same session; the one before opens nothing any more."""
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    session.execute(
+        update(WebSession).where(WebSession.id == session_id).values(token_sha256=rules.token_sha256(token))
+    )
+    return token
 
 
 def open_session_to_look_on(

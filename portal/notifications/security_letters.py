@@ -53,6 +53,12 @@ NEWS: dict[str, News] = {
         "Every browser was signed out. Set up new ones at your next sign-in.",
         (("By", "by"),),
     ),
+    "sign_out_member": News(
+        "You were signed out everywhere",
+        "An administrator of your organisation did it. Sign in again where you want to go on.",
+        (("By", "by"),),
+        "If you do not know why, ask them.",
+    ),
     "change_address": News(
         "You sign in with this address now", "The old address was told as well.", (("Before", "old"), ("Now", "new"))
     ),

@@ -88,6 +88,14 @@ def person(membership_id: int) -> ResponseReturnValue:
     return page("people/person.html", form, member=found, role_labels=ROLE_LABELS)
 
 
+@blueprint.post("/people/<int:membership_id>/sessions/revocation")
+@open_to(may_administer)
+def sign_out_member(membership_id: int) -> ResponseReturnValue:
+    actions.sign_out_member(current_session(), current_actor(), membership_id, current_now())
+    flash("Signed out everywhere.", "good")
+    return redirect(url_for("people.person", membership_id=membership_id), code=303)
+
+
 @blueprint.post("/people/<int:membership_id>/departure")
 @open_to(may_administer)
 def end_membership(membership_id: int) -> ResponseReturnValue:

@@ -65,6 +65,11 @@ def begin(token: str) -> None:
     login_user(SignedIn(token))
 
 
+def go_on(token: str) -> None:
+    """The same session under another token; what the cookie holds beside it stays."""
+    login_user(SignedIn(token))
+
+
 def begin_waiting(token: str) -> None:
     """Keep the token of a sign-in that waits for its second factor; nobody is signed in by it."""
     logout_user()

@@ -21,6 +21,7 @@ from portal.errors import NotAllowed
 from portal.identity.factors import passkeys, proving, queries, rules
 from portal.identity.factors.rules import Proof
 from portal.identity.rules import Viewer
+from portal.web import signed_in
 from portal.web.forms import PASSWORD_LIMIT, Form, line_field
 from portal.web.gate import View, current_edges, current_now, current_session, current_viewer
 
@@ -100,9 +101,10 @@ def step_up(form: ProofForm) -> bool:
     viewer = current_viewer()
     if viewer.looking_on is not None:
         raise NotAllowed("You are looking on: nothing can be confirmed in somebody else's name.")
-    if form.validate() and proving.step_up(
-        current_session(), viewer, form.answer, asking(passkeys.CONFIRM, viewer.session_id)
-    ):
+    asked = asking(passkeys.CONFIRM, viewer.session_id)
+    token = proving.step_up(current_session(), viewer, form.answer, asked) if form.validate() else None
+    if token is not None:
+        signed_in.go_on(token)
         return True
     refuse(form, rules.step_up_ways(viewer.held))
     return False

@@ -287,6 +287,14 @@ def test_an_administrator_takes_lost_factors_off(visit, cast, ana, nobody, clock
     assert nobody.sign_in(ANA).location == "/"
 
 
+def test_an_administrator_signs_somebody_out(visit, cast, ana, member_id):
+    adam = visit(cast.adam)
+    adam.get("/security")
+    assert adam.post(f"/people/{member_id(cast.ana)}/sessions/revocation").status_code == 303
+    assert ana.get("/").status_code == 303
+    assert adam.get("/").status_code == 200
+
+
 def test_nobody_weakens_another_companys_door(visit, cast, work_session, member_id):
     person = work_session.get_one(Person, cast.ana.person_id)
     join(work_session, person, cast.other_factory, "engineer")

@@ -172,6 +172,19 @@ def test_the_proof_is_of_one_session(visit, cast, clock, let_in):
     assert there.post("/security/factors/codes").status_code == 403
 
 
+def test_the_token_changes_with_the_proof(visit, app, cast, clock, let_in):
+    ana = visit(cast.ana)
+    ana.get("/security")
+    taken = ana.client.get_cookie("portal").value
+    clock.advance(minutes=11)
+    page = ana.post("/security/factors/codes")
+    assert answer_with(ana, page, "/security/factors/codes", proof_password=PASSWORD).status_code == 200
+    thief = Browser(app, app.test_client())
+    thief.client.set_cookie("portal", taken)
+    assert thief.get("/security").status_code == 303
+    assert ana.get("/security").status_code == 200
+
+
 def test_the_proof_lasts_minutes_and_no_longer(visit, cast, clock, let_in):
     ana = visit(cast.ana)
     ana.get("/security")

@@ -14,7 +14,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from portal.access import Actor
-from portal.identity import notices, passwords, throttling
+from portal.identity import notices, passwords, sessions, throttling
 from portal.identity.factors import generators, passkeys, queries, recovery, rules
 from portal.identity.factors.rules import Proof, Proven
 from portal.identity.models import Credential, WebSession
@@ -53,16 +53,18 @@ def prove(session: Session, actor: Actor, answer: Answer, asking: passkeys.Askin
     return proven
 
 
-def step_up(session: Session, viewer: Viewer, answer: Answer, asking: passkeys.Asking) -> bool:
-    """Note on the viewer's session that they have just shown who they are; False when the answer proves nothing.
+def step_up(session: Session, viewer: Viewer, answer: Answer, asking: passkeys.Asking) -> str | None:
+    """Note on the viewer's session that they have just shown who they are; its new token, None when nothing is proven.
+
+    The token changes with the proof: whoever had taken the old one does not profit from it.
 
     *Raises*: TooOften.
     """
     proof = prove(session, viewer.actor, answer, asking)
     if proof is None:
-        return False
+        return None
     note_proof(session, viewer, Proven(proof, asking.now))
-    return True
+    return sessions.renew_token(session, UUID(viewer.session_id))
 
 
 def note_proof(session: Session, viewer: Viewer, proven: Proven) -> None:
@@ -74,9 +76,10 @@ def note_proof(session: Session, viewer: Viewer, proven: Proven) -> None:
     )
 
 
-def note_new_factor(session: Session, viewer: Viewer, proof: Proof, now: datetime) -> None:
-    """Whoever has just set up a factor has proven it."""
+def note_new_factor(session: Session, viewer: Viewer, proof: Proof, now: datetime) -> str:
+    """Whoever has just set up a factor has proven it; the session's new token."""
     note_proof(session, viewer, Proven(proof, now))
+    return sessions.renew_token(session, UUID(viewer.session_id))
 
 
 def _proven_by(
