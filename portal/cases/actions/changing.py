@@ -39,15 +39,14 @@ def change_severity(
     before = held.case.severity
     details = {"before": before, "after": severity, "reason": reason.strip()}
     record(session, held, "severity_changed", details=details, changes={"severity": severity})
-    set_severity(session, held, severity)
+    follow_severity(session, held)
 
 
-def set_severity(session: Session, held: Held, severity: int, *, from_the_start: bool = False) -> None:
-    """What follows a severity: coverage, place in the queue, promises, emergency; the event is the caller's.
+def follow_severity(session: Session, held: Held, *, from_the_start: bool = False) -> None:
+    """What follows a severity that was just recorded: coverage, place in the queue, promises, emergency.
 
     ``from_the_start`` takes up promises that were replaced where they began.
     """
-    held.case.severity = severity
     coverage = coverage_now(session, held)
     keep_coverage(session, coverage, held.case)
     held.case.entitlement_rank = coverage.decision.queue_rank

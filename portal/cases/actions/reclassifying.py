@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from portal.access import Actor, Role, Side
 from portal.cases import rules
-from portal.cases.actions.changing import set_severity
+from portal.cases.actions.changing import follow_severity
 from portal.cases.actions.core import PORTAL_NAME, Held, hold, parties, person_id, record
 from portal.cases.actions.movement import terms_of
 from portal.cases.models import CaseEvent, SeverityChallenge, SeverityDecision, SupportCase
@@ -144,7 +144,9 @@ def _decide(
     )
     session.add(decision)
     details = {"severity_challenge_id": raised.id, "basis": basis, "severity": severity, "reason": reason}
-    record(session, held, "severity_decided", details=details)
-    if held.case.severity == raised.after != severity and held.case.state in _RUNNING:
-        set_severity(session, held, severity, from_the_start=True)
+    counts_again = held.case.severity == raised.after != severity and held.case.state in _RUNNING
+    changes = {"severity": severity} if counts_again else {}
+    record(session, held, "severity_decided", details=details, changes=changes)
+    if counts_again:
+        follow_severity(session, held, from_the_start=True)
     return decision
