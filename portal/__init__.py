@@ -20,7 +20,8 @@ Direction, high to low; a step imports only steps below it, names joined by ``|`
 
     cli > app > web > worker > demo > importing > reporting | notifications | whatif > settlement > billing > payments >
     metering > cases > entitlement > rating > contracts > identity > directory | ledger > audit | jobs >
-    backup > embedded | files > rows > db | config | logs > access | money | calendars > zones | closures > errors
+    backup > embedded | files > rows > db | config | logs > access | money | calendars > zones | closures >
+    errors | lazily
 
 ``standin`` is another program (it speaks Stripe's HTTP API): it imports nothing of these and nothing imports it.
 Inside a capability: actions > queries > models > rules. Rules are pure: facts and now in, values out.

@@ -18,13 +18,14 @@ from flask import Flask, g, url_for
 from flask_bootstrap import Bootstrap5
 from jinja2 import BytecodeCache, StrictUndefined
 from jinja2.bccache import Bucket
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, configure_mappers
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal.config import STATIC, TEMPLATES, Settings, as_role
 from portal.db import ENGINE_OPTIONS, connection_url, db, engine_for
 from portal.db import open_session as open_plain_session
 from portal.files import DiskStore
+from portal.money import Money
 from portal.notifications.actions import Mailer
 from portal.notifications.mail import FileMailer, SmtpMailer
 from portal.outbound import Outbound
@@ -146,6 +147,14 @@ def create_app(
     gate.check_every_view(app)
     _prepare_templates(app, settings)
     return app
+
+
+def warm(app: Flask) -> None:
+    """Make once what every web worker would make for itself, before they are forked from this process."""
+    configure_mappers()
+    for name in app.jinja_env.list_templates(extensions=["html"]):
+        app.jinja_env.get_template(name)
+    display.money_text(Money(0, "USD"))
 
 
 def create_worker(

@@ -57,10 +57,15 @@ def main() -> None:
 def serve(bind: str, workers: int, threads: int) -> None:
     """Serve the pages."""
     with ready_settings() as settings:
-        from portal.app import create_app
+        from portal.app import create_app, warm
+
+        def build() -> Any:
+            app = create_app(settings)
+            warm(app)
+            return app
 
         required(settings.web_database_url, "WEB_DATABASE_URL")
-        serve_pages(lambda: create_app(settings), bind=bind, workers=workers, threads=threads)
+        serve_pages(build, bind=bind, workers=workers, threads=threads)
 
 
 @main.command()

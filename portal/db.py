@@ -17,11 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from flask_sqlalchemy import SQLAlchemy
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
@@ -49,6 +46,13 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, SessionTransaction, mapped_column, registry
 from sqlalchemy.pool import NullPool
 from sqlalchemy.types import TypeDecorator
+
+from portal.lazily import lazily
+
+if TYPE_CHECKING:
+    from alembic import command, config
+else:
+    command, config = lazily("alembic.command"), lazily("alembic.config")
 
 OWNER_ROLE = "portal_owner"
 WEB_ROLE = "portal_web"
@@ -212,17 +216,28 @@ def transaction(engine: Engine, scope: Scope | None = None) -> Iterator[Session]
 
 def upgrade(owner_url: str | URL, migrations: Path, *, revision: str = "head") -> None:
     """Bring the database to ``revision``; whoever comes second waits for the first and then finds nothing to do."""
-    configuration = Config()
-    configuration.set_main_option("script_location", str(migrations).replace("%", "%%"))
     engine = engine_for(owner_url, poolclass=NullPool)
+    with engine.connect() as connection:
+        if revision == "head" and _revision_of(connection) == code_revision(migrations):
+            return
+    configuration = config.Config()
+    configuration.set_main_option("script_location", str(migrations).replace("%", "%%"))
     with engine.connect() as connection:
         configuration.attributes["connection"] = connection
         command.upgrade(configuration, revision)
 
 
 def code_revision(migrations: Path) -> str | None:
-    """The newest revision this code brings; readiness compares it with the database's."""
-    return ScriptDirectory(str(migrations)).get_current_head()
+    """The newest revision this code brings, by the numbers in the files' names; readiness compares it."""
+    return max((path.name.partition("_")[0] for path in (migrations / "versions").glob("[0-9]*_*.py")), default=None)
+
+
+def _revision_of(connection: Connection) -> str | None:
+    """The revision of a database that may have no tables yet."""
+    if connection.scalar(text("SELECT to_regclass('alembic_version')")) is None:
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
 
 
 def database_revision(session: Session) -> str | None:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar
-
-import holidays
+from typing import TYPE_CHECKING, TypeVar
 
 from portal.contracts.agreement import Agreement
 from portal.contracts.calendar_blocks import CalendarBlock, HolidayRule, NamedHoliday
@@ -18,6 +16,12 @@ from portal.contracts.policy import Policy
 from portal.contracts.reading import key_of
 from portal.contracts.toml_lines import key_lines, line_of
 from portal.errors import DocumentInvalid, Problem
+from portal.lazily import lazily
+
+if TYPE_CHECKING:
+    import holidays
+else:
+    holidays = lazily("holidays")
 
 Document = TypeVar("Document", Policy, Agreement)
 

@@ -13,11 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, cast
-
-import stripe
+from typing import TYPE_CHECKING, Any, cast
 
 from portal.errors import Invalid, Misconfigured
+from portal.lazily import lazily
 from portal.payments.provider import (
     AccountState,
     Busy,
@@ -29,6 +28,11 @@ from portal.payments.provider import (
     TransferState,
     Unknown,
 )
+
+if TYPE_CHECKING:
+    import stripe
+else:
+    stripe = lazily("stripe")
 
 # The version the calls below were written for; the package brings its own and must not move it unseen.
 API_VERSION = "2026-10-28.endive"
