@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Engine, text
 
 from bench.client import Measured, summed
-from portal.billing.actions.batch import bill_closed
+from portal.billing.actions.batch import BILLED_AT_ONCE, bill_closed
 from portal.billing.books import check_books
 from portal.config import Settings
 from portal.db import open_session, transaction
@@ -17,8 +17,8 @@ from portal.settlement.closing import close_period
 from portal.worker.registry import Edges
 from portal.worker.running import perform
 
-# Small enough that the time allowed is kept where every case of it has to be billed by itself.
-BATCH = 100
+# As many as a job takes at once.
+BATCH = BILLED_AT_ONCE
 _UNBILLED = text("""
     SELECT support_case.id FROM support_case JOIN organisation ON organisation.id = manufacturer_id
     WHERE organisation.code = 'NOR' AND state = 'closed'
@@ -52,7 +52,7 @@ def bill_one_by_one(work: Engine, settings: Settings, *, now: datetime, seconds:
     edges = Edges(settings, work, lambda: now)
     times: list[float] = []
     started = time.perf_counter()
-    for turn, case_id in enumerate(_unbilled(work, most + 1)):
+    for turn, case_id in enumerate(unbilled(work, most + 1)):
         began = time.perf_counter()
         perform(edges, "bill_cut", {"case_id": case_id})
         if turn == 0:
@@ -66,8 +66,8 @@ def bill_one_by_one(work: Engine, settings: Settings, *, now: datetime, seconds:
 
 
 def bill_and_close(work: Engine, *, now: datetime, most: int, seconds: float) -> Closed:
-    """Bill closed cases by the hundred until ``most`` or the time is up, then close their period."""
-    wanted = _unbilled(work, most)
+    """Bill closed cases, many at a time, until ``most`` or the time is up, then close their period."""
+    wanted = unbilled(work, most)
     began = time.perf_counter()
     items = 0
     for first in range(0, len(wanted), BATCH):
@@ -86,6 +86,7 @@ def bill_and_close(work: Engine, *, now: datetime, most: int, seconds: float) ->
     return Closed(items, billed - began, ended - billed, invoices, len(problems))
 
 
-def _unbilled(work: Engine, most: int) -> list[int]:
+def unbilled(work: Engine, most: int) -> list[int]:
+    """Closed cases that no item was made for."""
     with open_session(work) as session:
         return list(session.scalars(_UNBILLED, {"most": most}))

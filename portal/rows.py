@@ -113,12 +113,17 @@ def insert_together(session: Session, rows: Iterable[Base]) -> None:
     added = list(rows)
     by_table: dict[str, list[dict[str, Any]]] = {}
     for row in added:
-        by_table.setdefault(row.__tablename__, []).append(_given(row))
+        by_table.setdefault(row.__tablename__, []).append(given_columns(row))
     insert_rows(session, by_table)
-    known = [row for row in added if all(key.name in inspect(row).dict for key in row.__table__.primary_key)]
-    for row in known:
-        make_transient_to_detached(row)
-    session.add_all(known)
+    for row in added:
+        if all(key.name in inspect(row).dict for key in row.__table__.primary_key):
+            know(session, row)
+
+
+def know(session: Session, row: Base) -> None:
+    """Have the session treat a row that a statement of ours has added as one it has read."""
+    make_transient_to_detached(row)
+    session.add(row)
 
 
 def insert_rows(session: Session, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
@@ -127,7 +132,7 @@ def insert_rows(session: Session, rows: Mapping[str, Sequence[Mapping[str, Any]]
     shapes = tuple(
         (table, tuple(dict.fromkeys(name for row in given for name in row))) for table, given in rows.items()
     )
-    session.execute(_insertion(shapes), {table: json.dumps(given, default=_as_text) for table, given in rows.items()})
+    session.execute(_insertion(shapes), {table: as_json(given) for table, given in rows.items()})
 
 
 _KEYS = text("""
@@ -146,7 +151,7 @@ def next_keys(session: Session, wanted: Mapping[str, int]) -> dict[str, Iterator
     return {table: iter([next(given) for _ in range(count)]) for table, count in wanted.items()}
 
 
-def _given(row: Base) -> dict[str, Any]:
+def given_columns(row: Base) -> dict[str, Any]:
     """The row's columns with the defaults a session would fill in; what the database fills itself is left out."""
     state: dict[str, Any] = inspect(row).dict
     given = {}
@@ -156,6 +161,11 @@ def _given(row: Base) -> dict[str, Any]:
         if column.name in state or (column.server_default is None and not column.computed):
             given[column.name] = state.setdefault(column.name, None)
     return given
+
+
+def as_json(given: object) -> str:
+    """Columns as PostgreSQL reads them back."""
+    return json.dumps(given, default=_as_text)
 
 
 def _as_text(value: object) -> str:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
-from psycopg.errors import ExclusionViolation
-from sqlalchemy import delete, func, select
-from sqlalchemy.dialects.postgresql import Range, insert
+from sqlalchemy import TextClause, delete, func, select, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -22,6 +22,7 @@ from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.jobs import enqueue
 from portal.metering import queries, rules
 from portal.metering.models import RunningTimer, TimeApproval, TimeEntry, TimeOccupancy, TimeReversal
+from portal.rows import as_json, given_columns, know, next_keys
 
 AS_OF_LEAVING = "stopped as of the end of the membership"
 
@@ -315,24 +316,30 @@ def _entry_row(case: SupportCase, work: Work, *, person_id: int, person_name: st
 
 def _occupy(session: Session, entry: TimeEntry) -> None:
     """Store the entry with the instants it takes; the database refuses what the person has already sold."""
-    try:
-        with session.begin_nested():
-            session.add(entry)
-            session.flush()
-            session.add(
-                TimeOccupancy(
-                    entry_id=entry.id,
-                    organisation_id=entry.organisation_id,
-                    person_id=entry.person_id,
-                    during=Range(entry.started_at, entry.ended_at, bounds="[)"),
-                )
-            )
-            session.flush()
-    except IntegrityError as refused:
-        if isinstance(refused.orig, ExclusionViolation):
-            sentence = "This overlaps time that is already logged for the same person."
-            raise Invalid(sentence, {"started_at": sentence}) from refused
-        raise
+    entry.id = next(next_keys(session, {"time_entry": 1})["time_entry"])
+    given = given_columns(entry)
+    if session.execute(_enter(tuple(given)), {"entry": as_json(given)}).one_or_none() is None:
+        sentence = "This overlaps time that is already logged for the same person."
+        raise Invalid(sentence, {"started_at": sentence})
+    know(session, entry)
+
+
+@cache
+def _enter(columns: tuple[str, ...]) -> TextClause:
+    """The entry goes in only with the instants it takes: where somebody has sold them already, neither does."""
+    names = ", ".join(columns)
+    wanted = ", ".join(f"wanted.{name}" for name in columns)
+    return text(f"""
+        WITH wanted AS (SELECT * FROM json_populate_record(CAST(NULL AS time_entry), CAST(:entry AS json))),
+        taken AS (
+            INSERT INTO time_occupancy (entry_id, organisation_id, person_id, during)
+            SELECT id, organisation_id, person_id, tstzrange(started_at, ended_at, '[)') FROM wanted
+            ON CONFLICT DO NOTHING
+            RETURNING entry_id)
+        INSERT INTO time_entry ({names}) OVERRIDING SYSTEM VALUE
+        SELECT {wanted} FROM wanted JOIN taken ON taken.entry_id = wanted.id
+        RETURNING id
+    """)
 
 
 def _parties(row: TimeEntry) -> dict[str, int]:

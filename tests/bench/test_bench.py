@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from bench import loading, money, pages, sizes, world
+from bench import loading, money, pages, sizes, statements, world
 from bench.client import AppTransport, measure
 from bench.databases import Engines, engines
 from bench.floor import create_floor
@@ -17,6 +17,8 @@ from bench.report import Report
 from portal.app import create_app
 from portal.billing.books import check_books
 from portal.db import open_session, transaction
+from portal.worker.registry import Edges
+from portal.worker.running import perform
 from tests.support.database import PREFIX, Cluster
 
 pytestmark = pytest.mark.xdist_group("bench")
@@ -69,11 +71,33 @@ def test_every_measured_page_of_portal_and_floor_is_answered(size):
             assert (done.answers, done.wrong) == (4, 0), asked.name
 
 
-def test_statements_are_counted_and_lists_explained(size):
+def test_no_operation_runs_more_statements_than_it_may_and_lists_are_explained(size):
+    most = {"queue page": 7, "case page": 8, "search": 6, "escalate": 10, "reply with time": 15}
     sizes.measure_statements(size)
-    counted = {line.work: line.figure for line in size.report.lines}
-    assert set(counted) == {f"{name}, {CASES}" for name in sizes.MOST_STATEMENTS}
+    counted = {name: size.report.values[f"statements {name} {CASES}"] for name in most}
+    assert {name: count for name, count in counted.items() if count > most[name]} == {}
+    assert set(most) == set(sizes.MOST_STATEMENTS)
     assert any("support_case" in line for line in size.report.plans)
+
+
+def test_the_page_of_an_open_case_with_work_and_money_runs_ten_statements_at_most(size):
+    engineer = pages.portal_visitor(AppTransport(create_app(size.settings)), size.where.engineers[0])
+    path = f"/cases/{size.where.open_cases[0]}"
+    # The first time reads the signed documents too.
+    engineer.get(path)
+    with statements.watched() as seen:
+        page = engineer.get(path)
+    assert "What it comes to" in page.text
+    assert seen.count <= 10
+
+
+def test_a_case_is_billed_by_its_job_in_few_statements(size):
+    edges = Edges(size.settings, size.engines.work, pages.utc_now)
+    first, second = money.unbilled(size.engines.work, 2)
+    perform(edges, "bill_cut", {"case_id": first})
+    with statements.watched() as seen:
+        perform(edges, "bill_cut", {"case_id": second})
+    assert seen.count <= 15
 
 
 def test_closed_cases_are_billed_and_their_period_is_closed(size):

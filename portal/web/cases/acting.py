@@ -45,10 +45,19 @@ class SeqForm(Form):
 
 
 def take(
-    name: str, act: Act, form: Form, perform: Callable[[SupportCase], object], **context: Any
+    name: str,
+    act: Act,
+    form: Form,
+    perform: Callable[[SupportCase], object],
+    *,
+    found: SupportCase | None = None,
+    **context: Any,
 ) -> ResponseReturnValue:
-    """Show the form of a step on GET, take the step on POST; ``form`` knows its seq or gets the present one."""
-    case = case_named(name)
+    """Show the form of a step on GET, take the step on POST; ``form`` knows its seq or gets the present one.
+
+    ``found`` is the case where the view has loaded it already.
+    """
+    case = found or case_named(name)
     if request.method == "GET":
         _must_be_open(case, act)
         renew(form, case)

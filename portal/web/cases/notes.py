@@ -57,10 +57,11 @@ def note_form(case: SupportCase) -> NoteForm:
 @blueprint.route("/cases/<name>/notes", methods=["GET", "POST"])
 @open_to(anyone)
 def add_note(name: str) -> ResponseReturnValue:
-    form = note_form(case_named(name))
+    found = case_named(name)
+    form = note_form(found)
     if form.is_submitted():
         uploads.keep(form)
-    return take(name, NOTE, form, lambda case: _say(case, form))
+    return take(name, NOTE, form, lambda case: _say(case, form), found=found)
 
 
 @blueprint.route("/cases/<name>/references", methods=["GET", "POST"])
