@@ -24,7 +24,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from portal.config import STATIC, TEMPLATES, Settings, as_role
 from portal.db import ENGINE_OPTIONS, connection_url, db, engine_for
 from portal.db import open_session as open_plain_session
-from portal.files import DiskStore
+from portal.files import store_at
 from portal.money import Money
 from portal.notifications.actions import Mailer
 from portal.notifications.mail import FileMailer, SmtpMailer
@@ -173,7 +173,7 @@ def create_worker(
         clock,
         gateway or gateway_for(settings),
         mailer or mailer_for(settings),
-        files or DiskStore(settings.files_dir),
+        files or store_at(settings.files_url, settings.files_dir),
     )
 
 

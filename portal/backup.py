@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from alembic.script import ScriptDirectory
@@ -28,7 +29,8 @@ from sqlalchemy.orm import Session
 
 from portal import db, embedded
 from portal.config import MIGRATIONS, child_environment
-from portal.errors import Misconfigured
+from portal.errors import Misconfigured, NotFound
+from portal.files import Store
 
 DUMP, FILES, MANIFEST = "database.dump", "files", "manifest.json"
 _VARIABLES = {
@@ -48,15 +50,18 @@ class Manifest:
     file_bytes: int
 
 
-def back_up(owner_url: str, files_dir: Path, folder: Path, *, now: datetime) -> Manifest:
-    """Write a backup into a folder that is not there yet. *Raises*: Misconfigured."""
+def back_up(owner_url: str, files_dir: Path | None, folder: Path, *, now: datetime) -> Manifest:
+    """Write a backup into a folder that is not there yet; without files where a bucket keeps them.
+
+    *Raises*: Misconfigured.
+    """
     if folder.exists():
         raise Misconfigured(f"{folder} is there already: name a new folder.")
     partial = folder.with_name(f"{folder.name}.partial")
     partial.mkdir(mode=0o700, parents=True)
     try:
         _run("pg_dump", owner_url, ["--format=custom", "--no-comments", f"--file={partial / DUMP}"])
-        count, size = _copy_files(files_dir, partial / FILES)
+        count, size = _copy_files(files_dir, partial / FILES) if files_dir is not None else (0, 0)
         manifest = Manifest(now.isoformat(), _revision(owner_url), _sha256(partial / DUMP), count, size)
         (partial / MANIFEST).write_text(json.dumps(asdict(manifest), indent=2) + "\n", encoding="utf-8")
         partial.rename(folder)
@@ -95,14 +100,17 @@ def read_manifest(folder: Path) -> Manifest:
         raise Misconfigured(f"{folder} is no backup: it has no {MANIFEST} that can be read.") from error
 
 
-def missing_files(session: Session, files_dir: Path) -> list[str]:
+def missing_files(session: Session, store: Store) -> list[str]:
     """Stored files that the database names and that are not there, or hold other bytes; by key."""
     named = text("SELECT storage_key, sha256 FROM attachment UNION SELECT storage_key, sha256 FROM upload ORDER BY 1")
     wrong = []
     for key, sha256 in session.execute(named).tuples():
-        plain = str(key).replace("-", "")
-        place = files_dir / plain[:2] / plain
-        if not place.is_file() or _sha256(place) != sha256:
+        try:
+            with store.open(UUID(str(key))) as stream:
+                is_there = hashlib.file_digest(stream, "sha256").hexdigest() == sha256
+        except NotFound:
+            is_there = False
+        if not is_there:
             wrong.append(str(key))
     return wrong
 

@@ -202,7 +202,9 @@ def backup(folder: Path) -> None:
     """Write database and files into a new FOLDER."""
     with ready_settings(migrate_embedded=False) as settings:
         url = required(settings.database_url, "DATABASE_URL")
-        made = backups.back_up(url, settings.files_dir, folder, now=datetime.now(UTC))
+        # A bucket is backed up by its own means, such as versions; its files are only verified after a restore.
+        files_dir = None if settings.files_url else settings.files_dir
+        made = backups.back_up(url, files_dir, folder, now=datetime.now(UTC))
     click.echo(f"{folder} holds the database at revision {made.revision} and {made.file_count} files.")
 
 
@@ -211,6 +213,7 @@ def backup(folder: Path) -> None:
 def restore(folder: Path) -> None:
     """Bring the backup in FOLDER into an empty database, bring its tables to this release and verify the books."""
     with ready_settings(migrate_embedded=False) as settings:
+        from portal.files import store_at
         from portal.settlement.books import all_problems
 
         url = required(settings.database_url, "DATABASE_URL")
@@ -218,7 +221,8 @@ def restore(folder: Path) -> None:
         db.upgrade(url, MIGRATIONS)
         engine = db.engine_for(required(settings.work_database_url, "WORK_DATABASE_URL"))
         with db.transaction(engine) as session:
-            wrong = [f"file {key} is missing or damaged" for key in backups.missing_files(session, settings.files_dir)]
+            store = store_at(settings.files_url, settings.files_dir)
+            wrong = [f"file {key} is missing or damaged" for key in backups.missing_files(session, store)]
             wrong += [str(problem) for problem in all_problems(session)]
         engine.dispose()
     for line in wrong:

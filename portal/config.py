@@ -46,6 +46,7 @@ class Settings:
     web_database_url: str | None = field(default=None, repr=False)
     work_database_url: str | None = field(default=None, repr=False)
     reporting_database_url: str | None = field(default=None, repr=False)
+    files_url: str | None = field(default=None, repr=False)
     stripe_secret_key: str | None = field(default=None, repr=False)
     stripe_api_base: str | None = None
     stripe_webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
@@ -159,12 +160,23 @@ class _Reader:
         return int(value)
 
 
+def _bucket(reader: _Reader) -> str | None:
+    """The address of a bucket with its key, such as s3+https://KEY:SECRET@host/bucket?region=eu-central-1."""
+    value = reader.url("FILES_URL", ("s3+https", "s3+http"))
+    if value is not None:
+        parts = urlsplit(value)
+        if not (parts.username and parts.password and parts.path.strip("/")) or "/" in parts.path.strip("/"):
+            reader.problems.append("FILES_URL must name a key, its secret, a host and one bucket")
+    return value
+
+
 def _read(reader: _Reader) -> Settings:
     instance = Path(reader.text("INSTANCE_DIR", str(ROOT / "instance"))).expanduser().resolve()
     database = ("postgresql", "postgres", "postgresql+psycopg")
     return Settings(
         environment=reader.choice("PORTAL_ENV", ENVIRONMENTS, "development"),
         instance_dir=instance,
+        files_url=_bucket(reader),
         files_dir=Path(reader.text("FILES_DIR", str(instance / "files"))).expanduser().resolve(),
         base_url=(reader.url("BASE_URL", ("http", "https"), "http://localhost:8000") or "").rstrip("/"),
         secret_key=reader.text("SECRET_KEY"),

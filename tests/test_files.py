@@ -6,13 +6,16 @@ import os
 import stat
 import tracemalloc
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from portal.errors import Invalid, NotFound
-from portal.files import DiskStore
+from portal.config import Settings
+from portal.errors import Invalid, Misconfigured, NotFound, ProviderTrouble
+from portal.files import DiskStore, store_at
+from tests.support.bucket import running_bucket
 
 LIMIT = 1024 * 1024
 
@@ -135,3 +138,47 @@ def test_what_a_dead_upload_left_is_removed_once_it_is_old(store):
     assert store.delete_unfinished(died_at + timedelta(seconds=1)) == 1
     assert not left.exists()
     store.open(kept.key).close()
+
+
+class TestBucket:
+    @pytest.fixture
+    def bucket(self):
+        with running_bucket() as found:
+            yield found
+
+    def test_what_was_put_is_read_and_removed(self, bucket, tmp_path):
+        store = store_at(bucket.url(), tmp_path)
+        content = b"log " * 700_000
+        stored = store.put(BytesIO(content), limit_bytes=len(content))
+        assert (stored.sha256, stored.size) == (hashlib.sha256(content).hexdigest(), len(content))
+        assert list(bucket.objects) == [f"/files/{stored.key.hex[:2]}/{stored.key.hex}"]
+        with store.open(stored.key) as found:
+            assert found.read() == content
+        for _ in range(2):
+            store.delete(stored.key)
+        with pytest.raises(NotFound):
+            store.open(stored.key)
+        assert store.delete_unfinished(datetime.now(UTC)) == 0
+
+    def test_too_much_is_refused_before_it_is_sent(self, bucket, tmp_path):
+        with pytest.raises(Invalid):
+            store_at(bucket.url(), tmp_path).put(BytesIO(b"12345"), limit_bytes=4)
+        assert bucket.objects == {}
+
+    def test_a_bucket_that_refuses_is_trouble_in_our_words(self, bucket, tmp_path):
+        store = store_at(bucket.url("OTHER"), tmp_path)
+        with pytest.raises(ProviderTrouble, match="settings"):
+            store.put(BytesIO(b"x"), limit_bytes=4)
+        with pytest.raises(ProviderTrouble):
+            store.open(uuid4())
+
+    def test_without_an_address_files_lie_on_disk(self, tmp_path):
+        assert store_at(None, tmp_path) == DiskStore(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://host/bucket", "s3+https://host/bucket", "s3+https://key:secret@host", "s3+https://k:s@h/a/b"]
+)
+def test_an_address_that_names_no_bucket_is_refused_at_start(url):
+    with pytest.raises(Misconfigured, match="FILES_URL"):
+        Settings.from_env({"FILES_URL": url})

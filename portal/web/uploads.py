@@ -18,7 +18,7 @@ from wtforms import Field, MultipleFileField
 from portal.cases import actions
 from portal.cases.actions import NewUpload
 from portal.errors import Invalid
-from portal.files import DiskStore
+from portal.files import Store, store_at
 from portal.web.display import size_text
 from portal.web.forms import CheckboxesField, Form
 from portal.web.gate import current_actor, current_edges, current_now, current_session
@@ -43,9 +43,10 @@ def kept_field() -> Field:
     return CheckboxesField("Stored files", coerce=_file_id, validate_choice=False)
 
 
-def store() -> DiskStore:
+def store() -> Store:
     """Where the bytes lie."""
-    return DiskStore(current_edges().settings.files_dir)
+    settings = current_edges().settings
+    return store_at(settings.files_url, settings.files_dir)
 
 
 def keep(form: Form) -> None:
