@@ -33,6 +33,7 @@ from portal.errors import Misconfigured, NotFound
 from portal.files import Store
 
 DUMP, FILES, MANIFEST = "database.dump", "files", "manifest.json"
+_CHUNK_BYTES = 1024 * 1024
 _VARIABLES = {
     "host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE",
     "sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT", "sslcert": "PGSSLCERT", "sslkey": "PGSSLKEY",
@@ -107,7 +108,10 @@ def missing_files(session: Session, store: Store) -> list[str]:
     for key, sha256 in session.execute(named).tuples():
         try:
             with store.open(UUID(str(key))) as stream:
-                is_there = hashlib.file_digest(stream, "sha256").hexdigest() == sha256
+                digest = hashlib.sha256()
+                while chunk := stream.read(_CHUNK_BYTES):
+                    digest.update(chunk)
+            is_there = digest.hexdigest() == sha256
         except NotFound:
             is_there = False
         if not is_there:

@@ -133,7 +133,8 @@ class BucketStore:
                 arriving.write(chunk)
             arriving.seek(0)
             with _answers():
-                self.client.put_object(self.bucket, _name(key), arriving, size, part_size=_ONE_PART_BYTES)
+                whole = cast(BinaryIO, arriving)
+                self.client.put_object(self.bucket, _name(key), whole, size, part_size=_ONE_PART_BYTES)
         return StoredFile(key, digest.hexdigest(), size)
 
     def open(self, key: UUID) -> BinaryIO:
