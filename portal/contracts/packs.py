@@ -56,7 +56,6 @@ class AllowancePer(StrEnum):
 
     CASE = "case"
     SALE = "sale"
-    YEAR = "year"
 
 
 class Allowance(WorkConditions):
@@ -69,7 +68,7 @@ class Allowance(WorkConditions):
     minutes: SomeMinutes
     """Minutes given each time."""
     per: AllowancePer = AllowancePer.CASE
-    """case, sale (of equipment) or year (from its start to the day)."""
+    """case, or sale of equipment: those serve the cases that name the sale."""
 
 
 class Lapse(Block):

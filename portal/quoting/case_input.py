@@ -119,6 +119,8 @@ class CaseInput(Block):
     """Days since the customer's plan ended."""
     included_left_minutes: Minutes | None = None
     """What is left of the plan's included minutes; all of a month's where left out."""
+    last_month_left_minutes: Minutes = 0
+    """Included minutes left when last month ended, of which the plan keeps what its rollover allows."""
     sale: str | None = None
     """The sale whose allowance the work may use."""
     holdings: tuple[HoldingInput, ...] = ()

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from portal.calendars import resolve_local
 from portal.contracts.conditions import Circumstance, WorkKey
-from portal.contracts.holdings import Holding, expires_on, pack_named, usable
+from portal.contracts.holdings import Holding, expires_on, pack_named, rolled_over, usable
 from portal.contracts.packs import AllowancePer
 from portal.contracts.policy import Policy
 from portal.contracts.prices import customer_class_of
@@ -112,7 +112,9 @@ def grants_of(policy: Policy, case: CaseInput, holdings: Iterable[Holding]) -> t
     """What the case may draw: the plan's included minutes, allowances, packs."""
     plan = plan_named(policy, case.plan)
     grants = []
-    left = plan.included_minutes_per_month if case.included_left_minutes is None else case.included_left_minutes
+    left = case.included_left_minutes
+    if left is None:
+        left = rolled_over(plan.included_minutes_per_month, case.last_month_left_minutes, plan.rollover_minutes)
     if plan.included_minutes_per_month and left:
         grants.append(GrantState(INCLUDED_ID, INCLUDED_GRANT, left * 60))
     grants.extend(_allowances(policy, case))
@@ -137,7 +139,9 @@ def grants_of(policy: Policy, case: CaseInput, holdings: Iterable[Holding]) -> t
 
 
 def _allowances(policy: Policy, case: CaseInput) -> Iterable[GrantState]:
-    """The allowances that fit the case as it was opened; one for a sale needs the sale."""
+    """The allowances of the sale that the case names, as far as they fit; those of every case rating gives."""
+    if case.sale is None:
+        return
     plan = plan_named(policy, case.plan).code
     about = Circumstance("", "", class_of(policy, case), case.requested, case.severity)
     band = band_at(policy, instant(policy.zone, case.opened_at)).code
@@ -146,7 +150,7 @@ def _allowances(policy: Policy, case: CaseInput) -> Iterable[GrantState]:
         work = WorkKey(
             modes[0].value if modes else "remote", band, case.task_class.value, case.product_line, plan, about
         )
-        if row.fits(work) and (row.per is not AllowancePer.SALE or case.sale is not None):
+        if row.per is AllowancePer.SALE and row.fits(work):
             yield GrantState(
                 FIRST_ALLOWANCE + number, GIVEN_GRANT, row.minutes * 60, modes=tuple(mode.value for mode in modes)
             )

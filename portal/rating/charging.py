@@ -51,8 +51,10 @@ def with_charges(parts: Sequence[Part], charges: Sequence[Charge]) -> list[Part]
     for charge in charges:
         if charge.included_seconds and charge.slice.kind in CHARGED:
             result = _paid_by(charge, result)
-        piece = charge.slice
-        result.append(Part(piece, FEE, None, piece.start, piece.start, charge.seconds))
+        # An allowance asks for nothing: it has no line of its own.
+        if charge.minor or charge.seconds or charge.part_num:
+            piece = charge.slice
+            result.append(Part(piece, FEE, None, piece.start, piece.start, charge.seconds))
     if charges:
         result.sort(key=lambda part: (part.slice.start, part.slice.entry_id, part.kind != FEE, part.start))
     return result

@@ -1,12 +1,16 @@
-"""The fees of a policy as rating takes them; what is due for returned equipment is no part of a case's bill."""
+"""The fees of a policy as rating takes them, and the allowances of every case: fees of nothing that include time.
+
+What is due for returned equipment is no part of a case's bill.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
 
-from portal.contracts.conditions import WorkKey
+from portal.contracts.conditions import WorkConditions, WorkKey
 from portal.contracts.fees import Fee, Occasion
+from portal.contracts.packs import Allowance, AllowancePer
 from portal.contracts.policy import Policy
 from portal.contracts.rules import amount_minor, rate_minor
 from portal.rating.terms import FeeTerm
@@ -16,7 +20,20 @@ _FOR_EQUIPMENT = (Occasion.RETURN, Occasion.NOT_RETURNED)
 
 def fee_terms(policy: Policy, product_line: str) -> tuple[FeeTerm, ...]:
     """The fees that work can bring, in the policy's order."""
-    return tuple(_term(policy, fee, product_line) for fee in policy.fees if fee.per not in _FOR_EQUIPMENT)
+    fees = (_term(policy, fee, product_line) for fee in policy.fees if fee.per not in _FOR_EQUIPMENT)
+    given = (_given(row, product_line) for row in policy.allowances if row.per is AllowancePer.CASE)
+    return (*given, *fees)
+
+
+def _given(row: Allowance, product_line: str) -> FeeTerm:
+    return FeeTerm(
+        f"allowance {row.code}",
+        row.label,
+        Occasion.CASE.value,
+        _fits(row, product_line),
+        included_seconds=row.minutes * 60,
+        included_modes=tuple(mode.value for mode in row.modes),
+    )
 
 
 def _term(policy: Policy, fee: Fee, product_line: str) -> FeeTerm:
@@ -44,5 +61,5 @@ def _term(policy: Policy, fee: Fee, product_line: str) -> FeeTerm:
     )
 
 
-def _fits(fee: Fee, product_line: str) -> Callable[[WorkKey], bool]:
-    return lambda work: fee.fits(work._replace(product_line=product_line))
+def _fits(row: WorkConditions, product_line: str) -> Callable[[WorkKey], bool]:
+    return lambda work: row.fits(work._replace(product_line=product_line))

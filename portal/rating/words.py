@@ -32,7 +32,7 @@ _LINE_WORDS = {
 _FREE_WORDS = {
     "included": "included in the plan",
     "hours_bought": "from the hours bought",
-    "in_fee": "paid for by a fee",
+    "in_fee": "paid for by a fee or given",
     "incident": "paid for by an incident bought",
     "free": "free under the policy",
     "free_cause": "free because of its cause",

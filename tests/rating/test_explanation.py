@@ -140,3 +140,22 @@ minimums = [{ modes = ["phone"], amount = "40.00", level = "entry" }]
     assert "At most 1 h per day: 30 min taken off." in said
     assert "At least 40.00 USD per entry: 20.00 USD added." in said
     assert replay(explain(rated)) == rated
+
+
+def test_an_allowance_of_every_case_needs_no_grant_and_no_line():
+    text = """
+title = "Allowance"
+currency = "NZD"
+zone = "America/New_York"
+rates = [{ per_minute = "1.50" }]
+rounding = { increment_minutes = 1 }
+allowances = [{ code = "greeting", label = "The first two minutes", minutes = 2, modes = ["phone"] }]
+"""
+    tariff = compile_tariff(parse_policy(text), product_line="")
+    rated = rate(facts("time_and_materials"), [work(1, "2026-03-03T08:00", 10, "phone")], (), tariff)
+    assert [(line.kind, line.seconds, line.amount_minor) for line in rated.lines] == [
+        ("in_fee", 120, 0),
+        ("billed", 480, 1_200),
+    ]
+    assert rate(facts("time_and_materials"), [work(1, "2026-03-03T08:00", 10)], (), tariff).amount_minor == 1_500
+    assert replay(explain(rated)) == rated
