@@ -9,14 +9,16 @@ from pathlib import Path
 
 import click
 
-from bench import loading, pages, sizes, starting, world
+from bench import loading, pages, sign_in, sizes, starting, world
+from bench.client import AppTransport, Visitor
 from bench.databases import Databases, databases, engines, migrate
 from bench.report import Report
 from bench.sizes import Size
 from portal import logs
+from portal.app import create_app
 from portal.db import transaction
 
-PARTS = ("statements", "pages", "money", "demo", "import")
+PARTS = ("statements", "pages", "money", "sign_in", "demo", "import")
 BY_SIZE = frozenset(PARTS[:3])
 DEFAULT_CASES = (1_000, 100_000)
 DEMO_SECONDS, IMPORT_SECONDS, IMPORT_MB = 30.0, 120.0, 500.0
@@ -48,6 +50,8 @@ def main(counts: Sequence[int], only: Sequence[str], seconds: float, most_billed
         with databases(database) as server:
             if wanted.parts & BY_SIZE:
                 measure_sizes(server, report, wanted)
+            if "sign_in" in wanted.parts:
+                measure_sign_in(server, report)
             if "demo" in wanted.parts:
                 measure_demo(report, server.folder)
             if "import" in wanted.parts:
@@ -87,6 +91,18 @@ def measure_size(size: Size, wanted: Wanted) -> None:
         if part in wanted.parts:
             say(f"  {part}")
             run(size)
+
+
+def measure_sign_in(server: Databases, report: Report) -> None:
+    """Whether time tells a known address from an unknown one."""
+    say("sign-in")
+    with server.fresh("sign-in") as url:
+        migrate(url)
+        with engines(url) as bound:
+            with transaction(bound.work) as session:
+                world.found(session, pages.utc_now().replace(microsecond=0))
+            app = create_app(sizes.settings_on(url, server.folder))
+            sign_in.measure_sign_in(report, bound.owner, Visitor(AppTransport(app)))
 
 
 def measure_demo(report: Report, folder: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from bench import loading, money, pages, sizes, statements, world
-from bench.client import AppTransport, measure
+from bench import loading, money, pages, sign_in, sizes, statements, world
+from bench.client import AppTransport, Visitor, measure
 from bench.databases import Engines, engines
 from bench.floor import create_floor
 from bench.report import Report
@@ -106,3 +106,15 @@ def test_closed_cases_are_billed_and_their_period_is_closed(size):
     closed = money.bill_and_close(size.engines.work, now=now, most=20, seconds=60)
     assert (alone.answers, closed.items, closed.problems) == (3, 20, 0)
     assert closed.invoices > 0
+
+
+def test_known_and_unknown_addresses_get_the_same_answers(size, loaded):
+    bound, _ = loaded
+    visitor = Visitor(AppTransport(create_app(size.settings)))
+    told = sign_in.measure_sign_in(size.report, bound.owner, visitor, tries=3)
+    assert all(each.same_answers for each in told.values())
+
+
+def test_chance_is_small_where_two_sides_differ_and_not_where_they_do_not():
+    assert sign_in.chance_of([1.0, 1.1, 1.2] * 20, [2.0, 2.1, 2.2] * 20) < sign_in.BY_CHANCE
+    assert sign_in.chance_of([1.0, 1.1, 1.2] * 20, [1.2, 1.1, 1.0] * 20) > sign_in.BY_CHANCE

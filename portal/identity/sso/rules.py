@@ -230,7 +230,7 @@ def check_logout_token(header: Mapping[str, Any], claims: Mapping[str, Any], exp
     # The ID token's own type of token must never pass here, nor this one there: a nonce is forbidden.
     return (
         *_check_from_to(claims, expected),
-        *_check_times(claims, expected.now, needs_expiry=False),
+        *_check_times(claims, expected.now),
         Check("Type", str(header.get("typ", "JWT")).lower() in {"jwt", "logout+jwt"}, "It is a logout token."),
         Check("Event", has_event, "It asks for a logout."),
         Check("Nonce", "nonce" not in claims, "It carries no nonce."),
@@ -322,11 +322,11 @@ def _check_from_to(claims: Mapping[str, Any], expected: Expected) -> tuple[Check
     )
 
 
-def _check_times(claims: Mapping[str, Any], now: datetime, *, needs_expiry: bool = True) -> tuple[Check, ...]:
+def _check_times(claims: Mapping[str, Any], now: datetime) -> tuple[Check, ...]:
     issued, expires, begins = (_instant(claims.get(name)) for name in ("iat", "exp", "nbf"))
     off = _clock_difference(issued, now)
     is_fresh = issued is not None and now - TOKEN_OLDEST <= issued <= now + LEEWAY
-    lives = now < expires + LEEWAY if expires is not None else (not needs_expiry and "exp" not in claims)
+    lives = expires is not None and now < expires + LEEWAY
     has_begun = now >= begins - LEEWAY if begins is not None else "nbf" not in claims
     return (
         Check("Issued", is_fresh, "It was made just now." if is_fresh else off),

@@ -56,6 +56,9 @@ def verified(token: str, jwks: Mapping[str, Any]) -> SignedToken:
         except (JoseError, ValueError, KeyError, TypeError):
             continue
         return SignedToken(dict(decoded.header), dict(decoded.claims))
+    if header.get("kid") is None:
+        # Keys without names: that none fits may mean that there is a new one.
+        raise KeyUnknown
     raise TokenRefused("The signature of the provider's token does not hold.")
 
 

@@ -1,0 +1,89 @@
+"""Sign-in through a company's provider in a real browser: there and back, a rotated key, the first yes, and out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from portal.db import open_session
+from portal.identity.sso.models import IdentityProvider
+from portal.outbound import Outbound
+from tests.support.browsing import assert_pleasant
+from tests.support.providers.packaged import Packaged, mock_provider
+from tests.support.sign_in import PASSWORD, email_of, give_password
+from tests.web.company_sign_in import set_up
+
+
+@pytest.fixture(scope="module")
+def provider(site) -> Iterator[Packaged]:
+    """A package's provider that the integrator's people sign in at; the portal is at the address it really has."""
+    edges = site.app.extensions["portal"]
+    here = replace(edges.settings, base_url=site.address)
+    site.app.extensions["portal"] = replace(edges, settings=here, outbound=Outbound(allows_private=True))
+    with mock_provider() as running:
+        with open_session(site.work_engine) as session:
+            set_up(session, site.cast.ian, running.issuer)
+        yield running
+        with open_session(site.work_engine) as session:
+            session.query(IdentityProvider).update({"is_enabled": False})
+            session.commit()
+    site.app.extensions["portal"] = edges
+
+
+def at_the_provider(page, subject):
+    page.get_by_text("Authorize").first.wait_for()
+    page.locator("input[name=sub]").first.fill(subject)
+    page.locator("input[name=sub]").first.press("Enter")
+
+
+def test_the_first_yes_then_through_the_company_with_a_new_key_and_out(site, provider, screen, width):
+    person = site.cast.tom if width > 1000 else site.cast.tia
+    subject = f"worker-{width}"
+    with open_session(site.work_engine) as session:
+        address = email_of(session, person)
+        # The other width has just had its key looked up again, which happens once a minute.
+        session.query(IdentityProvider).update({"keys_asked_at": None})
+        give_password(session, person)
+    provider.know(subject, {"email": address, "email_verified": True, "name": "Worker"})
+
+    page = screen()
+    page.goto("/sign-in")
+    page.get_by_label("Email").first.fill(address)
+    page.get_by_label("Password").first.fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.wait_for_url("**/")
+    page.goto("/security")
+    page.get_by_role("button", name="Connect my company account").click()
+    at_the_provider(page, subject)
+    page.get_by_role("heading", name="Is this your company account?").wait_for()
+    assert_pleasant(page, "company confirmation")
+    page.get_by_role("button", name="Yes, this is my account").click()
+    page.get_by_text("Your company account is connected").wait_for()
+
+    other = screen()
+    other.goto("/sign-in")
+    other.get_by_label("Email").first.fill(address)
+    provider.rotate()
+    other.get_by_role("button", name="Sign in through your company").click()
+    at_the_provider(other, subject)
+    other.wait_for_url(f"{site.address}/")
+    other.goto("/security")
+    other.get_by_role("heading", name="Security and sessions").wait_for()
+    other.evaluate("document.querySelector('form[action=\"/sign-out\"]').submit()")
+    other.get_by_role("heading", name="You are signed out here").wait_for()
+    assert_pleasant(other, "company signed out")
+    other.get_by_role("link", name="Sign out at your company too").click()
+    other.wait_for_url(f"{provider.issuer}/**")
+    other.goto(f"{site.address}/security")
+    other.wait_for_url("**/sign-in?**")
+
+
+def test_the_administrators_page_is_pleasant(site, provider, enter):
+    page = enter(site.cast.ian)
+    page.goto("/company-sign-in")
+    page.get_by_role("heading", name="Company sign-in").wait_for()
+    assert_pleasant(page, "company settings")
+    page.goto("/company-sign-in/directory")
+    assert_pleasant(page, "directory tokens")
