@@ -15,8 +15,8 @@ from portal.identity.models import Throttle
 _WAIT = "That was tried too often. Wait a quarter of an hour, or ask for a new password by mail."
 
 
-def count_try(session: Session, kind: str, values: tuple[str, ...], allowance: rules.Allowance, now: datetime) -> None:
-    """Count one try; every web host counts in the same row.
+def count_try(session: Session, kind: str, values: tuple[str, ...], allowance: rules.Allowance, now: datetime) -> int:
+    """Count one try, the how-manyth it is; every web host counts in the same row.
 
     *Raises*: TooOften.
     """
@@ -35,6 +35,7 @@ def count_try(session: Session, kind: str, values: tuple[str, ...], allowance: r
     if attempts > allowance.attempts:
         left: timedelta = window_started_at + allowance.window - now
         raise TooOften(_WAIT, max(1, int(left.total_seconds())))
+    return int(attempts)
 
 
 def forgive(session: Session, kind: str, *values: str) -> None:

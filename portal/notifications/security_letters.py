@@ -34,6 +34,11 @@ NEWS: dict[str, News] = {
         "Your account was signed in to with a browser that was not used before.",
         (("Browser", "browser"), ("Address", "address")),
     ),
+    "fail_second_factor": News(
+        "Somebody could not show that it is you",
+        "The password was right or a browser was open, and then five answers in a row were wrong.",
+        (("Where", "at"),),
+    ),
     "change_password": News("Your password was changed", "Other browsers were signed out."),
     "reset_password": News("Your password was set anew by mail", "Every browser was signed out."),
     "add_code_generator": News("An authenticator app was set up", "Its codes are asked after the password."),

@@ -349,6 +349,14 @@ def test_guessing_codes_is_throttled_for_the_person_and_nobody_else(
     assert later.post(SECOND, {"proof_code": code_at(with_app, clock)}).status_code == 303
 
 
+def test_somebody_with_the_password_who_guesses_codes_is_told_to_the_person_once(nobody, with_app, work_session):
+    wait_for_second(nobody, ANA, PASSWORD)
+    for guess in range(10):
+        nobody.post(SECOND, {"proof_code": f"{guess:06}"})
+    told = work_session.scalars(select(AuditEntry).where(AuditEntry.act == "fail_second_factor")).all()
+    assert [entry.details for entry in told] == [{"at": "sign-in"}]
+
+
 def test_guessing_at_the_step_up_is_throttled(visit, cast, clock, let_in):
     ana = visit(cast.ana)
     ana.get("/security")

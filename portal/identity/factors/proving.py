@@ -41,10 +41,13 @@ def prove(session: Session, actor: Actor, answer: Answer, asking: passkeys.Askin
     *Raises*: TooOften.
     """
     counted = (str(actor.person_id), asking.purpose, device)
-    throttling.count_try(session, THROTTLE, counted, CODES_PER_PERSON, asking.now)
+    tries = throttling.count_try(session, THROTTLE, counted, CODES_PER_PERSON, asking.now)
     held = queries.held(session, actor.person_id)
     proven = _proven_by(session, actor, answer, asking, held)
     if proven is None:
+        if tries == rules.SUSPICIOUS_TRIES:
+            details = {"at": "sign-in" if asking.purpose == passkeys.SECOND else "a confirmation"}
+            notices.record_and_tell(session, actor, "fail_second_factor", now=asking.now, details=details)
         return None
     throttling.forgive(session, THROTTLE, *counted)
     if proven is Proof.RECOVERY:

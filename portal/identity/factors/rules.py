@@ -42,6 +42,8 @@ PENDING_LASTS = timedelta(minutes=10)
 SETTING_UP_LASTS = timedelta(minutes=15)
 
 MOST_PASSKEYS = 20
+# Whoever gets this far has the password, or the open browser: the person is told.
+SUSPICIOUS_TRIES = 5
 
 # NIST SP 800-63B-4, 3.1.2.2 asks for 20 bits at least; ASVS 5.0, 6.5.2 allows a plain hash from 112 bits on.
 # These codes have 120.
