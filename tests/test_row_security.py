@@ -120,7 +120,8 @@ CLAIMS: dict[Claim, str] = {
         service_relationship technical_history punch_item plan_choice support_case custody_acceptance case_clock
         clock_closing case_pause pause_end case_reference case_closing case_link case_known_issue usage_grant
         grant_balance grant_reservation reservation_release grant_draw standing_authorization standing_month
-        time_approval time_reversal billing_cut line_query line_query_answer plan_sale""",
+        time_approval time_reversal billing_cut line_query line_query_answer plan_sale promise_remedy severity_challenge
+        severity_decision""",
     both_companies: """
         custody_offer custody_decline resolution resolution_answer challenge_step challenge_proposal
         challenge_decision plan_earning""",

@@ -12,6 +12,7 @@ from portal.cases.models import Attachment, SupportCase, Upload
 from portal.entitlement.actions import open_plan
 from portal.entitlement.models import AuthorizationRequest
 from tests.support.cast import NOW, everything
+from tests.support.versions import signed_policy
 
 SAID = {
     "severity": "2",
@@ -186,3 +187,32 @@ def test_the_other_roles_are_sent_nowhere(visit, cast):
     assert visit(cast.ana).get("/escalate").status_code == 404
     assert visit(cast.tom).get("/cases/new").status_code == 404
     assert visit(cast.tom).post("/escalate").status_code == 405
+
+
+ENTRY = """[[entry]]
+outside = "business"
+decision = "wait"
+
+[[entry]]
+openers = ["technician"]
+requires = ["purchase_order"]
+decision = "accept"
+
+[[entry]]
+decision = "refuse"
+because = "Ask your integrator."
+
+[lifecycle]"""
+
+
+def test_entry_says_what_is_needed_first_and_refuses_the_others(visit, cast, plan, work_session):
+    signed_policy(work_session, cast, ("[lifecycle]", ENTRY))
+    work_session.commit()
+    shown, _ = priced(visit(cast.tom), f"/escalate/{cast.system.id}")
+    assert "Before work begins" in shown.text
+    assert "A purchase order" in shown.text
+    cal = visit(cast.cal)
+    refused, fields = priced(cal, f"/cases/new/{cast.system.id}")
+    assert "Ask your integrator." in refused.text
+    assert cal.post(f"/cases/new/{cast.system.id}", fields).status_code == 403
+    assert work_session.query(SupportCase).count() == 0

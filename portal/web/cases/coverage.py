@@ -11,10 +11,20 @@ from datetime import datetime
 
 from portal.access import Actor, Side
 from portal.contracts.blocks import Company, Payer
+from portal.contracts.entry import Gate
 from portal.entitlement.actions import Coverage
 from portal.entitlement.rules import CoverageDecision
 from portal.money import Money, round_half_up
 from portal.web.display import duration
+
+# What has to be there before work begins, as a list says it.
+GATE_WORDS = {
+    Gate.SYSTEM: "The system's serial number",
+    Gate.CHECKLIST: "The complete checklist",
+    Gate.PREPAYMENT: "Payment in advance",
+    Gate.PURCHASE_ORDER: "A purchase order",
+    Gate.AUTHORIZATION: "The payer's yes",
+}
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,8 @@ class CoverageView:
     stretches: tuple[Stretch, ...]
     starts_with: str
     reasons: tuple[str, ...]
+    gates: tuple[str, ...]
+    served_from: datetime | None
     needs_yes: bool
     authorized: Money | None
     suggestion: Money
@@ -79,6 +91,8 @@ def coverage_view(coverage: Coverage, actor: Actor, names: Mapping[int, str]) ->
         else (),
         starts_with=_starts_with(coverage, actor, names),
         reasons=tuple(reason.sentence for reason in decision.reasons),
+        gates=tuple(GATE_WORDS[gate] for gate in decision.entry.requires) if decision.entry else (),
+        served_from=decision.entry.opens_at if decision.entry else None,
         needs_yes=decision.authorization_needed and price is not None,
         authorized=Money(decision.authorized_minor, decision.currency) if decision.authorized_minor else None,
         suggestion=Money(decision.nte_suggestion_minor, decision.currency),
