@@ -133,6 +133,11 @@ class Minimum(WorkConditions):
             raise ValueError("counting and travel_minutes belong to minutes")
         return self
 
+    @property
+    def is_money(self) -> bool:
+        """Whether it is of money: such rows stand beside those of time."""
+        return self.amount is not None
+
 
 class Cap(WorkConditions):
     """The most that is billed; every row whose conditions hold limits the work it fits."""

@@ -32,7 +32,7 @@ _FIRST_MATCH = {
     "roundings": (),
     "surcharges": (),
     "discounts": (),
-    "minimums": ("level",),
+    "minimums": ("level", "is_money"),
     "burns": (),
 }
 # The words of rows and the tables that declare them.
@@ -46,18 +46,12 @@ def work_contradictions(policy: Policy) -> Iterator[Contradiction]:
     for table in TABLES:
         yield from _unknown_words(policy, table, getattr(policy, table))
     for table, more in _FIRST_MATCH.items():
-        rows = _comparable(table, getattr(policy, table))
-        yield from never_applying((table,), rows, (*CONDITIONS, *more))
+        yield from never_applying((table,), getattr(policy, table), (*CONDITIONS, *more))
     yield from _unpriced(policy)
     yield from _minimum_above_cap(policy)
     yield from _packs(policy)
     yield from _fees(policy)
     yield from _discounts(policy)
-
-
-def _comparable(table: str, rows: Sequence[WorkConditions]) -> Sequence[WorkConditions]:
-    """Minimums of time and of money stand beside each other; only their kind is compared."""
-    return [row for row in rows if row.minutes is not None] if table == "minimums" else rows  # type: ignore[attr-defined]
 
 
 def _unknown_words(policy: Policy, table: str, rows: Sequence[WorkConditions]) -> Iterator[Contradiction]:
