@@ -140,6 +140,11 @@ def test_a_yes_is_for_the_one_who_asked(visit, cast, ana, wish, who):
     assert other.post(f"/looking-on/{wish}/end").status_code == 404
 
 
+def test_whoever_does_not_look_on_has_nowhere_to_return_from(adam):
+    assert adam.post("/looking-on/return").status_code == 404
+    assert adam.get("/people").status_code == 200
+
+
 def test_nobody_answers_for_the_person(adam, wish):
     assert adam.post(f"/looking-on/{wish}/answer", {"answer": "yes"}).status_code == 404
 

@@ -6,6 +6,7 @@ from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from portal.access import may_administer
+from portal.errors import NotFound
 from portal.identity import impersonation, queries, viewing
 from portal.web import signed_in
 from portal.web.forms import Form, line_field, page, refusals_of
@@ -66,9 +67,11 @@ def end_looking_on(wish_id: int) -> ResponseReturnValue:
 def look_away() -> ResponseReturnValue:
     """The administrator's own session comes back; without one, the sign-in page."""
     session, looking_on = current_session(), current_viewer().looking_on
+    if looking_on is None:
+        raise NotFound
     # The transaction so far could only read.
     session.rollback()
     own = viewing.viewer_of_token(session, signed_in.look_away(), current_now())
-    if own is not None and looking_on is not None:
+    if own is not None:
         impersonation.end(session, own.actor, looking_on.impersonation_id, current_now())
     return redirect(url_for("today.today"), code=303)
