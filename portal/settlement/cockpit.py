@@ -191,6 +191,8 @@ NEEDS_ALL_BOOKS = frozenset(
         "a party's shares equal its postings",
         "what is payable equals cash applied and use",
         "unbilled is what was billed and not invoiced",
+        "what is deferred was sold and not used or earned",
+        "a plan's shares are payable",
         "invoices and receipts are posted",
         "every disposition is posted",
         "money in transfer is in unfinished transfers",
