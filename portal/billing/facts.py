@@ -18,9 +18,10 @@ from portal.billing.models import BillingCut
 from portal.billing.outcome import Outcome
 from portal.cases.models import SupportCase
 from portal.contracts.agreement import Agreement
+from portal.contracts.cover import plans_over_case
 from portal.contracts.models import PlanChoice
 from portal.contracts.policy import Policy
-from portal.contracts.rules import plan_named, warranty_end
+from portal.contracts.rules import warranty_end
 from portal.directory.models import System
 from portal.entitlement.models import (
     Authorization,
@@ -149,18 +150,8 @@ def _warranty(documents: Terms, product_line: str, system: System) -> tuple[date
 
 def cover_of(documents: Terms, choices: Sequence[PlanChoice], case: SupportCase) -> tuple[Cover, ...]:
     """The plans of the site in turn. A running case keeps its cover when the plan is given up."""
-    policy = documents.policy
-    free = plan_named(policy, None).code
-    known = {plan.code for plan in policy.plans}
-    cover = [Cover(case.opened_at, free)]
-    for choice in choices:
-        if choice.plan_code not in known:
-            continue
-        if choice.from_at <= case.opened_at:
-            cover = [Cover(choice.from_at, choice.plan_code)]
-        elif choice.plan_code != free:
-            cover.append(Cover(choice.from_at, choice.plan_code))
-    return tuple(cover)
+    chosen = [(choice.from_at, choice.plan_code) for choice in choices]
+    return tuple(Cover(*each) for each in plans_over_case(documents.policy, case.opened_at, chosen))
 
 
 def seller_of(choices: Sequence[PlanChoice], case: SupportCase) -> int:

@@ -6,8 +6,11 @@ errors.
 
 How it is laid out: ``blocks`` and ``terms`` are the tables, ``policy`` and ``agreement`` the documents; ``reading``
 turns TOML or canonical JSON into one frozen value, ``toml_lines`` finds the lines, ``checks`` and its two neighbours
-find contradictions; ``rules`` reads the first-match tables, ``sharing`` divides an amount, ``differences`` says in
-sentences what a new version changes.
+find contradictions, ``calendar_checks`` those of hours and bands; ``calendar_blocks`` are the hours, with holidays
+that ``copying`` takes from a published list when a document is proposed; ``targets`` are the promises, ``promises``
+says when they begin and are due, ``remedies`` what a broken one gives back, ``entry`` who is let in, ``lifecycle``
+what time does, ``cover`` which plan covers which stretch; ``rules`` reads the first-match tables, ``sharing`` divides
+an amount, ``differences`` says in sentences what a new version changes.
 
 Why one pydantic model for text, storage and use: three schemas would disagree one day, and the disagreement would be
 money. Why TOML and not a form: two companies sign a text they can read, compare and keep. Why first match wins in every

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 from fractions import Fraction
 
 from portal.contracts.packs import Lapse
@@ -43,6 +44,25 @@ class Renewal:
     begins_on: date
     ends_on: date
     total_minor: int | None
+
+
+class PlanState(StrEnum):
+    """How a plan that has an end stands on a day."""
+
+    ACTIVE = "active"
+    GRACE = "grace"
+    LAPSED = "lapsed"
+    ENDED = "ended"
+
+
+def plan_state(terms: Lapse, ended_on: date, on: date) -> PlanState:
+    """How it stands: to its last day active, then in grace, then lapsed; ended once it cannot be taken up again."""
+    days = (on - ended_on).days
+    if days <= 0:
+        return PlanState.ACTIVE
+    if days <= terms.grace_days:
+        return PlanState.GRACE
+    return PlanState.LAPSED if terms.ends_after_days is None or days <= terms.ends_after_days else PlanState.ENDED
 
 
 def renewal(policy: Policy, lapsed: LapsedPlan) -> Renewal:

@@ -210,6 +210,8 @@ class Plan(Block):
     """Modes that included or unlimited time covers."""
     cover_calendar: Code = ALWAYS_CALENDAR
     """When the plan covers."""
+    back_cover: bool = False
+    """Chosen while a case runs, it covers the case from its opening; only from then on where left out."""
     always_covered_severities: tuple[Severity, ...] = ()
     """Severities covered around the clock, whatever the calendar."""
     targets: tuple[Target, ...] = ()

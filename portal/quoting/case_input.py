@@ -16,7 +16,7 @@ from portal.contracts.blocks import Block, Code, DecimalText, Label, Minutes, Mo
 from portal.contracts.entry import Opener
 from portal.contracts.reading import Contradiction, document_from_json, document_from_toml
 from portal.contracts.targets import Channel
-from portal.quoting.moment_input import MomentsInput, PlacesInput, SystemInput
+from portal.quoting.moment_input import MomentsInput, PlacesInput, PlanChangeInput, SystemInput
 from portal.quoting.money_input import (
     CancelledInput,
     EquipmentInput,
@@ -73,6 +73,8 @@ class CaseInput(Block):
     """When the case was opened."""
     plan: Code | None = None
     """The plan of the site; the complimentary one where left out."""
+    plan_changes: tuple[PlanChangeInput, ...] = ()
+    """Plans chosen while the case runs."""
     product_line: str = ""
     """The product line of the system."""
     severity: Severity = 3

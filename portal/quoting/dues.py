@@ -10,9 +10,10 @@ from portal.contracts.blocks import Company, Payer, Revenue
 from portal.contracts.conditions import Circumstance, WorkKey
 from portal.contracts.fees import Cancellation, Occasion
 from portal.contracts.holdings import expires_on, pack_named, packs_for, price_of_packs
+from portal.contracts.packs import Lapse
 from portal.contracts.policy import Policy
 from portal.contracts.prices import price_of
-from portal.contracts.renewals import LapsedPlan, renewal
+from portal.contracts.renewals import LapsedPlan, plan_state, renewal
 from portal.contracts.rules import amount_minor, band_at, plan_named, rate_minor, table_weights
 from portal.contracts.sharing import RevenuePart, SharingFacts, shares_of
 from portal.money import round_half_up
@@ -80,6 +81,7 @@ def _renewal(policy: Policy, case: CaseInput) -> dict[str, Any]:
     yearly = amount_minor(stated, policy.currency) if stated else yearly_minor(policy, case, asked.list_price)
     due = renewal(policy, LapsedPlan(asked.ended_on, asked.renewed_on, yearly, listed, asked.missed_upgrade))
     return {
+        "state": plan_state(policy.lapse or Lapse(), asked.ended_on, asked.renewed_on).value,
         "days_lapsed": due.days_lapsed,
         "possible": due.possible,
         "fee_due": due.fee_due,

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from portal.calendars import resolve_local
 from portal.contracts.conditions import Circumstance, WorkKey
+from portal.contracts.cover import plans_over_case
 from portal.contracts.holdings import Holding, expires_on, pack_named, rolled_over, usable
 from portal.contracts.packs import AllowancePer
 from portal.contracts.policy import Policy
@@ -70,7 +71,7 @@ def case_facts(policy: Policy, case: CaseInput) -> CaseFacts:
     """What rating takes of the case."""
     opened_at = instant(policy.zone, case.opened_at)
     return CaseFacts(
-        cover=(Cover(opened_at, plan_named(policy, case.plan).code),),
+        cover=_cover(policy, case, opened_at),
         severity=case.severity,
         certified=case.certified,
         has_integrator=case.has_integrator,
@@ -86,6 +87,14 @@ def case_facts(policy: Policy, case: CaseInput) -> CaseFacts:
         cycles=tuple(instant(policy.zone, at) for at in sorted(case.reopened_at)),
         distances={} if case.distance is None else {0: Fraction(case.distance)},
     )
+
+
+def _cover(policy: Policy, case: CaseInput, opened_at: datetime) -> tuple[Cover, ...]:
+    """The plan at the opening, and those chosen while the case runs."""
+    chosen = [(opened_at, plan_named(policy, case.plan).code)]
+    for change in case.plan_changes:
+        chosen.append((instant(policy.zone, change.at), plan_named(policy, change.plan).code))
+    return tuple(Cover(*each) for each in plans_over_case(policy, opened_at, sorted(chosen, key=lambda row: row[0])))
 
 
 def _midnight(zone: str, day: date | None) -> datetime | None:

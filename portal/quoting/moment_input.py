@@ -62,3 +62,12 @@ class SystemInput(Block):
     """How old it was at the opening, where no date is known."""
     plan_since: date | None = None
     """From when on the plan has been held without a break."""
+
+
+class PlanChangeInput(Block):
+    """A plan chosen while the case runs."""
+
+    at: datetime
+    """From when it holds."""
+    plan: Code
+    """The plan; the complimentary one where a plan is given up."""
