@@ -22,7 +22,7 @@ from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.jobs import enqueue
 from portal.metering import queries, rules
 from portal.metering.models import RunningTimer, TimeApproval, TimeEntry, TimeOccupancy, TimeReversal
-from portal.rows import as_json, given_columns, know, next_keys
+from portal.rows import as_json, given_columns, know
 
 AS_OF_LEAVING = "stopped as of the end of the membership"
 
@@ -316,11 +316,13 @@ def _entry_row(case: SupportCase, work: Work, *, person_id: int, person_name: st
 
 def _occupy(session: Session, entry: TimeEntry) -> None:
     """Store the entry with the instants it takes; the database refuses what the person has already sold."""
-    entry.id = next(next_keys(session, {"time_entry": 1})["time_entry"])
+    session.flush()
     given = given_columns(entry)
-    if session.execute(_enter(tuple(given)), {"entry": as_json(given)}).one_or_none() is None:
+    stored = session.execute(_enter(tuple(given)), {"entry": as_json(given)}).one_or_none()
+    if stored is None:
         sentence = "This overlaps time that is already logged for the same person."
         raise Invalid(sentence, {"started_at": sentence})
+    entry.id = stored.id
     know(session, entry)
 
 
@@ -330,14 +332,16 @@ def _enter(columns: tuple[str, ...]) -> TextClause:
     names = ", ".join(columns)
     wanted = ", ".join(f"wanted.{name}" for name in columns)
     return text(f"""
-        WITH wanted AS (SELECT * FROM json_populate_record(CAST(NULL AS time_entry), CAST(:entry AS json))),
+        WITH wanted AS (
+            SELECT nextval(pg_get_serial_sequence('time_entry', 'id')) AS entry_id, given.*
+            FROM json_populate_record(CAST(NULL AS time_entry), CAST(:entry AS json)) AS given),
         taken AS (
             INSERT INTO time_occupancy (entry_id, organisation_id, person_id, during)
-            SELECT id, organisation_id, person_id, tstzrange(started_at, ended_at, '[)') FROM wanted
+            SELECT entry_id, organisation_id, person_id, tstzrange(started_at, ended_at, '[)') FROM wanted
             ON CONFLICT DO NOTHING
             RETURNING entry_id)
-        INSERT INTO time_entry ({names}) OVERRIDING SYSTEM VALUE
-        SELECT {wanted} FROM wanted JOIN taken ON taken.entry_id = wanted.id
+        INSERT INTO time_entry (id, {names}) OVERRIDING SYSTEM VALUE
+        SELECT entry_id, {wanted} FROM wanted JOIN taken USING (entry_id)
         RETURNING id
     """)
 

@@ -92,10 +92,11 @@ def timesheet() -> ResponseReturnValue:
 @open_to(rules.may_log_time)
 def new_entry() -> ResponseReturnValue:
     form = EntryForm(case=request.args.get("case", ""))
-    form.offer_words(_case_if_named(form.case.data))
+    named = _case_if_named(form.case.data)
+    form.offer_words(named)
     if form.validate_on_submit():
         with refusals_of(form):
-            case = _named_case(form.case.data)
+            case = named or _named_case(form.case.data)
             actions.enter_time(
                 current_session(),
                 current_actor(),
