@@ -138,9 +138,11 @@ CLAIMS: dict[Claim, str] = {
     payer_or_maker: "invoice invoice_item provider_customer payment_record cash_receipt",
     own: """
         mailed_link_use mailed_link_void invitation audit_entry document_draft running_timer time_occupancy
-        connected_account delivery books_check factor_policy impersonation impersonation_answer impersonation_end""",
+        connected_account delivery books_check factor_policy impersonation impersonation_answer impersonation_end
+        identity_provider mail_domain role_mapping provider_flow provider_session provider_logout scim_token scim_user
+        scim_group scim_group_member what_if""",
     own_or_maker: "certificate intent intent_attempt",
-    own_company_or_person: "membership web_session mailed_link",
+    own_company_or_person: "membership web_session mailed_link provider_identity",
     own_company_and_person: "upload",
     own_person: """
         credential code_generator passkey recovery_code pending_sign_in known_device address_change""",
