@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from portal.identity.models import Throttle
-from portal.outbound import is_public
+from portal.outbound import Outbound, Unreachable, is_public
 from portal.web.signed_in import DEVICE_COOKIE
 from tests.support.sign_in import email_of, give_password
 from tests.web.company_sign_in import is_signed_in
@@ -66,3 +66,18 @@ def test_a_private_address_is_not_called(address):
 @pytest.mark.parametrize("address", ["93.184.215.14", "2606:4700::1111"])
 def test_a_public_address_is_called(address):
     assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("https://localhost:1/keys", "inside a private network"),
+        ("https://127.0.0.1:1/keys", "inside a private network"),
+        ("https://[::1]:1/keys", "inside a private network"),
+        ("http://93.184.215.14/keys", "without https"),
+        ("https://no-such-host.invalid/keys", "has no address"),
+    ],
+)
+def test_a_provider_inside_our_own_network_is_not_called_in_production(address, sentence):
+    with Outbound().client() as client, pytest.raises(Unreachable, match=sentence):
+        client.get(address)

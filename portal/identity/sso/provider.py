@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import httpx2
-from authlib.integrations.base_client import OAuthError
-from authlib.integrations.httpx_client import OAuth2Client
+from typing import TYPE_CHECKING, Any
 
 from portal.identity.sso import rules
+from portal.lazily import lazily
 from portal.outbound import Outbound, Unreachable
+
+if TYPE_CHECKING:
+    import httpx2
+    from authlib.integrations import base_client, httpx_client
+else:
+    httpx2 = lazily("httpx2")
+    base_client, httpx_client = (lazily(f"authlib.integrations.{name}_client") for name in ("base", "httpx"))
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def authorization_address(
     discovery: rules.Discovery, known_as: Registered, *, state: str, nonce: str, verifier: str, hints: Mapping[str, str]
 ) -> str:
     """Where the browser is sent: authorization code with PKCE, state and nonce."""
-    client = OAuth2Client(
+    client = httpx_client.OAuth2Client(
         client_id=known_as.client_id,
         redirect_uri=known_as.redirect_uri,
         scope=rules.SCOPES,
@@ -71,7 +75,7 @@ def redeem(outbound: Outbound, discovery: rules.Discovery, known_as: Registered,
     """
     try:
         answer = _token_call(outbound, discovery, known_as, code=code, verifier=verifier)
-    except OAuthError as error:
+    except base_client.OAuthError as error:
         raise Unreachable(f"The provider refused the code: {str(error.error)[:60]}. Begin again.") from None
     except (httpx2.HTTPError, ValueError, TypeError, KeyError):
         raise Unreachable("The provider's token address answered with something that is no token.") from None
@@ -86,7 +90,7 @@ def check_credentials(outbound: Outbound, discovery: rules.Discovery, known_as: 
     name = "Client id and secret"
     try:
         _token_call(outbound, discovery, known_as, code="not-a-code", verifier="x" * 43)
-    except OAuthError as error:
+    except base_client.OAuthError as error:
         if error.error == "invalid_grant":
             return rules.Check(name, True, "The provider knows this portal.")
         return rules.Check(name, False, f"The provider says {str(error.error)[:60]}: check client id and secret.")
@@ -101,7 +105,7 @@ def _token_call(
     outbound: Outbound, discovery: rules.Discovery, known_as: Registered, *, code: str, verifier: str
 ) -> Mapping[str, Any]:
     method = rules.token_auth_method(discovery, has_secret=bool(known_as.client_secret))
-    with OAuth2Client(
+    with httpx_client.OAuth2Client(
         client_id=known_as.client_id,
         client_secret=known_as.client_secret,
         token_endpoint_auth_method=method,

@@ -7,14 +7,16 @@ import binascii
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import import_key
+from typing import TYPE_CHECKING, Any
 
 from portal.errors import NotAllowed
 from portal.identity.sso import rules
+from portal.lazily import lazily
+
+if TYPE_CHECKING:
+    from joserfc import errors, jwk, jwt
+else:
+    errors, jwk, jwt = (lazily(f"joserfc.{name}") for name in ("errors", "jwk", "jwt"))
 
 
 class TokenRefused(NotAllowed):
@@ -52,8 +54,8 @@ def verified(token: str, jwks: Mapping[str, Any]) -> SignedToken:
         raise KeyUnknown
     for candidate in candidates:
         try:
-            decoded = jwt.decode(token, import_key(dict(candidate)), algorithms=[algorithm])
-        except (JoseError, ValueError, KeyError, TypeError):
+            decoded = jwt.decode(token, jwk.import_key(dict(candidate)), algorithms=[algorithm])
+        except (errors.JoseError, ValueError, KeyError, TypeError):
             continue
         return SignedToken(dict(decoded.header), dict(decoded.claims))
     if header.get("kid") is None:
