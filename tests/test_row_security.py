@@ -131,7 +131,9 @@ CLAIMS: dict[Claim, str] = {
         emergency_refusal""",
     companies_or_party: "share cash_application plan_share",
     companies_or_challenger: "challenge",
-    manufacturers: "journal_transaction chain_block balance_movement close_manifest",
+    manufacturers: """
+        journal_transaction chain_block balance_movement close_manifest bank_line reconciliation_difference
+        difference_owner difference_end""",
     party_or_maker: """
         account posting statement statement_line statement_acceptance contest contest_decision statement_preparation
         statement_approval disposition""",

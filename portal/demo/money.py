@@ -22,6 +22,7 @@ from portal.ledger.models import Period
 from portal.payments import actions as payments
 from portal.payments.models import ConnectedAccount, Intent
 from portal.settlement import actions as settlement
+from portal.settlement import differences, tie_out
 from portal.settlement import queries as settled
 from portal.settlement.models import Statement, StatementApproval, StatementLine
 
@@ -74,8 +75,29 @@ def plan_months(story: Story, standin: StandIn, ends: Sequence[datetime]) -> Non
 
 
 def plan_last_poll(story: Story, standin: StandIn) -> None:
-    """What the worker does every hour, once more at the end: the first page ties out."""
-    story.plan(story.now, _poll(standin))
+    """What the worker does every hour, once more at the end, and the bank's statement read: the first page ties out."""
+    story.plan(story.now - 10 * MINUTE, _poll(standin))
+    story.plan(story.now - 5 * MINUTE, _read_bank(story))
+
+
+def _read_bank(story: Story) -> Act:
+    """The operator's finance finds every payout and top-up on the bank's statement."""
+    finance = story.world.people_of("NOR", Role.FINANCE)[0]
+
+    def act(session: Session, now: datetime) -> None:
+        for row in tie_out.waiting_for_bank(session, finance):
+            differences.record_bank_line(
+                session,
+                finance,
+                row["id"],
+                amount_minor=row["amount_minor"],
+                booked_on=row["occurred_at"].date(),
+                reference=f"Statement line {row['id']}",
+                now=now,
+            )
+        enqueue(session, "find_differences")
+
+    return act
 
 
 def _open_month(session: Session, now: datetime) -> None:

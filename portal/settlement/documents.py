@@ -14,7 +14,13 @@ from portal.billing.models import BillItem, Invoice, PlanEarning, PlanSale, Plan
 from portal.db import Base
 from portal.errors import NotFound
 from portal.payments.models import CashReceipt, Intent
-from portal.settlement.models import Disposition, Statement, StatementApproval, StatementLine
+from portal.settlement.models import (
+    Disposition,
+    ReconciliationDifference,
+    Statement,
+    StatementApproval,
+    StatementLine,
+)
 
 Value = TypeVar("Value")
 
@@ -33,6 +39,7 @@ _SHOWN: dict[str, tuple[str, type[Base], InstrumentedAttribute[int]]] = {
     "statement_approval": ("statement", StatementApproval, StatementApproval.statement_id),
     "statement_line": ("statement_line", StatementLine, StatementLine.id),
     "disposition": ("statement", Disposition, Disposition.statement_id),
+    "reconciliation_difference": ("difference", ReconciliationDifference, ReconciliationDifference.id),
 }
 SHOWN = frozenset({*_SHOWN, "intent"})
 

@@ -37,6 +37,7 @@ PAGES = {
     "invoice": ("billing.invoice", "invoice_id"),
     "statement": ("settlement.statement", "statement_id"),
     "statement_line": ("settlement.line", "statement_line_id"),
+    "difference": ("settlement.difference", "difference_id"),
 }
 PERIOD_STATES = {
     "open": ("Open", "accent"),

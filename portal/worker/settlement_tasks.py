@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from portal.db import transaction
 from portal.jobs import enqueue
-from portal.settlement import checking, closing, disposing
+from portal.settlement import checking, closing, differences, disposing, reconciling
 from portal.worker.registry import Edges, task
 
 
@@ -31,6 +31,20 @@ def hard_close_period(session: Session, now: datetime, *, period_id: int, person
 @task("check_all_books", every="47 4 * * *")
 def check_all_books(session: Session, now: datetime) -> None:
     checking.check_all_books(session, now=now)
+
+
+@task("find_differences", every="52 * * * *")
+def find_differences(session: Session, now: datetime) -> None:
+    reconciling.find_differences(session, now=now)
+
+
+@task("book_difference", own_transactions=True)
+def book_difference(edges: Edges, now: datetime, *, difference_id: int, person_id: int, explanation: str) -> None:
+    livemode = edges.settings.livemode
+    with transaction(edges.engine) as session:
+        differences.book_difference(
+            session, difference_id, person_id=person_id, explanation=explanation, livemode=livemode, now=now
+        )
 
 
 @task("sweep_settlement", every="37 * * * *")

@@ -6,6 +6,7 @@ Each test takes what ``settled`` left, so they may run in any order.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
@@ -16,6 +17,7 @@ from portal.importing import actions
 from portal.ledger.chain import broken_blocks
 from portal.payments.gateway import connect
 from portal.settlement import books, closing, report
+from portal.settlement.reconciling import find_differences
 from tests.importing.logs import NOW, VINST, counts
 from tests.standin.process import running_standin
 from tests.support.checkers import BOTH, CHANGES, complaint, spoiled, written
@@ -130,6 +132,11 @@ def test_its_journal_is_accepted_and_refused_once_it_is_changed(settled, tmp_pat
     assert complaint(tmp_path, *june) == ""
     for change in CHANGES:
         assert complaint(tmp_path, june[0], spoiled(june[1], change))
+
+
+def test_its_four_books_agree(settled):
+    with open_session(settled.vinst.engine) as session:
+        assert find_differences(session, now=REVIEWED_AT + timedelta(days=30)) == 0
 
 
 def objects_at(settled: Settling) -> dict[str, int]:

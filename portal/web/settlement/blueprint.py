@@ -48,6 +48,7 @@ TABS: tuple[tuple[str, str, Rule], ...] = (
     ("Statements", "settlement.statements", may_see_shares),
     ("Contests", "settlement.contests", may_see_shares),
     ("Transfers", "settlement.transfers", may_see_shares),
+    ("Reconciliation", "settlement.reconciliation", may_settle),
 )
 
 

@@ -7,12 +7,19 @@ from sqlalchemy.orm import Session
 
 from portal.billing.actions import apply_cash, ask, earn_plans, gather_invoices, open_month
 from portal.billing.models import BillItem, BillLine, Invoice, LineQuery, PlanSale
-from portal.ledger.models import Account, JournalTransaction, Period
+from portal.ledger.models import Account, JournalTransaction, Period, Posting
 from portal.payments.cash import book_cash, confirm_payment, record_payment
-from portal.payments.models import PaymentRecord
+from portal.payments.models import BalanceMovement, PaymentRecord
 from portal.settlement import actions as settlement
 from portal.settlement import closing
-from portal.settlement.models import Contest, Statement, StatementLine, StatementPreparation
+from portal.settlement.models import (
+    Contest,
+    ReconciliationDifference,
+    Statement,
+    StatementLine,
+    StatementPreparation,
+)
+from portal.settlement.reconciling import find_differences
 from tests.support.billed import BILLED_AT, billed, open_books, paid_case, settled, worked
 from tests.support.cast import NOW, Cast, hours_later
 from tests.support.settling import CLOSED_AT, REVIEWED_AT
@@ -134,3 +141,35 @@ def preparation(session: Session, cast: Cast) -> StatementPreparation:
     statement = closed_statement(session, cast)
     shown = statement.content_sha256
     return known or settlement.prepare_statement(session, cast.fay, statement.id, shown_sha256=shown, now=REVIEWED_AT)
+
+
+def bank_posting(session: Session, cast: Cast) -> Posting:
+    """The posting of that payment to the bank account."""
+    closed_statement(session, cast)
+    wanted = select(Posting).join(Account, Account.id == Posting.account_id).where(Account.purpose == "bank")
+    return session.scalars(wanted).one()
+
+
+def difference(session: Session, cast: Cast) -> ReconciliationDifference:
+    """An adjustment at Stripe that nobody has booked."""
+    known = session.scalars(select(ReconciliationDifference).limit(1)).one_or_none()
+    if known is not None:
+        return known
+    closed_statement(session, cast)
+    session.add(
+        BalanceMovement(
+            provider_id="txn_adjusted",
+            manufacturer_id=cast.factory.id,
+            category="other_adjustment",
+            currency="EUR",
+            amount_minor=-150,
+            fee_minor=0,
+            net_minor=-150,
+            source_object_id="",
+            livemode=False,
+            occurred_at=NOW,
+            recorded_at=NOW,
+        )
+    )
+    find_differences(session, now=NOW)
+    return session.scalars(select(ReconciliationDifference)).one()

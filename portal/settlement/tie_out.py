@@ -1,0 +1,183 @@
+"""What the reconciliation page shows: the four books by day, differences, what waits for the bank, fees by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.orm import Session
+
+from portal.access import Actor, Side, may_handle_finance
+from portal.errors import NotAllowed
+from portal.settlement.reconciling import LINKS
+
+MOST_DAYS = 62
+MOST_DIFFERENCES = 200
+
+
+@dataclass(frozen=True)
+class TiedDay:
+    """One day and currency in the four books. A movement and its posting count on the movement's day.
+
+    *Shape*: ``stripe`` against ``journal`` is Stripe's balance against its clearing account; ``approved`` against
+    ``sent`` are transfers as statements and as Stripe have them; ``booked`` against ``seen`` is the bank account.
+    """
+
+    on: date
+    currency: str
+    stripe_minor: int
+    journal_minor: int
+    approved_minor: int
+    sent_minor: int
+    booked_minor: int
+    seen_minor: int
+
+    @property
+    def difference_minor(self) -> int:
+        """How far the books are apart, every pair counted by its size: zero when all four agree."""
+        pairs = (
+            (self.stripe_minor, self.journal_minor),
+            (self.approved_minor, self.sent_minor),
+            (self.booked_minor, self.seen_minor),
+        )
+        return sum(abs(left - right) for left, right in pairs)
+
+
+_DAYS = text(
+    LINKS
+    + """
+    , moved AS (
+        SELECT occurred_at AS at, currency, net_minor AS stripe, 0::bigint AS journal, 0::bigint AS approved,
+               0::bigint AS sent, 0::bigint AS booked, 0::bigint AS seen
+        FROM balance_movement WHERE manufacturer_id = :own
+        UNION ALL
+        SELECT coalesce((SELECT min(movement.occurred_at) FROM link JOIN balance_movement movement USING (provider_id)
+                         WHERE link.id = clearing.id), clearing.occurred_at),
+               clearing.currency, 0, clearing.moved_minor, 0, 0, 0, 0
+        FROM clearing WHERE clearing.manufacturer_id = :own
+        UNION ALL
+        SELECT movement.occurred_at, movement.currency, 0, 0, coalesce(part.amount_minor, 0), -movement.net_minor, 0, 0
+        FROM balance_movement movement
+        JOIN intent ON intent.provider_object_id = movement.source_object_id AND intent.kind = 'transfer'
+        LEFT JOIN disposition part ON part.intent_id = intent.id AND part.kind = 'transferred'
+        WHERE movement.manufacturer_id = :own
+        UNION ALL
+        SELECT journal.occurred_at, posting.currency, 0, 0, 0, 0, posting.amount_minor, coalesce(line.amount_minor, 0)
+        FROM posting
+        JOIN account ON account.id = posting.account_id AND account.purpose = 'bank'
+        JOIN journal_transaction journal ON journal.id = posting.transaction_id
+        LEFT JOIN bank_line line ON line.posting_id = posting.id
+        WHERE posting.manufacturer_id = :own
+    )
+    SELECT (at AT TIME ZONE :zone)::date, currency, sum(stripe)::bigint, sum(journal)::bigint, sum(approved)::bigint,
+           sum(sent)::bigint, sum(booked)::bigint, sum(seen)::bigint
+    FROM moved GROUP BY 1, 2 ORDER BY 1 DESC, 2 LIMIT :most
+    """
+)
+
+
+def tied_days(session: Session, actor: Actor, *, zone: str) -> list[TiedDay]:
+    """The latest days on which something moved, by currency. *Raises*: NotAllowed."""
+    _check(actor)
+    values = {"own": actor.organisation_id, "zone": zone, "most": MOST_DAYS}
+    return [TiedDay(*row) for row in session.execute(_DAYS, values)]
+
+
+@dataclass(frozen=True)
+class ListedDifference:
+    """A difference that stands, with who looks after it."""
+
+    id: int
+    kind: str
+    subject: str
+    currency: str
+    expected_minor: int
+    found_minor: int
+    happened_at: datetime
+    found_at: datetime
+    owner_id: int | None
+
+
+_DIFFERENCES = text(
+    """
+    SELECT difference.id, difference.kind, difference.subject, difference.currency, difference.expected_minor,
+           difference.found_minor, difference.happened_at, difference.found_at,
+           (SELECT owner_id FROM difference_owner taken WHERE taken.difference_id = difference.id
+            ORDER BY taken.id DESC LIMIT 1) AS owner_id
+    FROM reconciliation_difference difference
+    WHERE difference.manufacturer_id = :own
+      AND NOT EXISTS (SELECT FROM difference_end ended WHERE ended.difference_id = difference.id)
+    ORDER BY difference.happened_at, difference.id LIMIT :most
+    """
+)
+
+
+def open_differences(session: Session, actor: Actor) -> list[ListedDifference]:
+    """The differences that stand, the oldest first. *Raises*: NotAllowed."""
+    _check(actor)
+    rows = session.execute(_DIFFERENCES, {"own": actor.organisation_id, "most": MOST_DIFFERENCES}).mappings()
+    return [ListedDifference(**row) for row in rows]
+
+
+def owner_of(session: Session, difference_id: int) -> int | None:
+    """The person who looks after a difference."""
+    found: int | None = session.scalar(
+        text("SELECT owner_id FROM difference_owner WHERE difference_id = :id ORDER BY id DESC LIMIT 1"),
+        {"id": difference_id},
+    )
+    return found
+
+
+def waiting_for_bank(session: Session, actor: Actor) -> Sequence[RowMapping]:
+    """Postings to the bank account that no line of the bank answers to, the oldest first. *Raises*: NotAllowed."""
+    _check(actor)
+    return (
+        session.execute(
+            text(
+                "SELECT posting.id, posting.currency, posting.amount_minor, journal.description, journal.occurred_at"
+                " FROM posting JOIN account ON account.id = posting.account_id AND account.purpose = 'bank'"
+                " JOIN journal_transaction journal ON journal.id = posting.transaction_id"
+                " WHERE posting.manufacturer_id = :own"
+                " AND NOT EXISTS (SELECT FROM bank_line line WHERE line.posting_id = posting.id)"
+                " ORDER BY journal.occurred_at, posting.id LIMIT :most"
+            ),
+            {"own": actor.organisation_id, "most": MOST_DIFFERENCES},
+        )
+        .mappings()
+        .all()
+    )
+
+
+def fees_by_kind(session: Session, actor: Actor) -> Sequence[RowMapping]:
+    """What Stripe took, by currency and kind of movement. *Raises*: NotAllowed."""
+    _check(actor)
+    return (
+        session.execute(
+            text(
+                "SELECT currency, category, count(*) AS movements, sum(amount_minor)::bigint AS amount_minor,"
+                " sum(fee_minor)::bigint AS fee_minor FROM balance_movement WHERE manufacturer_id = :own"
+                " GROUP BY currency, category ORDER BY currency, category"
+            ),
+            {"own": actor.organisation_id},
+        )
+        .mappings()
+        .all()
+    )
+
+
+def transaction_of(session: Session, subject: str) -> int | None:
+    """The journal transaction that a difference is about, where it names one or a posting of one."""
+    kind, _, number = subject.partition(" ")
+    if not number.isdigit() or kind not in ("journal", "posting"):
+        return None
+    if kind == "journal":
+        return int(number)
+    found: int | None = session.scalar(text("SELECT transaction_id FROM posting WHERE id = :id"), {"id": int(number)})
+    return found
+
+
+def _check(actor: Actor) -> None:
+    if actor.side is not Side.MANUFACTURER or not may_handle_finance(actor):
+        raise NotAllowed("The books are reconciled by the manufacturer's finance.")
