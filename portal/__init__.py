@@ -14,12 +14,13 @@ The money path, one verb a module:
     billing.actions      cut, bill item, shares; invoices; cash applied to shares
     ledger.actions       post, reverse, close the period
     settlement.actions   statements, contest, prepare, approve; transfer, retain, carry
+    quoting              the same answers for a case in a file, without a database
     payments.calls       perform one committed intent at Stripe, exactly once
 
 Direction, high to low; a step imports only steps below it, names joined by ``|`` never import each other:
 
-    cli > app > web > worker > demo > importing > reporting | notifications | whatif > settlement > billing > payments >
-    metering > cases > entitlement > rating > contracts > identity > directory | ledger > audit | jobs >
+    cli > app > web > worker > demo > importing > quoting | reporting | notifications | whatif > settlement > billing >
+    payments > metering > cases > entitlement > rating > contracts > identity > directory | ledger > audit | jobs >
     backup > embedded | files > rows > db | config | logs > access | money | calendars > zones | closures >
     errors | lazily
 

@@ -253,3 +253,21 @@ def test_work_without_length_is_no_work():
     rated, _ = hurried([WorkInterval(1, 1, START, START, "remote")])
     assert rated.worked_seconds == 0
     assert [line.kind for line in rated.lines if line.seconds] == []
+
+
+@UNHURRIED
+@given(PIECES, st.sampled_from([{}, {"customer": 20_000}]), GRANTS)
+def test_the_shorter_way_of_pricing_comes_to_the_same(pieces, nte_minor, grants):
+    text = 'title = "T"\ncurrency = "USD"\nzone = "America/New_York"\nrates = [{ per_hour = "79.98" }]\n'
+    cap = 'caps = [{ level = "case", amount = "99999999.00" }]\n'
+    facts = CaseFacts(cover=(Cover(START, "time_and_materials"),), nte_minor=nte_minor)
+    hours = [grant for grant in grants if not grant.incidents]
+    short, long = (
+        rate(facts, work_of(pieces), hours, compile_tariff(parse_policy(document), product_line=""))
+        for document in (text, text + cap)
+    )
+    assert [line.key[:-1] for line in short.lines] == [line.key[:-1] for line in long.lines]
+    # Where the sum is reached, a second of time can stand on either side of it.
+    slack = 2 * len(pieces) if nte_minor else 0
+    assert abs(short.amount_minor - long.amount_minor) <= slack
+    assert abs(sum(line.seconds for line in short.lines) - sum(line.seconds for line in long.lines)) == 0
