@@ -94,12 +94,15 @@ _TO_OPEN = text(
      JOIN bill_item item ON item.id = share.bill_item_id
      JOIN resolution ON resolution.id = item.resolution_id AND resolution.off_table_reason <> ''
      WHERE line.statement_id = :id ORDER BY abs(line.amount_minor) DESC, line.id LIMIT 3)
+    UNION ALL
+    (SELECT 'Posted by hand, not by a share or an earlier statement', id FROM statement_line
+     WHERE statement_id = :id AND kind = 'other' ORDER BY abs(amount_minor) DESC, id LIMIT 3)
     """
 )
 
 
 def lines_to_open(session: Session, actor: Actor, statement_id: int) -> list[LineToOpen]:
-    """The largest, the newest and overridden lines of a statement, each once. *Raises*: NotAllowed, NotFound."""
+    """The largest, newest, manual and overridden lines of a statement, each once. *Raises*: NotAllowed, NotFound."""
     statement = queries.statement_seen(session, actor, statement_id)
     reasons: dict[int, str] = {}
     for because, line_id in session.execute(_TO_OPEN, {"id": statement.id}):

@@ -13,7 +13,7 @@ from portal.db import Scope
 from portal.errors import NotAllowed, NotFound
 from portal.payments import calls, handling
 from portal.payments.models import CashReceipt, Intent
-from portal.settlement import origins, queries
+from portal.settlement import cockpit, origins, queries
 from tests.support.billed import billed, paid_case, settled, worked
 from tests.support.payments import earn, open_books
 from tests.support.settling import CLOSED_AT, NEXT_CLOSED_AT, close, statement_of
@@ -92,3 +92,15 @@ def test_every_payable_cent_of_the_month_is_on_a_statement(work_session, cast, p
         text("SELECT sum(net_minor)::bigint FROM statement WHERE period_id = :id"), {"id": period_id}
     )
     assert payable == shown > 0
+
+
+def test_lines_posted_by_hand_are_opened_before_approval(work_engine, work_session, cast):
+    open_books(work_session, cast)
+    for number, amount in enumerate((100, 300, 200), start=1):
+        earn(work_session, cast, amount, number)
+    work_session.commit()
+    statement = statement_of(work_session, close(work_engine, cast), cast.integrator.id)
+    to_open = cockpit.lines_to_open(work_session, cast.fay, statement.id)
+    assert {(each.because.split()[0], each.line.amount_minor) for each in to_open} == {
+        ("The", 300), ("The", 200), ("Posted", 100),
+    }  # fmt: skip
