@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -25,7 +26,8 @@ sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder,
 
 SECONDS_PER_HOUR = 3600
 GRID_LINES = 3
-WIDTH, BAR_HEIGHT, LEAST_HEIGHT = 880, 44, 220
+WIDTH, BAR_HEIGHT, LEAST_HEIGHT, LINES_HEIGHT = 880, 44, 220, 320
+LABELS_WRITTEN = 8
 LONGEST_LABEL = 28
 
 # The page's colours by the names that series use.
@@ -83,12 +85,53 @@ def svg(chart: Chart) -> bytes:
         disable_xml_declaration=True,
         no_prefix=True,
         value_formatter=lambda value: _said(value, chart),
-        **_axis(chart),
+        **_axis(chart, sum),
     )
     # Horizontal charts are drawn from the bottom up: the first label is to stand on top.
     drawing.x_labels = list(reversed(chart.labels))
     for series in chart.series:
         drawing.add(series.name, [_drawn(value, chart) for value in reversed(series.values)])
+    return _cleaned(drawing, chart)
+
+
+def lines_response(chart: Chart) -> Response:
+    """The picture of a chart whose labels follow each other, such as days: a line for each series."""
+    response = Response(lines_svg(chart), mimetype="image/svg+xml")
+    response.headers["Content-Security-Policy"] = _POLICY
+    return response
+
+
+def lines_svg(chart: Chart) -> bytes:
+    """A line for each series over its labels, of which a few are written; three quiet grid lines, no frame."""
+    drawing = pygal.Line(
+        style=_style([series.tone for series in chart.series]),
+        css=["file://style.css", "file://graph.css", _QUIET],
+        js=[],
+        title=None,
+        width=WIDTH,
+        height=LINES_HEIGHT,
+        explicit_size=False,
+        legend_at_bottom=True,
+        legend_at_bottom_columns=len(chart.series),
+        legend_box_size=12,
+        margin=16,
+        show_dots=False,
+        stroke_style={"width": 3},
+        x_labels_major_every=max(1, len(chart.labels) // LABELS_WRITTEN + 1),
+        show_minor_x_labels=False,
+        truncate_label=LONGEST_LABEL,
+        disable_xml_declaration=True,
+        no_prefix=True,
+        value_formatter=lambda value: _said(value, chart),
+        **_axis(chart, max),
+    )
+    drawing.x_labels = list(chart.labels)
+    for series in chart.series:
+        drawing.add(series.name, [_drawn(value, chart) for value in series.values])
+    return _cleaned(drawing, chart)
+
+
+def _cleaned(drawing: Any, chart: Chart) -> bytes:
     drawn: str = drawing.render(is_unicode=True)
     return _NOISE.sub("", drawn).replace("<title>Pygal</title>", f"<title>{escape(chart.title)}</title>").encode()
 
@@ -135,12 +178,12 @@ def _said(value: float | None, chart: Chart) -> str:
     return f"{exact.normalize():f}"
 
 
-def _axis(chart: Chart) -> dict[str, Any]:
+def _axis(chart: Chart, height: Callable[[Iterable[float]], float]) -> dict[str, Any]:
     """From nothing over three round steps; with losses among the values pygal finds the range itself."""
     columns = list(zip(*(series.values for series in chart.series), strict=True))
     if any(value < 0 for column in columns for value in column):
         return {}
-    longest = max(sum(_drawn(value, chart) for value in column) for column in columns)
+    longest = max(height([_drawn(value, chart) for value in column]) for column in columns)
     step = _round_step(longest / GRID_LINES)
     return {"range": (0, step * GRID_LINES), "y_labels": [step * line for line in range(GRID_LINES + 1)]}
 

@@ -10,6 +10,8 @@ from sqlalchemy import select
 from portal.contracts.models import PlanChoice
 from portal.entitlement.actions import open_plan
 from portal.entitlement.models import StandingAuthorization
+from tests.support.billed import billed, open_books, settled, worked
+from tests.support.cases import accepted
 from tests.support.cast import NOW, everything
 
 
@@ -33,6 +35,30 @@ def test_a_buyer_reads_plans_and_hours_left(visit, cast, work_session):
     assert "Outpatient centre: Complimentary" in page.text
     assert "2 h 00 min" in page.text
     assert "2 h 00 min left" in bea.get("/").text
+
+
+def test_hours_are_read_day_by_day_beside_their_chart(visit, cast, work_session):
+    open_books(work_session, cast)
+    case = accepted(work_session, cast)
+    worked(work_session, cast, case, minutes=40)
+    settled(work_session, cast, case)
+    billed(work_session, case)
+    work_session.commit()
+    bea = visit(cast.bea)
+    path = f"/plan/{cast.site.id}/{cast.factory.id}/hours"
+    page = bea.get(path).text
+    # 45 of 120 minutes, on the day of the work.
+    for words in ("10 Mar 2026", "45 min", "1 h 15 min", "1 h 21 min", ", faster than evenly"):
+        assert words in page
+    grant = re.search(r"hours\.svg\?grant=(\d+)", page).group(1)
+    chart = bea.get(f"{path}.svg?grant={grant}")
+    assert chart.mimetype == "image/svg+xml"
+    assert "sandbox" in chart.headers["Content-Security-Policy"]
+    assert "Used evenly" in chart.text
+    assert "<script" not in chart.text
+    for wrong in ("", "?grant=0", "?grant=x"):
+        assert bea.get(f"{path}.svg{wrong}").status_code == 404
+    assert visit(cast.bob).get(path).status_code == 404
 
 
 def test_a_buyer_chooses_a_plan_and_accepts_the_policy_by_its_hash(visit, cast, plain, work_session):

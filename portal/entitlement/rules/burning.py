@@ -1,0 +1,63 @@
+"""How hours left went down: what was left at the end of each day, beside using them evenly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+
+@dataclass(frozen=True)
+class Use:
+    """Seconds of a grant that work of an instant takes; ``is_promised`` while they are not billed yet."""
+
+    at: datetime
+    seconds: int
+    is_promised: bool = False
+
+
+@dataclass(frozen=True)
+class DayLeft:
+    """One day: what its work took, what is left at its end, and what would be if all were used evenly."""
+
+    on: date
+    used_seconds: int
+    left_seconds: int
+    even_seconds: int
+
+
+def burn_down(
+    granted_seconds: int,
+    uses: Iterable[Use],
+    *,
+    starts_at: datetime,
+    expires_at: datetime,
+    now: datetime,
+    zone: ZoneInfo,
+) -> tuple[DayLeft, ...]:
+    """A row for each day from the grant's first until today or its last, whichever comes first.
+
+    What was used before its first day counts on it, and what is given back makes the line rise.
+    """
+    first, last = _day(starts_at, zone), _day(expires_at - timedelta(seconds=1), zone)
+    today = min(max(_day(now, zone), first), last)
+    by_day: dict[date, int] = {}
+    for use in uses:
+        on = min(max(_day(use.at, zone), first), today)
+        by_day[on] = by_day.get(on, 0) + use.seconds
+    days, left, length = [], granted_seconds, (last - first).days + 1
+    for number in range((today - first).days + 1):
+        on = first + timedelta(days=number)
+        used = by_day.get(on, 0)
+        left -= used
+        days.append(DayLeft(on, used, left, _whole_minutes(granted_seconds * (length - number - 1) // length)))
+    return tuple(days)
+
+
+def _whole_minutes(seconds: int) -> int:
+    return seconds // 60 * 60
+
+
+def _day(at: datetime, zone: ZoneInfo) -> date:
+    return at.astimezone(zone).date()
