@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -140,9 +140,18 @@ def _inversions(question: Question, seen: _Seen) -> Iterator[str]:
     """Each sentence once, whatever product lines share the prices."""
     said: dict[str, None] = {}
     for _, draft in seen.drafts.values():
-        for line in sorted(seen.lines):
+        for line in _told_apart(draft.policy, seen.lines):
             said.update(dict.fromkeys(inversions(tariff_of(draft, line), question.from_at)))
     yield from said
+
+
+def _told_apart(policy: Policy, lines: Iterable[str]) -> list[str]:
+    """The product lines that any row of the policy names, and one for all others: these have the same prices."""
+    tables = (getattr(policy, name) for name in type(policy).model_fields)
+    rows = (row for table in tables if isinstance(table, tuple) for row in table)
+    named = {line for row in rows for line in getattr(row, "product_lines", ())}
+    ordered = sorted(lines)
+    return [line for line in ordered if line in named] + [line for line in ordered if line not in named][:1]
 
 
 def _plan_months(session: Session, question: Question) -> list[dict[str, Any]]:
