@@ -119,3 +119,17 @@ def test_a_policy_is_mended_by_its_messages_signed_and_prices_the_cases_of_its_d
     assert cheap.search(adam.locator("main").inner_text())
     adam.goto(f"/cases/{newer}")
     assert dear.search(adam.locator("main").inner_text())
+
+
+def test_pages_to_begin_and_to_look_back_from_are_pleasant(site, enter):
+    adam = enter(site.cast.adam)
+    for path in ("/contracts/library", "/contracts/library/document?name=av_day_blocks", "/contracts/what-if"):
+        adam.goto(path)
+        assert_pleasant(adam, path)
+    with open_session(site.work_engine) as session:
+        cast = recast(session, site.cast)
+        escalated(session, cast, at=site.app.extensions["portal"].clock())
+        session.commit()
+    bea = enter(site.cast.bea)
+    bea.goto(f"/plan/{site.cast.site.id}/{site.cast.factory.id}/hours")
+    assert_pleasant(bea, "hours")
