@@ -47,26 +47,20 @@ def number_of_cases(session: Session, question: Question) -> int:
 
 def billed_items(session: Session, question: Question, ids: Sequence[int]) -> dict[int, list[Billed]]:
     """The items of each case that stand, in order of their cuts; those before the period too, which billed the rest."""
+    # Not the whole items: their explanations are long and nothing here reads them.
+    columns = (BillItem.id, BillItem.payer_id, BillItem.amount_minor, BillItem.use_minor, BillItem.currency)
     rows = session.execute(
-        select(BillItem, BillingCut)
+        select(*columns, BillItem.occurred_at, BillingCut)
         .join(BillingCut, BillingCut.id == BillItem.cut_id)
         .where(BillItem.case_id.in_(ids), stands(), BillItem.occurred_at < question.until_at)
         .order_by(BillingCut.case_id, BillingCut.seq)
     ).all()
-    later = _decided_later(session, [item.id for item, _ in rows])
+    later = _decided_later(session, [row.id for row in rows])
     found: dict[int, list[Billed]] = defaultdict(list)
-    for item, cut in rows:
-        found[item.case_id].append(
-            Billed(
-                item.id,
-                cut,
-                item.payer_id,
-                item.amount_minor,
-                item.use_minor,
-                item.currency,
-                item.occurred_at >= question.from_at,
-                item.id in later,
-            )
+    for item_id, payer_id, amount_minor, use_minor, currency, occurred_at, cut in rows:
+        is_asked = occurred_at >= question.from_at
+        found[cut.case_id].append(
+            Billed(item_id, cut, payer_id, amount_minor, use_minor, currency, is_asked, item_id in later)
         )
     return found
 
