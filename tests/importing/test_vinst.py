@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import UTC, datetime
 
+import pytest
+from sqlalchemy import func, select
+
+from portal.billing.models import BillItem
 from portal.db import open_session
+from portal.directory.models import Organisation
 from portal.importing import actions, report
 from portal.settlement import books
-from tests.importing.logs import counts
+from portal.whatif.actions import agreement_from, policy_from
+from portal.whatif.question import Question
+from portal.whatif.running import compare
+from tests.importing.logs import VINST, counts
 from tests.support.vinst import AFTER_MAY, LOG, WITHOUT_LOG, quiet
 
 pytestmark = [pytest.mark.skipif(not LOG.is_file(), reason=WITHOUT_LOG), pytest.mark.xdist_group("vinst")]
@@ -72,3 +80,18 @@ def test_its_month_is_billed_and_closed_with_right_books(vinst_closed):
     assert unposted == 0
     with open_session(engine) as session:
         assert books.all_problems(session) == []
+
+
+def test_what_if_nothing_changed_ties_to_every_bill_item(vinst_closed):
+    said = {kind: (VINST.parent / f"vinst_{kind}.toml").read_text("utf-8") for kind in ("policy", "agreement")}
+    with open_session(vinst_closed.engine) as session:
+        codes = dict(session.execute(select(Organisation.code, Organisation.id)).tuples().all())
+        billed = session.scalar(select(func.sum(BillItem.amount_minor)))
+    period = datetime(2010, 1, 1, tzinfo=UTC), AFTER_MAY
+    policy = policy_from(said["policy"])
+    agreement = agreement_from(said["agreement"], policy)
+    asked = Question(codes["VINST"], *period, integrator_id=codes["VINSTFL"], policy=policy, agreement=agreement)
+    result = compare(vinst_closed.engine, asked)
+    assert result["total"] == {"cases": result["compared"], "signed": billed, "draft": billed}
+    assert result["changed"] == result["refused"] == 0
+    assert all(row["signed"] == row["draft"] for row in result["parties"])
