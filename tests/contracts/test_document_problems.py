@@ -51,7 +51,7 @@ SHAPE = [
     ('direction = "up"', 'direction = "down"\ngrace_minutes = 1', "rounding", 'belongs to direction = "up"'),
     ("free = true", "free = false", "causes[2]", "Borne_by is stated exactly when"),
     ("rank = 20", 'rank = "20"', "plans[2].rank", "whole number"),
-    ("rank = 20", "rank = 20\nprize = 1", "plans[2].prize", "Allowed here: always_covered_severities, back_cover, code"),
+    ("rank = 20", "rank = 20\nprize = 1", "plans[2].prize", "Allowed here: always_covered_severities, back_cover"),
     ("severities = [2], minutes = 60", "severities = [5], minutes = 60", "plans[2].targets[2].severities[1]", "to 4"),
     ('kind = "choice"', 'kind = "text"', "intake[1].fields[3]", "stated exactly when"),
     ('kind = "choice"', 'kind = "file"', "intake[1].fields[3]", "stated exactly when"),
