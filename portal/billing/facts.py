@@ -88,7 +88,7 @@ def up_to(facts: BillingFacts, cut: BillingCut | None) -> BillingFacts:
         if cut is None or cut.kind == CLOSING or each.ended_at <= cut.cut_at
     ]
     setting = (facts.facts, facts.tariff)
-    work, nte_minor = _authorised(facts.case, facts.documents.policy, setting, entries, facts.authorizations)
+    work, nte_minor = _authorized(facts.case, facts.documents.policy, setting, entries, facts.authorizations)
     return replace(facts, facts=replace(facts.facts, nte_minor=nte_minor), work=tuple(work))
 
 
@@ -165,7 +165,7 @@ def side_named(case: SupportCase, organisation_id: int) -> str:
     return MANUFACTURER if organisation_id == case.manufacturer_id else INTEGRATOR
 
 
-def _authorised(
+def _authorized(
     case: SupportCase,
     policy: Policy,
     setting: tuple[CaseFacts, Tariff],
@@ -177,7 +177,7 @@ def _authorised(
     used: dict[str, set[int]] = {CUSTOMER: set(), INTEGRATOR: set()}
     work = []
     for entry, task_class in entries:
-        situation = situation_of(facts, setting_at(facts, entry.started_at), task_class, authorised=True)
+        situation = situation_of(facts, setting_at(facts, entry.started_at), task_class, authorized=True)
         payer = treatment.treatment(tariff, situation).bill.payer
         payer_id = case.integrator_id if payer == INTEGRATOR else case.customer_id
         serving = [

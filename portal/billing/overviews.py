@@ -148,7 +148,7 @@ _UNAUTHORIZED = text(
     FROM bill_line line
     JOIN bill_item item ON item.id = line.bill_item_id
     JOIN support_case ON support_case.id = line.case_id
-    WHERE line.manufacturer_id = :own AND line.kind IN ('unauthorised', 'beyond_nte') AND item.recorded_at >= :since
+    WHERE line.manufacturer_id = :own AND line.kind IN ('unauthorized', 'beyond_nte') AND item.recorded_at >= :since
       AND NOT EXISTS (SELECT FROM bill_item_reversal gone WHERE gone.bill_item_id = item.id)
     GROUP BY line.bill_item_id, support_case.name, line.currency
     ORDER BY sum(line.seconds) DESC, line.bill_item_id LIMIT 10

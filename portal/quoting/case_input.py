@@ -44,7 +44,7 @@ class WorkInput(Block):
     """support, how_to or commissioning; the case's where left out."""
     side: str = "manufacturer"
     """Whose person worked: manufacturer or integrator."""
-    authorised: bool = True
+    authorized: bool = True
     """Whether the payer had said yes to it."""
     people: int = Field(default=1, ge=1, le=100)
     """How many worked together, each for the whole time."""
@@ -94,7 +94,7 @@ class CaseInput(Block):
     day1_on: date | None = None
     """The day from which the customer uses the system unaided."""
     nte: DecimalText | None = None
-    """The sum the payer authorised; without limit where left out."""
+    """The sum the payer authorized; without limit where left out."""
     customer_class: Code | None = None
     """The customer's class under the policy, where its own facts do not say it."""
     channel: Channel = Channel.PORTAL

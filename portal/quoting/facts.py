@@ -55,7 +55,7 @@ def work_of(policy: Policy, case: CaseInput) -> tuple[WorkInterval, ...]:
         if follows < start:
             raise RuleBroken(f"Work {number} ends before it starts.")
         task_class = (piece.task_class or case.task_class).value
-        about = (piece.authorised, piece.side, piece.role, piece.skill, piece.visit)
+        about = (piece.authorized, piece.side, piece.role, piece.skill, piece.visit)
         for person in range(piece.people):
             entry = len(intervals) + 1
             intervals.append(WorkInterval(entry, person + 1, start, follows, piece.mode.value, task_class, *about))

@@ -5,7 +5,7 @@ explains itself; what is stored of an explanation is enough to come to the same 
 
 How it goes: ``policies.compile_tariff`` turns a signed policy into plain tables, a row when work first asks for it;
 ``engine.rate`` cuts a case's work at every border that matters and says what each slice is, ``charges`` which fees it
-brings; ``pricing.price`` counts, draws hours left, prices and stops at the authorised sum. Where a price has more than
+brings; ``pricing.price`` counts, draws hours left, prices and stops at the authorized sum. Where a price has more than
 its rate, ``limits`` cuts time at the most and at other prices, and ``charging`` gives every part and fee its whole
 minor units; without, a shorter way comes to the same. The second half reads nothing but its basis, which is why
 ``explanation.replay`` can repeat it years later without policy or calendar. ``preview`` asks the same function with

@@ -14,7 +14,7 @@ from portal.contracts.conditions import ORDINARY, WorkKey
 from portal.money import round_half_up
 from portal.rating.counting import unit
 from portal.rating.facts import CaseFacts
-from portal.rating.lines import CHARGED, INCLUDED, UNAUTHORISED, Charge, Slice
+from portal.rating.lines import CHARGED, INCLUDED, UNAUTHORIZED, Charge, Slice
 from portal.rating.situations import circumstance_of, setting_of, situation_of, stamp
 from portal.rating.tariff import Row, Tariff
 from portal.rating.terms import INTERCOMPANY, PER_CASE, Extras, FeeTerm, Rounding
@@ -30,9 +30,9 @@ def charges_for(facts: CaseFacts, slices: Sequence[Slice], tariff: Tariff) -> tu
         begins = [opening] if opening is not None and not slices and fee.per == PER_CASE else slices
         for piece in begins:
             place = (fee.code, unit(piece, fee.per))
-            # Work nobody authorised begins an occasion only where no other work of it does.
+            # Work nobody authorized begins an occasion only where no other work of it does.
             known = charged.get(place)
-            better = known is None or (known.slice.kind == UNAUTHORISED and piece.kind != UNAUTHORISED)
+            better = known is None or (known.slice.kind == UNAUTHORIZED and piece.kind != UNAUTHORIZED)
             if better and _is_due(facts, tariff, fee, piece, opening):
                 charged[place] = _charge(facts, tariff, fee, piece, rows)
     return tuple(sorted(charged.values(), key=lambda charge: (charge.slice.start, charge.slice.entry_id, charge.code)))
@@ -42,7 +42,7 @@ def _opening(facts: CaseFacts, tariff: Tariff) -> Slice:
     """The moment of opening as a piece of work without length, on the bill that such work would be on."""
     at = stamp(facts.opened_at) if facts.opened_at is not None else 0
     setting = setting_of(facts, at)
-    kind, bill, plan, priced_as = treatment(tariff, situation_of(facts, setting, facts.task_class, authorised=True))
+    kind, bill, plan, priced_as = treatment(tariff, situation_of(facts, setting, facts.task_class, authorized=True))
     piece = next(tariff.timetable(plan).pieces(at, at + 1))
     row = tariff.row(plan, "remote", priced_as, piece.band, circumstance_of(facts, tariff, "", ""))
     cover = tariff.covers.get(plan)

@@ -1,7 +1,7 @@
 """Pricing where there is more than rates: charges beside time, time they pay for, least and most money, to the cent.
 
 Every part gets its own whole minor units, summing per price to what its time comes to; then charges that are a part of
-the labour, then the most and the least money, then the authorised sum, which nothing passes. Invariants: no amount is
+the labour, then the most and the least money, then the authorized sum, which nothing passes. Invariants: no amount is
 negative; the result depends on the parts and the basis alone.
 """
 
@@ -184,7 +184,7 @@ def _at_least(found: Sequence[Cost], applied: list[Applied]) -> list[Cost]:
 
 
 def _stopped(found: Sequence[Cost], payer: str, limit: int) -> list[Cost]:
-    """The costs, those of the payer from the authorised sum on as time and fees beyond it."""
+    """The costs, those of the payer from the authorized sum on as time and fees beyond it."""
     spent, stopped = 0, False
     result = []
     for cost in found:

@@ -4,7 +4,7 @@ One function serves coverage and price, the meter, previews, bills and what-if. 
 custody, Day 1, warranty or a grant's days change; each slice gets its row of the tariff and what it is (billed, free,
 ...); then ``pricing`` turns slices into lines. Invariants: the order of entries does not matter; touching pieces of
 one entry count as one; no line is negative; the payer's rate never exceeds the one accepted, nor the sum the one
-authorised.
+authorized.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from portal.rating.situations import EPOCH, SECOND, Setting, circumstance_of, se
 from portal.rating.tariff import Row, Tariff
 from portal.rating.treatment import treatment
 
-# start, end, entry, mode, task class, authorised, side, role, skill, visit
+# start, end, entry, mode, task class, authorized, side, role, skill, visit
 Work = tuple[int, int, int, str, str, bool, str, str, str, int]
 
 
@@ -47,7 +47,7 @@ def _pieces(work: Iterable[WorkInterval]) -> list[Work]:
         if end < start:
             raise RuleBroken("Work cannot end before it starts.")
         if end > start:
-            about = (item.mode, item.task_class, item.authorised, item.side, item.role, item.skill, item.visit)
+            about = (item.mode, item.task_class, item.authorized, item.side, item.role, item.skill, item.visit)
             pieces.append((start, end, item.entry_id, *about))
     if len(pieces) > 1:
         if len({piece[2] for piece in pieces}) < len(pieces):
@@ -111,8 +111,8 @@ def _cut(
     facts: CaseFacts, piece: Work, span: tuple[int, int], setting: Setting, tariff: Tariff, *, into: list[Slice]
 ) -> None:
     """Append the slices of a piece of work between two case borders, cut at bands and cover."""
-    _, _, entry_id, mode, task_class, authorised, side, role, skill, visit = piece
-    situation = situation_of(facts, setting, task_class, authorised=authorised)
+    _, _, entry_id, mode, task_class, authorized, side, role, skill, visit = piece
+    situation = situation_of(facts, setting, task_class, authorized=authorized)
     kind, bill, plan, priced_as = treatment(tariff, situation)
     cover = tariff.covers.get(plan)
     in_scope = cover is None or (priced_as in cover.task_classes and mode in cover.modes)

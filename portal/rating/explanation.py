@@ -1,7 +1,7 @@
 """A rated case explained as data, and rated again from that data alone.
 
 ``explain`` gives a value that survives JSON: the prices that applied, the work as it was cut, the hours left, the sums
-authorised, the steps, and the lines. ``replay`` needs nothing else: no policy, calendar or clock. Invariant: the lines
+authorized, the steps, and the lines. ``replay`` needs nothing else: no policy, calendar or clock. Invariant: the lines
 replayed are the lines explained.
 """
 
@@ -35,7 +35,7 @@ def explain(rated: RatedCase) -> dict[str, Any]:
         "prices": [_row_out(row) for row in rows],
         "work": [_slice_out(piece, number[piece.row]) for piece in basis.slices],
         "grants": [_grant_out(grant) for grant in basis.grants],
-        "authorised": [[payer, minor] for payer, minor in basis.nte_minor],
+        "authorized": [[payer, minor] for payer, minor in basis.nte_minor],
         **({"charges": [_charge_out(charge, number) for charge in basis.charges]} if basis.charges else {}),
         "steps": _steps(rated),
         "lines": _lines_out(rated.lines),
@@ -55,7 +55,7 @@ def replay(explanation: Mapping[str, Any]) -> RatedCase:
         explanation["zone"],
         tuple(_slice_in(piece, rows) for piece in explanation["work"]),
         tuple(_grant_in(grant) for grant in explanation["grants"]),
-        tuple((payer, minor) for payer, minor in explanation["authorised"]),
+        tuple((payer, minor) for payer, minor in explanation["authorized"]),
         tuple(_charge_in(charge, rows) for charge in explanation.get("charges", ())),
     )
     rated = price(basis)
@@ -122,7 +122,7 @@ def _draw_step(drawn: Draw, lines: Sequence[Line]) -> dict[str, Any]:
 
 def _stop_step(lines: Sequence[Line], payer: str, minor: int) -> dict[str, Any]:
     beyond = sum(line.seconds for line in lines if line.payer == payer and line.kind == BEYOND_NTE)
-    return {"step": "limit", "payer": payer, "authorised_minor": minor, "beyond_seconds": beyond}
+    return {"step": "limit", "payer": payer, "authorized_minor": minor, "beyond_seconds": beyond}
 
 
 def _lines_out(lines: Sequence[Line]) -> list[dict[str, Any]]:

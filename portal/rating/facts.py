@@ -33,7 +33,7 @@ GIVEN_GRANT = "given"
 class WorkInterval:
     """One piece of approved work; pieces of one entry that touch and agree in everything are the same work.
 
-    ``authorised`` is whether the payer had said yes to it, whatever the sum; ``side`` is the company of the worker;
+    ``authorized`` is whether the payer had said yes to it, whatever the sum; ``side`` is the company of the worker;
     ``role`` is the worker's, ``skill`` what the work takes. Entries of one ``visit`` belong together; 0 is not stated.
     """
 
@@ -43,7 +43,7 @@ class WorkInterval:
     ended_at: datetime
     mode: str
     task_class: str = SUPPORT
-    authorised: bool = True
+    authorized: bool = True
     side: str = MANUFACTURER
     role: str = ""
     skill: str = ""
@@ -78,7 +78,7 @@ class CaseFacts:
 
     ``cover`` has at least one row; the first holds from the beginning of time. Work before ``day_one_at`` is
     commissioning support. ``certified`` is whether the technician who asked holds a valid certificate. ``cause`` is
-    known only at closure. ``nte_minor`` is the sum authorised per paying side; a side that is not named has no limit.
+    known only at closure. ``nte_minor`` is the sum authorized per paying side; a side that is not named has no limit.
     ``accepted_rates`` are the hourly prices, in minor units, that the payer accepted: none is exceeded. ``requested``
     is what the customer asked for, ``cycles`` the moments at which the case was opened again, ``distances`` how far it
     is to the site, by visit, 0 for all others.

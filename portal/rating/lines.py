@@ -29,7 +29,7 @@ HOURS_BOUGHT = "hours_bought"
 FREE = "free"
 FREE_CAUSE = "free_cause"
 WARRANTY = "warranty"
-UNAUTHORISED = "unauthorised"
+UNAUTHORIZED = "unauthorized"
 FEE = "fee"
 IN_FEE = "in_fee"
 INCIDENT = "incident"
@@ -37,9 +37,9 @@ BEYOND_NTE = "beyond_nte"
 
 PAID_KINDS = frozenset({BILLED, ROUNDING, MINIMUM, HOW_TO, COMMISSIONING, FEE})
 # Work that the payer pays unless a grant or a price of zero covers it.
-CHARGED = frozenset({BILLED, UNAUTHORISED})
+CHARGED = frozenset({BILLED, UNAUTHORIZED})
 # Time that the manufacturer gives or has to bear.
-BORNE_BY_MANUFACTURER = frozenset({FREE, FREE_CAUSE, WARRANTY, UNAUTHORISED, BEYOND_NTE})
+BORNE_BY_MANUFACTURER = frozenset({FREE, FREE_CAUSE, WARRANTY, UNAUTHORIZED, BEYOND_NTE})
 LINE_KINDS = (
     *sorted(PAID_KINDS),
     INCLUDED,
@@ -49,7 +49,7 @@ LINE_KINDS = (
     FREE,
     FREE_CAUSE,
     WARRANTY,
-    UNAUTHORISED,
+    UNAUTHORIZED,
     BEYOND_NTE,
 )
 

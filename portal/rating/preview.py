@@ -69,11 +69,11 @@ def preview(
 ) -> Preview:
     """The price of more work from ``at`` on, given the work so far.
 
-    The authorised sum is left out: this is what the payer is asked to authorise.
+    The authorized sum is left out: this is what the payer is asked to authorize.
     *Raises*: RuleBroken where the policy names no price for such work.
     """
     asked = replace(facts, nte_minor={})
-    what = treatment(tariff, situation_of(asked, setting_at(asked, at), task_class, authorised=True))
+    what = treatment(tariff, situation_of(asked, setting_at(asked, at), task_class, authorized=True))
     paid = what.kind in _PAYING
 
     def supposed(seconds: int) -> WorkInterval:

@@ -1,8 +1,8 @@
 """The second half of rating: slices of work to lines of money, from stored values alone.
 
-Steps: count, draw hours left in order of work, price, and where a payer's lines exceed the authorised sum, stop there.
+Steps: count, draw hours left in order of work, price, and where a payer's lines exceed the authorized sum, stop there.
 Invariants: integers only; the result depends on the basis and nothing else, so a stored basis replays to the same
-lines; no payer's lines exceed the authorised sum.
+lines; no payer's lines exceed the authorized sum.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def _incident_pays(grant: GrantState, part: Part, payable: Collection[int]) -> b
 
 
 def _may_draw(grant: GrantState, piece: Slice) -> bool:
-    """Included hours serve covered work; bought hours are money of the payer, unauthorised work does not touch them."""
+    """Included hours serve covered work; bought hours are money of the payer, unauthorized work does not touch them."""
     if piece.row.plan == INTERCOMPANY:
         return False
     if not piece.covered if grant.kind == INCLUDED_GRANT else piece.kind != BILLED:
@@ -153,7 +153,7 @@ def _draw_from(grant: GrantState, left: dict[int, int], part: Part, result: list
 
 
 def _stopped(parts: Sequence[Part], payer: str, limit: int) -> list[Part]:
-    """The parts, those of the payer from the authorised sum on as time beyond it, to the second."""
+    """The parts, those of the payer from the authorized sum on as time beyond it, to the second."""
     counted: dict[Family, int] = {}
     spent, stopped = 0, False
     result: list[Part] = []

@@ -52,7 +52,7 @@ def setting_of(facts: CaseFacts, instant: int) -> Setting:
     return Setting(plan, side, before_day1, warranty, cycle)
 
 
-def situation_of(facts: CaseFacts, setting: Setting, task_class: str, *, authorised: bool) -> Situation:
+def situation_of(facts: CaseFacts, setting: Setting, task_class: str, *, authorized: bool) -> Situation:
     """What decides how work of a class is treated in a setting."""
     return Situation(
         task_class,
@@ -61,7 +61,7 @@ def situation_of(facts: CaseFacts, setting: Setting, task_class: str, *, authori
         setting.before_day1,
         setting.in_warranty,
         facts.certified,
-        authorised,
+        authorized,
         facts.has_integrator,
     )
 

@@ -127,7 +127,7 @@ class Situation(NamedTuple):
     before_day1: bool
     in_warranty: bool
     certified: bool
-    authorised: bool
+    authorized: bool
     has_integrator: bool = True
 
 

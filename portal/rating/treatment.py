@@ -43,8 +43,8 @@ def _kind(tariff: Tariff, situation: Situation, bill: Bill) -> str:
         return lines.WARRANTY
     if bill.payer == MANUFACTURER:
         return lines.WARRANTY if situation.in_warranty else lines.FREE
-    if not situation.authorised:
-        return lines.UNAUTHORISED
+    if not situation.authorized:
+        return lines.UNAUTHORIZED
     if bill.payer == INTEGRATOR:
         return _BOUGHT_BY_INTEGRATOR.get(situation.task_class, lines.BILLED)
     return lines.BILLED

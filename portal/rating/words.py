@@ -17,7 +17,7 @@ _REMARKS = {
     "free": "free under the policy",
     "free_cause": "free because of its cause",
     "warranty": "under warranty",
-    "unauthorised": "not authorised",
+    "unauthorized": "not authorized",
     "how_to": "how-to help",
     "commissioning": "commissioning support",
 }
@@ -37,8 +37,8 @@ _FREE_WORDS = {
     "free": "free under the policy",
     "free_cause": "free because of its cause",
     "warranty": "free under warranty",
-    "unauthorised": "not authorised, borne by the manufacturer",
-    "beyond_nte": "beyond the authorised sum, borne by the manufacturer",
+    "unauthorized": "not authorized, borne by the manufacturer",
+    "beyond_nte": "beyond the authorized sum, borne by the manufacturer",
 }
 
 
@@ -116,8 +116,8 @@ def _step_sentence(step: Mapping[str, Any], currency: str) -> str:
     if step["step"] in _LIMIT_WORDS:
         return _limit_sentence(step, currency)
     if step["step"] == "limit":
-        limit = Money(step["authorised_minor"], currency)
-        return f"Authorised up to {limit}: {duration(step['beyond_seconds'])} beyond it, borne by the manufacturer."
+        limit = Money(step["authorized_minor"], currency)
+        return f"Authorized up to {limit}: {duration(step['beyond_seconds'])} beyond it, borne by the manufacturer."
     before, after = duration(step["seconds_before"]), duration(step["seconds_after"])
     if step["step"] == "minimum":
         return f"{before}, at least {after} per {step['level']}."

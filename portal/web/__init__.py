@@ -1,6 +1,6 @@
 """The browser's side: one module per blueprint, named as its templates.
 
-Promises: deny by default, anonymous views stand in one list; a view loads and authorises, parses, calls one action and
+Promises: deny by default, anonymous views stand in one list; a view loads and authorizes, parses, calls one action and
 redirects; what a view writes is committed once, after it returns, and undone when it raises.
 
 A view, in one look::

@@ -17,7 +17,7 @@ from tests.support.cast import NOW, Cast, hours_later
 
 EVENING = NOW + timedelta(hours=8)
 
-# Whether the case is on the plan, what was authorised, the work, and what the resolution said.
+# Whether the case is on the plan, what was authorized, the work, and what the resolution said.
 KINDS = {
     "included minutes": (True, None, [{"minutes": 40}], {}),
     "included minutes, then time": (True, 100_000, [{"minutes": 170}], {}),
@@ -38,7 +38,7 @@ KINDS = {
     "in the evening": (False, 200_000, [{"minutes": 45, "start": EVENING}], {}),
     "a free cause": (False, 100_000, [{"minutes": 60}], {"cause": "firmware_defect", "last_action": "firmware_update"}),
     "nobody said yes": (False, None, [{"minutes": 60}], {}),
-    "beyond what was authorised": (False, 10_000, [{"minutes": 121}], {}),
+    "beyond what was authorized": (False, 10_000, [{"minutes": 121}], {}),
 }
 
 

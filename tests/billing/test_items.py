@@ -91,7 +91,7 @@ def test_work_without_a_yes_is_the_manufacturers_line(work_session: Session, boo
     settled(work_session, books, case)
     item = billed(work_session, case)
     (line,) = work_session.scalars(select(BillLine))
-    assert (item.amount_minor, line.kind, line.bearer) == (0, "unauthorised", "manufacturer")
+    assert (item.amount_minor, line.kind, line.bearer) == (0, "unauthorized", "manufacturer")
     assert everything(work_session, "posting") == []
 
 

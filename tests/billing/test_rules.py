@@ -44,9 +44,9 @@ TARIFF = compile_tariff(POLICY, product_line="DoorController")
 START = datetime(2026, 3, 10, 9, tzinfo=UTC)
 
 
-def work(entry_id: int, minutes: int, *, after: int = 0, task_class: str = "support", authorised: bool = True):
+def work(entry_id: int, minutes: int, *, after: int = 0, task_class: str = "support", authorized: bool = True):
     begin = START + timedelta(minutes=after)
-    return WorkInterval(entry_id, 1, begin, begin + timedelta(minutes=minutes), "remote", task_class, authorised)
+    return WorkInterval(entry_id, 1, begin, begin + timedelta(minutes=minutes), "remote", task_class, authorized)
 
 
 def rated(*intervals: WorkInterval, plan: str = "complimentary", grants: tuple[GrantState, ...] = (), **facts: object):

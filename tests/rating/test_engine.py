@@ -58,9 +58,9 @@ def kinds(rated):
     ("case", "entry", "expected"),
     [
         (facts(), {}, ("billed", "customer", 60, 15_000)),
-        (facts(), {"authorised": False}, ("unauthorised", "customer", 60, 0)),
+        (facts(), {"authorized": False}, ("unauthorized", "customer", 60, 0)),
         (facts(cause="defect"), {}, ("free_cause", "customer", 60, 0)),
-        (facts(cause="defect"), {"authorised": False}, ("free_cause", "customer", 60, 0)),
+        (facts(cause="defect"), {"authorized": False}, ("free_cause", "customer", 60, 0)),
         (facts(cause="wiring"), {}, ("billed", "integrator", 60, 9_000)),
         (facts(cause="wiring", has_integrator=False), {}, ("free", "manufacturer", 60, 0)),
         (facts(cause="battery"), {}, ("billed", "customer", 60, 15_000)),
@@ -188,12 +188,12 @@ def test_included_minutes_do_not_serve_outside_cover_hours_except_at_the_severit
     assert rate(facts(severity=1), entry, grants, terms).amount_minor == 0
 
 
-def test_unauthorised_work_may_use_included_minutes_and_nothing_that_was_bought():
+def test_unauthorized_work_may_use_included_minutes_and_nothing_that_was_bought():
     grants = [GrantState(1, "included", 1_200), GrantState(2, "bought", 3_600)]
 
-    rated = rate(facts(), [work(1, NINE, 60, authorised=False)], grants, TERMS)
+    rated = rate(facts(), [work(1, NINE, 60, authorized=False)], grants, TERMS)
 
-    assert kinds(rated) == [("included", "customer", 20, 0), ("unauthorised", "customer", 40, 0)]
+    assert kinds(rated) == [("included", "customer", 20, 0), ("unauthorized", "customer", 40, 0)]
 
 
 def test_grants_are_kept_for_their_modes_bands_and_days():
@@ -219,11 +219,11 @@ def test_the_integrators_how_to_bill_does_not_use_the_customers_hours():
     assert kinds(rated) == [("how_to", "integrator", 60, 9_000)]
 
 
-def test_work_without_a_price_is_included_even_when_rounded_up_or_not_authorised():
+def test_work_without_a_price_is_included_even_when_rounded_up_or_not_authorized():
     terms = tariff(plan(hourly(0), roundings=[steps(15)]))
 
-    for authorised in (True, False):
-        rated = rate(facts(), [work(1, NINE, 20, authorised=authorised)], [GrantState(1, "bought", 60)], terms)
+    for authorized in (True, False):
+        rated = rate(facts(), [work(1, NINE, 20, authorized=authorized)], [GrantState(1, "bought", 60)], terms)
         assert kinds(rated) == [("included", "customer", 30, 0)]
 
 
@@ -233,10 +233,10 @@ def test_covered_work_of_an_unlimited_plan_costs_nothing():
     rated = rate(facts(), [work(1, "2026-03-03T16:00", 120)], [], terms)
 
     assert kinds(rated) == [("included", "customer", 60, 0), ("billed", "customer", 60, 10_000)]
-    assert kinds(rate(facts(cause="x"), [work(1, NINE, 60, authorised=False)], [], terms))[0][0] == "included"
+    assert kinds(rate(facts(cause="x"), [work(1, NINE, 60, authorized=False)], [], terms))[0][0] == "included"
 
 
-def test_the_payer_never_pays_more_than_authorised():
+def test_the_payer_never_pays_more_than_authorized():
     entries = [work(1, NINE, 60), work(2, "2026-03-03T12:00", 50), work(3, "2026-03-03T20:00", 10)]
 
     rated = rate(facts(nte_minor={"customer": 20_001}), entries, [], TERMS)
@@ -249,7 +249,7 @@ def test_the_payer_never_pays_more_than_authorised():
     assert rated.owed_by("customer") == 20_000
 
 
-def test_nothing_is_billed_when_nothing_is_authorised_and_the_other_side_is_untouched():
+def test_nothing_is_billed_when_nothing_is_authorized_and_the_other_side_is_untouched():
     entries = [work(1, NINE, 60), work(2, "2026-03-03T12:00", 60, task_class="commissioning")]
 
     rated = rate(facts(nte_minor={"customer": 0}), entries, [], TERMS)

@@ -37,24 +37,24 @@ def test_the_sentences_say_what_happened():
         "4 h 45 min, at least 5 h per case.",
         "First 1 h from the plan.",
         "First 10 min from the hours bought.",
-        "Authorised up to 500.00 USD: 33 min 20 s beyond it, borne by the manufacturer.",
+        "Authorized up to 500.00 USD: 33 min 20 s beyond it, borne by the manufacturer.",
         "1 h business, remote: included in the plan; it would have cost 150.00 USD.",
         "10 min business, remote: from the hours bought; it would have cost 25.00 USD.",
         "3 h 10 min business, remote at 150.00 USD an hour: 475.00 USD.",
         "6 min 40 s after hours, remote at 225.00 USD an hour: 25.00 USD.",
-        "33 min 20 s after hours, remote: beyond the authorised sum, borne by the manufacturer; "
+        "33 min 20 s after hours, remote: beyond the authorized sum, borne by the manufacturer; "
         "it would have cost 125.00 USD.",
     )
 
 
 def test_work_over_midnight_names_both_days_and_free_work_says_why():
     terms = tariff(plan(hourly(100), roundings=[steps(30, direction="down")]))
-    entry = work(1, "2026-03-03T23:00", 90, authorised=False)
+    entry = work(1, "2026-03-03T23:00", 90, authorized=False)
 
     sentences = words(stored(rate(facts(), [entry], [], terms)))
 
     assert sentences[:2] == (
-        "3 March 2026, 23:00 to 4 March 2026, 00:30 New York: 1 h 30 min after hours (not authorised).",
+        "3 March 2026, 23:00 to 4 March 2026, 00:30 New York: 1 h 30 min after hours (not authorized).",
         "1 h 30 min rounded down to 30 min per case: 1 h 30 min.",
     )
 

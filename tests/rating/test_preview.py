@@ -57,7 +57,7 @@ def test_the_least_price_is_never_negative_when_added_time_moves_to_a_cheaper_ba
     assert shown(facts(), entries=[work(1, NINE - timedelta(hours=2), 20)]).least_minor == 0
 
 
-def test_the_authorised_sum_does_not_hide_the_price():
+def test_the_authorized_sum_does_not_hide_the_price():
     assert shown(facts(nte_minor={"customer": 0})).least_minor == 7_500
 
 

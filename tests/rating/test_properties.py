@@ -64,7 +64,7 @@ def works(draw):
         seconds = draw(st.integers(min_value=0, max_value=30_000))
         mode = draw(st.sampled_from(["remote", "on_site"]))
         task_class = draw(st.sampled_from(["support", "how_to", "commissioning"]))
-        more = {"task_class": task_class, "authorised": draw(st.booleans())}
+        more = {"task_class": task_class, "authorized": draw(st.booleans())}
         made.append(work(number, started_at, Fraction(seconds, 60), mode, **more))
     return made
 
@@ -162,7 +162,7 @@ def test_splitting_an_entry_at_an_inner_instant_changes_nothing(data, case, entr
         seconds = int((each.ended_at - each.started_at).total_seconds())
         middle = each.started_at + timedelta(seconds=data.draw(st.integers(0, seconds)))
         minutes = [Fraction(int((b - a).total_seconds()), 60) for a, b in _halves(each, middle)]
-        same = {"task_class": each.task_class, "authorised": each.authorised}
+        same = {"task_class": each.task_class, "authorized": each.authorized}
         split.append(work(each.entry_id, each.started_at, minutes[0], each.mode, **same))
         split.append(work(each.entry_id, middle, minutes[1], each.mode, **same))
 

@@ -1,4 +1,4 @@
-"""A small log of billed cases: on the plan, paid, beyond what was authorised, not decided yet, decided later."""
+"""A small log of billed cases: on the plan, paid, beyond what was authorized, not decided yet, decided later."""
 
 from __future__ import annotations
 

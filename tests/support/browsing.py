@@ -51,7 +51,8 @@ def assert_pleasant(page: Page, name: str = "") -> None:
 
 def axe_problems(page: Page) -> list[str]:
     """What axe finds, a line for each element."""
-    found = _axe.run(page, options={"runOnly": {"type": "tag", "values": WCAG}}).response["violations"]
+    options = {"runOnly": {"type": "tag", "values": WCAG}, "resultTypes": ["violations"]}
+    found = _axe.run(page, options=options).response["violations"]
     return [
         f"{violation['id']}: {violation['help']}: {node['html'][:160]} {node.get('failureSummary', '')[:300]}"
         for violation in found

@@ -45,8 +45,10 @@
       if (cutX || cutY) problems.push(`text is clipped: ${name(element)}`);
     }
   }
-  for (const [index, one] of pieces.entries()) {
-    for (const other of pieces.slice(index + 1)) {
+  for (let first = 0; first < pieces.length; first++) {
+    const one = pieces[first];
+    for (let second = first + 1; second < pieces.length; second++) {
+      const other = pieces[second];
       if (one.node === other.node) continue;
       const across = Math.min(one.box.right, other.box.right) - Math.max(one.box.left, other.box.left);
       const down = Math.min(one.box.bottom, other.box.bottom) - Math.max(one.box.top, other.box.top);

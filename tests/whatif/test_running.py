@@ -60,7 +60,7 @@ def test_a_dearer_draft_says_who_pays_and_who_gets_how_much_more(work_engine, lo
     assert sum(row["draft"] - row["signed"] for row in dearer["parties"]) == customer["draft"] - customer["signed"]
     assert dearer["plans"][0]["plan"] == "complimentary"
     assert abs(dearer["cases"][0]["draft"] - dearer["cases"][0]["signed"]) > 0
-    # What was authorised stays: what goes beyond it is the manufacturer's.
+    # What was authorized stays: what goes beyond it is the manufacturer's.
     assert any(row["kind"] == "beyond_nte" and row["draft_seconds"] for row in dearer["lines"])
 
 

@@ -3,7 +3,7 @@
 from portal.billing.actions.cash import apply_cash
 from portal.billing.actions.cuts import cut, cut_period_end
 from portal.billing.actions.decisions import decide_shares
-from portal.billing.actions.hours import first_unauthorised, reserve_hours
+from portal.billing.actions.hours import first_unauthorized, reserve_hours
 from portal.billing.actions.invoices import gather_invoices
 from portal.billing.actions.items import bill, bill_case, rebill, rebill_case
 from portal.billing.actions.line_queries import answer, ask
@@ -19,7 +19,7 @@ __all__ = [
     "cut_period_end",
     "decide_shares",
     "earn_plans",
-    "first_unauthorised",
+    "first_unauthorized",
     "gather_invoices",
     "open_choice",
     "open_month",

@@ -20,7 +20,7 @@ from portal.entitlement.actions import Reserving, release_for_case, reserve_for_
 from portal.entitlement.rules import Work
 from portal.rating.engine import rate
 from portal.rating.facts import CUSTOMER
-from portal.rating.lines import HOURS_BOUGHT, INCLUDED, UNAUTHORISED
+from portal.rating.lines import HOURS_BOUGHT, INCLUDED, UNAUTHORIZED
 from portal.rating.situations import setting_at
 
 # More than any case can use: a hundred years of work.
@@ -32,7 +32,7 @@ def reserve_hours(session: Session, case_id: int, *, now: datetime) -> int:
     return reserve_for(session, gather(session, lock_case(session, case_id)), now=now)
 
 
-def first_unauthorised(session: Session, case_id: int) -> datetime | None:
+def first_unauthorized(session: Session, case_id: int) -> datetime | None:
     """When the customer's first billable work without its yes began; None where it has said yes to all."""
     facts = gather(session, lock_case(session, case_id))
     if not facts.work:
@@ -41,7 +41,7 @@ def first_unauthorised(session: Session, case_id: int) -> datetime | None:
     starts = [
         segment.started_at
         for line in rated.lines
-        if line.kind == UNAUTHORISED and line.payer == CUSTOMER
+        if line.kind == UNAUTHORIZED and line.payer == CUSTOMER
         for segment in line.segments
     ]
     return min(starts, default=None)
@@ -66,7 +66,7 @@ def _wanted(facts: BillingFacts) -> list[Work]:
     endless = [grant_state(grant, _WITHOUT_END) for grant in facts.hours]
     if not endless or not facts.work:
         return []
-    # The authorised sum stops money, not hours.
+    # The authorized sum stops money, not hours.
     rated = rate(replace(facts.facts, nte_minor={}), facts.work, endless, facts.tariff)
     return sorted(
         (
