@@ -3,33 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
 import pytest
 
+from portal.access import Actor
 from portal.db import open_session
 from portal.identity.sso.models import IdentityProvider
 from portal.outbound import Outbound
 from tests.support.browsing import assert_pleasant
-from tests.support.providers.packaged import Packaged, mock_provider
+from tests.support.providers.packaged import PLAIN_SECRET, Packaged, mock_provider, pyop_provider
 from tests.support.sign_in import PASSWORD, email_of, give_password
 from tests.web.company_sign_in import set_up
 
 
-@pytest.fixture(scope="module")
-def provider(site) -> Iterator[Packaged]:
-    """A package's provider that the integrator's people sign in at; the portal is at the address it really has."""
+@contextmanager
+def signed_in_at(site, made: AbstractContextManager[Packaged], administrator: Actor, secret: str) -> Iterator[Packaged]:
+    """A package's provider that an organisation's people sign in at; the portal is at the address it really has."""
     edges = site.app.extensions["portal"]
     here = replace(edges.settings, base_url=site.address)
     site.app.extensions["portal"] = replace(edges, settings=here, outbound=Outbound(allows_private=True))
-    with mock_provider() as running:
+    with made as running:
         with open_session(site.work_engine) as session:
-            set_up(session, site.cast.ian, running.issuer)
+            set_up(session, administrator, running.issuer, client_secret=secret)
         yield running
         with open_session(site.work_engine) as session:
             session.query(IdentityProvider).update({"is_enabled": False})
             session.commit()
     site.app.extensions["portal"] = edges
+
+
+@pytest.fixture(scope="module")
+def provider(site) -> Iterator[Packaged]:
+    with signed_in_at(site, mock_provider(), site.cast.ian, PLAIN_SECRET) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def silent_provider(site) -> Iterator[Packaged]:
+    """One that asks nothing: whoever comes is known there."""
+    with signed_in_at(site, pyop_provider(), site.cast.adam, PLAIN_SECRET) as running:
+        yield running
+
+
+def connect(page, address):
+    page.goto("/sign-in")
+    page.get_by_label("Email").first.fill(address)
+    page.get_by_label("Password").first.fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.wait_for_url("**/")
+    page.goto("/security")
+    page.get_by_role("button", name="Connect my company account").click()
 
 
 def at_the_provider(page, subject):
@@ -49,13 +74,7 @@ def test_the_first_yes_then_through_the_company_with_a_new_key_and_out(site, pro
     provider.know(subject, {"email": address, "email_verified": True, "name": "Worker"})
 
     page = screen()
-    page.goto("/sign-in")
-    page.get_by_label("Email").first.fill(address)
-    page.get_by_label("Password").first.fill(PASSWORD)
-    page.get_by_role("button", name="Sign in", exact=True).click()
-    page.wait_for_url("**/")
-    page.goto("/security")
-    page.get_by_role("button", name="Connect my company account").click()
+    connect(page, address)
     at_the_provider(page, subject)
     page.get_by_role("heading", name="Is this your company account?").wait_for()
     assert_pleasant(page, "company confirmation")
@@ -76,6 +95,32 @@ def test_the_first_yes_then_through_the_company_with_a_new_key_and_out(site, pro
     assert_pleasant(other, "company signed out")
     other.get_by_role("link", name="Sign out at your company too").click()
     other.wait_for_url(f"{provider.issuer}/**")
+    other.goto(f"{site.address}/security")
+    other.wait_for_url("**/sign-in?**")
+
+
+def test_another_package_lets_in_by_its_rotated_key_too(site, silent_provider, screen, width):
+    person = site.cast.ana if width > 1000 else site.cast.eli
+    with open_session(site.work_engine) as session:
+        address = email_of(session, person)
+        session.query(IdentityProvider).update({"keys_asked_at": None})
+        give_password(session, person)
+    silent_provider.know(f"worker-{width}", {"email": address, "email_verified": True, "name": "Worker"})
+    page = screen()
+    connect(page, address)
+    page.get_by_role("button", name="Yes, this is my account").click()
+    page.get_by_text("Your company account is connected").wait_for()
+
+    other = screen()
+    other.goto("/sign-in")
+    other.get_by_label("Email").first.fill(address)
+    silent_provider.rotate()
+    other.get_by_role("button", name="Sign in through your company").click()
+    other.wait_for_url(f"{site.address}/")
+    other.goto("/security")
+    other.get_by_role("heading", name="Security and sessions").wait_for()
+    other.evaluate("document.querySelector('form[action=\"/sign-out\"]').submit()")
+    other.wait_for_url("**/sign-in")
     other.goto(f"{site.address}/security")
     other.wait_for_url("**/sign-in?**")
 

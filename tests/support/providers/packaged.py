@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import oidc_provider_mock
 from Cryptodome.PublicKey import RSA
@@ -60,8 +61,9 @@ def mock_provider() -> Iterator[Packaged]:
 
 @contextmanager
 def pyop_provider() -> Iterator[Packaged]:
-    """pyop, which checks PKCE, behind the few routes that it leaves to its user; everybody is ``worker`` there."""
+    """pyop, which checks PKCE, behind the few routes that it leaves to its user; whoever comes is the last it knows."""
     people: dict[str, dict[str, Any]] = {}
+    last: list[str] = []
     app = Flask("pyop")
     held: dict[str, Provider] = {}
 
@@ -77,12 +79,12 @@ def pyop_provider() -> Iterator[Packaged]:
     def authorize() -> WerkzeugResponse:
         provider = held["provider"]
         asked = provider.parse_authentication_request(request.query_string.decode())
-        return redirect(provider.authorize(asked, "worker").request(asked["redirect_uri"]))
+        return redirect(provider.authorize(asked, last[-1]).request(asked["redirect_uri"]))
 
     @app.post("/token")
     def token() -> Response | tuple[Response, int]:
         # Claims beside the subject come with the ID token, as most providers of companies send them.
-        claims = {name: value for name, value in people["worker"].items() if name != "sub"}
+        claims = {name: value for name, value in people[last[-1]].items() if name != "sub"}
         body, headers = request.get_data().decode(), dict(request.headers)
         try:
             answer = held["provider"].handle_token_request(body, headers, claims)
@@ -94,10 +96,11 @@ def pyop_provider() -> Iterator[Packaged]:
         held["provider"] = _pyop(address, people)
 
         def know(subject: str, claims: dict[str, Any]) -> None:
-            people["worker"] = {"sub": subject, **claims}
+            people[subject] = {"sub": subject, **claims}
+            last.append(subject)
 
         def rotate() -> None:
-            held["provider"].signing_key = _key("second")
+            held["provider"].signing_key = _key(uuid4().hex)
 
         yield Packaged(address, know, rotate)
 
