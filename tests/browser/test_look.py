@@ -63,22 +63,33 @@ NO_PAGES = {
 }
 
 
+@pytest.fixture(scope="module")
+def pleasant():
+    """The pages that were looked at closely."""
+    return set()
+
+
 @pytest.mark.parametrize("who", ["ana", "leo", "tom", "mia", "bea", "cal", "fay", "adam"])
-def test_each_role_finds_every_page_that_needs_no_choice_pleasant(site, enter, who):
-    """Generated from the URL map, so that a new page cannot be forgotten."""
-    page = enter(getattr(site.cast, who))
+def test_each_role_finds_every_page_that_needs_no_choice_pleasant(site, enter, width, pleasant, who):
+    """Generated from the URL map, so that a new page cannot be forgotten; looked at closely once for each side."""
+    actor = getattr(site.cast, who)
+    page = enter(actor)
     met = 0
     for rule in sorted(site.app.url_map.iter_rules(), key=lambda rule: rule.rule):
         view = site.app.view_functions[rule.endpoint]
         if rule.arguments or "GET" not in rule.methods or not hasattr(view, "open_to"):
             continue
-        if rule.endpoint == "specimen" or not view.open_to(getattr(site.cast, who)):
+        if rule.endpoint == "specimen" or not view.open_to(actor):
             continue
         if rule.endpoint in NO_PAGES:
             continue
         answer = page.goto(rule.rule)
         assert answer.status == 200, rule.rule
-        assert_pleasant(page, f"{rule.endpoint.replace('.', ' ')} {who}")
+        # Every role has a first page of its own.
+        seen = (rule.endpoint, actor.side, width) if rule.endpoint != "today.today" else (who, width)
+        if seen not in pleasant:
+            assert_pleasant(page, f"{rule.endpoint.replace('.', ' ')} {who}")
+            pleasant.add(seen)
         met += 1
     assert met >= 2
 
