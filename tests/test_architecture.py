@@ -240,7 +240,7 @@ def test_words_of_a_machine_are_found(path, text):
 @pytest.mark.parametrize(
     ("path", "text"),
     [
-        ("templates/base.html", '<a href="/work/timesheet">'),
+        ("templates/base.html", '<a href="/' + 'work/timesheet">'),
         ("portal/app.py", "return root / 'homes'"),
         ("requirements.txt", "# from https://example.com\na==1"),
     ],

@@ -49,7 +49,7 @@ def _copied(block: CalendarBlock) -> CalendarBlock:
 
 
 def _days(rule: HolidayRule) -> tuple[NamedHoliday, ...]:
-    """The days of a rule, in order. *Raises*: NotImplementedError for an unknown country or subdivision."""
+    """The days of a rule, in order; ``_rule_problems`` has refused what the list does not know."""
     years = range(rule.first_year, rule.last_year + 1)
     listed = holidays.country_holidays(rule.country, subdiv=rule.subdivision, years=years, language="en_US")
     return tuple(
