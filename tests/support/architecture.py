@@ -50,7 +50,7 @@ LIBRARY_HOMES: dict[str, tuple[str, ...]] = {
     "flask_limiter": ("portal/web/", "portal/app.py"),
     "flask_migrate": ("portal/app.py", "portal/cli.py"),
     "flask_sqlalchemy": ("portal/db.py", "portal/app.py"),
-    "stripe": ("portal/payments/gateway.py",),
+    "stripe": ("portal/payments/gateway/connection.py",),
     "smtplib": ("portal/notifications/mail.py",),
 }
 CLOCK_READERS = ("portal/worker.py", "portal/web/", "portal/cli.py", "portal/app.py", "portal/standin/")

@@ -1,0 +1,98 @@
+"""Invoices at Stripe and what was paid for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from portal.payments.gateway.connection import PAGE_SIZE, Connection, Request, answers, instant, keyed, meta, plain
+from portal.payments.provider import InvoiceState, PaymentOfInvoice, Unknown
+
+
+class Invoices(Connection):
+    """Calls about invoices."""
+
+    def create_invoice(self, request: Request, key: str) -> InvoiceState:
+        """An empty draft."""
+        with answers():
+            return _invoice(self.client.v1.invoices.create(cast(Any, request), keyed(key)))
+
+    def find_invoice(self, customer_id: str, intent_id: str) -> InvoiceState | None:
+        """The invoice made for an intent."""
+        with answers():
+            listed = self.client.v1.invoices.list(cast(Any, {"customer": customer_id, "limit": PAGE_SIZE}))
+            for found in listed.auto_paging_iter():
+                if meta(plain(found), "intent_id") == intent_id:
+                    return _invoice(found)
+        return None
+
+    def retrieve_invoice(self, invoice_id: str) -> InvoiceState:
+        """The invoice as it is now."""
+        with answers():
+            return _invoice(self.client.v1.invoices.retrieve(invoice_id))
+
+    def add_invoice_lines(self, invoice_id: str, lines: Sequence[Mapping[str, Any]], key: str) -> str:
+        """Lines of a draft invoice, all of them or none; the invoice's id."""
+        with answers():
+            wanted = cast(Any, {"lines": list(lines)})
+            return str(self.client.v1.invoices.add_lines(invoice_id, wanted, keyed(key)).id)
+
+    def invoice_line_positions(self, invoice_id: str) -> set[str]:
+        """Which of our positions an invoice has already."""
+        with answers():
+            listed = self.client.v1.invoices.line_items.list(invoice_id, cast(Any, {"limit": PAGE_SIZE}))
+            bodies = [plain(line) for line in listed.auto_paging_iter()]
+        return {position for body in bodies if (position := meta(body, "position"))}
+
+    def finalize_invoice(self, invoice_id: str, key: str) -> InvoiceState:
+        """Numbered and payable; afterwards its lines cannot change."""
+        with answers():
+            return _invoice(self.client.v1.invoices.finalize_invoice(invoice_id, options=keyed(key)))
+
+    def send_invoice(self, invoice_id: str, key: str) -> InvoiceState:
+        """Mailed by Stripe to the payer."""
+        with answers():
+            return _invoice(self.client.v1.invoices.send_invoice(invoice_id, options=keyed(key)))
+
+    def mark_paid_out_of_band(self, invoice_id: str, key: str) -> InvoiceState:
+        """Paid, but not through Stripe."""
+        with answers():
+            wanted = cast(Any, {"paid_out_of_band": True})
+            return _invoice(self.client.v1.invoices.pay(invoice_id, wanted, keyed(key)))
+
+    def payments_of_invoice(self, invoice_id: str) -> list[PaymentOfInvoice]:
+        """What was paid through Stripe for an invoice, each with its fee; nothing that was paid elsewhere."""
+        with answers():
+            wanted = cast(Any, {"invoice": invoice_id, "status": "paid", "limit": PAGE_SIZE})
+            bodies = [plain(found) for found in self.client.v1.invoice_payments.list(wanted).auto_paging_iter()]
+            intents = [body["payment"].get("payment_intent") for body in bodies]
+            return [self._payment(str(intent)) for intent in intents if intent]
+
+    def _payment(self, payment_intent_id: str) -> PaymentOfInvoice:
+        wanted = cast(Any, {"expand": ["latest_charge.balance_transaction"]})
+        charge = plain(self.client.v1.payment_intents.retrieve(payment_intent_id, wanted))["latest_charge"]
+        moved = charge["balance_transaction"]
+        if moved is None:
+            raise Unknown("Stripe has not booked this payment yet.")
+        return PaymentOfInvoice(
+            charge_id=str(charge["id"]),
+            amount_minor=int(charge["amount"]),
+            fee_minor=int(moved["fee"]),
+            currency=str(charge["currency"]).upper(),
+            paid_at=instant(moved["created"]),
+        )
+
+
+def _invoice(found: Any) -> InvoiceState:
+    body = plain(found)
+    return InvoiceState(
+        id=str(body["id"]),
+        customer_id=str(body["customer"]),
+        status=str(body["status"]),
+        total_minor=int(body["total"]),
+        currency=str(body["currency"]).upper(),
+        hosted_url=str(body.get("hosted_invoice_url") or ""),
+        intent_id=meta(body, "intent_id"),
+        attempted=bool(body.get("attempted")),
+        livemode=bool(body["livemode"]),
+    )
