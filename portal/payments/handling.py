@@ -184,24 +184,31 @@ def poll_events(engine: Engine, gateway: Gateway, now: datetime) -> int:
 
 
 def import_movements(engine: Engine, gateway: Gateway, now: datetime) -> int:
-    """Keep every balance transaction once, with the manufacturer whose books it belongs in; how many were new."""
+    """Keep every balance transaction once, with the manufacturer whose books it belongs in; how many were new.
+
+    What waits for its event is asked for again, however long the next import is in coming.
+    """
     with transaction(engine) as session:
         since = _mark(session, _IMPORTED_UNTIL, datetime(2011, 1, 1, tzinfo=now.tzinfo)) - rules.MOVEMENT_OVERLAP
     found = list(gateway.movements(since))
     new = 0
+    complete_until = now
     with transaction(engine) as session:
+        patience = rules.EVENT_LIFE if queries.has_waiting_events(session) else rules.MOVEMENT_PATIENCE
         for movement in reversed(found):
-            new += _keep_movement(session, gateway, movement, now)
-        _set_mark(session, _IMPORTED_UNTIL, now)
+            manufacturer_id = _owner_of(session, movement)
+            is_young = now - movement.occurred_at < patience
+            if manufacturer_id is None and movement.category in _OUR_MOVES and is_young:
+                complete_until = min(complete_until, movement.occurred_at)
+                continue
+            new += _keep_movement(session, gateway, movement, manufacturer_id, now)
+        _set_mark(session, _IMPORTED_UNTIL, complete_until)
     return new
 
 
-def _keep_movement(session: Session, gateway: Gateway, movement: Movement, now: datetime) -> bool:
-    manufacturer_id = _owner_of(session, movement)
-    is_young = now - movement.occurred_at < rules.MOVEMENT_PATIENCE
-    if manufacturer_id is None and movement.category in _OUR_MOVES and is_young:
-        # Its event is still on the way; the next import finds it again.
-        return False
+def _keep_movement(
+    session: Session, gateway: Gateway, movement: Movement, manufacturer_id: int | None, now: datetime
+) -> bool:
     made = session.scalar(
         insert(BalanceMovement)
         .values(

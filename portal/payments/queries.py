@@ -189,6 +189,12 @@ def unhandled_events(session: Session, before: datetime) -> Sequence[str]:
     ).all()
 
 
+def has_waiting_events(session: Session) -> bool:
+    """Whether an event is stored of which nothing has become yet."""
+    handled = select(ProviderEventOutcome.event_id).where(ProviderEventOutcome.event_id == ProviderEvent.id)
+    return bool(session.scalar(select(select(ProviderEvent.id).where(~handled.exists()).exists())))
+
+
 def unbooked_receipts(session: Session) -> Sequence[int]:
     """Cash receipts without their journal transaction."""
     return session.scalars(

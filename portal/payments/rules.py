@@ -20,7 +20,8 @@ KEY_LIFE = timedelta(hours=20)
 EVENT_LIFE = timedelta(days=30)
 POLL_OVERLAP = timedelta(hours=2)
 MOVEMENT_OVERLAP = timedelta(days=2)
-# A movement whose source is not in our books yet waits this long for the event that brings it.
+# A movement whose source is not in our books yet waits this long for the event that brings it, and as long as events
+# last while one is stored that nobody has handled.
 MOVEMENT_PATIENCE = timedelta(hours=6)
 # A job that has not done its work by then is looked after.
 SWEEP_AGE = timedelta(minutes=15)

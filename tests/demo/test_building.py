@@ -19,6 +19,11 @@ def test_books_are_right(built: Built) -> None:
     assert list(books.check_books(built.session)) == []
 
 
+def test_every_movement_at_stripe_belongs_to_somebodys_books(built: Built) -> None:
+    assert built.one("SELECT count(*) FROM balance_movement WHERE category = 'charge'") > 0
+    assert built.all("SELECT provider_id FROM balance_movement WHERE manufacturer_id IS NULL") == []
+
+
 def test_no_job_failed(built: Built) -> None:
     assert built.all("SELECT name, error FROM job_failure") == []
 

@@ -12,7 +12,7 @@ from portal.errors import Conflict, Invalid, NotAllowed, NotFound, RuleBroken
 from portal.ledger.rules import Document, Purpose
 from portal.payments import calls, cash, handling, queries
 from portal.payments.actions import plan_invoice, receive
-from portal.payments.models import CashReceipt, Intent, ProviderEventOutcome
+from portal.payments.models import BalanceMovement, CashReceipt, Intent, ProviderEventOutcome
 from portal.payments.provider import Busy, Unknown
 from portal.payments.rules import InvoiceLine
 from tests.support.cast import NOW
@@ -335,6 +335,17 @@ def test_a_movement_waits_for_its_event_when_nobody_knows_its_source_yet(
     assert handling.import_movements(work_engine, gateway, NOW) == 0
     handling.refresh_invoice(work_engine, gateway, issued, NOW)
     assert handling.import_movements(work_engine, gateway, NOW) == 1
+
+
+def test_a_movement_waits_for_days_while_an_event_is_not_handled(work_engine, work_session, gateway, standin, issued):
+    standin.control.pay_invoice(issued)
+    handling.poll_events(work_engine, gateway, NOW)
+    days_later = NOW + timedelta(days=3)
+    assert handling.import_movements(work_engine, gateway, days_later) == 0
+    assert handling.import_movements(work_engine, gateway, days_later + timedelta(days=3)) == 0
+    handling.refresh_invoice(work_engine, gateway, issued, NOW)
+    assert handling.import_movements(work_engine, gateway, days_later + timedelta(days=6)) == 1
+    assert work_session.scalars(select(BalanceMovement.manufacturer_id)).all() != [None]
 
 
 def test_the_sweep_finds_what_lost_its_job(work_session, cast, invoice, issued):
