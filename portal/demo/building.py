@@ -64,9 +64,9 @@ def build(
         begin_case(story, plot)
     plan_accounts(story, standin, founded_at + timedelta(hours=1))
     plan_months(story, standin, month_ends(now.date(), months))
-    for end in month_ends(now.date(), months):
+    for month in (founded_at + timedelta(minutes=30), *month_ends(now.date(), months)):
         # What the worker's schedule does every hour matters here once a month.
-        story.plan(end, lambda session, at: billing.open_month(session, now=at))
+        story.plan(month, lambda session, at: billing.open_month(session, now=at))
     plan_present(story)
     _plan_approvals(story, first_day)
     plan_last_poll(story, standin)
