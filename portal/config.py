@@ -56,6 +56,7 @@ class Settings:
     log_level: str = "INFO"
     proxy_hops: int = 0
     step_up_minutes: int = 10
+    breached_passwords_url: str | None = None
 
     @property
     def names_a_database(self) -> bool:
@@ -193,6 +194,7 @@ def _read(reader: _Reader) -> Settings:
         log_level=reader.choice("LOG_LEVEL", LOG_LEVELS, "INFO"),
         proxy_hops=reader.count("PROXY_HOPS", 0, 5),
         step_up_minutes=reader.count("STEP_UP_MINUTES", 10, 60),
+        breached_passwords_url=(reader.url("BREACHED_PASSWORDS_URL", ("https", "http")) or "").rstrip("/") or None,
     )
 
 
@@ -215,6 +217,8 @@ def _missing_in_production(settings: Settings) -> list[str]:
         problems.append("DATABASE_URL is required in production; the embedded PostgreSQL is for development")
     if not settings.base_url.startswith("https://"):
         problems.append("BASE_URL must begin with https:// in production")
+    if settings.breached_passwords_url and not settings.breached_passwords_url.startswith("https://"):
+        problems.append("BREACHED_PASSWORDS_URL must begin with https:// in production")
     if not settings.smtp_url:
         problems.append("SMTP_URL is required in production")
     return problems

@@ -100,6 +100,7 @@ def test_production_refuses_to_start_when_a_key_is_missing(tmp_path, key):
         ({**STRIPE, **PRODUCTION, "STRIPE_SECRET_KEY": "sk_test_1"}, "test key"),
         ({"STRIPE_SECRET_KEY": "sk_test_1", "STRIPE_THIN_WEBHOOK_SECRET": "b"}, "STRIPE_WEBHOOK_SECRET"),
         ({"STRIPE_SECRET_KEY": "sk_test_1", "STRIPE_WEBHOOK_SECRET": "a"}, "STRIPE_THIN_WEBHOOK_SECRET"),
+        ({**PRODUCTION, "BREACHED_PASSWORDS_URL": "http://ranges.example"}, "BREACHED_PASSWORDS_URL"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(tmp_path, environ, named):

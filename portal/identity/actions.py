@@ -98,7 +98,9 @@ def revoke_every_session(session: Session, actor: Actor, now: datetime) -> None:
     entering.end_waiting(session, actor.person_id)
 
 
-def change_password(session: Session, viewer: rules.Viewer, *, old: str, new: str, now: datetime) -> bool:
+def change_password(
+    session: Session, viewer: rules.Viewer, *, old: str, new: str, is_breached: bool = False, now: datetime
+) -> bool:
     """Set another password, and end every other session of the person; False when ``old`` is not the present one.
 
     A wrong ``old`` is an answer, not an error: an error would undo the count of tries.
@@ -109,7 +111,9 @@ def change_password(session: Session, viewer: rules.Viewer, *, old: str, new: st
     credential = session.get(Credential, viewer.actor.person_id)
     if not passwords.matches(credential.password_hash if credential else None, old):
         return False
-    rules.check_password(new, email=viewer.email, name=viewer.name)
+    elsewhere = (place.organisation_name for place in viewer.other_organisations)
+    chooser = rules.Chooser(viewer.email, viewer.name, (viewer.organisation_name, *elsewhere))
+    passwords.refuse_weak(new, chooser, is_breached=is_breached)
     _set_password(session, viewer.actor.person_id, new, now)
     revoke_other_sessions(session, viewer, now)
     notices.record_and_tell(session, viewer.actor, "change_password", now=now)
@@ -152,7 +156,9 @@ def create_reset_link(session: Session, person_id: int, *, secret: str, now: dat
     )
 
 
-def reset_password(session: Session, link: links.OpenLink, password: str, now: datetime) -> None:
+def reset_password(
+    session: Session, link: links.OpenLink, password: str, *, is_breached: bool = False, now: datetime
+) -> None:
     """Set the password through a mailed link, which is used up; every session of the person ends.
 
     *Raises*: Invalid, Conflict, NotAllowed.
@@ -162,7 +168,8 @@ def reset_password(session: Session, link: links.OpenLink, password: str, now: d
     if link.state != "open":
         raise Conflict("This link was used or has ended. Ask for a new one.")
     person = session.get_one(Person, link.actor.person_id)
-    rules.check_password(password, email=person.email, name=person.display_name)
+    chooser = rules.Chooser(person.email, person.display_name, (link.organisation_name,))
+    passwords.refuse_weak(password, chooser, is_breached=is_breached)
     links.use_link(session, link, now)
     _set_password(session, person.id, password, now)
     sessions.revoke(session, link.actor, now)

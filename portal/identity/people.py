@@ -35,6 +35,7 @@ class Newcomer:
     name: str
     password: str
     zone: str
+    password_is_breached: bool = False
 
 
 def invite(
@@ -117,6 +118,8 @@ def accept_invitation(session: Session, link: links.OpenLink, newcomer: Newcomer
     person_id = session.scalar(text("SELECT find_person(:email)"), {"email": link.email})
     links.use_link(session, link, now)
     if person_id is None:
+        chooser = rules.Chooser(invitation.email, newcomer.name, (link.organisation_name,))
+        passwords.refuse_weak(newcomer.password, chooser, is_breached=newcomer.password_is_breached)
         person_id = _new_person(session, invitation, newcomer, now)
     else:
         _know_again(session, link.actor.organisation_id, int(person_id), newcomer.password)
@@ -355,7 +358,6 @@ def _keep_an_administrator(session: Session, leaving: Membership) -> None:
 
 
 def _new_person(session: Session, invitation: Invitation, newcomer: Newcomer, now: datetime) -> int:
-    rules.check_password(newcomer.password, email=invitation.email, name=newcomer.name)
     person = Person(
         email=invitation.email,
         display_name=newcomer.name,

@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from portal.access import Actor
-from portal.errors import Invalid
 from portal.identity.factors.rules import NEVER, NOTHING, Held, Proven
 
 SESSION_IDLE = timedelta(hours=12)
@@ -29,6 +31,11 @@ LOOKING_ON_LASTS = timedelta(hours=1)
 # factor may be required by the organisation.
 PASSWORD_SHORTEST = 12
 PASSWORD_LONGEST = 256
+# ASVS 5.0, 6.1.2 and 6.2.11: words that belong to the place are no secret. With the names of the person and of the
+# person's organisations they are taken out before it is counted what is left.
+PRODUCT_WORDS = ("Factoryline", "factory", "portal")
+PASSWORD_OWN_CHARACTERS = 8
+_LOOKALIKES = str.maketrans("013457@$!", "oieastasi")
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,15 @@ class Viewer:
     held: Held = NOTHING
     must_set_up: bool = False
     looking_on: LookingOn | None = None
+
+
+@dataclass(frozen=True)
+class Chooser:
+    """Who chooses a password, by the names that others know."""
+
+    email: str
+    name: str
+    organisations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -124,24 +140,35 @@ def looking_on_state(
     return "open" if until_at is not None and now < until_at else "over"
 
 
-def check_password(password: str, *, email: str, name: str) -> None:
-    """Refuse a password that is short, endless, or the person's own name or address.
-
-    *Raises*: Invalid, at the field ``password``.
-    """
-    sentence = _weakness(password, email=email, name=name)
-    if sentence:
-        raise Invalid("This password cannot be used.", {"password": sentence})
-
-
-def _weakness(password: str, *, email: str, name: str) -> str | None:
+def weakness_of(password: str, chooser: Chooser) -> str | None:
+    """Why a password cannot be chosen by its own look, in a sentence; None where it can."""
     if len(password) < PASSWORD_SHORTEST:
         return f"Use at least {PASSWORD_SHORTEST} characters; a few unrelated words are easy to remember."
     if len(password) > PASSWORD_LONGEST:
         return f"Use at most {PASSWORD_LONGEST} characters."
     if len(set(password)) < 5:
         return "This repeats too few characters."
-    plain = password.casefold()
-    if plain in {email.casefold(), name.casefold()}:
-        return "Do not use your own name or address."
+    if _left_beside(password, context_words(chooser)) < PASSWORD_OWN_CHARACTERS:
+        return (
+            "Your own name or address, your organisation's and this portal's name are tried first: "
+            f"add at least {PASSWORD_OWN_CHARACTERS} characters that have nothing to do with them."
+        )
     return None
+
+
+def context_words(chooser: Chooser) -> frozenset[str]:
+    """What somebody who knows the person would try: words of three letters or more, as they are compared."""
+    told = " ".join((*PRODUCT_WORDS, chooser.name, chooser.email, *chooser.organisations))
+    return frozenset(_compared(word) for word in re.split(r"[\W_]+", told) if len(word) >= 3)
+
+
+def _left_beside(password: str, words: Iterable[str]) -> int:
+    """How many characters of a password are no part of the words."""
+    left = _compared(password)
+    for word in sorted(words, key=len, reverse=True):
+        left = left.replace(word, " ")
+    return sum(not character.isspace() for character in left)
+
+
+def _compared(written: str) -> str:
+    return unicodedata.normalize("NFKC", written).casefold().translate(_LOOKALIKES)

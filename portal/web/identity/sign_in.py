@@ -9,11 +9,11 @@ from flask import flash, g, make_response, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 from wtforms import SelectField
 
-from portal.identity import actions, impersonation, people, queries, rules
+from portal.identity import actions, breaches, impersonation, people, queries, rules
 from portal.identity.links import OpenLink
 from portal.web import links, signed_in
 from portal.web.forms import Form, email_field, line_field, page, password_field, refusals_of
-from portal.web.gate import anyone, current_actor, current_now, current_session, current_viewer, open_to
+from portal.web.gate import anyone, current_actor, current_edges, current_now, current_session, current_viewer, open_to
 from portal.web.identity import company, second_step
 from portal.web.identity.blueprint import blueprint
 from portal.web.stepping import confirmed
@@ -129,7 +129,10 @@ def reset(link: OpenLink) -> ResponseReturnValue:
     form = ResetForm()
     if form.validate_on_submit():
         with refusals_of(form):
-            actions.reset_password(current_session(), link, form.password.data, current_now())
+            is_breached = _is_breached(form.password.data)
+            actions.reset_password(
+                current_session(), link, form.password.data, is_breached=is_breached, now=current_now()
+            )
             signed_in.end()
             return links.done(
                 "Your password is changed",
@@ -151,7 +154,8 @@ def invitation(link: OpenLink) -> ResponseReturnValue:
         # The count stays, whatever becomes of the acceptance.
         current_session().commit()
         with refusals_of(form):
-            newcomer = people.Newcomer(form.name.data, form.password.data, form.zone.data)
+            is_breached = _is_breached(form.password.data)
+            newcomer = people.Newcomer(form.name.data, form.password.data, form.zone.data, is_breached)
             membership = people.accept_invitation(current_session(), link, newcomer, current_now())
             entrance = actions.enter_after_acceptance(
                 current_session(), membership, browser=signed_in.browser(), now=current_now()
@@ -203,7 +207,12 @@ def change_password() -> ResponseReturnValue:
     if form.validate_on_submit():
         with refusals_of(form):
             fits = actions.change_password(
-                current_session(), current_viewer(), old=form.old.data, new=form.password.data, now=current_now()
+                current_session(),
+                current_viewer(),
+                old=form.old.data,
+                new=form.password.data,
+                is_breached=_is_breached(form.password.data),
+                now=current_now(),
             )
             if not fits:
                 form.old.errors = ["This is not your present password."]
@@ -227,6 +236,16 @@ def revoke_other_sessions() -> ResponseReturnValue:
     actions.revoke_other_sessions(current_session(), current_viewer(), current_now())
     flash("Every other browser is signed out.", "good")
     return redirect(url_for("identity.security"), code=303)
+
+
+def _is_breached(password: str) -> bool:
+    """What the service of stolen passwords says, where the deployment names one."""
+    url = current_edges().settings.breached_passwords_url
+    if url is None:
+        return False
+    # Nothing stays locked while one waits for the network.
+    current_session().commit()
+    return breaches.is_breached(password, url, current_edges().outbound)
 
 
 def _profile_form() -> ProfileForm:
