@@ -190,6 +190,8 @@ def _hold(faults: Faults, fault: Fault | None, *kinds: str) -> None:
 
 def _log_call(state: State, request: Request, request_id: str) -> int:
     sent = request.get_data(cache=True, as_text=True) if request.content_length else request.query_string.decode()
+    if request.mimetype == "multipart/form-data":
+        sent = f"multipart/form-data of {request.content_length} bytes"
     with state.transaction() as connection:
         cursor = connection.execute(
             "INSERT INTO call (request_id, method, path, idempotency_key, account, parameters, replayed, at)"

@@ -18,13 +18,17 @@ REPORTING_CATEGORIES = {
     "adjustment": "other_adjustment",
     "payment": "charge",
     "payment_refund": "refund",
+    "payout_failure": "payout_reversal",
     "transfer_refund": "transfer_reversal",
 }
 DEFAULT_CURRENCY = "usd"
 
 
 def move(call: Call, kind: str, amount: int, currency: str, source: str, *, account: str = "", **details: Any) -> Body:
-    """Record a movement. *Details*: fee, fee_text, description, available_at (else by the setting, or at once)."""
+    """Record a movement. *Details*: fee, fee_text, description, category (else by kind), available_at.
+
+    Without ``available_at`` money that comes in is available by the setting, money that goes out counts at once.
+    """
     now = call.state.now()
     fee = int(details.get("fee", 0))
     delay = int(call.state.setting("available_after_seconds", 0)) if amount > 0 and not account else 0
@@ -44,7 +48,7 @@ def move(call: Call, kind: str, amount: int, currency: str, source: str, *, acco
         "fee": fee,
         "fee_details": [_fee_detail(fee, currency, text_of_fee)] if fee else [],
         "net": amount - fee,
-        "reporting_category": REPORTING_CATEGORIES.get(kind, kind),
+        "reporting_category": details.get("category") or REPORTING_CATEGORIES.get(kind, kind),
         "source": source,
         "status": "available" if available_at <= now else "pending",
         "type": kind,
@@ -163,6 +167,33 @@ def create_payout(call: Call) -> Body:
     objects.insert(call.state, body, call.account)
     events.record(call, "payout.created", body, account=call.account)
     events.record(call, "payout.paid", body, account=call.account)
+    return body
+
+
+def fail_payout(call: Call, payout_id: str) -> Body:
+    """The bank sends a payout back, which Stripe learns days later: the money is in the balance again."""
+    body = objects.fetch(call.state, "payout", payout_id, account=call.account)
+    if body["status"] == "failed":
+        raise refused("This payout has failed already.")
+    before = dict(body)
+    returned = move(
+        call,
+        "payout_failure",
+        body["amount"],
+        body["currency"],
+        payout_id,
+        account=call.account,
+        available_at=call.state.now(),
+        description="REFUND FOR FAILED PAYOUT",
+    )
+    body.update(
+        status="failed",
+        failure_balance_transaction=returned["id"],
+        failure_code="account_closed",
+        failure_message="The bank account has been closed.",
+    )
+    objects.save(call.state, body)
+    events.record(call, "payout.failed", body, previous=before, account=call.account)
     return body
 
 

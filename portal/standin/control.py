@@ -15,7 +15,9 @@ from portal.standin import (
     balance,
     checkout,
     deliveries,
+    disputes,
     events,
+    fraud,
     idempotency,
     invoice_paying,
     payments,
@@ -41,8 +43,9 @@ from portal.standin.refusals import Refusal, missing_object
 
 MOST_SHOWN_CALLS = 1000
 COUNTED = (
-    "customer", "invoice", "invoiceitem", "payment_intent", "charge", "refund", "transfer", "transfer_reversal",
-    "topup", "payout", "balance_transaction", "checkout.session", "v2.core.account", "event", "v2.core.event",
+    "customer", "invoice", "invoiceitem", "credit_note", "payment_intent", "charge", "refund", "dispute", "file",
+    "transfer", "transfer_reversal", "topup", "payout", "balance_transaction", "checkout.session", "v2.core.account",
+    "event", "v2.core.event",
 )  # fmt: skip
 SECONDS = decimal_number()
 METHOD = text(payments.CARD, payments.BANK)
@@ -55,6 +58,7 @@ def blueprint(desk: Desk, courier: Courier) -> Blueprint:
     _steer_faults(pages, desk)
     _steer_deliveries(pages, desk, courier)
     _play_people(pages, desk)
+    _play_banks(pages, desk)
     _move_money_and_time(pages, desk)
     _show(pages, desk)
     pages.before_request(_refuse_browsers)
@@ -201,6 +205,44 @@ def _play_people(pages: Blueprint, desk: Desk) -> None:
     @pages.post("/refunds/<refund_id>/settlement")
     def settle_refund(refund_id: str) -> Response:
         return _act(desk, lambda call: refunds.settle_refund(call, refund_id))
+
+    @pages.post("/refunds/<refund_id>/failure")
+    def fail_refund(refund_id: str) -> Response:
+        return _act(desk, lambda call: refunds.fail_refund(call, refund_id))
+
+
+def _play_banks(pages: Blueprint, desk: Desk) -> None:
+    @pages.post("/charges/<charge_id>/dispute")
+    def dispute(charge_id: str) -> Response:
+        given = _given({"amount": integer(1), "reason": text(*disputes.REASONS), "inquiry": boolean()})
+        return _act(
+            desk,
+            lambda call: disputes.open_dispute(
+                call,
+                charge_id,
+                reason=given.get("reason", "fraudulent"),
+                inquiry=given.get("inquiry", False),
+                amount=given.get("amount"),
+            ),
+        )
+
+    @pages.post("/disputes/<dispute_id>/escalation")
+    def escalate(dispute_id: str) -> Response:
+        return _act(desk, lambda call: disputes.escalate(call, dispute_id))
+
+    @pages.post("/disputes/<dispute_id>/outcome")
+    def decide(dispute_id: str) -> Response:
+        outcome = _given({"outcome": text(*disputes.ENDED, required=True)})["outcome"]
+        return _act(desk, lambda call: disputes.decide(call, dispute_id, outcome))
+
+    @pages.post("/charges/<charge_id>/fraud-warning")
+    def warn(charge_id: str) -> Response:
+        fraud_type = _given({"type": text(*fraud.TYPES)}).get("type", "misc")
+        return _act(desk, lambda call: fraud.warn(call, charge_id, fraud_type))
+
+    @pages.post("/payouts/<payout_id>/failure")
+    def fail_payout(payout_id: str) -> Response:
+        return _act(desk, lambda call: balance.fail_payout(call, payout_id))
 
 
 def _move_money_and_time(pages: Blueprint, desk: Desk) -> None:

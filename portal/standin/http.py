@@ -1,5 +1,6 @@
 """HTTP as Stripe speaks it: who calls, what was sent, how an answer looks, and how one breaks off on purpose."""
 
+import hashlib
 import json
 import socket
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from portal.standin import forms
 from portal.standin.endpoints import API_VERSION
 from portal.standin.refusals import Refusal, bad_parameter
 
-LARGEST_BODY_BYTES = 2_000_000
+LARGEST_BODY_BYTES = 6_000_000
 
 
 def authenticate(request: Request, key: str) -> None:
@@ -46,7 +47,7 @@ def raw_parameters(request: Request) -> dict[str, Any]:
     if len(body) > LARGEST_BODY_BYTES:
         raise Refusal(413, "The request body is too large.")
     if not request.path.startswith("/v2/"):
-        return forms.decode(request.form.items(multi=True))
+        return {**forms.decode(request.form.items(multi=True)), **_files(request)}
     if not body:
         return {}
     try:
@@ -56,6 +57,20 @@ def raw_parameters(request: Request) -> dict[str, Any]:
     if not isinstance(decoded, dict):
         raise Refusal(400, "The request body is not a JSON object.", code="invalid_request_body")
     return decoded
+
+
+def _files(request: Request) -> dict[str, Any]:
+    """What names each file of the form; its content is not kept."""
+    found = {}
+    for name, sent in request.files.items():
+        content = sent.read()
+        found[name] = {
+            "filename": sent.filename or "blob",
+            "head": content[:8].hex(),
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "size": len(content),
+        }
+    return found
 
 
 def json_answer(body: str, status: int, request_id: str, request: Request) -> Response:

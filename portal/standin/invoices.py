@@ -160,6 +160,25 @@ def settle(call: Call, body: Body, *, amount_off_stripe: int) -> Body:
     return _saved(call, body, "invoice.paid")
 
 
+def note_credit(call: Call, invoice_id: str, amount: int, *, before_payment: bool) -> None:
+    """A credit note was issued: an open invoice is payable for less, and paid when nothing is left."""
+    body = objects.fetch(call.state, KIND, invoice_id)
+    before = dict(body)
+    name = "pre_payment_credit_notes_amount" if before_payment else "post_payment_credit_notes_amount"
+    body[name] += amount
+    left = full(call.state, body)["amount_remaining"]
+    if before_payment and left:
+        for payment in body["payments"]["data"]:
+            if payment["status"] == "open":
+                payments.resize_intent(call, payment["payment"]["payment_intent"], left)
+                save_payment(call, body, {**payment, "amount_requested": left})
+    _saved(call, body, "invoice.updated", before)
+    if before_payment and not left:
+        body = objects.fetch(call.state, KIND, invoice_id)
+        _close_payment(call, body, "canceled")
+        settle(call, full(call.state, body), amount_off_stripe=0)
+
+
 def check_payable(body: Body) -> None:
     """Raises: Refusal for an invoice that is paid, void or otherwise beyond payment."""
     if body["status"] == "paid":
@@ -197,7 +216,7 @@ def full(state: State, body: Body) -> Body:
     shown = objects.list_object(lines[:SHOWN_LINES], url, has_more=len(lines) > SHOWN_LINES)
     total = sum(line["amount"] for line in lines)
     sums = dict.fromkeys(("subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax"), total)
-    due = max(total, 0)
+    due = max(total - body["pre_payment_credit_notes_amount"], 0)
     remaining = 0 if body["status"] == "paid" else due
     return {**body, **sums, "amount_due": due, "amount_remaining": remaining, "lines": shown}
 
@@ -300,7 +319,13 @@ def _blank(call: Call, customer: Body) -> Body:
         )
     )  # fmt: skip
     empty: Body = {name: [] for name in ("default_tax_rates", "discounts", "total_discount_amounts", "total_taxes")}
-    zero = dict.fromkeys(("amount_overpaid", "amount_paid", "amount_shipping", "attempt_count", "starting_balance"), 0)
+    zero = dict.fromkeys(
+        (
+            "amount_overpaid", "amount_paid", "amount_shipping", "attempt_count", "post_payment_credit_notes_amount",
+            "pre_payment_credit_notes_amount", "starting_balance",
+        ),
+        0,
+    )  # fmt: skip
     return {
         **nothing,
         **empty,

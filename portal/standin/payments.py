@@ -87,6 +87,14 @@ def pay_intent(call: Call, intent_id: str, *, method: str, outcome: str) -> Body
     return _succeed(call, intent, charge)
 
 
+def resize_intent(call: Call, intent_id: str, amount: int) -> None:
+    """What is to be paid has changed before anybody paid. Raises: Refusal while a payment is processing."""
+    intent = objects.fetch(call.state, "payment_intent", intent_id)
+    if intent["status"] == "processing":
+        raise refused("A payment of this invoice is still processing.", code="payment_intent_unexpected_state")
+    objects.save(call.state, {**intent, "amount": amount})
+
+
 def cancel_intent(call: Call, intent_id: str, reason: str) -> None:
     intent = objects.fetch(call.state, "payment_intent", intent_id)
     intent.update(status="canceled", canceled_at=call.state.now(), cancellation_reason=reason)

@@ -1,8 +1,10 @@
-"""Refunds of a charge. The processing fee is not returned, transfers stay untouched, and a refund that the balance does
-not cover stays pending until it is settled through the control API.
+"""Refunds of a charge. The processing fee is not returned, transfers stay untouched, a charge in dispute is refused.
+
+A refund that the balance does not cover stays pending until it is settled through the control API. One that the payer's
+bank sends back fails, days later: the money is in the balance again and the charge can be refunded anew.
 """
 
-from portal.standin import balance, events, objects
+from portal.standin import balance, events, fraud, objects
 from portal.standin.endpoints import Call, Endpoint
 from portal.standin.objects import PAGING, Body
 from portal.standin.parameters import integer, merged_metadata, metadata, text
@@ -12,8 +14,15 @@ from portal.standin.refusals import bad_parameter, refused
 def create_refund(call: Call) -> Body:
     given = call.parameters
     charge = _charge_of(call)
+    return refund_charge(call, charge, given.get("amount"), given)
+
+
+def refund_charge(call: Call, charge: Body, wanted: int | None, given: Body) -> Body:
+    """All that is left of a charge, or the wanted part. Raises: Refusal beyond that, or during a dispute."""
     left = charge["amount"] - charge["amount_refunded"]
-    amount = given.get("amount") or left
+    amount = wanted or left
+    if charge["disputed"] and _open_disputes(call, charge["id"]):
+        raise refused(f"Charge {charge['id']} has been charged back; cannot issue a refund.", code="charge_disputed")
     if left == 0:
         raise refused(f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded")
     if amount > left:
@@ -44,6 +53,7 @@ def create_refund(call: Call) -> Body:
         _settle(call, body)
     events.record(call, "refund.created", body)
     events.record(call, "charge.refunded", charge)
+    fraud.answered(call, charge["id"])
     return body
 
 
@@ -54,6 +64,29 @@ def settle_refund(call: Call, refund_id: str) -> Body:
         before = dict(body)
         _settle(call, body)
         events.record(call, "refund.updated", body, previous=before)
+    return body
+
+
+def fail_refund(call: Call, refund_id: str) -> Body:
+    """The payer's bank does not take it: what had left the balance is in it again."""
+    body = objects.fetch(call.state, "refund", refund_id)
+    if body["status"] in ("failed", "canceled"):
+        raise refused("This refund has failed already.")
+    before = dict(body)
+    if body["status"] == "succeeded":
+        returned = balance.move(
+            call, "refund_failure", body["amount"], body["currency"], refund_id, available_at=call.state.now()
+        )
+        body["failure_balance_transaction"] = returned["id"]
+    reason = "insufficient_funds" if body["status"] == "pending" else "expired_or_canceled_card"
+    body.update(status="failed", failure_reason=reason, pending_reason=None)
+    objects.save(call.state, body)
+    charge = objects.fetch(call.state, "charge", body["charge"])
+    charge["amount_refunded"] -= body["amount"]
+    charge["refunded"] = False
+    objects.save(call.state, charge)
+    events.record(call, "refund.updated", body, previous=before)
+    events.record(call, "refund.failed", body)
     return body
 
 
@@ -78,6 +111,11 @@ def _charge_of(call: Call) -> Body:
     if charge["status"] != "succeeded":
         raise refused(f"This {charge['object']} has not succeeded and cannot be refunded.")
     return charge
+
+
+def _open_disputes(call: Call, charge_id: str) -> bool:
+    disputes = objects.every(call.state, "dispute", charge=charge_id)
+    return any(not dispute["is_charge_refundable"] for dispute in disputes)
 
 
 def _settle(call: Call, body: Body) -> None:

@@ -16,8 +16,11 @@ from portal.standin import (
     catalogue,
     checkout,
     control,
+    credit_notes,
     customers,
+    disputes,
     events,
+    fraud,
     hosted,
     invoice_items,
     invoice_lines,
@@ -25,6 +28,7 @@ from portal.standin import (
     payments,
     refunds,
     transfers,
+    uploads,
 )
 from portal.standin.api import Desk
 from portal.standin.deliveries import Courier
@@ -38,14 +42,18 @@ ENDPOINTS = (
     *balance.ENDPOINTS,
     *catalogue.ENDPOINTS,
     *checkout.ENDPOINTS,
+    *credit_notes.ENDPOINTS,
     *customers.ENDPOINTS,
+    *disputes.ENDPOINTS,
     *events.ENDPOINTS,
+    *fraud.ENDPOINTS,
     *invoice_items.ENDPOINTS,
     *invoices.ENDPOINTS,
     *invoice_lines.ENDPOINTS,
     *payments.ENDPOINTS,
     *refunds.ENDPOINTS,
     *transfers.ENDPOINTS,
+    *uploads.ENDPOINTS,
 )
 
 

@@ -23,6 +23,7 @@ CREATE INDEX IF NOT EXISTS object_by_invoice ON object (kind, json_extract(body,
 CREATE INDEX IF NOT EXISTS object_by_customer ON object (kind, json_extract(body, '$.customer'));
 CREATE INDEX IF NOT EXISTS object_by_group ON object (kind, json_extract(body, '$.transfer_group'));
 CREATE INDEX IF NOT EXISTS object_by_intent ON object (kind, json_extract(body, '$.payment_intent'));
+CREATE INDEX IF NOT EXISTS object_by_charge ON object (kind, json_extract(body, '$.charge'));
 CREATE INDEX IF NOT EXISTS object_by_token ON object (kind, json_extract(body, '$._token'));
 CREATE TABLE IF NOT EXISTS balance_entry (
     transaction_id TEXT PRIMARY KEY, account TEXT NOT NULL, currency TEXT NOT NULL, net INTEGER NOT NULL,

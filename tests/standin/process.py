@@ -119,6 +119,26 @@ class Control:
     def settle_refund(self, refund_id: str) -> None:
         self.request("POST", f"/refunds/{refund_id}/settlement")
 
+    def fail_refund(self, refund_id: str) -> None:
+        self.request("POST", f"/refunds/{refund_id}/failure")
+
+    def dispute(self, charge_id: str, **details: Any) -> str:
+        """The dispute's id; details: amount, reason, inquiry."""
+        return str(self.request("POST", f"/charges/{charge_id}/dispute", details)["id"])
+
+    def escalate(self, dispute_id: str) -> None:
+        self.request("POST", f"/disputes/{dispute_id}/escalation")
+
+    def decide(self, dispute_id: str, outcome: str) -> None:
+        """won, lost or warning_closed."""
+        self.request("POST", f"/disputes/{dispute_id}/outcome", {"outcome": outcome})
+
+    def warn_of_fraud(self, charge_id: str) -> str:
+        return str(self.request("POST", f"/charges/{charge_id}/fraud-warning")["id"])
+
+    def fail_payout(self, payout_id: str) -> None:
+        self.request("POST", f"/payouts/{payout_id}/failure")
+
     def fund(self, amount_minor: int, currency: str = "usd") -> None:
         self.request("POST", "/balance", {"fund": amount_minor, "currency": currency})
 
