@@ -18,6 +18,7 @@ from portal.billing.models import BillingCut
 from portal.billing.outcome import Outcome
 from portal.cases.models import SupportCase
 from portal.contracts.agreement import Agreement
+from portal.contracts.calendar_blocks import NOWHERE, Places
 from portal.contracts.cover import plans_over_case
 from portal.contracts.models import PlanChoice
 from portal.contracts.policy import Policy
@@ -53,7 +54,7 @@ CLOSING, PERIOD_END = "closing", "period_end"
 
 # A document's value is one object per content, so tariffs are kept by it; holding the value keeps its identity its own.
 _TARIFFS_AT_MOST = 256
-_tariffs: dict[tuple[int, int, str], tuple[Policy, Agreement | None, Tariff]] = {}
+_tariffs: dict[tuple[int, int, str, Places], tuple[Policy, Agreement | None, Tariff]] = {}
 
 
 @dataclass(frozen=True)
@@ -118,18 +119,22 @@ def rating_facts(
         custody=custody,
         accepted_rates=accepted_rates,
         opened_at=case.opened_at,
+        task_class=case.task_class,
+        customer_class=case.customer_class,
+        requested=tuple(case.requested),
+        distances={0: Fraction(case.distance)} if case.distance else {},
     )
-    return facts, tariff_of(documents, product_line)
+    return facts, tariff_of(documents, product_line, case.places)
 
 
-def tariff_of(documents: Terms, product_line: str) -> Tariff:
-    """The compiled prices of the documents for a product line."""
+def tariff_of(documents: Terms, product_line: str, places: Places = NOWHERE) -> Tariff:
+    """The compiled prices of the documents for a product line, where the case is."""
     policy, agreement = documents.policy, documents.agreement
-    key = (id(policy), id(agreement), product_line)
+    key = (id(policy), id(agreement), product_line, places)
     if key not in _tariffs:
         if len(_tariffs) >= _TARIFFS_AT_MOST:
             _tariffs.clear()
-        compiled = compile_tariff(policy, product_line=product_line, agreement=agreement)
+        compiled = compile_tariff(policy, product_line=product_line, agreement=agreement, places=places)
         _tariffs[key] = (policy, agreement, compiled)
     return _tariffs[key][-1]
 

@@ -12,6 +12,7 @@ from portal.contracts.policy import Policy
 from portal.contracts.rules import amount_minor
 from portal.money import Money, minor_digits, round_half_up
 from portal.quoting.case_input import CaseInput
+from portal.quoting.deadlines import places_of
 from portal.quoting.facts import FIRST_HOLDING, INCLUDED_ID, case_facts, grants_of, holdings_of, work_of
 from portal.rating.engine import rate
 from portal.rating.explanation import explain
@@ -24,7 +25,7 @@ _COUNTED = PAID_KINDS | {HOURS_BOUGHT}
 
 def rated(policy: Policy, agreement: Agreement | None, case: CaseInput, holdings: Iterable[Holding]) -> RatedCase:
     """The case rated by the engine that rates bills."""
-    tariff = compile_tariff(policy, product_line=case.product_line, agreement=agreement)
+    tariff = compile_tariff(policy, product_line=case.product_line, agreement=agreement, places=places_of(case))
     return rate(case_facts(policy, case), work_of(policy, case), grants_of(policy, case, holdings), tariff)
 
 

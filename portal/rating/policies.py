@@ -10,6 +10,7 @@ from functools import partial
 
 from portal.contracts.agreement import Agreement
 from portal.contracts.blocks import Level
+from portal.contracts.calendar_blocks import NOWHERE, Places
 from portal.contracts.conditions import WorkKey
 from portal.contracts.fees import Occasion
 from portal.contracts.policy import Policy
@@ -53,15 +54,20 @@ from portal.rating.terms import (
 from portal.rating.timetable import Timetable
 
 
-def compile_tariff(policy: Policy, *, product_line: str, agreement: Agreement | None = None) -> Tariff:
+def compile_tariff(
+    policy: Policy, *, product_line: str, agreement: Agreement | None = None, places: Places = NOWHERE
+) -> Tariff:
     """The tariff of a policy for one product line; list prices are those of the complimentary plan.
 
-    Rows are made when work first asks for them: most combinations of role, skill and request never occur.
+    ``places`` is where the case is: whose clocks and holidays count for bands and cover. Rows are made when work first
+    asks for them: most combinations of role, skill and request never occur.
     """
     bands = tuple(
-        BandTerm(band.code, calendar_named(policy, band.calendar)) for band in policy.bands if band.calendar is not None
+        BandTerm(band.code, calendar_named(policy, band.calendar, places))
+        for band in policy.bands
+        if band.calendar is not None
     )
-    covers: dict[str, CoverTerms | None] = {plan.code: _cover(policy, plan) for plan in policy.plans}
+    covers: dict[str, CoverTerms | None] = {plan.code: _cover(policy, plan, places) for plan in policy.plans}
     covers[INTERCOMPANY] = None
     by_day = _counts_by_day(policy)
     timetables = {
@@ -179,9 +185,9 @@ def _most(policy: Policy, number: int, cap: Cap) -> Most:
     )
 
 
-def _cover(policy: Policy, plan: Plan) -> CoverTerms:
+def _cover(policy: Policy, plan: Plan, places: Places) -> CoverTerms:
     return CoverTerms(
-        calendar_named(policy, plan.cover_calendar),
+        calendar_named(policy, plan.cover_calendar, places),
         tuple(each.value for each in plan.covered_task_classes),
         tuple(each.value for each in plan.covered_modes),
         plan.always_covered_severities,

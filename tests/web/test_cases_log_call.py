@@ -11,6 +11,7 @@ from portal.cases.models import CaseEvent, SupportCase
 from portal.entitlement.actions import open_plan
 from tests.support.builders import opened_case
 from tests.support.cast import NOW, everything
+from tests.support.versions import signed_policy
 
 SAID = {
     "serial": "na-1001",
@@ -123,3 +124,60 @@ def test_others_find_no_such_page_and_no_system(visit, cast):
     page, _ = found(visit(cast.eve))
     assert "No system of yours" in page.text
     assert "Klinikum" not in page.text
+
+
+ASKS = """
+[[customer_classes]]
+code = "members"
+label = "Members"
+
+[[requests]]
+code = "rush"
+label = "Same day"
+
+[[surcharges]]
+requested = ["rush"]
+percent = "50"
+
+[[fees]]
+code = "way"
+label = "Way"
+per = "visit"
+per_distance = "1.00"
+
+[[entry]]
+channels = ["chat"]
+levels = [2]
+decision = "refuse"
+because = "Level 2 is not served by chat."
+
+[[rates]]
+customer_classes = ["members"]
+per_hour = "100.00"
+
+"""
+BEFORE = '[[rates]]\nmodes = ["travel"]'
+
+
+def test_policy_asks_what_its_prices_depend_on(visit, cast, work_session):
+    plain = found(visit(cast.ana))[0]
+    assert not any(label in plain.text for label in ("Customer class", "Asked for", "Distance", "How they asked"))
+    signed_policy(work_session, cast, (BEFORE, ASKS + BEFORE))
+    work_session.commit()
+    ana = visit(cast.ana)
+    page, fields = found(ana, serial="NA-2002")
+    for label in ("Customer class", "Members", "Asked for", "Same day", "Distance", "Support level", "How they asked"):
+        assert label in page.text
+    told = {"customer_class": "members", "requested": "rush", "distance": "12,5", "channel": "email"}
+    wrong, _ = found(ana, serial="NA-2002", **told | {"distance": "far"})
+    assert (wrong.status_code, "Write the distance" in wrong.text) == (422, True)
+    page, fields = found(ana, serial="NA-2002", **told)
+    assert "customers of the class Members; asked for: Same day" in page.text
+    saved = ana.post("/calls/new", fields)
+    assert saved.status_code == 303
+    case = work_session.scalars(select(SupportCase)).one()
+    assert (case.customer_class, case.requested, case.distance) == ("members", ["rush"], "12.5")
+    assert (case.channel, case.support_level) == ("email", None)
+    assert "Distance, one way" in ana.get(saved.location).text
+    refused = ana.post("/calls/new", {**found(ana, **told)[1], "channel": "chat", "level": "2"})
+    assert "Level 2 is not served by chat." in refused.text

@@ -18,6 +18,7 @@ from portal.cases import clocks, rules
 from portal.cases.actions.core import new_event, parties
 from portal.cases.models import CaseClock, CaseEvent, CustodyAcceptance, CustodyOffer, SupportCase
 from portal.contracts.blocks import Company, Mode, Payer, TaskClass
+from portal.contracts.circumstances import ORDINARY_CASE, Circumstances
 from portal.contracts.promises import Moments
 from portal.contracts.rules import intake_complete, intake_fields, plan_named
 from portal.contracts.targets import ANSWER_CLOCKS, Clock
@@ -59,6 +60,7 @@ class NewCase:
     caller_certified: bool | None = None
     caller_verified_by: str = ""
     once_key: str = ""
+    circumstances: Circumstances = ORDINARY_CASE
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def integrator_reads_alone(actor: Actor, coverage: Coverage) -> bool:
 
 
 def _header(actor: Actor, new: NewCase, coverage: Coverage, opening: Opening, now: datetime) -> SupportCase:
-    system, decision = coverage.place.system, coverage.decision
+    system, decision, facts = coverage.place.system, coverage.decision, coverage.facts
     integrator_id = coverage.place.integrator_id
     holder_id = system.manufacturer_id if opening.holder is Company.MANUFACTURER else integrator_id
     # Under house terms the manufacturer stands in for the integrator that does not exist.
@@ -162,6 +164,13 @@ def _header(actor: Actor, new: NewCase, coverage: Coverage, opening: Opening, no
         intake=_answers(new, coverage),
         severity=new.severity,
         task_class=decision.task_class.value,
+        customer_class=facts.customer_class or "",
+        requested=list(facts.requested),
+        distance=facts.distance,
+        support_level=facts.level,
+        channel=facts.channel.value,
+        region=facts.region or "",
+        site_zone=facts.site_zone or "",
         on_site_waiting=new.on_site_waiting,
         is_fyi=new.is_fyi,
         state="offered" if opening.offered else "open",

@@ -175,7 +175,7 @@ def _coverage(
 ) -> Coverage:
     if not 1 <= new.severity <= 4:
         raise Invalid("Choose how bad it is.", {"severity": "Choose a severity from 1 to 4."})
-    wanted = Wanted(new.severity, new.task_class, new.mode, new.caller_certified)
+    wanted = Wanted(new.severity, new.task_class, new.mode, new.caller_certified, new.circumstances)
     if gathered is not None and gathered.place.system.id == new.system_id:
         return decide_again(gathered, wanted, now=now)
     return decide_coverage(session, actor, new.system_id, wanted, now=now)
@@ -223,8 +223,17 @@ def record_coverage(session: Session, case_id: int, *, now: datetime) -> None:
         return
     system = session.get_one(System, case.system_id)
     line = session.get_one(ProductLine, case.product_line_id)
+    said = case.circumstances
     asked = CoverageFacts(
-        opener=Opener.CONTACT, severity=case.severity, task_class=TaskClass(case.task_class), product_line=line.code
+        opener=Opener.CONTACT,
+        severity=case.severity,
+        task_class=TaskClass(case.task_class),
+        product_line=line.code,
+        customer_class=said.customer_class or None,
+        requested=said.requested,
+        distance=said.distance,
+        level=said.level,
+        channel=said.channel,
     )
     coverage = decide_for_case(session, case, system, before=asked, severity=case.severity, now=now)
     keep_coverage(session, coverage, case)

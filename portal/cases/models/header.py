@@ -8,6 +8,9 @@ from sqlalchemy import CheckConstraint, Computed, ForeignKey, ForeignKeyConstrai
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
+from portal.contracts.calendar_blocks import Places
+from portal.contracts.circumstances import Circumstances
+from portal.contracts.targets import Channel
 from portal.db import Base, CaseScoped, Id, Json, case_foreign_key
 
 AUDIENCE_CHECK = "audience IN ('own', 'companies', 'customer')"
@@ -23,6 +26,9 @@ class SupportCase(Base):
         CheckConstraint("severity BETWEEN 1 AND 4", name="severity"),
         CheckConstraint("holder_side IN ('manufacturer', 'integrator')", name="holder_side"),
         CheckConstraint("state IN ('open', 'offered', 'waiting', 'resolved', 'closed')", name="state"),
+        CheckConstraint("support_level BETWEEN 1 AND 3", name="support_level"),
+        CheckConstraint("channel IN ('portal', 'phone', 'email', 'chat')", name="channel"),
+        CheckConstraint(r"distance ~ '^([0-9]{1,6}([.][0-9]{1,4})?)?$'", name="distance"),
         Index(
             "ix_support_case_factory_queue",
             "manufacturer_id",
@@ -68,6 +74,14 @@ class SupportCase(Base):
     intake: Mapped[Json]
     severity: Mapped[int]
     task_class: Mapped[str]
+    # What prices, cover or promises depend on, as it was when the case was opened; empty where nothing asks for it.
+    customer_class: Mapped[str] = mapped_column(default="", server_default="")
+    requested: Mapped[list[str]] = mapped_column(default=list, server_default="{}")
+    distance: Mapped[str] = mapped_column(default="", server_default="")
+    support_level: Mapped[int | None]
+    channel: Mapped[str] = mapped_column(default="portal", server_default="portal")
+    region: Mapped[str] = mapped_column(default="", server_default="")
+    site_zone: Mapped[str] = mapped_column(default="", server_default="")
     on_site_waiting: Mapped[bool] = mapped_column(default=False, server_default="false")
     is_fyi: Mapped[bool] = mapped_column(default=False, server_default="false")
     state: Mapped[str]
@@ -100,6 +114,17 @@ class SupportCase(Base):
         ),
         deferred=True,
     )
+
+    @property
+    def circumstances(self) -> Circumstances:
+        """What was said of the case because prices, cover or promises depend on it."""
+        channel = Channel(self.channel)
+        return Circumstances(self.customer_class, tuple(self.requested), self.distance, self.support_level, channel)
+
+    @property
+    def places(self) -> Places:
+        """Where the case is, as far as the policy's calendars asked when it was opened."""
+        return Places(self.region or None, self.site_zone or None)
 
 
 class CaseEvent(CaseScoped, Base):

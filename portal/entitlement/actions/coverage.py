@@ -5,18 +5,23 @@ Deciding stores nothing, so the page before the act and the act itself show and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import exists, or_, select, text
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Role, Side
 from portal.contracts.blocks import Mode, Payer, TaskClass
 from portal.contracts.calendar_blocks import NOWHERE, Places, WhoseZone
+from portal.contracts.circumstances import ORDINARY_CASE, Circumstances, checked, questions_of
 from portal.contracts.entry import Opener
 from portal.contracts.policy import Policy
+from portal.contracts.prices import customer_class_of
 from portal.contracts.rules import plan_named
+from portal.contracts.targets import Channel
 from portal.directory.models import Certificate, Organisation, ProductLine, ServiceRelationship, Site, System
 from portal.directory.queries import systems_of
 from portal.entitlement import queries
@@ -27,6 +32,8 @@ from portal.errors import NotFound
 from portal.identity.models import Membership
 
 _NOTHING_USED = CaseUse(0, 0, {})
+# What a case says of itself because prices, cover or promises depend on it, by its names among the facts.
+_TOLD = ("customer_class", "requested", "distance", "level", "channel")
 _OPENER = {Side.MANUFACTURER: Opener.ENGINEER, Side.INTEGRATOR: Opener.TECHNICIAN, Side.CUSTOMER: Opener.CONTACT}
 
 
@@ -42,6 +49,7 @@ class Wanted:
     task_class: TaskClass = TaskClass.SUPPORT
     mode: Mode = Mode.REMOTE
     caller_certified: bool | None = None
+    circumstances: Circumstances = ORDINARY_CASE
 
 
 @dataclass(frozen=True)
@@ -61,13 +69,18 @@ class Place:
 
 @dataclass(frozen=True)
 class Coverage:
-    """A decision with what it was made from; ``decision`` is what pages show."""
+    """A decision with what it was made from; ``decision`` is what pages show.
+
+    ``lapsed_class`` is the class that the record gives to customers whose plan has ended; empty where none.
+    """
 
     decision: CoverageDecision
     facts: CoverageFacts
     terms: Terms
     cover: SiteCover
     place: Place
+    asked_by: Side | None = None
+    lapsed_class: str = ""
 
 
 def decide_coverage(session: Session, actor: Actor, system_id: int, wanted: Wanted, *, now: datetime) -> Coverage:
@@ -84,13 +97,17 @@ def decide_coverage(session: Session, actor: Actor, system_id: int, wanted: Want
     if opener is Opener.CONTACT and not _is_named(session, actor, terms):
         opener = Opener.END_USER
     asker = _Asker(opener, wanted, certified=bool(certified))
-    return _decide(session, place, asker, terms, now=now)
+    lapsed_class = _lapsed_class(session, terms.policy, place.system, now)
+    told = _told(terms, wanted, actor.side, lapsed_class)
+    coverage = _decide(session, place, asker, terms, told, now=now)
+    return replace(coverage, asked_by=actor.side, lapsed_class=lapsed_class)
 
 
 def decide_again(gathered: Coverage, wanted: Wanted, *, now: datetime) -> Coverage:
     """The decision for another wish of the same person about the same system, from facts that were just gathered."""
     asked = {"severity": wanted.severity, "task_class": wanted.task_class, "mode": wanted.mode}
-    facts = gathered.facts.model_copy(update=asked)
+    told = _told(gathered.terms, wanted, gathered.asked_by, gathered.lapsed_class)
+    facts = gathered.facts.model_copy(update=asked | told)
     if facts == gathered.facts and gathered.decision.decided_at == now:
         return gathered
     decision = coverage_for(facts, gathered.terms.policy, gathered.terms.agreement, now=now)
@@ -107,7 +124,8 @@ def decide_for_case(
     terms = _terms(session, place, now)
     use = queries.case_use(session, case, terms.policy, now)
     asker = _Asker(before.opener, Wanted(severity, before.task_class, before.mode), certified=before.certified)
-    return _decide(session, place, asker, terms, use=use, now=now)
+    told = {name: getattr(before, name) for name in _TOLD}
+    return _decide(session, place, asker, terms, told, use=use, now=now)
 
 
 def keep_coverage(session: Session, coverage: Coverage, case: CaseParts) -> CoverageRow:
@@ -204,8 +222,47 @@ def _terms(session: Session, place: Place, now: datetime) -> Terms:
     )
 
 
+def _told(terms: Terms, wanted: Wanted, side: Side | None, lapsed_class: str) -> dict[str, Any]:
+    """What was said of the case, as facts: what its side may say of it, and the class that the record knows.
+
+    *Raises*: Invalid at the field for what the policy does not name.
+    """
+    said = wanted.circumstances
+    if side is not Side.MANUFACTURER:
+        said = replace(said, channel=Channel.PORTAL)
+    if side is Side.CUSTOMER:
+        # What lowers or raises its own price is not the customer's to say.
+        said = replace(said, customer_class="", distance="")
+    counted = checked(questions_of(terms.policy, terms.agreement), said)
+    values = (lapsed_class or counted.customer_class or None, counted.requested, counted.distance)
+    return dict(zip(_TOLD, (*values, counted.level, counted.channel), strict=True))
+
+
+def _lapsed_class(session: Session, policy: Policy, system: System, now: datetime) -> str:
+    """The class of customers whose plan has ended; read only where the policy has such a class."""
+    if not any(each.lapsed_over_days is not None for each in policy.customer_classes):
+        return ""
+    ended_at = session.scalar(
+        text("SELECT plan_ended_at(:site, :maker, :at, :free)"),
+        {
+            "site": system.site_id,
+            "maker": system.manufacturer_id,
+            "at": now,
+            "free": plan_named(policy, None).code,
+        },
+    )
+    return customer_class_of(policy, None if ended_at is None else (now - ended_at).days)
+
+
 def _decide(
-    session: Session, place: Place, asker: _Asker, terms: Terms, *, use: CaseUse = _NOTHING_USED, now: datetime
+    session: Session,
+    place: Place,
+    asker: _Asker,
+    terms: Terms,
+    told: Mapping[str, Any],
+    *,
+    use: CaseUse = _NOTHING_USED,
+    now: datetime,
 ) -> Coverage:
     system, wanted = place.system, asker.wanted
     cover = queries.site_cover(
@@ -231,6 +288,7 @@ def _decide(
         standing=_standing(cover, use),
         region=where.region,
         site_zone=where.site,
+        **told,
     )
     return Coverage(coverage_for(facts, terms.policy, terms.agreement, now=now), facts, terms, cover, place)
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from fractions import Fraction
 from functools import lru_cache
 from itertools import islice
 
 from portal.calendars import explain_deadline, is_open, open_periods, resolve_local
 from portal.contracts.agreement import Agreement
 from portal.contracts.blocks import Collector, Level, Payer, TaskClass
+from portal.contracts.calendar_blocks import NOWHERE, Places
 from portal.contracts.conditions import Circumstance, WorkKey
 from portal.contracts.entry import Opener
 from portal.contracts.policy import Policy
@@ -37,7 +39,7 @@ from portal.contracts.rules import (
 )
 from portal.contracts.targets import Clock
 from portal.contracts.terms import BillTo, Plan
-from portal.entitlement.rules.beside import prices_beside
+from portal.entitlement.rules.beside import prices_beside, told_words
 from portal.entitlement.rules.decision import (
     BandPrice,
     CoverageDecision,
@@ -89,8 +91,9 @@ def coverage_for(
     *Raises*: RuleBroken when the facts name a plan the policy does not have.
     """
     situation = _situation(facts, policy, now)
+    band = band_at(policy, now, facts.places)
     entry = _entry(facts, policy, situation.plan, now)
-    cost = _cost(facts, policy, tariff_for(policy, facts.product_line, agreement), situation, now)
+    cost = _cost(facts, policy, tariff_for(policy, facts.product_line, agreement, facts.places), situation, now)
     can_cost = cost.free_seconds is not None
     authorized = facts.authorized_minor.get(situation.payer, 0)
     if situation.payer == Payer.CUSTOMER:
@@ -105,7 +108,7 @@ def coverage_for(
         task_class=situation.task_class,
         mode=facts.mode,
         severity=facts.severity,
-        band=band_at(policy, now).code,
+        band=band.code,
         before_day1=situation.before_day1,
         in_warranty=situation.in_warranty,
         covered=cost.free_seconds is None or cost.free_seconds > 0,
@@ -117,7 +120,7 @@ def coverage_for(
         prices=_prices(facts, policy, agreement, situation),
         free_seconds=cost.free_seconds,
         increment_minutes=policy.rounding.increment_minutes,
-        minimum_minutes=_minimum(policy, _work(facts, situation, band_at(policy, now).code)),
+        minimum_minutes=_minimum(policy, _work(facts, situation, band.code)),
         least_minor=cost.least_minor,
         free_causes=_free_cause_labels(facts, policy, situation),
         included_seconds_left=_usable_grants(facts, situation.plan),
@@ -130,7 +133,7 @@ def coverage_for(
         queue_rank=situation.plan.rank,
         reasons=(
             *_reasons(facts, policy, situation, entry, now, can_cost=can_cost),
-            *(prices_beside(policy, _work(facts, situation, band_at(policy, now).code)) if can_cost else ()),
+            *(prices_beside(policy, _work(facts, situation, band.code)) if can_cost else ()),
         ),
     )
 
@@ -171,9 +174,9 @@ def _in_warranty(facts: CoverageFacts, policy: Policy, today: date) -> bool:
 
 
 @lru_cache(maxsize=512)
-def tariff_for(policy: Policy, product_line: str, agreement: Agreement | None) -> Tariff:
-    """The compiled tariff of these documents, compiled once."""
-    return compile_tariff(policy, product_line=product_line, agreement=agreement)
+def tariff_for(policy: Policy, product_line: str, agreement: Agreement | None, places: Places = NOWHERE) -> Tariff:
+    """The compiled tariff of these documents where the case is, compiled once."""
+    return compile_tariff(policy, product_line=product_line, agreement=agreement, places=places)
 
 
 def _cost(facts: CoverageFacts, policy: Policy, tariff: Tariff, situation: _Situation, now: datetime) -> _Cost:
@@ -235,6 +238,11 @@ def _case_facts(facts: CoverageFacts, policy: Policy, situation: _Situation, now
         day_one_at=midnight(facts.day1_on),
         warranty_from=midnight(facts.warranty_starts_on),
         warranty_until=midnight(_warranty_over_on(facts, policy)),
+        opened_at=now,
+        task_class=situation.task_class.value,
+        customer_class=facts.customer_class or "",
+        requested=facts.requested,
+        distances={0: Fraction(facts.distance)} if facts.distance else {},
     )
 
 
@@ -294,7 +302,7 @@ def _work(facts: CoverageFacts, situation: _Situation, band: str) -> WorkKey:
         situation.task_class.value,
         facts.product_line,
         situation.plan.code,
-        Circumstance(severity=facts.severity),
+        Circumstance("", "", facts.customer_class or "", facts.requested, facts.severity),
     )
 
 
@@ -383,7 +391,9 @@ def _reasons(
     if situation.row.payer == Payer.INTEGRATOR and not facts.has_integrator:
         because("no_integrator", "No integrator services the site: its part is the manufacturer's.")
     because(f"payer_{situation.payer}", f"What it costs is the {situation.payer}'s to pay.")
-    because("band", f"It is {band_at(policy, now).label} now.")
+    if told := told_words(policy, facts):
+        because("told", told)
+    because("band", f"It is {band_at(policy, now, facts.places).label} now.")
     found.append(_cover_reason(facts, policy, situation, now))
     if facts.severity in policy.emergency.severities:
         because("emergency", f"Severity {facts.severity} does not wait; unanswered work is billable only if ratified.")

@@ -15,6 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from portal.contracts.blocks import Collector, Company, Mode, Payer, TaskClass
 from portal.contracts.calendar_blocks import Places
+from portal.contracts.circumstances import Circumstances
 from portal.contracts.entry import EntryDecision, Gate, Opener
 from portal.contracts.promises import Asked
 from portal.contracts.targets import Channel
@@ -82,6 +83,10 @@ class CoverageFacts(Value):
     """The support level asked for, where the policy tells levels apart."""
     customer_class: str | None = None
     """The customer's class under the policy."""
+    requested: tuple[str, ...] = ()
+    """What the customer asked for, codes of the policy's requests."""
+    distance: str = ""
+    """How far it is from the base to the site, one way, in the policy's unit; empty where nobody stated it."""
     region: str | None = None
     """The customer's country in small letters, or a region's name, where calendars ask for it."""
     site_zone: str | None = None
@@ -91,6 +96,11 @@ class CoverageFacts(Value):
     def asked(self) -> Asked:
         """What the plan's promises look at."""
         return Asked(self.severity, self.certified, self.customer_class, self.channel, self.level)
+
+    @property
+    def circumstances(self) -> Circumstances:
+        """What was said of the case because prices, cover or promises depend on it."""
+        return Circumstances(self.customer_class or "", self.requested, self.distance, self.level, self.channel)
 
     @property
     def places(self) -> Places:

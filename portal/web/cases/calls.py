@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from wtforms import RadioField, SelectField
+from wtforms import Field, RadioField, SelectField
 from wtforms.validators import InputRequired
 
 from portal.access import Actor, Side, may_open_case
@@ -18,6 +18,7 @@ from portal.cases import actions
 from portal.cases.actions import NewCase
 from portal.cases.actions.opening import LONGEST_TEXT, LONGEST_TITLE
 from portal.contracts.blocks import Mode, TaskClass
+from portal.contracts.circumstances import questions_of
 from portal.directory import queries as directory
 from portal.directory.models import Organisation, System
 from portal.entitlement.actions import Coverage
@@ -25,6 +26,7 @@ from portal.errors import Invalid
 from portal.metering import actions as metering
 from portal.metering import queries as metered
 from portal.web.cases.blueprint import blueprint
+from portal.web.cases.circumstances import circumstance_fields, circumstance_fields_of, circumstances_of
 from portal.web.cases.coverage import shown_key
 from portal.web.cases.opening import view_of
 from portal.web.cases.opening_forms import CaseForm, once_key_of, severity_choices
@@ -62,6 +64,11 @@ class CallForm(CaseForm):
     title = line_field("What is wrong, in short", required="Say in a few words what is wrong.", limit=LONGEST_TITLE)
     symptom = text_field("What the caller says", required="Describe what happens.", limit=LONGEST_TEXT)
 
+    @property
+    def circumstance_fields(self) -> list[Field]:
+        """The fields that the prices and cover of the system's policy make necessary."""
+        return circumstance_fields_of(self)
+
 
 @dataclass(frozen=True)
 class Found:
@@ -93,9 +100,13 @@ def log_call() -> ResponseReturnValue:
     if request.method == "GET":
         return _call_page(form, None)
     _start_timer()
-    found = None
+    usual, found = None, None
     with refusals_of(form):
-        found = _found(form)
+        usual = _usual(form)
+    if usual is not None:
+        form = _form_for(usual)
+        with refusals_of(form):
+            found = _found(form, usual)
     if found is None or form.step.data != "send" or not form.validate():
         return _call_page(form, found)
     with refusals_of(form):
@@ -137,11 +148,25 @@ def _start_timer() -> None:
         session.commit()
 
 
-def _found(form: CallForm) -> Found:
+def _usual(form: CallForm) -> Coverage:
+    """Coverage and price of the system that was typed, before anything is said that only its policy asks."""
+    new = _new_case(form, _system_of(form))
+    return actions.coverage_before(current_session(), current_actor(), new, now=current_now())
+
+
+def _form_for(usual: Coverage) -> CallForm:
+    """The form with what the policy of the found system asks."""
+    asked = circumstance_fields(questions_of(usual.terms.policy, usual.terms.agreement), Side.MANUFACTURER)
+    form: CallForm = type("CallOfSystem", (CallForm,), asked)()
+    form.serial.data = usual.place.system.serial
+    form.severity.choices = severity_choices(usual.terms.policy)
+    return form
+
+
+def _found(form: CallForm, usual: Coverage) -> Found:
     session, actor, now = current_session(), current_actor(), current_now()
-    system = _system_of(form)
-    new = _new_case(form, system)
-    coverage = actions.coverage_before(session, actor, new, now=now)
+    system = usual.place.system
+    coverage = actions.coverage_before(session, actor, _new_case(form, system), now=now, gathered=usual)
     ids = dict.fromkeys((coverage.place.integrator_id, system.customer_id))
     companies = tuple(directory.organisation(session, each) for each in ids if each != system.manufacturer_id)
     sites = {site.id: site.name for site in directory.sites(session, actor)}
@@ -179,6 +204,7 @@ def _new_case(form: CallForm, system: System) -> NewCase:
         caller_certified=_certified(form, system),
         caller_verified_by=form.verified_by.data or "",
         once_key=once_key_of(form),
+        circumstances=circumstances_of(form),
     )
 
 

@@ -25,6 +25,7 @@ from portal.directory.models import System
 from portal.entitlement.actions import Coverage
 from portal.web import uploads
 from portal.web.cases.blueprint import blueprint
+from portal.web.cases.circumstances import circumstances_of
 from portal.web.cases.coverage import CoverageView, coverage_view, shown_key
 from portal.web.cases.opening_forms import OpeningForm, amount_of, answers_of, once_key_of, opening_form
 from portal.web.forms import page, refusals_of
@@ -116,7 +117,7 @@ def _choose_system(way: Way) -> ResponseReturnValue:
 def _say_what_is_wrong(way: Way, system_id: int) -> ResponseReturnValue:
     session, actor = current_session(), current_actor()
     usual = actions.coverage_before(session, actor, NewCase(system_id, USUAL_SEVERITY, "", ""), now=current_now())
-    form = opening_form(actions.checklist(usual), usual.terms.policy, actor)
+    form = opening_form(actions.checklist(usual), usual.terms.policy, usual.terms.agreement, actor)
     if request.method == "POST":
         uploads.keep(form)
         if form.validate():
@@ -173,6 +174,7 @@ def _new_case(form: OpeningForm, system_id: int) -> NewCase:
         on_site_waiting=form.flag("on_site_waiting"),
         is_fyi=form.flag("is_fyi"),
         once_key=once_key_of(form),
+        circumstances=circumstances_of(form),
     )
 
 

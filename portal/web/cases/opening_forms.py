@@ -13,11 +13,14 @@ from wtforms.validators import InputRequired, Length, Optional
 from portal.access import Actor, Side
 from portal.cases.actions import NewCase
 from portal.cases.actions.opening import LONGEST_TEXT, LONGEST_TITLE
+from portal.contracts.agreement import Agreement
 from portal.contracts.blocks import TaskClass
+from portal.contracts.circumstances import questions_of
 from portal.contracts.policy import Policy
 from portal.contracts.terms import FieldKind, IntakeField
 from portal.errors import Invalid
 from portal.money import Money, parse_amount, plain_amount
+from portal.web.cases.circumstances import circumstance_fields, circumstance_fields_of
 from portal.web.forms import Form, line_field, once_field, text_field, trimmed
 from portal.web.uploads import ANSWERS, files_field, kept_field
 
@@ -56,6 +59,11 @@ class OpeningForm(CaseForm):
         """The fields of the product line's checklist, in its order."""
         return [field for field in self if field.name.startswith(ANSWERS)]
 
+    @property
+    def circumstance_fields(self) -> list[Field]:
+        """The fields that the policy's prices and cover make necessary."""
+        return circumstance_fields_of(self)
+
     def flag(self, name: str) -> bool:
         """Whether a box is there and ticked."""
         field = self._fields.get(name)
@@ -75,9 +83,12 @@ class Needed:
         """Nothing to check here."""
 
 
-def opening_form(checklist: Sequence[IntakeField], policy: Policy, actor: Actor) -> OpeningForm:
+def opening_form(
+    checklist: Sequence[IntakeField], policy: Policy, agreement: Agreement | None, actor: Actor
+) -> OpeningForm:
     """The form for one system and one actor."""
     fields: dict[str, Field] = {ANSWERS + asked.code: _asked(asked) for asked in checklist}
+    fields |= circumstance_fields(questions_of(policy, agreement), actor.side)
     if actor.side is Side.INTEGRATOR:
         fields["on_site_waiting"] = BooleanField("My technician is on site waiting now")
         fields["is_fyi"] = BooleanField("Only inform the factory: we keep the case")

@@ -42,6 +42,7 @@ from portal.web.cases.words import (
     SUBJECT_WORDS,
     state_words,
     story_line,
+    told_facts,
     with_whom,
 )
 from portal.web.gate import anyone, current_actor, current_now, current_session, open_to
@@ -134,6 +135,7 @@ def _side_column(session: Session, actor: Actor, found: SupportCase, dossier: Do
         "may_dispute": may_dispute(actor),
         "dispute": dispute_of(rows, actor),
         "remedies": rows[PromiseRemedy],
+        "told": told_facts(found),
     }
 
 

@@ -11,6 +11,7 @@ from flask import url_for
 from portal.access import Actor, Audience, Side
 from portal.cases.models import Attachment, SupportCase
 from portal.cases.queries import CaseRow, Entry
+from portal.contracts.targets import Channel
 from portal.metering.rules import TASK_CLASSES
 from portal.money import Money
 from portal.web.cases.opening_forms import SEVERITIES as SEVERITY_WORDS
@@ -236,3 +237,16 @@ def _details(kind: str, details: Mapping[str, Any]) -> tuple[str, ...]:
 def weights_words(integrator_bp: int, manufacturer_bp: int) -> str:
     """Weights as a person says them."""
     return f"Integrator {percentage(integrator_bp)}, factory {percentage(manufacturer_bp)}"
+
+
+def told_facts(case: SupportCase) -> list[tuple[str, str]]:
+    """What a case said of itself because prices or cover depend on it, as a page lists it."""
+    said = case.circumstances
+    rows = [
+        ("Customer class", said.customer_class.replace("_", " ")),
+        ("Asked for", ", ".join(code.replace("_", " ") for code in said.requested)),
+        ("Distance, one way", said.distance),
+        ("Support level", str(said.level or "")),
+        ("Asked by", "" if said.channel is Channel.PORTAL else said.channel.value),
+    ]
+    return [(label, value) for label, value in rows if value]
