@@ -13,6 +13,7 @@ people at Stripe's hosted pages. It is written from Stripe's documentation and t
 version 2026-10-28.endive; it has not been compared with Stripe itself, call by call.
 
 A request goes: server > api (match, authenticate, faults, idempotency) > parameters > a handler of accounts, customers,
-catalogue, invoice_lines, invoices, invoice_items, credit_notes, payments, refunds, disputes, fraud, uploads, checkout,
-transfers, balance or events > objects > state.
+catalogue, promotions, invoice_lines, invoices, invoice_items, credit_notes, payments, refunds, disputes, fraud,
+uploads, checkout, subscriptions, portal_sessions, transfers, balance or events > objects > state. What was due by then
+happens first: passing.
 """

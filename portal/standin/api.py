@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import Request, Response
 
-from portal.standin import accounts, http, idempotency, objects
+from portal.standin import accounts, http, idempotency, objects, passing
 from portal.standin.endpoints import Call, Endpoint, find_endpoint
 from portal.standin.faults import Fault, Faults
 from portal.standin.idempotency import KeptAnswer, Key, KeysInUse
@@ -44,6 +44,7 @@ def answer(desk: Desk, request: Request) -> Response:
     replayed = False
     try:
         http.authenticate(request, desk.settings.key)
+        passing.catch_up(desk.state, desk.public_url)
         fault = desk.faults.take(request.method, request.path)
         _fault_before(desk.faults, fault)
         kept, replayed = _perform(desk, request, request_id, fault)

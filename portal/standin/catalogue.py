@@ -1,11 +1,21 @@
-"""Products and one-time prices, as far as invoice items and checkout name them."""
+"""Products and their prices, once or by the month or year, as far as invoice items and checkout name them."""
 
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 
 from portal.standin import events, objects
 from portal.standin.endpoints import Call, Endpoint
 from portal.standin.objects import PAGING, Body
-from portal.standin.parameters import boolean, currency_code, decimal_number, integer, merged_metadata, metadata, text
+from portal.standin.parameters import (
+    boolean,
+    currency_code,
+    decimal_number,
+    group,
+    integer,
+    merged_metadata,
+    metadata,
+    text,
+)
 from portal.standin.refusals import bad_parameter
 
 
@@ -33,8 +43,26 @@ def create_product(call: Call) -> Body:
 def create_price(call: Call) -> Body:
     given = call.parameters
     objects.fetch(call.state, "product", given["product"], param="product")
+    body = price_object(call, given, given["product"])
+    objects.insert(call.state, body)
+    events.record(call, "price.created", body)
+    return body
+
+
+def inline_price(call: Call, given: Body) -> Body:
+    """The price that a request states instead of naming one: Stripe makes it, and no list sells it."""
+    product_id = given.get("product")
+    if not product_id:
+        product = given.get("product_data") or {}
+        product_id = create_product(replace(call, parameters={**product, "active": False}))["id"]
+    objects.fetch(call.state, "product", product_id, param="price_data[product]")
+    return objects.insert(call.state, {**price_object(call, given, product_id), "active": False})
+
+
+def price_object(call: Call, given: Body, product_id: str) -> Body:
     unit = unit_amount(given)
-    body: Body = {
+    recurring = given.get("recurring")
+    return {
         "id": objects.new_id("price"),
         "object": "price",
         "active": True,
@@ -45,15 +73,23 @@ def create_price(call: Call) -> Body:
         "lookup_key": given.get("lookup_key"),
         "metadata": merged_metadata({}, given.get("metadata")),
         "nickname": given.get("nickname"),
-        "product": given["product"],
-        "recurring": None,
-        "type": "one_time",
+        "product": product_id,
+        "recurring": recurring_object(recurring) if recurring else None,
+        "type": "recurring" if recurring else "one_time",
         "unit_amount": int(unit) if unit == unit.to_integral_value() else None,
         "unit_amount_decimal": str(unit),
     }
-    objects.insert(call.state, body)
-    events.record(call, "price.created", body)
-    return body
+
+
+def recurring_object(given: Body) -> Body:
+    count = given.get("interval_count") or 1
+    return {
+        "interval": given["interval"],
+        "interval_count": count,
+        "meter": None,
+        "trial_period_days": None,
+        "usage_type": "licensed",
+    }
 
 
 def unit_amount(given: Body) -> Decimal:
@@ -87,12 +123,26 @@ def list_prices(call: Call) -> Body:
 
 
 PRODUCT = {"name": text(required=True), "description": text(), "active": boolean(), "metadata": metadata()}
+RECURRING = group({"interval": text("month", "year", required=True), "interval_count": integer(1, 12)})
+# A price stated where it is used.
+PRICE_DATA = group(
+    {
+        "currency": currency_code(required=True),
+        "product": text(),
+        "product_data": group({"name": text(required=True), "description": text(), "metadata": metadata()}),
+        "recurring": RECURRING,
+        "tax_behavior": text("exclusive", "inclusive", "unspecified"),
+        "unit_amount": integer(0),
+        "unit_amount_decimal": decimal_number(),
+    }
+)
 PRICE = {
     "currency": currency_code(required=True),
     "lookup_key": text(),
     "metadata": metadata(),
     "nickname": text(),
     "product": text(required=True),
+    "recurring": RECURRING,
     "unit_amount": integer(0),
     "unit_amount_decimal": decimal_number(),
 }

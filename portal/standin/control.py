@@ -13,14 +13,16 @@ from flask import Blueprint, Response, jsonify, request
 from portal.standin import (
     accounts,
     balance,
-    checkout,
+    checkout_paying,
     deliveries,
     disputes,
     events,
     fraud,
     idempotency,
     invoice_paying,
+    passing,
     payments,
+    portal_sessions,
     refunds,
 )
 from portal.standin.api import Desk
@@ -44,11 +46,12 @@ from portal.standin.refusals import Refusal, missing_object
 MOST_SHOWN_CALLS = 1000
 COUNTED = (
     "customer", "invoice", "invoiceitem", "credit_note", "payment_intent", "charge", "refund", "dispute", "file",
-    "transfer", "transfer_reversal", "topup", "payout", "balance_transaction", "checkout.session", "v2.core.account",
-    "event", "v2.core.event",
+    "transfer", "transfer_reversal", "topup", "payout", "balance_transaction", "checkout.session", "subscription",
+    "promotion_code", "v2.core.account", "event", "v2.core.event",
 )  # fmt: skip
 SECONDS = decimal_number()
 METHOD = text(payments.CARD, payments.BANK)
+WAY = text(*payments.WAYS)
 OUTCOME = text(payments.SUCCEEDED, payments.PROCESSING, payments.FAILED)
 ADDRESS = group({"url": text(), "secrets": many(text())})
 
@@ -199,8 +202,14 @@ def _play_people(pages: Blueprint, desk: Desk) -> None:
 
     @pages.post("/checkout/<session_id>/payment")
     def pay_session(session_id: str) -> Response:
-        method = _given({"method": METHOD}).get("method", payments.CARD)
-        return _act(desk, lambda call: checkout.complete_session(call, session_id, method=method))
+        way = _given({"method": WAY}).get("method", payments.CARD)
+        return _act(desk, lambda call: checkout_paying.pay_session(call, session_id, way=way))
+
+    @pages.post("/subscriptions/<subscription_id>/method")
+    def set_method(subscription_id: str) -> Response:
+        """What the renewals are paid with from now on."""
+        way = _given({"method": WAY}).get("method", payments.CARD)
+        return _act(desk, lambda call: portal_sessions.pay_by(call, subscription_id, way))
 
     @pages.post("/refunds/<refund_id>/settlement")
     def settle_refund(refund_id: str) -> Response:
@@ -286,6 +295,7 @@ def _move_money_and_time(pages: Blueprint, desk: Desk) -> None:
         if "now" in given:
             offset = given["now"] - int(time.time())
         state.set_setting("clock_offset_seconds", offset)
+        passing.catch_up(state, desk.public_url)
         return jsonify({"now": state.now()})
 
     @pages.post("/reset")

@@ -1,4 +1,4 @@
-"""The pages that Stripe hosts: onboarding of a connected account, paying an invoice, checkout.
+"""The pages that Stripe hosts: onboarding of a connected account, paying an invoice; checkout is ``hosted_buying``.
 
 Plain HTML that says that no money moves; each button posts and redirects. An address is its own permission, as at
 Stripe. An onboarding link works once and for minutes: opening it trades it for a session, after that it leads to the
@@ -11,7 +11,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from portal.standin import accounts, checkout, invoice_items, invoice_paying, invoices, objects, payments
+from portal.standin import accounts, hosted_buying, invoice_items, invoice_paying, invoices, objects, passing, payments
 from portal.standin.api import Desk
 from portal.standin.endpoints import Call
 from portal.standin.objects import Body
@@ -20,13 +20,6 @@ from portal.standin.refusals import Refusal
 ZERO_DECIMAL = frozenset(
     {"bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof"}
 )
-# What the payer can do at the page: method and outcome.
-WAYS_TO_PAY = {
-    "card": (payments.CARD, payments.SUCCEEDED),
-    "bank": (payments.BANK, payments.SUCCEEDED),
-    "bank_processing": (payments.BANK, payments.PROCESSING),
-    "card_declined": (payments.CARD, payments.FAILED),
-}
 CONTENT_POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 LONGEST_NAME = 200
 Answer = str | BaseResponse | tuple[str, int]
@@ -43,9 +36,10 @@ def blueprint(desk: Desk) -> Blueprint:
     )
     _onboarding(pages, desk)
     _invoice(pages, desk)
-    _checkout(pages, desk)
+    hosted_buying.add_pages(pages, desk)
     pages.add_app_template_filter(money, "money")
     pages.add_app_template_filter(lambda moment: objects.iso(moment)[:10], "day")
+    pages.before_request(lambda: passing.catch_up(desk.state, desk.public_url))
     pages.after_request(_guard)
     pages.register_error_handler(Refusal, _refusal)
     pages.register_error_handler(404, lambda _error: (render_template("standin/gone.html", reason=""), 404))
@@ -156,10 +150,13 @@ def _invoice(pages: Blueprint, desk: Desk) -> None:
     @pages.post("/invoice/<token>")
     def pay_invoice(token: str) -> Answer:
         body = _the_only(objects.every(state, invoices.KIND, _token=token))
-        method, outcome = WAYS_TO_PAY.get(request.form.get("way", ""), WAYS_TO_PAY["card"])
+        way = request.form.get("way", "")
+        # A debit whose end nobody plays takes its days, and arrives.
+        way = "bank_debit" if way == "bank_processing" else way
+        method, outcome, ends = payments.WAYS.get(way, payments.WAYS["card"])
         if body["status"] == "open":
             with state.transaction():
-                invoice_paying.pay_at_page(_call(desk), body["id"], method=method, outcome=outcome)
+                invoice_paying.pay_at_page(_call(desk), body["id"], method=method, outcome=outcome, ends=ends)
         return redirect(url_for("hosted.invoice", token=token), 303)
 
 
@@ -171,26 +168,3 @@ def _last_payment(desk: Desk, invoice: Body) -> dict[str, Any]:
     intent = objects.fetch(desk.state, "payment_intent", shown[-1]["payment"]["payment_intent"])
     error = intent["last_payment_error"] or {}
     return {"status": intent["status"], "error": error.get("message", "")}
-
-
-def _checkout(pages: Blueprint, desk: Desk) -> None:
-    state = desk.state
-
-    @pages.get("/checkout/<session_id>")
-    def checkout_session(session_id: str) -> Answer:
-        body = objects.find(state, checkout.KIND, session_id)
-        if body is None:
-            abort(404)
-        is_open = body["status"] == "open" and body["expires_at"] > state.now()
-        return render_template("standin/checkout.html", session=body, is_open=is_open)
-
-    @pages.post("/checkout/<session_id>")
-    def pay_session(session_id: str) -> Answer:
-        body = objects.find(state, checkout.KIND, session_id)
-        if body is None:
-            abort(404)
-        if body["status"] != "complete":
-            method = payments.BANK if request.form.get("way") == "bank" else payments.CARD
-            with state.transaction():
-                body = checkout.complete_session(_call(desk), session_id, method=method)
-        return redirect(checkout.success_address(body), 303)

@@ -104,7 +104,6 @@ def items_of(state: State, invoice_id: str) -> list[Body]:
 
 def line_of(item: Body) -> Body:
     """The line item an invoice shows for an invoice item."""
-    parent = {"invoice_item": item["id"], "proration": False, "proration_details": None, "subscription": None}
     return {
         "id": item["_line"],
         "object": "line_item",
@@ -117,11 +116,7 @@ def line_of(item: Body) -> Body:
         "invoice": item["invoice"],
         "livemode": False,
         "metadata": item["metadata"],
-        "parent": {
-            "type": "invoice_item_details",
-            "invoice_item_details": parent,
-            "subscription_item_details": None,
-        },
+        "parent": _parent(item),
         "period": item["period"],
         "pretax_credit_amounts": [],
         "pricing": item["pricing"],
@@ -130,6 +125,17 @@ def line_of(item: Body) -> Body:
         "subtotal": item["amount"],
         "taxes": [],
     }
+
+
+def _parent(item: Body) -> Body:
+    subscription = item.get("_subscription")
+    details = {"invoice_item": item["id"], "proration": item["proration"], "proration_details": None}
+    kind = "subscription_item_details" if subscription else "invoice_item_details"
+    both: Body = dict.fromkeys(("invoice_item_details", "subscription_item_details"))
+    shown = {**details, "subscription": subscription}
+    if subscription:
+        shown["subscription_item"] = item["_subscription_item"]
+    return {"type": kind, **both, kind: shown}
 
 
 def _owner(call: Call) -> tuple[str, str | None]:

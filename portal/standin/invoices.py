@@ -1,11 +1,11 @@
-"""Invoices: draft, open, paid, void or uncollectible. Nothing happens to them by the passing of time.
+"""Invoices: draft, open, paid, void or uncollectible. By the passing of time only bank debits for them end.
 
 Lines are the invoice's items; ``payments`` shows only when expanded, as at Stripe.
 """
 
 from typing import Any
 
-from portal.standin import events, invoice_items, objects, payments
+from portal.standin import events, invoice_items, objects, payments, taxes
 from portal.standin.endpoints import Call, Endpoint
 from portal.standin.invoice_items import NOT_A_DRAFT
 from portal.standin.objects import PAGING, Body
@@ -214,9 +214,8 @@ def full(state: State, body: Body) -> Body:
     lines = [invoice_items.line_of(item) for item in invoice_items.items_of(state, body["id"])]
     url = f"/v1/invoices/{body['id']}/lines"
     shown = objects.list_object(lines[:SHOWN_LINES], url, has_more=len(lines) > SHOWN_LINES)
-    total = sum(line["amount"] for line in lines)
-    sums = dict.fromkeys(("subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax"), total)
-    due = max(total - body["pre_payment_credit_notes_amount"], 0)
+    sums = taxes.sums(body, sum(line["amount"] for line in lines))
+    due = max(sums["total"] - body["pre_payment_credit_notes_amount"], 0)
     remaining = 0 if body["status"] == "paid" else due
     return {**body, **sums, "amount_due": due, "amount_remaining": remaining, "lines": shown}
 
@@ -287,6 +286,7 @@ def _open_payment(call: Call, body: Body, total: int) -> None:
         "payment": {"type": "payment_intent", "payment_intent": intent["id"]},
         "status": "open",
         "status_transitions": {"canceled_at": None, "paid_at": None},
+        "_intent": intent["id"],
     }
     objects.insert(call.state, payment)
     body["payments"] = objects.list_object([payment], "/v1/invoice_payments")

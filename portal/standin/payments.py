@@ -19,6 +19,16 @@ CARD_FEE_FIXED_MINOR = 30
 BANK_FEE_MINOR = 0
 CARD, BANK = "card", "bank"
 SUCCEEDED, PROCESSING, FAILED = "succeeded", "processing", "failed"
+# A bank debit ends days after it began: docs.stripe.com/payments/ach-direct-debit says up to four business days.
+DEBIT_SECONDS = 4 * 24 * 3600
+# What a payer can do at a page: the method, what comes of it at once, and how it ends by the clock.
+WAYS: dict[str, tuple[str, str, str | None]] = {
+    "card": (CARD, SUCCEEDED, None),
+    "card_declined": (CARD, FAILED, None),
+    "bank": (BANK, SUCCEEDED, None),
+    "bank_debit": (BANK, PROCESSING, SUCCEEDED),
+    "bank_debit_fails": (BANK, PROCESSING, FAILED),
+}
 
 
 def processing_fee(amount_minor: int, method: str) -> int:
@@ -66,8 +76,8 @@ def create_intent(call: Call, amount: int, currency: str, **details: Any) -> Bod
     return body
 
 
-def pay_intent(call: Call, intent_id: str, *, method: str, outcome: str) -> Body:
-    """The payer has paid, or tried to. Raises: Refusal when the intent is past that."""
+def pay_intent(call: Call, intent_id: str, *, method: str, outcome: str, ends: str | None = None) -> Body:
+    """The payer has paid, or tried to; ``ends`` is what the clock makes of a debit. Raises: Refusal when past that."""
     intent = objects.fetch(call.state, "payment_intent", intent_id)
     if intent["status"] not in ("requires_payment_method", "processing"):
         raise refused(f"This PaymentIntent cannot be paid because it has a status of {intent['status']}.")
@@ -83,6 +93,8 @@ def pay_intent(call: Call, intent_id: str, *, method: str, outcome: str) -> Body
         objects.save(call.state, intent)
         events.record(call, "charge.pending", charge)
         events.record(call, "payment_intent.processing", intent)
+        if ends is not None:
+            call.state.plan(call.state.now() + DEBIT_SECONDS, f"debit_{ends}", intent_id)
         return intent
     return _succeed(call, intent, charge)
 

@@ -24,6 +24,7 @@ CREATE INDEX IF NOT EXISTS object_by_customer ON object (kind, json_extract(body
 CREATE INDEX IF NOT EXISTS object_by_group ON object (kind, json_extract(body, '$.transfer_group'));
 CREATE INDEX IF NOT EXISTS object_by_intent ON object (kind, json_extract(body, '$.payment_intent'));
 CREATE INDEX IF NOT EXISTS object_by_charge ON object (kind, json_extract(body, '$.charge'));
+CREATE INDEX IF NOT EXISTS object_by_subscription ON object (kind, json_extract(body, '$.subscription'));
 CREATE INDEX IF NOT EXISTS object_by_token ON object (kind, json_extract(body, '$._token'));
 CREATE TABLE IF NOT EXISTS balance_entry (
     transaction_id TEXT PRIMARY KEY, account TEXT NOT NULL, currency TEXT NOT NULL, net INTEGER NOT NULL,
@@ -39,12 +40,15 @@ CREATE TABLE IF NOT EXISTS delivery (
     created_at REAL NOT NULL, last_answer TEXT);
 CREATE INDEX IF NOT EXISTS delivery_by_status ON delivery (status, held, next_at);
 CREATE INDEX IF NOT EXISTS delivery_by_event ON delivery (event_id);
+CREATE TABLE IF NOT EXISTS due (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, act TEXT NOT NULL, object_id TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS due_by_time ON due (at, id);
 CREATE TABLE IF NOT EXISTS call (
     id INTEGER PRIMARY KEY AUTOINCREMENT, request_id TEXT NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL,
     idempotency_key TEXT, account TEXT NOT NULL, parameters TEXT NOT NULL, status INTEGER, replayed INTEGER NOT NULL,
     fault TEXT, at REAL NOT NULL);
 """
-TABLES = ("object", "balance_entry", "kept_answer", "delivery", "call")
+TABLES = ("object", "balance_entry", "kept_answer", "delivery", "due", "call")
 
 
 class State:
@@ -58,6 +62,7 @@ class State:
         self._connection.executescript(SCHEMA)
         self._lock = threading.RLock()
         self._depth = 0
+        self._moment: int | None = None
         self.after_commit: list[Callable[[], None]] = []
 
     @contextmanager
@@ -98,7 +103,24 @@ class State:
 
     def now(self) -> int:
         """Seconds since 1970 on the stand-in's clock, which the control API can move. Deliveries use the real one."""
-        return int(time.time()) + int(self.setting("clock_offset_seconds", 0))
+        with self._lock:
+            if self._moment is not None:
+                return self._moment
+            return int(time.time()) + int(self.setting("clock_offset_seconds", 0))
+
+    @contextmanager
+    def moment(self, moment: int) -> Iterator[None]:
+        """What was due at an earlier moment happens as of then, within the transaction it is called in."""
+        with self._lock:
+            self._moment = moment
+            try:
+                yield
+            finally:
+                self._moment = None
+
+    def plan(self, at: int, act: str, object_id: str) -> None:
+        """Have something happen by the passing of time; ``passing`` knows the acts."""
+        self.write("INSERT INTO due (at, act, object_id) VALUES (?, ?, ?)", at, act, object_id)
 
     def reset(self) -> None:
         with self.transaction() as connection:

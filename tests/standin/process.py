@@ -113,8 +113,12 @@ class Control:
         return found
 
     def pay_session(self, session_id: str, *, method: str = "card") -> dict[str, Any]:
+        """``method``: card, card_declined, bank (at once), bank_debit or bank_debit_fails (by the clock)."""
         found: dict[str, Any] = self.request("POST", f"/checkout/{session_id}/payment", {"method": method})
         return found
+
+    def pay_renewals_by(self, subscription_id: str, method: str) -> None:
+        self.request("POST", f"/subscriptions/{subscription_id}/method", {"method": method})
 
     def settle_refund(self, refund_id: str) -> None:
         self.request("POST", f"/refunds/{refund_id}/settlement")

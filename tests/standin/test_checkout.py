@@ -69,6 +69,8 @@ def test_an_expired_session_is_closed(client):
     "details",
     [
         {"mode": "subscription"},
+        {"mode": "payment", "subscription_data": {"description": "x"}},
+        {"expires_at": 1},
         {"line_items": [{"quantity": 1}]},
         {"line_items": [{"price": "price_unknown"}]},
         {"payment_method_types": ["card"]},

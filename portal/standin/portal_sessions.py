@@ -1,0 +1,75 @@
+"""Sessions of the customer portal: Stripe's page where a payer sees invoices, and changes or cancels what it pays."""
+
+from portal.standin import events, objects
+from portal.standin.endpoints import Call, Endpoint
+from portal.standin.objects import Body
+from portal.standin.parameters import text
+from portal.standin.refusals import bad_parameter, refused
+from portal.standin.subscription_states import CANCELED, KIND, save
+from portal.standin.subscriptions import period_end
+
+SESSION = "billing_portal.session"
+# docs.stripe.com/customer-management/integrate-customer-portal: an unused session ends after minutes, a used one later.
+OPEN_SECONDS = 3600
+
+
+def create_session(call: Call) -> Body:
+    given = call.parameters
+    objects.fetch(call.state, "customer", given["customer"], param="customer")
+    if not given.get("return_url"):
+        raise bad_parameter("Pass a return_url: the stand-in has no default configuration.", "return_url")
+    session_id = objects.new_id("bps")
+    token = objects.new_id("test", 40)
+    body: Body = {
+        "id": session_id,
+        "object": SESSION,
+        "configuration": "bpc_standin",
+        "created": call.state.now(),
+        "customer": given["customer"],
+        "flow": None,
+        "livemode": False,
+        "locale": given.get("locale"),
+        "on_behalf_of": None,
+        "return_url": given["return_url"],
+        "url": f"{call.public_url}/hosted/portal/{token}",
+        "_token": token,
+    }
+    return objects.insert(call.state, body)
+
+
+def pay_by(call: Call, subscription_id: str, way: str) -> Body:
+    """What the renewals are paid with from now on."""
+    body = objects.fetch(call.state, KIND, subscription_id)
+    return objects.save(call.state, {**body, "_way": way})
+
+
+def change_method(call: Call, customer_id: str, way: str) -> None:
+    """The customer puts another card or account on file: every subscription is paid with it."""
+    for body in objects.every(call.state, KIND, customer=customer_id):
+        objects.save(call.state, {**body, "_way": way})
+    customer = objects.fetch(call.state, "customer", customer_id)
+    events.record(call, "customer.updated", customer)
+
+
+def cancel_at_end(call: Call, customer_id: str, subscription_id: str, *, wanted: bool) -> None:
+    """The customer cancels to the end of what is paid, or takes that back."""
+    body = objects.fetch(call.state, KIND, subscription_id)
+    if body["customer"] != customer_id or body["status"] == CANCELED:
+        raise refused("This subscription can no longer be changed.")
+    save(
+        call,
+        body,
+        cancel_at_period_end=wanted,
+        cancel_at=period_end(body) if wanted else None,
+        canceled_at=call.state.now() if wanted else None,
+    )
+
+
+ENDPOINTS = (
+    Endpoint(
+        "POST",
+        "/v1/billing_portal/sessions",
+        create_session,
+        {"customer": text(required=True), "configuration": text(), "locale": text(), "return_url": text()},
+    ),
+)

@@ -1,0 +1,320 @@
+"""Subscriptions: begun at a checkout, renewed and retried by the clock, changed and ended by the API or the portal.
+
+One item each, a price by the month or year. What a buyer chose to pay with pays the renewals too; a renewal that fails
+leaves the subscription past due, and is tried again three times.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from portal.standin import events, invoice_items, invoice_paying, invoices, objects, payments, promotions, taxes
+from portal.standin.catalogue import PRICE_DATA
+from portal.standin.endpoints import Call, Endpoint
+from portal.standin.objects import PAGING, Body
+from portal.standin.parameters import boolean, group, integer, many, merged_metadata, metadata, text
+from portal.standin.prorating import changed_price, prorations
+from portal.standin.refusals import bad_parameter, refused
+from portal.standin.subscription_states import ACTIVE, CANCELED, KIND, PAST_DUE, end, save
+from portal.standin.terms import months_of, months_on
+
+DAY_SECONDS = 24 * 3600
+# When a failed renewal is tried again, after the attempt that failed first.
+RETRIES_AFTER_DAYS = (3, 5, 7)
+
+
+def start(call: Call, session: Body, way: str) -> tuple[Body, Body]:
+    """A subscription as a paid checkout begins it, and its first invoice."""
+    line = session["line_items"]["data"][0]
+    now = call.state.now()
+    subscription_id = objects.new_id("sub")
+    details = session["_details"]
+    body: Body = {
+        "id": subscription_id,
+        "object": KIND,
+        **_nothing(),
+        "automatic_tax": session["automatic_tax"],
+        "billing_cycle_anchor": now,
+        "created": now,
+        "currency": session["currency"],
+        "customer": session["customer"],
+        "description": details.get("description"),
+        "discounts": [],
+        "items": objects.list_object([], f"/v1/subscription_items?subscription={subscription_id}"),
+        "latest_invoice": None,
+        "metadata": merged_metadata({}, details.get("metadata")),
+        "start_date": now,
+        "status": ACTIVE,
+        "_code": session["_code"],
+        "_cycle": 0,
+        "_retries": 0,
+        "_way": way,
+    }
+    body["items"]["data"] = [_item(body, line)]
+    _set_period(body, 0)
+    objects.insert(call.state, body)
+    events.record(call, "customer.subscription.created", body)
+    invoice = bill(call, body, "subscription_create")
+    _collect(call, body, invoice["id"])
+    current = objects.fetch(call.state, KIND, subscription_id)
+    call.state.plan(period_end(current), "renewal", subscription_id)
+    return current, objects.fetch(call.state, invoices.KIND, invoice["id"])
+
+
+def renew(call: Call, subscription_id: str) -> None:
+    """The period is over: it ends, or the next one is billed."""
+    body = objects.find(call.state, KIND, subscription_id)
+    if body is None or body["status"] == CANCELED or period_end(body) > call.state.now():
+        return
+    if body["cancel_at_period_end"]:
+        end(call, body)
+        return
+    body["_cycle"] += 1
+    body["_retries"] = 0
+    _set_period(body, body["_cycle"])
+    save(call, body)
+    invoice = bill(call, body, "subscription_cycle")
+    _collect(call, body, invoice["id"])
+    call.state.plan(period_end(body), "renewal", subscription_id)
+
+
+def retry(call: Call, subscription_id: str) -> None:
+    """A failed renewal is tried again with what the customer pays with by now."""
+    body = objects.find(call.state, KIND, subscription_id)
+    if body is None or body["status"] != PAST_DUE:
+        return
+    invoice = objects.fetch(call.state, invoices.KIND, body["latest_invoice"])
+    if invoice["status"] == "open":
+        _collect(call, body, invoice["id"])
+
+
+def bill(call: Call, body: Body, reason: str) -> Body:
+    """The invoice of a period, finalized, with what earlier changes left to be billed."""
+    item = body["items"]["data"][0]
+    lasting = objects.find(call.state, promotions.CODE, body["_code"]) if body["_code"] else None
+    code = lasting if reason == "subscription_create" or promotions.lasts(call.state, lasting) else None
+    amount = int(item["price"]["unit_amount"]) * item["quantity"]
+    period = {"start": item["current_period_start"], "end": item["current_period_end"]}
+    lines = [*body.get("_pending", []), {"amount": amount, "description": _name(call, item), "period": period}]
+    invoice = invoice_of(call, body, reason, lines, discount=promotions.discount_on(
+        call.state, amount, body["currency"], code
+    ))  # fmt: skip
+    body.update(latest_invoice=invoice["id"], _pending=[])
+    objects.save(call.state, body)
+    return invoice
+
+
+def invoice_of(call: Call, body: Body, reason: str, lines: list[Body], *, discount: int = 0) -> Body:
+    """A finalized invoice of a subscription; its collection is another step."""
+    made = invoices.create_invoice(
+        replace(call, parameters={"customer": body["customer"], "currency": body["currency"], "auto_advance": True})
+    )
+    invoice = objects.fetch(call.state, invoices.KIND, made["id"])
+    for line in lines:
+        added = invoice_items.create_item(replace(call, parameters={"invoice": invoice["id"], **line}))
+        owner = {"_subscription": body["id"], "_subscription_item": body["items"]["data"][0]["id"]}
+        objects.save(call.state, {**added, **owner})
+    taxable = sum(line["amount"] for line in lines) - discount
+    customer = objects.fetch(call.state, "customer", body["customer"])
+    details = {"subscription": body["id"], "metadata": body["metadata"], "subscription_proration_date": None}
+    invoice.update(
+        billing_reason=reason,
+        parent={"type": "subscription_details", "subscription_details": details, "quote_details": None},
+        automatic_tax=body["automatic_tax"],
+        _discount=discount,
+        _tax=taxes.tax_on(max(taxable, 0), customer, body["automatic_tax"]),
+    )
+    objects.save(call.state, invoice)
+    return invoices.finalized(call, invoice)
+
+
+def update_subscription(call: Call, subscription_id: str) -> Body:
+    body = objects.fetch(call.state, KIND, subscription_id)
+    given = call.parameters
+    if body["status"] == CANCELED:
+        raise refused("A canceled subscription can only update its cancellation_details.")
+    changes: Body = {}
+    if "metadata" in given:
+        changes["metadata"] = merged_metadata(body["metadata"], given["metadata"])
+    if given.get("cancel_at_period_end") is not None:
+        wanted = given["cancel_at_period_end"]
+        changes.update(
+            cancel_at_period_end=wanted,
+            cancel_at=period_end(body) if wanted else None,
+            canceled_at=call.state.now() if wanted else None,
+        )
+    if given.get("description") is not None:
+        changes["description"] = given["description"]
+    if given.get("items"):
+        return _change_price(call, body, changes)
+    return save(call, body, **changes)
+
+
+def cancel_subscription(call: Call, subscription_id: str) -> Body:
+    body = objects.fetch(call.state, KIND, subscription_id)
+    if body["status"] == CANCELED:
+        raise refused(f"No such subscription: '{subscription_id}'", code="resource_missing")
+    return end(call, body)
+
+
+def preview_invoice(call: Call) -> Body:
+    """What a change of price would be invoiced at once; nothing is stored."""
+    given = call.parameters
+    body = objects.fetch(call.state, KIND, given["subscription"], param="subscription")
+    wanted = given.get("subscription_details") or {}
+    at = wanted.get("proration_date") or call.state.now()
+    item = body["items"]["data"][0]
+    if wanted.get("items"):
+        price = changed_price(call, item, wanted["items"][0])
+        lines = prorations(call, item, price, wanted["items"][0].get("quantity") or item["quantity"], at)
+    else:
+        lines = [{"amount": int(item["price"]["unit_amount"]) * item["quantity"], "description": _name(call, item)}]
+    total = sum(line["amount"] for line in lines)
+    shown = [
+        {"id": objects.new_id("il_tmp"), "object": "line_item", "currency": body["currency"], **line} for line in lines
+    ]
+    details = {"subscription": body["id"], "metadata": body["metadata"], "subscription_proration_date": at}
+    return {
+        "id": objects.new_id("upcoming_in"),
+        "object": invoices.KIND,
+        "amount_due": max(total, 0),
+        "currency": body["currency"],
+        "customer": body["customer"],
+        "lines": objects.list_object(shown, "/v1/invoices/upcoming/lines"),
+        "livemode": False,
+        "metadata": {},
+        "parent": {"type": "subscription_details", "subscription_details": details, "quote_details": None},
+        "status": "draft",
+        "subtotal": total,
+        "total": total,
+    }
+
+
+def retrieve_subscription(call: Call, subscription_id: str) -> Body:
+    return objects.fetch(call.state, KIND, subscription_id)
+
+
+def list_subscriptions(call: Call) -> Body:
+    """Without a status canceled ones are left out, as at Stripe."""
+    given = call.parameters
+    status = given.get("status")
+    equal = {"customer": given.get("customer"), "status": None if status in (None, "all") else status}
+    also: tuple[str, list[Any]] = ("1", [])
+    if status is None:
+        also = ("json_extract(body, '$.status') <> ?", [CANCELED])
+    return objects.page(call.state, KIND, given, url="/v1/subscriptions", equal=equal, also=also)
+
+
+def period_end(body: Body) -> int:
+    return int(body["items"]["data"][0]["current_period_end"])
+
+
+def _collect(call: Call, body: Body, invoice_id: str) -> None:
+    """Charge what the customer pays with; what fails is tried again later."""
+    if objects.fetch(call.state, invoices.KIND, invoice_id)["status"] != "open":
+        return
+    method, outcome, ends = payments.WAYS[body["_way"]]
+    invoice_paying.pay_at_page(call, invoice_id, method=method, outcome=outcome, ends=ends)
+    if outcome == payments.FAILED:
+        plan_retry(call, body["id"])
+
+
+def plan_retry(call: Call, subscription_id: str) -> None:
+    body = objects.fetch(call.state, KIND, subscription_id)
+    if body["_retries"] < len(RETRIES_AFTER_DAYS):
+        call.state.plan(call.state.now() + RETRIES_AFTER_DAYS[body["_retries"]] * DAY_SECONDS, "retry", body["id"])
+        objects.save(call.state, {**body, "_retries": body["_retries"] + 1})
+
+
+def _change_price(call: Call, body: Body, changes: Body) -> Body:
+    given = call.parameters
+    wanted = given["items"][0]
+    item = body["items"]["data"][0]
+    if wanted.get("id") and wanted["id"] != item["id"]:
+        raise bad_parameter(f"No such subscription item: '{wanted['id']}'", "items[0][id]", code="resource_missing")
+    price, quantity = changed_price(call, item, wanted), wanted.get("quantity") or item["quantity"]
+    at = given.get("proration_date") or call.state.now()
+    lines = prorations(call, item, price, quantity, at)
+    behaviour = given.get("proration_behavior") or "create_prorations"
+    item.update(price=price, quantity=quantity)
+    if behaviour == "create_prorations":
+        body["_pending"] = [*body.get("_pending", []), *lines]
+    save(call, body, **changes)
+    if behaviour == "always_invoice" and lines:
+        invoice = invoice_of(call, body, "subscription_update", lines)
+        body = save(call, objects.fetch(call.state, KIND, body["id"]), latest_invoice=invoice["id"])
+        _collect(call, body, invoice["id"])
+    return objects.fetch(call.state, KIND, body["id"])
+
+
+def _item(body: Body, line: Body) -> Body:
+    return {
+        "id": objects.new_id("si", 14),
+        "object": "subscription_item",
+        "billing_thresholds": None,
+        "created": body["created"],
+        "current_period_end": 0,
+        "current_period_start": 0,
+        "discounts": [],
+        "metadata": {},
+        "price": line["price"],
+        "quantity": line["quantity"],
+        "subscription": body["id"],
+        "tax_rates": [],
+    }
+
+
+def _set_period(body: Body, cycle: int) -> None:
+    item = body["items"]["data"][0]
+    months = months_of(item["price"]["recurring"])
+    anchor = datetime.fromtimestamp(body["billing_cycle_anchor"], UTC)
+    item["current_period_start"] = int(months_on(anchor, cycle * months).timestamp())
+    item["current_period_end"] = int(months_on(anchor, (cycle + 1) * months).timestamp())
+
+
+def _name(call: Call, item: Body) -> str:
+    return str(objects.fetch(call.state, "product", item["price"]["product"])["name"])
+
+
+def _nothing() -> Body:
+    absent = dict.fromkeys(
+        (
+            "application", "application_fee_percent", "billing_thresholds", "cancel_at", "canceled_at",
+            "customer_account", "days_until_due", "default_payment_method", "default_source", "ended_at",
+            "next_pending_invoice_item_invoice", "on_behalf_of", "pause_collection", "pending_setup_intent",
+            "pending_update", "schedule", "test_clock", "transfer_data", "trial_end", "trial_start",
+        )
+    )  # fmt: skip
+    details = {"comment": None, "feedback": None, "reason": None}
+    return {
+        **absent,
+        "cancel_at_period_end": False,
+        "cancellation_details": details,
+        "collection_method": "charge_automatically",
+        "livemode": False,
+    }
+
+
+ITEM = group({"id": text(), "price": text(), "price_data": PRICE_DATA, "quantity": integer(1)})
+PRORATION = text("always_invoice", "create_prorations", "none")
+UPDATE = {
+    "cancel_at_period_end": boolean(),
+    "description": text(longest=500),
+    "items": many(ITEM, most=1),
+    "metadata": metadata(),
+    "proration_behavior": PRORATION,
+    "proration_date": integer(0),
+}
+PREVIEW_DETAILS = group({"items": many(ITEM, most=1), "proration_behavior": PRORATION, "proration_date": integer(0)})
+ENDPOINTS = (
+    Endpoint("GET", "/v1/subscriptions", list_subscriptions, {**PAGING, "customer": text(), "status": text()}),
+    Endpoint("GET", "/v1/subscriptions/<id>", retrieve_subscription),
+    Endpoint("POST", "/v1/subscriptions/<id>", update_subscription, UPDATE),
+    Endpoint("DELETE", "/v1/subscriptions/<id>", cancel_subscription, {"invoice_now": boolean(), "prorate": boolean()}),
+    Endpoint(
+        "POST",
+        "/v1/invoices/create_preview",
+        preview_invoice,
+        {"customer": text(), "subscription": text(required=True), "subscription_details": PREVIEW_DETAILS},
+    ),
+)
