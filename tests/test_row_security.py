@@ -79,6 +79,10 @@ def companies_or_party(row: Row, company: int) -> bool:
     return both_companies(row, company) or row["party_id"] == company
 
 
+def companies_or_payer(row: Row, company: int) -> bool:
+    return both_companies(row, company) or row["payer_id"] == company
+
+
 def companies_or_challenger(row: Row, company: int) -> bool:
     return both_companies(row, company) or row["company_id"] == company
 
@@ -121,15 +125,16 @@ CLAIMS: dict[Claim, str] = {
         clock_closing case_pause pause_end case_reference case_closing case_link case_known_issue usage_grant
         grant_balance grant_reservation reservation_release grant_draw standing_authorization standing_month
         time_approval time_reversal billing_cut line_query line_query_answer plan_sale promise_remedy severity_challenge
-        severity_decision""",
+        severity_decision grant_extension grant_expiry top_up_notice""",
     both_companies: """
         custody_offer custody_decline resolution resolution_answer challenge_step challenge_proposal
-        challenge_decision plan_earning""",
+        challenge_decision plan_earning pack_use pack_earning""",
     by_audience: "case_event note attachment time_entry bill_item bill_item_reversal bill_line bill_segment",
     companies_or_told_customer: """
         coverage_decision authorization_request authorization authorization_balance authorization_refusal emergency
         emergency_refusal""",
-    companies_or_party: "share cash_application plan_share",
+    companies_or_party: "share cash_application plan_share pack_share",
+    companies_or_payer: "pack_sale",
     companies_or_challenger: "challenge",
     manufacturers: """
         journal_transaction chain_block balance_movement close_manifest bank_line reconciliation_difference

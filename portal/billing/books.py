@@ -110,6 +110,8 @@ _CHECKS = {
                    amount_minor, 0
             FROM plan_sale
             UNION ALL
+            SELECT manufacturer_id, currency, payer_id, amount_minor, 0 FROM pack_sale WHERE paid_by = 'invoice'
+            UNION ALL
             SELECT manufacturer_id, currency, payer_id, -total_minor, 0 FROM invoice
         ) one
         GROUP BY one.manufacturer_id, one.currency, one.debtor_id HAVING sum(one.fact) <> sum(one.posted)
@@ -129,6 +131,11 @@ _CHECKS = {
             UNION ALL
             SELECT sale.manufacturer_id, sale.currency, sale.customer_id, -earning.amount_minor, 0
             FROM plan_earning earning JOIN plan_sale sale ON sale.id = earning.plan_sale_id
+            UNION ALL
+            SELECT manufacturer_id, currency, customer_id, amount_minor, 0 FROM pack_sale
+            UNION ALL
+            SELECT sale.manufacturer_id, sale.currency, sale.customer_id, -earning.amount_minor, 0
+            FROM pack_earning earning JOIN pack_sale sale ON sale.id = earning.pack_sale_id
         ) one
         GROUP BY one.manufacturer_id, one.currency, one.customer_id HAVING sum(one.fact) <> sum(one.posted)
     """,
@@ -146,6 +153,22 @@ _CHECKS = {
                    JOIN journal_transaction journal ON journal.id = posting.transaction_id
                         AND journal.kind = 'plan_earned')
             ON posting.document_type = 'plan_share' AND posting.document_id = part.id::text
+               AND posting.party_id = part.party_id
+        GROUP BY part.id HAVING coalesce(-sum(posting.amount_minor), 0) <> part.amount_minor
+    """,
+    "a pack's shares sum to what it earned and are payable": """
+        SELECT 'pack sale ' || earning.pack_sale_id,
+               'earned ' || earning.amount_minor || ', shares ' || coalesce(sum(part.amount_minor), 0)
+        FROM pack_earning earning LEFT JOIN pack_share part ON part.pack_earning_id = earning.id
+        GROUP BY earning.id HAVING coalesce(sum(part.amount_minor), 0) <> earning.amount_minor
+        UNION ALL
+        SELECT 'pack share ' || part.id,
+               'is ' || part.amount_minor || ', posted ' || coalesce(-sum(posting.amount_minor), 0)
+        FROM pack_share part
+        LEFT JOIN (posting JOIN account ON account.id = posting.account_id AND account.purpose = 'payable'
+                   JOIN journal_transaction journal ON journal.id = posting.transaction_id
+                        AND journal.kind = 'pack_earned')
+            ON posting.document_type = 'pack_share' AND posting.document_id = part.id::text
                AND posting.party_id = part.party_id
         GROUP BY part.id HAVING coalesce(-sum(posting.amount_minor), 0) <> part.amount_minor
     """,
@@ -167,13 +190,24 @@ _CHECKS = {
         GROUP BY invoice.id HAVING coalesce(sum(line.amount_minor), 0) <> invoice.total_minor
     """,
     "hours are conserved": """
-        SELECT 'grant ' || given.id, given.granted_seconds || ' seconds granted, '
-               || (balance.free_seconds + balance.reserved_seconds + coalesce(drawn.seconds, 0)) || ' accounted for'
+        SELECT 'grant ' || given.id, granted || ' granted, ' || accounted || ' accounted for'
         FROM usage_grant given
         JOIN grant_balance balance ON balance.grant_id = given.id
-        LEFT JOIN (SELECT grant_id, sum(seconds) AS seconds FROM grant_draw GROUP BY grant_id) drawn
-            ON drawn.grant_id = given.id
-        WHERE given.granted_seconds <> balance.free_seconds + balance.reserved_seconds + coalesce(drawn.seconds, 0)
+        LEFT JOIN (SELECT grant_id, sum(seconds) AS seconds, sum(incidents) AS incidents
+                   FROM grant_draw GROUP BY grant_id) drawn ON drawn.grant_id = given.id
+        LEFT JOIN (SELECT grant_id, sum(seconds) AS seconds, sum(incidents) AS incidents
+                   FROM grant_expiry GROUP BY grant_id) gone ON gone.grant_id = given.id
+        CROSS JOIN LATERAL (
+            VALUES (given.granted_seconds || ' seconds',
+                    given.granted_seconds,
+                    balance.free_seconds + balance.reserved_seconds + coalesce(drawn.seconds, 0)
+                        + coalesce(gone.seconds, 0)),
+                   (given.granted_incidents || ' incidents',
+                    given.granted_incidents,
+                    balance.free_incidents + balance.reserved_incidents + coalesce(drawn.incidents, 0)
+                        + coalesce(gone.incidents, 0))
+        ) counted (granted, given, accounted)
+        WHERE counted.given <> counted.accounted
     """,
     "authorizations are drawn by what is billed": """
         SELECT 'case ' || one.case_id || ' payer ' || one.payer_id, 'used ' || one.used || ', billed ' || one.billed

@@ -200,13 +200,14 @@ class Invoice(Base):
 
 
 class InvoiceItem(Base):
-    """A bill item on an invoice, once; a reversed item comes back once as a credit. Or a month of a plan, once."""
+    """A bill item on an invoice, once, and once as a credit when it was taken back; a plan's month or a pack, once."""
 
     __tablename__ = "invoice_item"
     __table_args__ = (
         UniqueConstraint("bill_item_id", "kind"),
         UniqueConstraint("plan_sale_id"),
-        CheckConstraint("(bill_item_id IS NULL) <> (plan_sale_id IS NULL)", name="source"),
+        UniqueConstraint("pack_sale_id"),
+        CheckConstraint("num_nonnulls(bill_item_id, plan_sale_id, pack_sale_id) = 1", name="source"),
         UniqueConstraint("invoice_id", "position"),
         CheckConstraint("kind IN ('charge', 'credit')", name="kind"),
         CheckConstraint("(kind = 'charge') = (amount_minor > 0)", name="sign"),
@@ -218,6 +219,7 @@ class InvoiceItem(Base):
     payer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     bill_item_id: Mapped[int | None] = mapped_column(ForeignKey("bill_item.id"))
     plan_sale_id: Mapped[int | None] = mapped_column(ForeignKey("plan_sale.id"))
+    pack_sale_id: Mapped[int | None] = mapped_column(ForeignKey("pack_sale.id"))
     position: Mapped[int]
     kind: Mapped[str]
     description: Mapped[str]

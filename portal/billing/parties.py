@@ -8,17 +8,21 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.billing.models import BillItem, PlanSale
+from portal.billing.packs.models import PackSale
 from portal.cases.models import SupportCase
 from portal.contracts.agreement import Agreement
 from portal.contracts.blocks import Company
 from portal.contracts.models import PlanChoice
 from portal.contracts.sharing import OPERATOR
 from portal.directory.models import Organisation
+from portal.entitlement.models import UsageGrant
 from portal.errors import RuleBroken
 
 
 def parties_of(
-    session: Session, case: SupportCase | PlanChoice | PlanSale | BillItem, agreement: Agreement | None
+    session: Session,
+    case: SupportCase | PlanChoice | PlanSale | PackSale | UsageGrant | BillItem,
+    agreement: Agreement | None,
 ) -> dict[str, int]:
     """Every party's organisation by its name in the documents. *Raises*: RuleBroken for one that is not known here."""
     codes = {party.organisation: party.code for party in agreement.parties.further} if agreement else {}

@@ -74,6 +74,13 @@ class Resale(Block):
     """A recommendation that binds nobody."""
 
 
+class Selling(Block):
+    """What selling a pack earns by itself."""
+
+    commission_bp: BasisPoints = 0
+    """The seller's part of a pack's price at the sale, in basis points; what is left is shared as the pack is used."""
+
+
 class Settlement(Block):
     """How and when shares are paid."""
 
@@ -131,6 +138,8 @@ class Agreement(Block):
     """How a challenge ends."""
     resale: Resale = Resale()
     """What the integrator may ask its customer."""
+    selling: Selling = Selling()
+    """What selling a pack earns by itself."""
     settlement: Settlement = Settlement()
     """How and when shares are paid."""
     permissions: Permissions = Permissions()

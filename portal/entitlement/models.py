@@ -35,16 +35,25 @@ class CoverageDecision(CaseScoped, Base):
 
 
 class UsageGrant(Base):
-    """Minutes bought or included, valid in [starts_at, expires_at)."""
+    """Minutes or incidents bought, or minutes included, valid from ``starts_at`` to ``expires_at`` as they were given.
+
+    A pack keeps the ``terms`` it was sold under, and the ``source`` that brought it: the same source grants once. NULL
+    ``expires_at`` is for ever; until when a grant holds now stands in its balance.
+    """
 
     __tablename__ = "usage_grant"
     __table_args__ = (
         UniqueConstraint("plan_choice_id", "starts_at"),
+        UniqueConstraint("manufacturer_id", "source"),
         Index("ix_usage_grant_customer_id", "customer_id"),
         Index("ix_usage_grant_site_id", "site_id", "manufacturer_id", "expires_at"),
-        CheckConstraint("granted_seconds > 0", name="granted"),
+        CheckConstraint("granted_seconds >= 0 AND granted_incidents >= 0", name="not_negative"),
+        CheckConstraint("(granted_seconds > 0) <> (granted_incidents > 0)", name="granted"),
         CheckConstraint("expires_at > starts_at", name="order"),
         CheckConstraint("kind IN ('included', 'pack')", name="kind"),
+        CheckConstraint("(kind = 'included') = (plan_choice_id IS NOT NULL)", name="plan"),
+        CheckConstraint("kind = 'included' OR num_nulls(pack_code, terms, policy_version_id, source) = 0", name="pack"),
+        CheckConstraint("kind = 'pack' OR (expires_at IS NOT NULL AND granted_seconds > 0)", name="included"),
     )
 
     id: Mapped[Id]
@@ -53,20 +62,30 @@ class UsageGrant(Base):
     integrator_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     customer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
-    plan_choice_id: Mapped[int] = mapped_column(ForeignKey("plan_choice.id"))
+    plan_choice_id: Mapped[int | None] = mapped_column(ForeignKey("plan_choice.id"))
+    policy_version_id: Mapped[int | None] = mapped_column(ForeignKey("document_version.id"))
+    pack_code: Mapped[str | None]
+    terms: Mapped[Json | None]
+    source: Mapped[str | None]
     granted_seconds: Mapped[int]
+    granted_incidents: Mapped[int] = mapped_column(default=0, server_default="0")
     starts_at: Mapped[datetime]
-    expires_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
     granted_at: Mapped[datetime]
 
 
 class GrantBalance(Base):
-    """What is free and what is reserved of a grant; changed only in the transaction that allocates."""
+    """What is free and what is reserved of a grant, and until when it holds now (NULL: for ever).
+
+    Changed only in the transaction that allocates; every change of ``ends_at`` has its ``grant_extension``.
+    """
 
     __tablename__ = "grant_balance"
     __table_args__ = (
         CheckConstraint("free_seconds >= 0", name="free_not_negative"),
         CheckConstraint("reserved_seconds >= 0", name="reserved_not_negative"),
+        CheckConstraint("free_incidents >= 0", name="free_incidents_not_negative"),
+        CheckConstraint("reserved_incidents >= 0", name="reserved_incidents_not_negative"),
     )
 
     grant_id: Mapped[int] = mapped_column(ForeignKey("usage_grant.id"), primary_key=True)
@@ -75,16 +94,77 @@ class GrantBalance(Base):
     customer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     free_seconds: Mapped[int]
     reserved_seconds: Mapped[int]
+    free_incidents: Mapped[int] = mapped_column(default=0, server_default="0")
+    reserved_incidents: Mapped[int] = mapped_column(default=0, server_default="0")
+    ends_at: Mapped[datetime | None]
+
+
+class GrantExtension(Base):
+    """A grant holds longer than it was given for: minutes that roll over, a pack kept by buying another."""
+
+    __tablename__ = "grant_extension"
+    __table_args__ = (
+        UniqueConstraint("grant_id", "ends_at"),
+        CheckConstraint("reason IN ('rolled_over', 'topped_up')", name="reason"),
+    )
+
+    id: Mapped[Id]
+    grant_id: Mapped[int] = mapped_column(ForeignKey("usage_grant.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    integrator_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    customer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    ends_at: Mapped[datetime | None]
+    reason: Mapped[str]
+    recorded_at: Mapped[datetime]
+
+
+class GrantExpiry(Base):
+    """What of a grant nobody can use from ``expired_at`` on; below zero where earlier work took it after all."""
+
+    __tablename__ = "grant_expiry"
+    __table_args__ = (
+        Index("ix_grant_expiry_grant_id", "grant_id"),
+        CheckConstraint("(seconds <> 0) <> (incidents <> 0)", name="one_unit"),
+    )
+
+    id: Mapped[Id]
+    grant_id: Mapped[int] = mapped_column(ForeignKey("usage_grant.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    integrator_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    customer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    seconds: Mapped[int]
+    incidents: Mapped[int] = mapped_column(default=0, server_default="0")
+    expired_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+
+
+class TopUpNotice(Base):
+    """A site's packs of one kind went below the minutes at which the customer is told to top up, or came back above."""
+
+    __tablename__ = "top_up_notice"
+    __table_args__ = (Index("ix_top_up_notice_site_id", "site_id", "manufacturer_id", "pack_code", "id"),)
+
+    id: Mapped[Id]
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    integrator_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    customer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
+    pack_code: Mapped[str]
+    is_below: Mapped[bool]
+    left_seconds: Mapped[int]
+    threshold_seconds: Mapped[int]
+    crossed_at: Mapped[datetime]
 
 
 class GrantReservation(CaseScoped, Base):
-    """Approved work promises itself seconds of a grant, in order of work time, until it is billed."""
+    """Approved work promises itself seconds of a grant, in order of work time, or an incident, until it is billed."""
 
     __tablename__ = "grant_reservation"
     __table_args__ = (
         Index("ix_grant_reservation_grant_id", "grant_id"),
         Index("ix_grant_reservation_case_id", "case_id"),
-        CheckConstraint("seconds > 0", name="seconds"),
+        CheckConstraint("seconds >= 0 AND incidents >= 0", name="seconds"),
+        CheckConstraint("(seconds > 0) <> (incidents > 0)", name="one_unit"),
         case_foreign_key(),
     )
 
@@ -92,6 +172,7 @@ class GrantReservation(CaseScoped, Base):
     grant_id: Mapped[int] = mapped_column(ForeignKey("usage_grant.id"))
     worked_from: Mapped[datetime]
     seconds: Mapped[int]
+    incidents: Mapped[int] = mapped_column(default=0, server_default="0")
     reserved_at: Mapped[datetime]
 
 
@@ -112,14 +193,14 @@ class ReservationRelease(CaseScoped, Base):
 
 
 class GrantDraw(CaseScoped, Base):
-    """Seconds of a grant used by a bill item; negative when a bill item is reversed. ``seq`` is the recorded order."""
+    """Seconds or incidents of a grant used by a bill item, below zero where given back; ids are the recorded order."""
 
     __tablename__ = "grant_draw"
     __table_args__ = (
         Index("ix_grant_draw_case_id", "case_id"),
         Index("ix_grant_draw_grant_id", "grant_id"),
         UniqueConstraint("bill_item_id", "grant_id"),
-        CheckConstraint("seconds <> 0", name="seconds"),
+        CheckConstraint("(seconds <> 0) <> (incidents <> 0)", name="seconds"),
         case_foreign_key(),
     )
 
@@ -127,6 +208,7 @@ class GrantDraw(CaseScoped, Base):
     grant_id: Mapped[int] = mapped_column(ForeignKey("usage_grant.id"))
     bill_item_id: Mapped[int] = mapped_column(ForeignKey("bill_item.id"))
     seconds: Mapped[int]
+    incidents: Mapped[int] = mapped_column(default=0, server_default="0")
     drawn_at: Mapped[datetime]
 
 

@@ -84,7 +84,7 @@ class CaseUse:
 
 @dataclass(frozen=True)
 class HoursLeft:
-    """One grant of a site: what it began with, what is free, what is promised to approved work."""
+    """One grant of a site: what it began with, what is free, what is promised to approved work; None is for ever."""
 
     grant_id: int
     kind: str
@@ -92,7 +92,7 @@ class HoursLeft:
     free_seconds: int
     reserved_seconds: int
     starts_at: datetime
-    expires_at: datetime
+    expires_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class ReservedHours:
     seconds: int
     granted_at: datetime
     starts_at: datetime
-    expires_at: datetime
+    expires_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -281,7 +281,7 @@ def hours_left(session: Session, actor: Actor, *, site_id: int, manufacturer_id:
             GrantBalance.free_seconds,
             GrantBalance.reserved_seconds,
             UsageGrant.starts_at,
-            UsageGrant.expires_at,
+            GrantBalance.ends_at,
         )
         .join(GrantBalance, GrantBalance.grant_id == UsageGrant.id)
         .where(
@@ -289,9 +289,9 @@ def hours_left(session: Session, actor: Actor, *, site_id: int, manufacturer_id:
             UsageGrant.site_id == site_id,
             UsageGrant.manufacturer_id == manufacturer_id,
             UsageGrant.starts_at <= now,
-            UsageGrant.expires_at > now,
+            or_(GrantBalance.ends_at.is_(None), GrantBalance.ends_at > now),
         )
-        .order_by(UsageGrant.expires_at, UsageGrant.id)
+        .order_by(GrantBalance.ends_at, UsageGrant.id)
     )
     return [HoursLeft(*row) for row in rows]
 

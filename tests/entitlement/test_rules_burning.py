@@ -39,3 +39,8 @@ def test_the_last_row_is_today_or_the_last_day(now, last):
     assert found[-1].left_seconds == 3_080
     if last == 31:
         assert found[-1].even_seconds == 0
+
+
+def test_what_never_expires_is_never_used_too_fast() -> None:
+    found = burn_down(600, [Use(at(3), 600)], starts_at=at(2), expires_at=None, now=at(4), zone=BERLIN)
+    assert [(day.left_seconds, day.even_seconds) for day in found] == [(600, 0), (0, 0), (0, 0)]

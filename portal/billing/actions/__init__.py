@@ -8,8 +8,11 @@ from portal.billing.actions.invoices import gather_invoices
 from portal.billing.actions.items import bill, bill_case, rebill, rebill_case
 from portal.billing.actions.line_queries import answer, ask
 from portal.billing.actions.plans import earn_plans, open_choice, open_month
+from portal.billing.packs.selling import PackOrder, PackPrice, record_pack_sale, sell_pack
 
 __all__ = [
+    "PackOrder",
+    "PackPrice",
     "answer",
     "apply_cash",
     "ask",
@@ -25,5 +28,7 @@ __all__ = [
     "open_month",
     "rebill",
     "rebill_case",
+    "record_pack_sale",
     "reserve_hours",
+    "sell_pack",
 ]

@@ -2,7 +2,7 @@
 
 Rows only: the case's own event for each of these is written by the verbs of ``portal.cases``, which lock the case first
 and call these in the same transaction. ``coverage`` decides and keeps the decision, ``authorization`` holds the payer's
-answers, ``standing`` the yes given in advance, ``grants`` the hours left.
+answers, ``standing`` the yes given in advance, ``grants`` the hours left, ``packs`` those that were bought.
 """
 
 from portal.entitlement.actions.authorization import (
@@ -39,6 +39,7 @@ from portal.entitlement.actions.grants import (
     reserve_for_case,
     reserving_for,
 )
+from portal.entitlement.actions.packs import grant_pack
 from portal.entitlement.actions.standing import (
     StandingTerms,
     open_standing,
@@ -66,6 +67,7 @@ __all__ = [
     "decide_coverage",
     "decide_for_case",
     "draw_reserved",
+    "grant_pack",
     "keep_coverage",
     "new_request",
     "open_monthly_grants",

@@ -170,6 +170,7 @@ def _open(
         "integrator_id": choice.integrator_id or choice.manufacturer_id,
         "customer_id": choice.customer_id,
     }
+    expires_at = month.end if until is None else min(month.end, until)
     grant_id = session.scalar(
         insert(UsageGrant)
         .values(
@@ -179,7 +180,7 @@ def _open(
             plan_choice_id=choice.id,
             granted_seconds=minutes * 60,
             starts_at=starts_at,
-            expires_at=month.end if until is None else min(month.end, until),
+            expires_at=expires_at,
             granted_at=now,
         )
         .on_conflict_do_nothing(index_elements=["plan_choice_id", "starts_at"])
@@ -187,7 +188,8 @@ def _open(
     )
     if grant_id is None:
         return 0
-    session.add(GrantBalance(**parties, grant_id=grant_id, free_seconds=minutes * 60, reserved_seconds=0))
+    free = {"free_seconds": minutes * 60, "reserved_seconds": 0}
+    session.add(GrantBalance(**parties, grant_id=grant_id, **free, ends_at=expires_at))
     session.flush()
     return 1
 

@@ -32,16 +32,18 @@ def burn_down(
     uses: Iterable[Use],
     *,
     starts_at: datetime,
-    expires_at: datetime,
+    expires_at: datetime | None,
     now: datetime,
     zone: ZoneInfo,
 ) -> tuple[DayLeft, ...]:
     """A row for each day from the grant's first until today or its last, whichever comes first.
 
-    What was used before its first day counts on it, and what is given back makes the line rise.
+    What was used before its first day counts on it, and what is given back makes the line rise. What never expires
+    need not be used by any day: using it evenly is using nothing of it.
     """
-    first, last = _day(starts_at, zone), _day(expires_at - timedelta(seconds=1), zone)
-    today = min(max(_day(now, zone), first), last)
+    first, today = _day(starts_at, zone), _day(now, zone)
+    last = max(today, first) if expires_at is None else _day(expires_at - timedelta(seconds=1), zone)
+    today = min(max(today, first), last)
     by_day: dict[date, int] = {}
     for use in uses:
         on = min(max(_day(use.at, zone), first), today)
@@ -51,7 +53,8 @@ def burn_down(
         on = first + timedelta(days=number)
         used = by_day.get(on, 0)
         left -= used
-        days.append(DayLeft(on, used, left, _whole_minutes(granted_seconds * (length - number - 1) // length)))
+        even = 0 if expires_at is None else granted_seconds * (length - number - 1) // length
+        days.append(DayLeft(on, used, left, _whole_minutes(even)))
     return tuple(days)
 
 

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from portal.calendars import Period, resolve_local
 from portal.contracts.policy import Policy
 from portal.zones import zone_named
 
 INCLUDED = "included"
+_EVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Grant:
-    """Hours left: what is neither used nor promised; valid for work that starts in [starts_at, expires_at)."""
+    """Hours left, neither used nor promised; for work that starts in [starts_at, expires_at), None is for ever."""
 
     grant_id: int
     kind: str
     free_seconds: int
     starts_at: datetime
-    expires_at: datetime
+    expires_at: datetime | None
     priority: int = 0
 
 
@@ -52,7 +53,7 @@ def reserve(
     a piece that no grant covers has no row. Never more than a grant has, nor than the case's limit allows.
     """
     ordered = sorted(
-        grants, key=lambda grant: (grant.priority, grant.expires_at, grant.kind != INCLUDED, grant.grant_id)
+        grants, key=lambda grant: (grant.priority, grant.expires_at or _EVER, grant.kind != INCLUDED, grant.grant_id)
     )
     left = {grant.grant_id: grant.free_seconds for grant in ordered}
     room = None if case_limit_seconds is None else max(case_limit_seconds - case_used_seconds, 0)
@@ -60,7 +61,7 @@ def reserve(
     for piece in sorted(work, key=lambda piece: (piece.started_at, piece.entry_id)):
         wanted = piece.seconds if room is None else min(piece.seconds, room)
         for grant in ordered:
-            if not grant.starts_at <= piece.started_at < grant.expires_at:
+            if not grant.starts_at <= piece.started_at < (grant.expires_at or _EVER):
                 continue
             taken = min(wanted, left[grant.grant_id])
             if taken > 0:

@@ -1,0 +1,62 @@
+"""What a sold pack earns, and when: pure.
+
+Invariant: what was earned up to some use is a function of all use together, so that single uses sum to the price and
+whoever uses the last minute, or lets it expire, takes the remainder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from portal.contracts.agreement import Agreement
+from portal.contracts.blocks import WHOLE_BP
+from portal.ledger.rules import Document, Leg, Purpose, credit, debit, pairs, without_zeros
+from portal.money import allocate_cumulative
+
+BY_INVOICE, BY_STRIPE, BY_BANK = "invoice", "stripe", "bank"
+
+PACK_PAIRS = pairs(
+    (Purpose.UNBILLED, Purpose.DEFERRED),
+    (Purpose.STRIPE, Purpose.DEFERRED),
+    (Purpose.BANK, Purpose.DEFERRED),
+    (Purpose.STRIPE, Purpose.TAX),
+    (Purpose.BANK, Purpose.TAX),
+    (Purpose.DEFERRED, Purpose.PAYABLE),
+    # A correction moves between parties as well.
+    (Purpose.PAYABLE, Purpose.PAYABLE),
+)
+
+
+def sale_legs(
+    paid_by: str, debtor_id: int, customer_id: int, *, price_minor: int, tax_minor: int, cash: Document | None = None
+) -> list[Leg]:
+    """What was paid, or is owed, for a pack: the price is deferred, the tax is the state's.
+
+    ``cash`` is the document of the money that came in, where it is known by one.
+    """
+    total = price_minor + tax_minor
+    paid = {
+        BY_INVOICE: debit(Purpose.UNBILLED, total, debtor_id),
+        BY_STRIPE: debit(Purpose.STRIPE, total, None, cash),
+        BY_BANK: debit(Purpose.BANK, total, None, cash),
+    }[paid_by]
+    return without_zeros([paid, credit(Purpose.DEFERRED, price_minor, customer_id), credit(Purpose.TAX, tax_minor)])
+
+
+def earning_legs(customer_id: int, parts: Iterable[tuple[int, int, Document]]) -> list[Leg]:
+    """What was deferred is the parties'; an amount below zero takes it back."""
+    legs = [credit(Purpose.PAYABLE, minor, party_id, document) for party_id, minor, document in parts]
+    return without_zeros([debit(Purpose.DEFERRED, -sum(leg.amount_minor for leg in legs), customer_id), *legs])
+
+
+def commission_minor(agreement: Agreement | None, price_minor: int) -> int:
+    """What the seller earns at the sale itself; the rest is earned by use and expiry."""
+    if agreement is None or not agreement.selling.commission_bp:
+        return 0
+    bp = agreement.selling.commission_bp
+    return allocate_cumulative(price_minor, [bp, WHOLE_BP - bp])[0]
+
+
+def earned_minor(price_minor: int, gone: int, granted: int) -> int:
+    """What of a price is earned when so much of what was granted is used or expired; all of it when all is."""
+    return allocate_cumulative(price_minor, [gone, granted - gone])[0]

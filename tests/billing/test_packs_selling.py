@@ -1,0 +1,145 @@
+"""Packs are sold once, owed or paid, deferred in full, and their seller has its commission at once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from portal.billing.actions import PackOrder, PackPrice, sell_pack
+from portal.billing.books import check_books
+from portal.billing.packs.models import PackEarning, PackSale
+from portal.billing.packs.rules import commission_minor, earned_minor
+from portal.contracts.agreement import Selling, parse_agreement
+from portal.entitlement.models import GrantBalance, UsageGrant
+from portal.errors import Conflict, NotFound, RuleBroken
+from portal.ledger.queries import balances
+from tests.support.billed import open_books
+from tests.support.cast import NOW, Cast
+from tests.support.documents import KESSLER, text_of
+from tests.support.packs import bought, order_of
+
+
+@pytest.fixture
+def books(work_session: Session, cast: Cast) -> Cast:
+    open_books(work_session, cast)
+    return cast
+
+
+def held(session: Session, cast: Cast) -> dict[tuple[str, int | None], int]:
+    return balances(session, manufacturer_id=cast.factory.id, currency="EUR")
+
+
+def test_a_pack_becomes_a_grant_with_the_policys_end(work_session: Session, books: Cast) -> None:
+    grant, sale = bought(work_session, books, quantity=2)
+    assert (grant.granted_seconds, grant.granted_incidents, grant.pack_code) == (20 * 3600, 0, "hours_10")
+    # Twelve months from the tenth of March, by the clock of Berlin.
+    assert grant.expires_at == datetime(2027, 3, 9, 23, tzinfo=UTC)
+    assert (sale.amount_minor, sale.payer_id, sale.quantity) == (270_000, books.customer.id, 2)
+    assert held(work_session, books) == {
+        ("receivable_unbilled", books.customer.id): 270_000,
+        ("deferred_revenue", books.customer.id): -270_000,
+    }
+    assert check_books(work_session) == []
+
+
+def test_incidents_are_counted_not_timed(work_session: Session, books: Cast) -> None:
+    grant, _ = bought(work_session, books, pack_code="incidents_5", price_minor=145_000)
+    balance = work_session.get_one(GrantBalance, grant.id)
+    assert (balance.free_seconds, balance.free_incidents) == (0, 5)
+    assert grant.terms["priority"] == 1
+
+
+def test_the_same_source_sells_once(work_session: Session, books: Cast) -> None:
+    first, again = bought(work_session, books), bought(work_session, books)
+    assert first == again
+    assert len(work_session.scalars(select(UsageGrant).where(UsageGrant.kind == "pack")).all()) == 1
+    assert len(work_session.scalars(select(PackSale)).all()) == 1
+
+
+def test_the_same_source_with_something_else_is_refused(work_session: Session, books: Cast) -> None:
+    bought(work_session, books)
+    with pytest.raises(Conflict, match="another pack"):
+        bought(work_session, books, quantity=3)
+    with pytest.raises(Conflict, match="another price"):
+        bought(work_session, books, price_minor=1)
+
+
+def test_what_was_paid_stands_against_clearing_and_tax_is_not_deferred(work_session: Session, books: Cast) -> None:
+    price = PackPrice(135_000, "EUR", books.integrator.id, paid_by="stripe", tax_minor=25_650)
+    sell_pack(work_session, order_of(books), price, now=NOW)
+    assert held(work_session, books) == {
+        ("stripe_clearing", None): 160_650,
+        ("deferred_revenue", books.customer.id): -135_000,
+        ("tax", None): -25_650,
+    }
+    assert check_books(work_session) == []
+
+
+def test_an_integrator_that_collects_owes_the_wholesale_price(work_session: Session, books: Cast) -> None:
+    price = PackPrice(120_000, "EUR", books.integrator.id, integrator_collects=True)
+    _, sale = sell_pack(work_session, order_of(books), price, now=NOW)
+    assert (sale.payer_id, sale.collector_id) == (books.integrator.id, books.integrator.id)
+    assert held(work_session, books)["receivable_unbilled", books.integrator.id] == 120_000
+    assert check_books(work_session) == []
+
+
+@pytest.mark.parametrize(
+    "price",
+    [
+        {"price_minor": 0},
+        {"price_minor": 100, "currency": "USD"},
+        {"price_minor": 100, "tax_minor": 19},
+        {"price_minor": 100, "tax_minor": -1, "paid_by": "stripe"},
+    ],
+)
+def test_a_price_that_cannot_be_is_refused(work_session: Session, books: Cast, price) -> None:
+    wanted = PackPrice(**{"currency": "EUR", "seller_id": books.integrator.id, **price})
+    with pytest.raises(RuleBroken):
+        sell_pack(work_session, order_of(books), wanted, now=NOW)
+
+
+def test_what_nobody_sells_is_refused(work_session: Session, books: Cast) -> None:
+    with pytest.raises(RuleBroken, match="no pack"):
+        bought(work_session, books, pack_code="unknown")
+    with pytest.raises(RuleBroken, match="At least one"):
+        bought(work_session, books, quantity=0)
+    wanted = PackOrder(books.site.id, None, books.agreement_version.id, "hours_10", 1, NOW, "checkout:1")
+    with pytest.raises(NotFound):
+        sell_pack(work_session, wanted, PackPrice(1, "EUR", books.factory.id), now=NOW)
+
+
+def test_a_commission_is_the_sellers_at_the_sale() -> None:
+    plain = parse_agreement(text_of(KESSLER))
+    selling = plain.model_copy(update={"selling": Selling(commission_bp=1_000)})
+    assert [commission_minor(terms, 135_005) for terms in (None, plain, selling)] == [0, 0, 13_501]
+
+
+@pytest.mark.parametrize(("price", "granted"), [(100, 3), (7, 36_000), (135_000, 36_000), (1, 1)])
+def test_what_is_earned_by_use_never_falls_and_ends_at_the_price(price: int, granted: int) -> None:
+    steps = [earned_minor(price, gone, granted) for gone in range(0, granted + 1, max(granted // 500, 1))]
+    assert steps == sorted(steps)
+    assert (steps[0], earned_minor(price, granted, granted)) == (0, price)
+
+
+def test_a_sale_cannot_earn_more_than_its_price(work_session: Session, books: Cast) -> None:
+    _, sale = bought(work_session, books)
+    work_session.add(
+        PackEarning(
+            pack_sale_id=sale.id, manufacturer_id=sale.manufacturer_id, integrator_id=sale.integrator_id, seq=1,
+            kind="expiry", seconds=1, incidents=0, currency="EUR", amount_minor=sale.amount_minor + 1,
+            agreement_version_id=None, explanation={}, earned_at=NOW,
+        )
+    )  # fmt: skip
+    with pytest.raises(IntegrityError, match="more than its price"):
+        work_session.flush()
+
+
+@pytest.mark.parametrize("column", ["free_seconds", "free_incidents", "reserved_seconds", "reserved_incidents"])
+def test_what_is_left_of_a_pack_is_never_below_zero(work_session: Session, books: Cast, column: str) -> None:
+    grant, _ = bought(work_session, books)
+    with pytest.raises(IntegrityError, match="not_negative"):
+        work_session.execute(text(f"UPDATE grant_balance SET {column} = -1 WHERE grant_id = {grant.id}"))
