@@ -74,6 +74,16 @@ def due(at: datetime | None, now: datetime, zone: ZoneInfo) -> Markup:
     return Markup(f'<time class="due{late}" {attributes}>{words} ({clock})</time>')
 
 
+def window_end(at: datetime, now: datetime, zone: ZoneInfo) -> Markup:
+    """The end of a window in which something may be done: a countdown while it is open, then when it ended."""
+    return due(at, now, zone) if at > now else Markup("ended ") + local_time(at, zone)
+
+
+def sentence(text: str) -> str:
+    """The text with a capital at its front; the names within keep theirs."""
+    return text[:1].upper() + text[1:]
+
+
 def duration(seconds: int | None) -> str:
     """Whole minutes of a duration, as ``1 h 20 min`` or ``3 d 4 h``; a started minute is not counted."""
     if seconds is None:
@@ -132,6 +142,8 @@ def register(app: Flask, *, zone: Callable[[], ZoneInfo], now: Callable[[], date
         local_clock=lambda at: local_clock(at, zone()),
         local_date=lambda on: local_date(on, zone()),
         due=lambda at: due(at, now(), zone()),
+        window_end=lambda at: window_end(at, now(), zone()),
+        sentence=sentence,
         duration=duration,
         minutes=minutes_text,
         bp=percentage,

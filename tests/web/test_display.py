@@ -69,3 +69,18 @@ def test_basis_points_read_as_a_percentage(basis_points, text):
 def test_a_date_of_an_instant_is_the_viewers_date():
     assert display.local_date(datetime(2026, 11, 21, 3, 0, tzinfo=UTC), NEW_YORK) == "20 Nov 2026"
     assert display.local_date(date(2026, 1, 2), NEW_YORK) == "02 Jan 2026"
+
+
+def test_a_window_counts_down_while_it_is_open_and_then_says_when_it_ended():
+    assert "due in 1 h (13:00)" in display.window_end(NOON + timedelta(hours=1), NOON, NEW_YORK)
+    ended = display.window_end(NOON, NOON, NEW_YORK)
+    assert ended.startswith("ended <time")
+    assert "20 Nov 2026, 12:00" in ended
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("assured, Main building", "Assured, Main building"), ("éclairage", "Éclairage"), ("", "")],
+)
+def test_a_sentence_keeps_the_names_within_as_they_are_written(text, said):
+    assert display.sentence(text) == said
