@@ -15,7 +15,7 @@ from portal.access import Actor
 from portal.directory.models import Organisation
 from portal.identity import notices, places, rules
 from portal.identity.factors.models import KnownDevice
-from portal.identity.factors.rules import Proof, Proven
+from portal.identity.factors.rules import BY_PROVIDER, Proof, Proven
 from portal.identity.models import Membership, Person, WebSession
 from portal.identity.sso import requirement
 
@@ -38,7 +38,7 @@ def open_session(session: Session, membership: Membership, browser: Browser, now
 
     *Raises*: ProviderRequired, for every way in but the organisation's provider where that is the only one.
     """
-    if proven.by is not Proof.PROVIDER:
+    if proven.by not in BY_PROVIDER:
         requirement.refuse_other_ways(session, membership, now)
     _note_device(session, membership, browser, now)
     return _store(session, membership, browser, now, proven=proven, expires_at=now + rules.SESSION_LONGEST)

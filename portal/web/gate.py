@@ -26,7 +26,7 @@ from portal.access import Actor
 from portal.config import Settings
 from portal.db import Scope, set_scope
 from portal.errors import NotAllowed, NotFound
-from portal.identity.factors.rules import Proof
+from portal.identity.factors.rules import BY_PROVIDER
 from portal.identity.rules import Viewer
 from portal.outbound import Outbound
 from portal.payments.gateway import Gateway
@@ -58,6 +58,7 @@ SETTING_UP_VIEWS = frozenset(
         "identity.generator_image",
         "identity.new_passkey",
         "identity.prove",
+        "identity.prove_at_company",
         "identity.sign_out",
         "identity.switch_organisation",
     }
@@ -263,7 +264,7 @@ def current_zone() -> ZoneInfo:
 
 def speaks_for_one_company(viewer: Viewer) -> bool:
     """Whether only a company's provider says who this is, of somebody who also acts for another company."""
-    return viewer.proven.by is Proof.PROVIDER and bool(viewer.other_organisations)
+    return viewer.proven.by in BY_PROVIDER and bool(viewer.other_organisations)
 
 
 def _refuse_impossible_addresses() -> None:

@@ -7,7 +7,7 @@ act goes on with what was typed. Where an act itself is refused the proof stays:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import wraps
 from typing import Any
@@ -21,6 +21,7 @@ from portal.errors import NotAllowed
 from portal.identity.factors import passkeys, proving, queries, rules
 from portal.identity.factors.rules import Proof
 from portal.identity.rules import Viewer
+from portal.identity.sso import linking, settings
 from portal.web import signed_in
 from portal.web.forms import PASSWORD_LIMIT, Form, line_field
 from portal.web.gate import View, current_edges, current_now, current_session, current_viewer
@@ -122,16 +123,40 @@ def refuse(form: ProofForm, ways: frozenset[Proof]) -> None:
 def proof_page(form: ProofForm, act: str) -> ResponseReturnValue:
     """The page that asks, with the fields of the post it interrupts."""
     viewer = current_viewer()
-    kept = [(name, value) for name, value in request.form.items(multi=True) if name not in OWN_FIELDS]
+    if confirms_at_company(viewer):
+        return company_page(request.full_path.rstrip("?"), kept_fields(), act=act)
     body = render_template(
         "identity/confirm.html",
         form=form,
         act=act,
-        kept=kept,
+        kept=kept_fields(),
         ways=rules.step_up_ways(viewer.held),
         options=proof_options(viewer.actor.person_id, viewer.held, asking(passkeys.CONFIRM, viewer.session_id)),
     )
     return body, 403
+
+
+def company_page(
+    path: str, kept: Sequence[tuple[str, str]], *, act: str = "go on", refusal: str | None = None
+) -> ResponseReturnValue:
+    """The same for somebody with neither password nor factor: the company's sign-in confirms, and comes back to it."""
+    form = Form(formdata=None)
+    form.refusal = refusal
+    return render_template("identity/confirm_at_company.html", form=form, act=act, kept=kept, path=path), 403
+
+
+def confirms_at_company(viewer: Viewer) -> bool:
+    """Whether the company's provider is all by which somebody can show who they are."""
+    if rules.step_up_ways(viewer.held):
+        return False
+    work, actor = current_session(), viewer.actor
+    idp = settings.own_provider(work, actor)
+    return idp is not None and idp.is_enabled and linking.own_connection(work, actor) is not None
+
+
+def kept_fields() -> list[tuple[str, str]]:
+    """The fields of the post that is interrupted, without those of the page that asks."""
+    return [(name, value) for name, value in request.form.items(multi=True) if name not in OWN_FIELDS]
 
 
 def proof_options(person_id: int, held: rules.Held, asked: passkeys.Asking) -> str:

@@ -7,7 +7,6 @@ act it was for.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import update
@@ -66,8 +65,7 @@ def step_up(session: Session, viewer: Viewer, answer: Answer, asking: passkeys.A
     proof = prove(session, viewer.actor, answer, asking)
     if proof is None:
         return None
-    note_proof(session, viewer, Proven(proof, asking.now))
-    return sessions.renew_token(session, UUID(viewer.session_id))
+    return note_new_proof(session, viewer, Proven(proof, asking.now))
 
 
 def note_proof(session: Session, viewer: Viewer, proven: Proven) -> None:
@@ -79,9 +77,9 @@ def note_proof(session: Session, viewer: Viewer, proven: Proven) -> None:
     )
 
 
-def note_new_factor(session: Session, viewer: Viewer, proof: Proof, now: datetime) -> str:
-    """Whoever has just set up a factor has proven it; the session's new token."""
-    note_proof(session, viewer, Proven(proof, now))
+def note_new_proof(session: Session, viewer: Viewer, proven: Proven) -> str:
+    """Keep a proof that was given elsewhere, and give the session its new token."""
+    note_proof(session, viewer, proven)
     return sessions.renew_token(session, UUID(viewer.session_id))
 
 

@@ -17,13 +17,16 @@ class Proof(StrEnum):
 
     PASSWORD = "password"
     PROVIDER = "provider"
+    PROVIDER_ALONE = "provider_alone"
     GENERATOR = "generator"
     PASSKEY = "passkey"
     RECOVERY = "recovery"
 
 
-# A passkey is asked with user verification, so it is two factors in one; an organisation's own provider is trusted with
-# asking for its second factor.
+# An organisation's own provider is trusted with asking for its second factor, unless the organisation wants that shown
+# and the provider did not: then it said who it is, and no more.
+BY_PROVIDER = frozenset({Proof.PROVIDER, Proof.PROVIDER_ALONE})
+# A passkey is asked with user verification, so it is two factors in one.
 STRONG = frozenset({Proof.PROVIDER, Proof.GENERATOR, Proof.PASSKEY, Proof.RECOVERY})
 
 # RFC 6238, 5.2: a time step of 30 seconds, and one step of delay allowed; one step ahead for a clock that is fast.

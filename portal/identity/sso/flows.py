@@ -6,8 +6,9 @@ secret, so that neither table nor cookie holds them. The browser is known again 
 
 from __future__ import annotations
 
+import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -17,13 +18,17 @@ from sqlalchemy.orm import Session
 
 from portal.db import Scope, set_scope
 from portal.errors import Conflict, NotAllowed
-from portal.identity import places
+from portal.identity import places, sealing
 from portal.identity import rules as identity_rules
 from portal.identity.sso import metadata, provider, rules, settings
 from portal.identity.sso.models import IdentityProvider, ProviderFlow
 from portal.outbound import Outbound
 
 TOKEN_BYTES = 32
+STEP_UP = "step_up"
+SEALED_FOR = "fields of an interrupted form"
+# Somebody is asked to sign in there again, however lately they did: OpenID Connect Core 1.0, 3.1.2.1.
+ANEW = {"prompt": "login", "max_age": "0"}
 _AGAIN = "This sign-in was begun in another browser, has been used, or has ended. Begin again."
 
 
@@ -45,6 +50,8 @@ class Errand:
     link_id: UUID | None = None
     wanted: str = ""
     hints: Mapping[str, str] | None = None
+    # The fields of the form that a step-up interrupts.
+    kept: Sequence[tuple[str, str]] = ()
 
 
 def browser_mark() -> str:
@@ -59,6 +66,9 @@ def begin(session: Session, site: Site, idp: IdentityProvider, errand: Errand, *
     """
     described = metadata.known(session, site.outbound, idp, now).discovery
     state, flow_id = secrets.token_urlsafe(TOKEN_BYTES), uuid4()
+    written = json.dumps([list(field) for field in errand.kept])
+    is_step_up = errand.purpose == STEP_UP
+    kept = sealing.seal(written, secret=site.secret, purpose=SEALED_FOR, row=str(flow_id)) if is_step_up else None
     session.add(
         ProviderFlow(
             id=flow_id,
@@ -71,6 +81,7 @@ def begin(session: Session, site: Site, idp: IdentityProvider, errand: Errand, *
             person_id=errand.person_id,
             link_id=errand.link_id,
             wanted=errand.wanted,
+            kept_sealed=kept,
             created_at=now,
             expires_at=now + rules.FLOW_LASTS,
         )
@@ -156,6 +167,15 @@ def waiting(session: Session, flow_id: UUID, *, browser: str, now: datetime) -> 
     if flow is None or not fits:
         raise Conflict(_AGAIN)
     return flow
+
+
+def take_kept(site: Site, flow: ProviderFlow) -> list[tuple[str, str]]:
+    """The fields of the form that was interrupted; they are kept no longer."""
+    sealed, flow.kept_sealed = flow.kept_sealed, None
+    if sealed is None:
+        return []
+    written = sealing.unseal(sealed, secret=site.secret, purpose=SEALED_FOR, row=str(flow.id))
+    return [(name, value) for name, value in json.loads(written)]
 
 
 def sweep(session: Session, now: datetime) -> None:

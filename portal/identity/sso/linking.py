@@ -16,9 +16,10 @@ from portal.db import Scope, set_scope
 from portal.directory.models import Organisation
 from portal.errors import Conflict, NotAllowed, NotFound
 from portal.identity import links
+from portal.identity.factors.rules import Proof
 from portal.identity.models import Invitation, Membership, Person, WebSession
 from portal.identity.sessions import Browser
-from portal.identity.sso import rules, signing_in
+from portal.identity.sso import outcomes, signing_in
 from portal.identity.sso.models import IdentityProvider, ProviderFlow, ProviderIdentity, ProviderSession
 
 LISTED = 500
@@ -73,7 +74,7 @@ def confirm_link(session: Session, idp: IdentityProvider, flow: ProviderFlow, *,
     set_scope(session, Scope(idp.organisation_id, flow.person_id))
     membership = signing_in.current_membership(session, idp.organisation_id, flow.person_id)
     if membership is None:
-        raise NotAllowed(rules.REFUSALS[rules.Outcome.LEFT])
+        raise NotAllowed(outcomes.REFUSALS[outcomes.Outcome.LEFT])
     identity = _tie(session, idp, flow, flow.person_id, confirmed_by="own sign-in", now=now)
     actor = Actor(flow.person_id, idp.organisation_id, _side(session, idp), frozenset())
     audit.record(session, actor, "connect_account", "provider_identity", identity.id, now=now)
@@ -129,10 +130,18 @@ def open_after(
     identity = signing_in.identity_of(session, idp, str(answered.get("subject")))
     membership = signing_in.current_membership(session, idp.organisation_id, person_id)
     if identity is None or identity.person_id != person_id or membership is None:
-        raise NotAllowed(rules.REFUSALS[rules.Outcome.NOT_LINKED])
-    kept = base64.b64decode(answered["kept"])
-    sid = answered.get("sid")
-    return signing_in.open_for(session, idp, identity, membership, sid=sid, kept=kept, browser=browser, now=now)
+        raise NotAllowed(outcomes.REFUSALS[outcomes.Outcome.NOT_LINKED])
+    return signing_in.open_for(
+        session,
+        idp,
+        identity,
+        membership,
+        sid=answered.get("sid"),
+        kept=base64.b64decode(answered["kept"]),
+        proof=Proof(answered.get("proof", Proof.PROVIDER)),
+        browser=browser,
+        now=now,
+    )
 
 
 def disconnect(session: Session, actor: Actor, identity_id: int, now: datetime) -> None:

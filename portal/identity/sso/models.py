@@ -33,6 +33,8 @@ class IdentityProvider(Base):
     client_id: Mapped[str]
     client_secret_sealed: Mapped[bytes | None]
     roles_claim: Mapped[str] = mapped_column(default="", server_default="")
+    must_show_factor: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    acr_values: Mapped[str] = mapped_column(default="", server_default="")
     is_enabled: Mapped[bool]
     is_required: Mapped[bool]
     break_glass_person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
@@ -117,7 +119,8 @@ class ProviderFlow(Base):
     __tablename__ = "provider_flow"
     __table_args__ = (
         UniqueConstraint("state_sha256"),
-        CheckConstraint("purpose IN ('sign_in', 'link', 'invitation', 'test')", name="purpose"),
+        CheckConstraint("purpose IN ('sign_in', 'link', 'invitation', 'test', 'step_up')", name="purpose"),
+        CheckConstraint("kept_sealed IS NULL OR purpose = 'step_up'", name="kept_for_step_up"),
         CheckConstraint("purpose = 'sign_in' OR person_id IS NOT NULL OR link_id IS NOT NULL", name="for_somebody"),
         CheckConstraint("expires_at > created_at", name="expires_later"),
     )
@@ -132,6 +135,7 @@ class ProviderFlow(Base):
     person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     link_id: Mapped[UUID | None] = mapped_column(ForeignKey("mailed_link.id"))
     wanted: Mapped[str]
+    kept_sealed: Mapped[bytes | None]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]

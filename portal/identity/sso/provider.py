@@ -85,6 +85,14 @@ def redeem(outbound: Outbound, discovery: rules.Discovery, known_as: Registered,
     return Tokens(id_token, access_token if isinstance(access_token, str) else "")
 
 
+def fetch_userinfo(outbound: Outbound, address: str, access_token: str) -> dict[str, Any]:
+    """What the provider says of the person beside the ID token.
+
+    *Raises*: Unreachable.
+    """
+    return _fetch(outbound, address, "what it knows of you", {"Authorization": f"Bearer {access_token}"})
+
+
 def check_credentials(outbound: Outbound, discovery: rules.Discovery, known_as: Registered) -> rules.Check:
     """Whether the provider knows us: a code that cannot exist is refused as such, or we are."""
     name = "Client id and secret"
@@ -120,10 +128,10 @@ def _token_call(
     return answer
 
 
-def _fetch(outbound: Outbound, address: str, what: str) -> dict[str, Any]:
+def _fetch(outbound: Outbound, address: str, what: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
     try:
         with outbound.client() as client:
-            answer = client.get(address, headers={"Accept": "application/json"})
+            answer = client.get(address, headers={"Accept": "application/json", **(headers or {})})
             found = answer.json() if answer.status_code == httpx2.codes.OK else None
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError):
         found = None

@@ -10,9 +10,8 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -44,31 +43,6 @@ LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 _ADDRESS = re.compile(r"\A(https?)://[A-Za-z0-9.\[\]:-]+(?:[/?][^#\s]*)?\Z", re.ASCII)
 
 
-class Outcome(StrEnum):
-    """What follows from an account that came back from the provider."""
-
-    SIGN_IN = "sign_in"
-    CONFIRM = "confirm"
-    NOT_LINKED = "not_linked"
-    LEFT = "left"
-    OTHER_PERSON = "other_person"
-    OTHER_ACCOUNT = "other_account"
-    UNVERIFIED = "unverified"
-    OTHER_ADDRESS = "other_address"
-    NO_ROLE = "no_role"
-
-
-REFUSALS = {
-    Outcome.NOT_LINKED: "This company account is not connected to anybody here yet.",
-    Outcome.LEFT: "You do not belong to this organisation here any more. Ask its administrator.",
-    Outcome.OTHER_PERSON: "This company account is connected to somebody else here. Ask your administrator.",
-    Outcome.OTHER_ACCOUNT: "You are connected to another company account. Have your administrator disconnect it first.",
-    Outcome.UNVERIFIED: "Your company's provider does not call your mail address verified. Ask your IT department.",
-    Outcome.OTHER_ADDRESS: "This company account has another mail address than the one that was invited.",
-    Outcome.NO_ROLE: "Your company's provider gives you no role here. Ask your IT department.",
-}
-
-
 @dataclass(frozen=True)
 class Check:
     """One thing that was looked at; ``sentence`` says what was found."""
@@ -87,6 +61,7 @@ class Discovery:
     token_endpoint: str
     jwks_uri: str
     end_session_endpoint: str = ""
+    userinfo_endpoint: str = ""
     token_auth_methods: tuple[str, ...] = ("client_secret_basic",)
     names_issuer_in_answer: bool = False
 
@@ -111,17 +86,6 @@ class Account:
     email_verified: bool
     name: str
     sid: str | None = None
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What is known here of an account and of the person who asks."""
-
-    linked_person_id: int | None = None
-    is_member: bool = False
-    other_subject_of_asker: bool = False
-    asker_id: int | None = None
-    invited_email: str = ""
 
 
 def first_failure(checks: Iterable[Check]) -> Check | None:
@@ -155,10 +119,11 @@ def discovery_address(issuer: str) -> str:
 def check_discovery(document: Mapping[str, Any], issuer: str, *, allows_http: bool) -> tuple[Check, ...]:
     """Whether a provider that calls itself ``issuer`` describes itself in a way that can be used."""
     named = document.get("issuer")
-    algorithms = _texts(document.get("id_token_signing_alg_values_supported"))
+    algorithms = texts_of(document.get("id_token_signing_alg_values_supported"))
     usable = sorted(ALGORITHMS.intersection(algorithms))
-    endpoints = tuple(_endpoint(document, name, allows_http=allows_http) for name in _ENDPOINTS)
-    methods = _texts(document.get("code_challenge_methods_supported"))
+    named_too = ("userinfo_endpoint",) if document.get("userinfo_endpoint") else ()
+    endpoints = tuple(_endpoint(document, name, allows_http=allows_http) for name in (*_ENDPOINTS, *named_too))
+    methods = texts_of(document.get("code_challenge_methods_supported"))
     return (
         Check(
             "Issuer",
@@ -181,13 +146,14 @@ def check_discovery(document: Mapping[str, Any], issuer: str, *, allows_http: bo
 
 def read_discovery(document: Mapping[str, Any]) -> Discovery:
     """The description as values, after it was checked."""
-    methods = _texts(document.get("token_endpoint_auth_methods_supported"))
+    methods = texts_of(document.get("token_endpoint_auth_methods_supported"))
     return Discovery(
         issuer=str(document["issuer"]),
         authorization_endpoint=str(document["authorization_endpoint"]),
         token_endpoint=str(document["token_endpoint"]),
         jwks_uri=str(document["jwks_uri"]),
         end_session_endpoint=str(document.get("end_session_endpoint") or ""),
+        userinfo_endpoint=str(document.get("userinfo_endpoint") or ""),
         token_auth_methods=methods or ("client_secret_basic",),
         names_issuer_in_answer=document.get("authorization_response_iss_parameter_supported") is True,
     )
@@ -251,36 +217,27 @@ def account_of(claims: Mapping[str, Any]) -> Account:
     )
 
 
-def decide(purpose: str, account: Account, standing: Standing) -> Outcome:
-    """What follows; an address alone never makes an account somebody's."""
-    if purpose == "sign_in":
-        if standing.linked_person_id is None:
-            return Outcome.NOT_LINKED
-        return Outcome.SIGN_IN if standing.is_member else Outcome.LEFT
-    if not account.email or not account.email_verified:
-        return Outcome.UNVERIFIED
-    if purpose == "invitation":
-        if standing.linked_person_id is not None:
-            return Outcome.OTHER_PERSON
-        fits = account.email.casefold() == standing.invited_email.casefold()
-        return Outcome.CONFIRM if fits else Outcome.OTHER_ADDRESS
-    if not standing.is_member:
-        return Outcome.LEFT
-    if standing.linked_person_id is not None:
-        return Outcome.SIGN_IN if standing.linked_person_id == standing.asker_id else Outcome.OTHER_PERSON
-    return Outcome.OTHER_ACCOUNT if standing.other_subject_of_asker else Outcome.CONFIRM
+def with_userinfo(account: Account, told: Mapping[str, Any]) -> Account:
+    """The account with the address that the provider tells beside the token, and only if it speaks of the same one.
+
+    *Source*: OpenID Connect Core 1.0, 5.3.2: an answer with another ``sub`` must not be used.
+    """
+    found = account_of(told)
+    if found.subject != account.subject:
+        return account
+    return replace(account, email=found.email, email_verified=found.email_verified, name=account.name or found.name)
 
 
 def values_at(claims: Mapping[str, Any], path: str) -> tuple[str, ...]:
     """The texts of a claim; ``path`` may lead into objects by points, as in ``realm_access.roles``."""
     if path in claims:
-        return _texts(claims[path])
+        return texts_of(claims[path])
     found: Any = claims
     for part in path.split("."):
         if not isinstance(found, Mapping) or part not in found:
             return ()
         found = found[part]
-    return _texts(found)
+    return texts_of(found)
 
 
 def mapped_roles(values: Iterable[str], mapping: Mapping[str, str], side: Side) -> frozenset[Role]:
@@ -301,7 +258,7 @@ def _endpoint(document: Mapping[str, Any], name: str, *, allows_http: bool) -> C
 
 
 def _check_from_to(claims: Mapping[str, Any], expected: Expected) -> tuple[Check, ...]:
-    issuer, audience, party = claims.get("iss"), _texts(claims.get("aud")), claims.get("azp")
+    issuer, audience, party = claims.get("iss"), texts_of(claims.get("aud")), claims.get("azp")
     is_ours = expected.client_id in audience
     # With several audiences, or with a party named, that party has to be us.
     party_is_met = party == expected.client_id if party is not None or len(audience) > 1 else True
@@ -323,7 +280,7 @@ def _check_from_to(claims: Mapping[str, Any], expected: Expected) -> tuple[Check
 
 
 def _check_times(claims: Mapping[str, Any], now: datetime) -> tuple[Check, ...]:
-    issued, expires, begins = (_instant(claims.get(name)) for name in ("iat", "exp", "nbf"))
+    issued, expires, begins = (instant_of(claims.get(name)) for name in ("iat", "exp", "nbf"))
     off = _clock_difference(issued, now)
     is_fresh = issued is not None and now - TOKEN_OLDEST <= issued <= now + LEEWAY
     lives = expires is not None and now < expires + LEEWAY
@@ -355,7 +312,8 @@ def _check_access_token(header: Mapping[str, Any], claims: Mapping[str, Any], ac
     return Check("Access token", is_met, "It came with its token." if is_met else "It came with another access token.")
 
 
-def _instant(value: object) -> datetime | None:
+def instant_of(value: object) -> datetime | None:
+    """A claim's seconds as an instant; nothing for what is none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -372,7 +330,8 @@ def _text(value: object) -> str:
     return value.replace("\x00", "") if isinstance(value, str) else ""
 
 
-def _texts(value: object) -> tuple[str, ...]:
+def texts_of(value: object) -> tuple[str, ...]:
+    """A claim's texts, whether it holds one or several."""
     if isinstance(value, str):
         return (value,)
     if isinstance(value, Sequence):

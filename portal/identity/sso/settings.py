@@ -33,6 +33,8 @@ class Wanted:
     roles_claim: str
     is_enabled: bool
     forgets_secret: bool = False
+    must_show_factor: bool = False
+    acr_values: str = ""
 
 
 def own_provider(session: Session, actor: Actor) -> IdentityProvider | None:
@@ -67,6 +69,12 @@ def client_secret(provider: IdentityProvider, secret: str) -> str | None:
     return sealing.unseal(provider.client_secret_sealed, secret=secret, purpose=SEALED_FOR, row=str(provider.id))
 
 
+def asked_level(provider: IdentityProvider) -> dict[str, str]:
+    """What a way to the provider asks for beside the account, where a second factor has to show."""
+    wants = provider.must_show_factor and provider.acr_values
+    return {"acr_values": provider.acr_values} if wants else {}
+
+
 def keep_provider(
     session: Session, actor: Actor, wanted: Wanted, *, secret: str, allows_http: bool, now: datetime
 ) -> IdentityProvider:
@@ -89,6 +97,7 @@ def keep_provider(
     before = _described(provider)
     provider.issuer, provider.client_id = wanted.issuer, wanted.client_id
     provider.roles_claim, provider.is_enabled = wanted.roles_claim, wanted.is_enabled
+    provider.must_show_factor, provider.acr_values = wanted.must_show_factor, " ".join(wanted.acr_values.split())
     if wanted.client_secret:
         provider.client_secret_sealed = sealing.seal(
             wanted.client_secret, secret=secret, purpose=SEALED_FOR, row=str(provider.id)
@@ -228,6 +237,8 @@ def _described(provider: IdentityProvider) -> dict[str, str | bool | None]:
         "client_id": provider.client_id,
         "roles_claim": provider.roles_claim,
         "is_enabled": provider.is_enabled,
+        "must_show_factor": provider.must_show_factor,
+        "acr_values": provider.acr_values,
     }
 
 

@@ -24,10 +24,12 @@ from portal.identity import sealing, sessions
 from portal.identity.factors.rules import Proof, Proven
 from portal.identity.models import Invitation, Membership, Person, WebSession
 from portal.identity.sessions import Browser
-from portal.identity.sso import flows, metadata, rules, settings, tokens
+from portal.identity.sso import flows, metadata, outcomes, provider, rules, settings, strength, tokens
 from portal.identity.sso.models import IdentityProvider, ProviderFlow, ProviderIdentity, ProviderSession
 
 SEALED_FOR = "ID token of a session"
+# Whoever is known by the account's subject is signed in whatever the address; these begin something by it.
+NEEDS_ADDRESS = frozenset({"link", "invitation", "test"})
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,19 @@ def arrive(
         access_token=given.access_token,
     )
     checks = rules.check_id_token(signed.header, signed.claims, expected)
+    if flow.purpose == flows.STEP_UP:
+        checks = (*checks, strength.check_recent(signed.claims, asked_at=flow.created_at, now=now))
     if flow.purpose != "test":
         _refuse_unmet(checks)
+    account = rules.account_of(signed.claims)
+    if flow.purpose in NEEDS_ADDRESS and not (account.email and account.email_verified):
+        session.commit()
+        account, told = _address_beside(site, known.discovery, given, account)
+        if flow.purpose != "test":
+            _refuse_unmet(told)
+        checks = (*checks, *told)
     kept = sealing.seal(given.id_token, secret=site.secret, purpose=SEALED_FOR, row=str(idp.id))
-    return Arrival(rules.account_of(signed.claims), signed.claims, checks, kept)
+    return Arrival(account, signed.claims, checks, kept)
 
 
 def signed_token(
@@ -90,18 +101,24 @@ def signed_token(
         return tokens.verified(token, again.keys)
 
 
-def outcome_of(session: Session, idp: IdentityProvider, flow: ProviderFlow, arrival: Arrival) -> rules.Outcome:
+def outcome_of(session: Session, idp: IdentityProvider, flow: ProviderFlow, arrival: Arrival) -> outcomes.Outcome:
     """What follows from the arrival."""
     standing = _standing(session, idp, flow, arrival.account.subject)
-    outcome = rules.decide(flow.purpose, arrival.account, standing)
-    if outcome is rules.Outcome.SIGN_IN and idp.roles_claim and not _roles(session, idp, arrival.claims):
-        return rules.Outcome.NO_ROLE
+    outcome = outcomes.decide(flow.purpose, arrival.account, standing)
+    if outcome is outcomes.Outcome.SIGN_IN and idp.roles_claim and not _roles(session, idp, arrival.claims):
+        return outcomes.Outcome.NO_ROLE
     return outcome
 
 
-def keep_answer(flow: ProviderFlow, arrival: Arrival, now: datetime) -> None:
+def proof_of(idp: IdentityProvider, arrival: Arrival) -> Proof:
+    """What the arrival proves: with a second factor or, where one has to show and does not, without."""
+    return strength.proof_of(arrival.claims, must_show_factor=idp.must_show_factor, acr_values=idp.acr_values)
+
+
+def keep_answer(idp: IdentityProvider, flow: ProviderFlow, arrival: Arrival, now: datetime) -> None:
     """Keep what came back until the person has confirmed it."""
-    flow.answered = {**asdict(arrival.account), "kept": base64.b64encode(arrival.kept).decode()}
+    proof = proof_of(idp, arrival)
+    flow.answered = {**asdict(arrival.account), "kept": base64.b64encode(arrival.kept).decode(), "proof": proof.value}
     flow.answered_at = now
 
 
@@ -118,6 +135,8 @@ def keep_report(session: Session, idp: IdentityProvider, flow: ProviderFlow, arr
             "The provider calls it verified." if account.email_verified else "The provider does not call it verified.",
         ),
     ]
+    if idp.must_show_factor:
+        checks.append(strength.check_factor(arrival.claims, idp.acr_values))
     if idp.roles_claim:
         values = rules.values_at(arrival.claims, idp.roles_claim)
         found = f"{', '.join(values)[:200] or 'nothing'} becomes {', '.join(known_roles) or 'no role here'}."
@@ -132,15 +151,23 @@ def sign_in(session: Session, idp: IdentityProvider, arrival: Arrival, *, browse
     """The token of a new session for whom the account belongs to."""
     identity = identity_of(session, idp, arrival.account.subject)
     if identity is None:
-        raise NotAllowed(rules.REFUSALS[rules.Outcome.NOT_LINKED])
+        raise NotAllowed(outcomes.REFUSALS[outcomes.Outcome.NOT_LINKED])
     set_scope(session, Scope(idp.organisation_id, identity.person_id))
     membership = current_membership(session, idp.organisation_id, identity.person_id)
     if membership is None:
-        raise NotAllowed(rules.REFUSALS[rules.Outcome.LEFT])
+        raise NotAllowed(outcomes.REFUSALS[outcomes.Outcome.LEFT])
     if idp.roles_claim:
         _take_roles(session, idp, membership, _roles(session, idp, arrival.claims), now)
     return open_for(
-        session, idp, identity, membership, sid=arrival.account.sid, kept=arrival.kept, browser=browser, now=now
+        session,
+        idp,
+        identity,
+        membership,
+        sid=arrival.account.sid,
+        kept=arrival.kept,
+        proof=proof_of(idp, arrival),
+        browser=browser,
+        now=now,
     )
 
 
@@ -152,11 +179,12 @@ def open_for(
     *,
     sid: str | None,
     kept: bytes,
+    proof: Proof,
     browser: Browser,
     now: datetime,
 ) -> str:
     """Open a session on the provider's word; it acts for this organisation only."""
-    token = sessions.open_session(session, membership, browser, now, proven=Proven(Proof.PROVIDER, now))
+    token = sessions.open_session(session, membership, browser, now, proven=Proven(proof, now))
     opened = session.scalars(
         select(WebSession.id).where(WebSession.token_sha256 == identity_rules.token_sha256(token))
     ).one()
@@ -211,7 +239,22 @@ def _refuse_unmet(checks: tuple[rules.Check, ...]) -> None:
         raise tokens.TokenRefused(f"Your company's provider sent a token that is not accepted. {failed.sentence}")
 
 
-def _standing(session: Session, idp: IdentityProvider, flow: ProviderFlow, subject: str) -> rules.Standing:
+def _address_beside(
+    site: flows.Site, described: rules.Discovery, given: provider.Tokens, account: rules.Account
+) -> tuple[rules.Account, tuple[rules.Check, ...]]:
+    """The account with what the provider's userinfo address tells, where it names one.
+
+    *Raises*: Unreachable.
+    """
+    if not described.userinfo_endpoint or not given.access_token:
+        return account, ()
+    told = provider.fetch_userinfo(site.outbound, described.userinfo_endpoint, given.access_token)
+    is_same = told.get("sub") == account.subject
+    found = "It speaks of the same account." if is_same else "It speaks of another account, and is not believed."
+    return rules.with_userinfo(account, told), (rules.Check("Userinfo", is_same, found),)
+
+
+def _standing(session: Session, idp: IdentityProvider, flow: ProviderFlow, subject: str) -> outcomes.Standing:
     identity = identity_of(session, idp, subject)
     asker = flow.person_id
     whose = asker if asker is not None else identity.person_id if identity else None
@@ -230,7 +273,7 @@ def _standing(session: Session, idp: IdentityProvider, flow: ProviderFlow, subje
         if asker is not None
         else None
     )
-    return rules.Standing(
+    return outcomes.Standing(
         linked_person_id=identity.person_id if identity else None,
         is_member=membership is not None,
         other_subject_of_asker=other is not None,

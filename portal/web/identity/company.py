@@ -17,11 +17,13 @@ from flask_wtf import FlaskForm
 from portal.db import Scope, set_scope
 from portal.errors import NotAllowed, NotFound, PortalError, ProviderTrouble
 from portal.identity import throttling
+from portal.identity.factors import proving
+from portal.identity.factors.rules import Proven
 from portal.identity.links import OpenLink
-from portal.identity.sso import domains, flows, linking, logout, rules, settings, signing_in, tokens
+from portal.identity.sso import domains, flows, linking, logout, outcomes, rules, settings, signing_in, tokens
 from portal.identity.sso.models import IdentityProvider, ProviderFlow
 from portal.identity.sso.requirement import ProviderRequired
-from portal.web import signed_in
+from portal.web import signed_in, stepping
 from portal.web.forms import Form, email_field, page
 from portal.web.gate import (
     anyone,
@@ -65,7 +67,8 @@ def company() -> ResponseReturnValue:
         if provider_id is not None:
             idp = settings.open_provider(current_session(), provider_id)
             wanted = request.args.get("next", "")
-            return away(idp, flows.Errand("sign_in", wanted=wanted, hints={"login_hint": form.email.data}))
+            hints = {"login_hint": form.email.data, **settings.asked_level(idp)}
+            return away(idp, flows.Errand("sign_in", wanted=wanted, hints=hints))
         form.email.errors = [NO_PROVIDER]
     return page("identity/company.html", form)
 
@@ -79,7 +82,8 @@ def company_start(provider_id: UUID) -> ResponseReturnValue:
         raise NotAllowed("Another provider sent you here than the one this address belongs to.")
     hint = request.args.get("login_hint", "")[:254]
     wanted = _path_of(request.args.get("target_link_uri", ""))
-    errand = flows.Errand("sign_in", wanted=wanted, hints={"login_hint": hint} if hint else {})
+    hints = {**({"login_hint": hint} if hint else {}), **settings.asked_level(idp)}
+    errand = flows.Errand("sign_in", wanted=wanted, hints=hints)
     return redirect(begin(idp, errand), code=303)
 
 
@@ -94,6 +98,8 @@ def company_callback(provider_id: UUID) -> ResponseReturnValue:
     answer = signing_in.Answer(
         code=request.args.get("code", ""), issuer=request.args.get("iss", ""), error=request.args.get("error", "")
     )
+    if flow.purpose == flows.STEP_UP:
+        return _confirm(idp, flow, answer)
     try:
         arrival = signing_in.arrive(work, site(), idp, flow, answer=answer, now=now)
     except (tokens.TokenRefused, ProviderTrouble) as error:
@@ -164,6 +170,26 @@ def connect_company() -> ResponseReturnValue:
     return away(idp, errand)
 
 
+@blueprint.post("/security/proof/company")
+@open_to(anyone)
+def prove_at_company() -> ResponseReturnValue:
+    """Somebody with neither password nor factor signs in at the provider once more; what was typed waits meanwhile."""
+    viewer, idp = current_viewer(), settings.own_provider(current_session(), current_actor())
+    path = _path_of(request.args.get("path", ""))
+    if not path:
+        raise NotFound
+    if idp is None or not stepping.confirms_at_company(viewer):
+        raise NotAllowed("Your company's sign-in does not confirm this. Sign in again instead.")
+    errand = flows.Errand(
+        flows.STEP_UP,
+        person_id=viewer.actor.person_id,
+        wanted=path,
+        hints={"login_hint": viewer.email, **flows.ANEW, **settings.asked_level(idp)},
+        kept=stepping.kept_fields(),
+    )
+    return away(idp, errand)
+
+
 @blueprint.app_errorhandler(ProviderRequired)
 def through_the_provider(error: ProviderRequired) -> ResponseReturnValue:
     """Somebody proved who they are in another way than the organisation allows: the way to its provider continues."""
@@ -231,7 +257,7 @@ def _go_on(idp: IdentityProvider, flow: ProviderFlow, arrival: signing_in.Arriva
         signing_in.keep_report(work, idp, flow, arrival, now)
         return redirect(url_for("identity.company_test_report", flow_id=flow.id), code=303)
     outcome = signing_in.outcome_of(work, idp, flow, arrival)
-    if outcome is rules.Outcome.SIGN_IN:
+    if outcome is outcomes.Outcome.SIGN_IN:
         viewer = g.get("viewer")
         if flow.purpose == "link" and viewer is not None and viewer.actor.person_id == flow.person_id:
             flash("This company account is connected already.", "good")
@@ -239,13 +265,37 @@ def _go_on(idp: IdentityProvider, flow: ProviderFlow, arrival: signing_in.Arriva
         token = signing_in.sign_in(work, idp, arrival, browser=signed_in.browser(), now=now)
         signed_in.begin(token)
         return redirect(_path_of(flow.wanted) or url_for("today.today"), code=303)
-    if outcome is rules.Outcome.CONFIRM:
-        signing_in.keep_answer(flow, arrival, now)
+    if outcome is outcomes.Outcome.CONFIRM:
+        signing_in.keep_answer(idp, flow, arrival, now)
         return redirect(url_for("identity.company_confirmation", provider_id=idp.id, flow_id=flow.id), code=303)
     log.info("provider sign-in refused", outcome=outcome.value)
-    if outcome is rules.Outcome.NOT_LINKED:
+    if outcome is outcomes.Outcome.NOT_LINKED:
         return render_template("identity/company_unknown.html"), 403
-    raise NotAllowed(rules.REFUSALS[outcome])
+    raise NotAllowed(outcomes.REFUSALS[outcome])
+
+
+def _confirm(idp: IdentityProvider, flow: ProviderFlow, answer: signing_in.Answer) -> ResponseReturnValue:
+    """Back from confirming at the provider: the act goes on with what was typed, or is asked again with it."""
+    work, flow_id, viewer = current_session(), flow.id, g.get("viewer")
+    is_theirs = viewer is not None and viewer.looking_on is None and viewer.actor.person_id == flow.person_id
+    if not is_theirs or viewer.actor.organisation_id != idp.organisation_id:
+        raise NotAllowed("You were signed out meanwhile. Sign in, and begin again.")
+    try:
+        arrival = signing_in.arrive(work, site(), idp, flow, answer=answer, now=current_now())
+        if signing_in.outcome_of(work, idp, flow, arrival) is not outcomes.Outcome.SIGN_IN:
+            raise NotAllowed("You signed in there with another account than your own here. Take your own.")
+    except (NotAllowed, ProviderTrouble) as error:
+        if isinstance(error, tokens.TokenRefused | ProviderTrouble):
+            _keep_trouble(idp, error)
+        work.rollback()
+        flow = work.get_one(ProviderFlow, flow_id)
+        flow.used_at = flow.used_at or current_now()
+        return stepping.company_page(flow.wanted, flows.take_kept(site(), flow), refusal=error.sentence)
+    proven = Proven(signing_in.proof_of(idp, arrival), current_now())
+    signed_in.go_on(proving.note_new_proof(work, viewer, proven))
+    flow.finished_at = current_now()
+    kept = flows.take_kept(site(), flow)
+    return render_template("identity/confirmed.html", form=Form(formdata=None), path=flow.wanted, kept=kept)
 
 
 def _whose(idp: IdentityProvider, flow: ProviderFlow) -> dict[str, object]:

@@ -27,6 +27,8 @@ class ProviderForm(Form):
     client_id = line_field("Client id", required="Type the client id.", limit=300)
     client_secret = password_field("Client secret", new=True)
     roles_claim = line_field("Claim with roles", limit=100)
+    must_show_factor = BooleanField("The provider has to show its second factor")
+    acr_values = line_field("Levels that ask for one", limit=500)
     is_enabled = BooleanField("People may sign in through this provider")
 
 
@@ -59,6 +61,8 @@ def company_settings() -> ResponseReturnValue:
                     client_secret=form.client_secret.data or "",
                     roles_claim=form.roles_claim.data or "",
                     is_enabled=form.is_enabled.data,
+                    must_show_factor=form.must_show_factor.data,
+                    acr_values=form.acr_values.data or "",
                 ),
                 secret=current_edges().settings.secret_key,
                 allows_http=current_edges().outbound.allows_private,
@@ -188,6 +192,8 @@ def _provider_form(idp: IdentityProvider | None) -> ProviderForm:
             client_id=idp.client_id,
             roles_claim=idp.roles_claim,
             is_enabled=idp.is_enabled,
+            must_show_factor=idp.must_show_factor,
+            acr_values=idp.acr_values,
             **given,
         )
     # The secret is never shown; an empty field keeps the one there is, and an application may have none at all.

@@ -12,7 +12,7 @@ from wtforms import HiddenField
 from portal.access import ROLES_OF_SIDE, Role, may_administer
 from portal.errors import NotFound
 from portal.identity.factors import generators, passkeys, policy, proving, queries, recovery, resetting, rules
-from portal.identity.factors.rules import Proof
+from portal.identity.factors.rules import Proof, Proven
 from portal.web import signed_in
 from portal.web.forms import CheckboxesField, Form, line_field, page, refusals_of
 from portal.web.gate import (
@@ -190,7 +190,7 @@ def reset_factors(membership_id: int) -> ResponseReturnValue:
 def _set_up(proof: Proof, sentence: str) -> ResponseReturnValue:
     """A new factor is proven by its own first use; whoever has no recovery codes gets them now."""
     session, viewer = current_session(), current_viewer()
-    signed_in.go_on(proving.note_new_factor(session, viewer, proof, current_now()))
+    signed_in.go_on(proving.note_new_proof(session, viewer, Proven(proof, current_now())))
     flash(f"{sentence} {OTHERS}", "good")
     if recovery.codes_left(session, viewer.actor.person_id):
         return redirect(url_for("identity.factors"), code=303)

@@ -24,6 +24,7 @@ NO_FIT = "Address and password do not fit. Check both, or choose a new password 
 PROOFS = {
     "password": "By password",
     "provider": "By your company's own sign-in",
+    "provider_alone": "By your company's own sign-in, which showed no second factor",
     "generator": "By password and app",
     "passkey": "By passkey",
     "recovery": "By recovery code",

@@ -50,6 +50,8 @@ class LyingProvider:
     header: dict[str, Any] = field(default_factory=dict)
     kid: str = "first"
     published: tuple[str, ...] = ("first",)
+    # What its userinfo address tells; None leaves that address out of the description.
+    userinfo: dict[str, Any] | None = None
     faults: dict[str, str] = field(default_factory=dict)
     description: dict[str, Any] = field(default_factory=dict)
     sign: Callable[[dict[str, Any]], str] | None = None
@@ -62,8 +64,8 @@ class LyingProvider:
         fresh = LyingProvider(clock, self.issuer)
         self.__dict__.update(fresh.__dict__)
 
-    def token_for(self, nonce: str, access_token: str = "") -> str:
-        """A signed ID token as the present settings make it."""
+    def token_for(self, nonce: str, access_token: str = "", max_age: str | None = None) -> str:
+        """A signed ID token as the present settings make it; who is asked for anew signs in anew."""
         now = int(self.clock().timestamp())
         half = hashlib.sha256(access_token.encode()).digest()[:16]
         claims: dict[str, Any] = {
@@ -74,6 +76,7 @@ class LyingProvider:
             "exp": now + 300,
             "nonce": nonce,
             "sid": f"sid of {self.subject}",
+            "auth_time": now if max_age is not None else None,
             "at_hash": base64.urlsafe_b64encode(half).decode().rstrip("="),
             **self.person,
             **self.changes,
@@ -147,6 +150,7 @@ def _app(state: LyingProvider) -> Flask:
             "id_token_signing_alg_values_supported": ["ES256"],
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": True,
+            **({"userinfo_endpoint": f"{base}/userinfo"} if state.userinfo is not None else {}),
         }
         return jsonify({**honest, **state.description})
 
@@ -174,8 +178,14 @@ def _app(state: LyingProvider) -> Flask:
             return jsonify(error="invalid_grant"), 400
         if given.get("redirect_uri") != asked["redirect_uri"]:
             return jsonify(error="invalid_grant"), 400
-        answer = {"access_token": "at", "token_type": "Bearer", "id_token": state.token_for(asked["nonce"], "at")}
-        return jsonify(answer)
+        id_token = state.token_for(asked["nonce"], "at", asked.get("max_age"))
+        return jsonify(access_token="at", token_type="Bearer", id_token=id_token)
+
+    @app.get("/userinfo")
+    def userinfo() -> Response | tuple[Response, int]:
+        if request.headers.get("Authorization") != "Bearer at":
+            return jsonify(error="invalid_token"), 401
+        return jsonify(state.userinfo)
 
     return app
 
