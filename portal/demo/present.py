@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -55,58 +55,67 @@ def _system_down(story: Story) -> None:
     case = _escalation(
         story, "tom", "NA-10441", "Emergency entrance does not open", "Nobody can enter since 20 minutes.", severity=1
     )
-    at = story.now - 50 * MINUTE
-    story.plan(at, case.open)
-    story.plan(at + 4 * MINUTE, case.accepted_by("ana"))
-    story.plan(
-        at + 6 * MINUTE,
-        case.does(
-            lambda session, row, now: metering.start_timer(
-                session, people["ana"], row, mode="phone", task_class="support", now=now
-            )
-        ),
+
+    def start_timer(session: Session, row: SupportCase, now: datetime) -> None:
+        metering.start_timer(session, people["ana"], row, mode="phone", task_class="support", now=now)
+
+    case.unfolds(
+        story.now - 50 * MINUTE,
+        {
+            4: case.accepted_by("ana"),
+            6: case.does(start_timer),
+            9: case.noted_by("ana", "Door released by hand; reading the controller's log."),
+        },
     )
-    story.plan(at + 9 * MINUTE, case.noted_by("ana", "Door released by hand; reading the controller's log."))
 
 
 def _offered(story: Story) -> None:
     case = _escalation(
         story, "tia", "NS-2477", "Badge printer is offline", "Printing a badge ends with error 217.", severity=3
     )
-    story.plan(at_work(story.now) - 25 * MINUTE, case.open)
+    case.unfolds(at_work(story.now) - 25 * MINUTE)
 
 
 def _waiting(story: Story) -> None:
     case = _escalation(
         story, "tom", "NS-2031", "Sync to the directory stops", "New staff do not appear since Monday.", severity=2
     )
-    at = at_work(story.now) - 5 * HOUR
-    story.plan(at, case.open)
-    story.plan(at + 7 * MINUTE, case.accepted_by("eli"))
-    story.plan(at + 30 * MINUTE, case.worked_by("eli", 20, "Read the sync log"))
-    story.plan(at + 31 * MINUTE, case.asked_by("eli", "Please send the certificate chain of the directory server."))
+    case.unfolds(
+        at_work(story.now) - 5 * HOUR,
+        {
+            7: case.accepted_by("eli"),
+            30: case.worked_by("eli", 20, "Read the sync log"),
+            31: case.asked_by("eli", "Please send the certificate chain of the directory server."),
+        },
+    )
 
 
 def _handed_back(story: Story) -> None:
     case = _escalation(
         story, "tom", "NA-12880", "Depot door opens by itself", "Twice last night, no card was used.", severity=2
     )
-    at = at_work(story.now) - 26 * HOUR
-    story.plan(at, case.open)
-    story.plan(at + 12 * MINUTE, case.accepted_by("ana"))
-    story.plan(at + 70 * MINUTE, case.worked_by("ana", 50, "Events show a short on the exit button"))
-    story.plan(at + 72 * MINUTE, case.handed_back_by("ana", "Please check the exit button's wiring in the depot."))
+    case.unfolds(
+        at_work(story.now) - 26 * HOUR,
+        {
+            12: case.accepted_by("ana"),
+            70: case.worked_by("ana", 50, "Events show a short on the exit button"),
+            72: case.handed_back_by("ana", "Please check the exit button's wiring in the depot."),
+        },
+    )
 
 
 def _resolved(story: Story) -> None:
     case = _escalation(
         story, "tom", "NA-10440", "Two doors show offline", "Both green on site, offline in the list.", severity=3
     )
-    at = at_work(story.now) - 7 * HOUR
-    story.plan(at, case.open)
-    story.plan(at + 9 * MINUTE, case.accepted_by("eli"))
-    story.plan(at + 60 * MINUTE, case.worked_by("eli", 35, "Address conflict found and mended"))
-    story.plan(at + 62 * MINUTE, case.resolved_by("eli", "network", "Two devices shared an address; renumbered one."))
+    case.unfolds(
+        at_work(story.now) - 7 * HOUR,
+        {
+            9: case.accepted_by("eli"),
+            60: case.worked_by("eli", 35, "Address conflict found and mended"),
+            62: case.resolved_by("eli", "network", "Two devices shared an address; renumbered one."),
+        },
+    )
 
 
 def _challenged(story: Story) -> None:
@@ -114,27 +123,27 @@ def _challenged(story: Story) -> None:
     case = _escalation(
         story, "tom", "NA-10440", "Lock of the pharmacy hums", "Hums while released, gets hot.", severity=2
     )
-    at = at_work(story.now) - 4 * DAY
-    story.plan(at, case.open)
-    story.plan(at + 9 * MINUTE, case.accepted_by("ana"))
-    story.plan(at + 80 * MINUTE, case.worked_by("ana", 60, "Measured with the technician on the phone"))
-    story.plan(
-        at + 82 * MINUTE, case.resolved_by("ana", "configuration", "Pulse length was wrong; set to three seconds.")
-    )
-    story.plan(
-        at + DAY,
-        case.does(
-            lambda session, row, now: cases.challenge(
-                session,
-                people["mia"],
-                row,
-                subject="split",
-                reason="Tom found the pulse length; the factory confirmed what he had measured.",
-                proposal={"integrator_bp": 6000, "manufacturer_bp": 4000},
-                seq=row.seq,
-                now=now,
-            )
-        ),
+
+    def challenge(session: Session, row: SupportCase, now: datetime) -> None:
+        cases.challenge(
+            session,
+            people["mia"],
+            row,
+            subject="split",
+            reason="Tom found the pulse length; the factory confirmed what he had measured.",
+            proposal={"integrator_bp": 6000, "manufacturer_bp": 4000},
+            seq=row.seq,
+            now=now,
+        )
+
+    case.unfolds(
+        at_work(story.now) - 4 * DAY,
+        {
+            9: case.accepted_by("ana"),
+            80: case.worked_by("ana", 60, "Measured with the technician on the phone"),
+            82: case.resolved_by("ana", "configuration", "Pulse length was wrong; set to three seconds."),
+            DAY // MINUTE: case.does(challenge),
+        },
     )
 
 
@@ -148,7 +157,7 @@ def _unanswered_authorization(story: Story) -> None:
         severity=3,
         nte_minor=45_000,
     )
-    story.plan(at_work(story.now) - 2 * HOUR, case.open)
+    case.unfolds(at_work(story.now) - 2 * HOUR)
 
 
 def _at_factory_risk(story: Story) -> None:
@@ -161,11 +170,14 @@ def _at_factory_risk(story: Story) -> None:
         severity=1,
         nte_minor=60_000,
     )
-    at = (story.now - DAY).replace(hour=1, minute=2)
-    story.plan(at, case.open)
-    story.plan(at + 3 * MINUTE, case.accepted_by("eli"))
-    story.plan(at + 70 * MINUTE, case.worked_by("eli", 45, "Restored the door schedule from the night before"))
-    story.plan(at + 71 * MINUTE, case.noted_by("eli", "Locked again. Nobody of the school answered the request."))
+    case.unfolds(
+        (story.now - DAY).replace(hour=1, minute=2),
+        {
+            3: case.accepted_by("eli"),
+            70: case.worked_by("eli", 45, "Restored the door schedule from the night before"),
+            71: case.noted_by("eli", "Locked again. Nobody of the school answered the request."),
+        },
+    )
 
 
 def _commissioning(story: Story) -> None:
@@ -179,8 +191,7 @@ def _commissioning(story: Story) -> None:
         task_class=TaskClass.COMMISSIONING,
         nte_minor=30_000,
     )
-    story.plan(at_work(story.now) - 3 * HOUR, case.open)
-    story.plan(at_work(story.now) - 2 * HOUR, case.accepted_by("ana"))
+    case.unfolds(at_work(story.now) - 3 * HOUR, {60: case.accepted_by("ana")})
 
 
 def _how_to(story: Story) -> None:
@@ -194,15 +205,14 @@ def _how_to(story: Story) -> None:
         task_class=TaskClass.HOW_TO,
         nte_minor=20_000,
     )
-    story.plan(at_work(story.now) - 28 * HOUR, case.open)
-    story.plan(at_work(story.now) - 27 * HOUR, case.accepted_by("eli"))
+    case.unfolds(at_work(story.now) - 28 * HOUR, {60: case.accepted_by("eli")})
 
 
 def _informed_only(story: Story) -> None:
     case = _escalation(
         story, "tom", "NA-10441", "Swapping a reader on Friday", "Planned, no help needed.", severity=4, is_fyi=True
     )
-    story.plan(at_work(story.now) - 30 * HOUR, case.open)
+    case.unfolds(at_work(story.now) - 30 * HOUR)
 
 
 def _opened_by_customer(story: Story) -> None:
@@ -214,7 +224,7 @@ def _opened_by_customer(story: Story) -> None:
         answers={"firmware": "7.2"},
     )
     case = CaseOfNow(story, story.world.actors["cal"], new, by_customer=True)
-    story.plan(at_work(story.now) - 6 * HOUR, case.open)
+    case.unfolds(at_work(story.now) - 6 * HOUR)
 
 
 def _nearly_used_up(story: Story) -> None:
@@ -228,12 +238,13 @@ def _nearly_used_up(story: Story) -> None:
             "Alarm although nobody entered.",
             severity=3,
         )
-        at = (at_work(story.now) - days * DAY).replace(hour=9, minute=30)
-        story.plan(at, case.open)
-        story.plan(at + 5 * MINUTE, case.accepted_by("ana"))
-        story.plan(at + 70 * MINUTE, case.worked_by("ana", 52, "Followed the alarm through the event list"))
-        story.plan(
-            at + 75 * MINUTE, case.resolved_by("ana", "operation", "Alarm zone was armed twice by the cleaners.")
+        case.unfolds(
+            (at_work(story.now) - days * DAY).replace(hour=9, minute=30),
+            {
+                5: case.accepted_by("ana"),
+                70: case.worked_by("ana", 52, "Followed the alarm through the event list"),
+                75: case.resolved_by("ana", "operation", "Alarm zone was armed twice by the cleaners."),
+            },
         )
 
 
@@ -241,9 +252,7 @@ def _across_the_ocean(story: Story) -> None:
     case = _escalation(
         story, "joe", "MD-5501", "Monitor mix jumps in level", "Monitor 2 drops by 6 dB in songs.", severity=2
     )
-    at = story.now - 90 * MINUTE
-    story.plan(at, case.open)
-    story.plan(at + 10 * MINUTE, case.accepted_by("eve"))
+    case.unfolds(story.now - 90 * MINUTE, {10: case.accepted_by("eve")})
 
 
 @dataclass
@@ -260,6 +269,12 @@ class CaseOfNow:
         """Open the case."""
         verb = cases.open_by_contact if self.by_customer else cases.escalate
         self.id = verb(session, self.opened_by, self.new, now=now).id
+
+    def unfolds(self, at: datetime, acts: Mapping[int, Act] | None = None) -> None:
+        """Plan that it is opened, and its acts by the minute after that."""
+        self.story.plan(at, self.open)
+        for minutes, act in (acts or {}).items():
+            self.story.plan(at + minutes * MINUTE, act)
 
     def does(self, what: Callable[[Session, SupportCase, datetime], object]) -> Act:
         """Any act on the case as it is then."""
