@@ -71,12 +71,13 @@ _sections: list[Section] = []
 
 
 def section(
-    key: str, *, title: str, template: str, roles: set[Role], order: int, sides: frozenset[Side] = frozenset(Side)
+    key: str, *, title: str, roles: set[Role], order: int, template: str = "", sides: frozenset[Side] = frozenset(Side)
 ) -> Callable[[Loader], Loader]:
-    """Have the loader fill a section of the first page of ``roles``."""
+    """Have the loader fill a section of the first page of ``roles``; its template is named after it if not given."""
+    wanted = template or f"today/_{key.replace('-', '_')}.html"
 
     def keep(load: Loader) -> Loader:
-        _sections.append(Section(key, title, template, frozenset(roles), sides, order, load))
+        _sections.append(Section(key, title, wanted, frozenset(roles), sides, order, load))
         _sections.sort(key=lambda entry: (entry.order, entry.key))
         return load
 

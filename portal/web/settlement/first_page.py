@@ -23,13 +23,12 @@ from portal.web.settlement.paying import STATES
 from portal.web.settlement.periods import steps_of
 
 MOST_ROWS = 5
+FINANCE = {Role.FINANCE}
 MANUFACTURER = frozenset({Side.MANUFACTURER})
 COMPANIES = frozenset({Side.MANUFACTURER, Side.INTEGRATOR})
 
 
-@today.section(
-    "close", title="The month at hand", template="today/_close.html", roles={Role.FINANCE}, order=10, sides=MANUFACTURER
-)
+@today.section("close", title="The month at hand", roles=FINANCE, order=10, sides=MANUFACTURER)
 def close(session: Session, actor: Actor, now: datetime) -> Mapping[str, Any]:
     """The oldest period that is not closed for good, and what it waits for."""
     period = cockpit.period_at_hand(session, actor)
@@ -45,35 +44,19 @@ def close(session: Session, actor: Actor, now: datetime) -> Mapping[str, Any]:
     return {"period": period, "state": PERIOD_STATES[period.state], "steps": steps}
 
 
-@today.section(
-    "reviews",
-    title="Statements to review",
-    template="today/_reviews.html",
-    roles={Role.FINANCE},
-    order=11,
-    sides=COMPANIES,
-)
+@today.section("reviews", title="Statements to review", roles=FINANCE, order=11, sides=COMPANIES)
 def reviews(session: Session, actor: Actor, now: datetime) -> Mapping[str, Any]:
     """Statements that the organisation may still contest."""
     return {"statements": cockpit.to_review(session, actor, now=now)}
 
 
-@today.section(
-    "contests", title="Contests", template="today/_contests.html", roles={Role.FINANCE}, order=12, sides=COMPANIES
-)
+@today.section("contests", title="Contests", roles=FINANCE, order=12, sides=COMPANIES)
 def contests(session: Session, actor: Actor, now: datetime) -> Mapping[str, Any]:
     """Undecided contests."""
     return {"rows": cockpit.contests(session, actor, undecided=True, most=MOST_ROWS)}
 
 
-@today.section(
-    "transfers",
-    title="Transfers and cash",
-    template="today/_transfers.html",
-    roles={Role.FINANCE},
-    order=13,
-    sides=MANUFACTURER,
-)
+@today.section("transfers", title="Transfers and cash", roles=FINANCE, order=13, sides=MANUFACTURER)
 def transfers(session: Session, actor: Actor, now: datetime) -> Mapping[str, Any]:
     """Transfers that wait or failed, and what they need against what Stripe's books say is there."""
     unsent = [each for each in queries.transfers(session, actor) if each.state != "succeeded"]
@@ -87,14 +70,7 @@ def transfers(session: Session, actor: Actor, now: datetime) -> Mapping[str, Any
     }
 
 
-@today.section(
-    "receivables",
-    title="Owed and unbilled",
-    template="today/_receivables.html",
-    roles={Role.FINANCE},
-    order=14,
-    sides=MANUFACTURER,
-)
+@today.section("receivables", title="Owed and unbilled", roles=FINANCE, order=14, sides=MANUFACTURER)
 def receivables(session: Session, actor: Actor, now: datetime) -> Mapping[str, Any]:
     """Receivables by age, work that is not billed, shares that nobody has yet."""
     rows = overviews.receivables(session, actor, today=now.astimezone(current_zone()).date())
@@ -112,7 +88,6 @@ def receivables(session: Session, actor: Actor, now: datetime) -> Mapping[str, A
 @today.section(
     "to-pay",
     title="Invoices to pay",
-    template="today/_to_pay.html",
     roles={Role.FINANCE, Role.BUYER},
     order=20,
     sides=frozenset({Side.INTEGRATOR, Side.CUSTOMER}),
@@ -122,14 +97,7 @@ def to_pay(session: Session, actor: Actor, now: datetime) -> Mapping[str, Any]:
     return {"rows": [row for row in reading.invoices(session, actor) if row.open_minor > 0][:MOST_ROWS]}
 
 
-@today.section(
-    "unauthorized",
-    title="Time nobody authorized",
-    template="today/_unauthorized.html",
-    roles={Role.SUPPORT_LEAD},
-    order=40,
-    sides=MANUFACTURER,
-)
+@today.section("unauthorized", title="Time nobody authorized", roles={Role.SUPPORT_LEAD}, order=40, sides=MANUFACTURER)
 def unauthorized(session: Session, actor: Actor, now: datetime) -> Mapping[str, Any]:
     """What was billed to nobody in the last days because the payer had not said yes."""
     return {"rows": overviews.unauthorized_time(session, actor, now=now)}
