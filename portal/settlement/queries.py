@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import or_, select, text
@@ -35,29 +35,30 @@ from portal.settlement.models import (
 )
 from portal.settlement.rules import Part, Terms
 
+# Rows between a manufacturer and the party it settles with.
+_OfTwo = TypeVar("_OfTwo", Statement, StatementLine, Contest)
+
 
 def statement_seen(session: Session, actor: Actor, statement_id: int) -> Statement:
     """A statement of the actor's organisation, or of its manufacturer. *Raises*: NotAllowed, NotFound."""
     check_reader(actor)
-    found = session.get(Statement, statement_id)
-    if found is None or actor.organisation_id not in (found.manufacturer_id, found.party_id):
-        raise NotFound
-    return found
+    return _of_either_side(session, actor, Statement, statement_id)
 
 
 def line_seen(session: Session, actor: Actor, line_id: int) -> StatementLine:
     """A line of a statement the actor sees. *Raises*: NotAllowed, NotFound."""
     check_reader(actor)
-    found = session.get(StatementLine, line_id)
-    if found is None or actor.organisation_id not in (found.manufacturer_id, found.party_id):
-        raise NotFound
-    return found
+    return _of_either_side(session, actor, StatementLine, line_id)
 
 
 def contest_seen(session: Session, actor: Actor, contest_id: int) -> Contest:
     """A contest on a statement the actor sees, for finance. *Raises*: NotAllowed, NotFound."""
     _check_finance(actor)
-    found = session.get(Contest, contest_id)
+    return _of_either_side(session, actor, Contest, contest_id)
+
+
+def _of_either_side(session: Session, actor: Actor, model: type[_OfTwo], row_id: int) -> _OfTwo:
+    found = session.get(model, row_id)
     if found is None or actor.organisation_id not in (found.manufacturer_id, found.party_id):
         raise NotFound
     return found
