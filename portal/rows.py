@@ -14,7 +14,7 @@ from datetime import date, datetime
 from functools import cache
 from operator import attrgetter
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -31,10 +31,12 @@ from sqlalchemy import (
     text,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.dialects.postgresql import TSVECTOR, insert
 from sqlalchemy.orm import Session, make_transient_to_detached
 
 from portal.db import Base, UtcDateTime
+
+Row = TypeVar("Row", bound=Base)
 
 
 class Fact(SimpleNamespace):
@@ -103,6 +105,16 @@ _FROM_TEXT: tuple[tuple[type, Callable[[str], Any]], ...] = (
     (Uuid, uuid.UUID),
     (LargeBinary, lambda text: bytes.fromhex(text.removeprefix("\\x"))),
 )
+
+
+def insert_once(session: Session, row: Row, *, unique: Sequence[str] | None = None) -> Row | None:
+    """Add a row and give it as it is kept; None, and nothing added, where another has its ``unique`` columns already.
+
+    Without ``unique`` any key counts. Of two who add at the same time one waits and gets None.
+    """
+    model = type(row)
+    wanted = insert(model).values(given_columns(row)).on_conflict_do_nothing(index_elements=unique)
+    return session.scalar(wanted.returning(model))
 
 
 def insert_together(session: Session, rows: Iterable[Base]) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import select, text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, may_administer, may_handle_finance
@@ -25,6 +24,7 @@ from portal.payments import gateway, queries, rules
 from portal.payments.models import ConnectedAccount, Intent
 from portal.payments.provider import ReceivedEvent
 from portal.payments.rules import InvoiceLine
+from portal.rows import insert_once
 
 MOST_INVOICE_LINES = 250
 
@@ -187,9 +187,9 @@ def plan_customer(session: Session, *, manufacturer_id: int, payer_id: int, live
     payer = session.get_one(Organisation, payer_id)
     intent_id = uuid4()
     request = rules.customer_request(intent_id=str(intent_id), name=payer.name, email=payer.accounts_payable_email)
-    made = session.scalar(
-        insert(Intent)
-        .values(
+    made = insert_once(
+        session,
+        Intent(
             id=intent_id,
             kind="customer",
             manufacturer_id=manufacturer_id,
@@ -203,11 +203,9 @@ def plan_customer(session: Session, *, manufacturer_id: int, payer_id: int, live
             state=rules.PLANNED,
             livemode=livemode,
             created_at=now,
-        )
-        .on_conflict_do_nothing()
-        .returning(Intent.id)
+        ),
     )
-    planned = session.get(Intent, made) if made else standing_intent(session, "customer", document)
+    planned = made or standing_intent(session, "customer", document)
     if planned is None:
         raise Conflict("The payer is being registered by somebody else.")
     return planned

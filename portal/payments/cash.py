@@ -10,7 +10,6 @@ from datetime import datetime
 from uuid import uuid4
 
 from sqlalchemy import text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side, may_handle_finance
@@ -23,6 +22,7 @@ from portal.payments.actions import plan, standing_intent
 from portal.payments.models import CashReceipt, Intent, PaymentRecord
 from portal.payments.provider import PaymentOfInvoice
 from portal.payments.rules import PAYMENT_PAIRS
+from portal.rows import insert_once
 
 PAYMENT_METHODS = ("check", "ach", "wire", "card_elsewhere", "other")
 LONGEST_REFERENCE = 100
@@ -52,9 +52,9 @@ def record_payment(
         problems["received_at"] = "A payment cannot have arrived in the future."
     if problems:
         raise Invalid("The payment cannot be recorded like this.", problems)
-    made = session.scalar(
-        insert(PaymentRecord)
-        .values(
+    record = insert_once(
+        session,
+        PaymentRecord(
             invoice_id=invoice.id,
             manufacturer_id=invoice.manufacturer_id,
             payer_id=invoice.payer_id,
@@ -65,13 +65,11 @@ def record_payment(
             recorded_by=actor.person_id,
             received_at=received_at,
             recorded_at=now,
-        )
-        .on_conflict_do_nothing()
-        .returning(PaymentRecord.id)
+        ),
     )
-    if made is None:
+    if record is None:
         raise Conflict("A payment with this reference is recorded already for this invoice.")
-    return session.get_one(PaymentRecord, made)
+    return record
 
 
 def _payment_problems(
@@ -145,9 +143,9 @@ def take_cash(session: Session, intent: Intent, payment: PaymentOfInvoice, now: 
     invoice = queries.invoice_of_intent(session, intent.id)
     if invoice is None:
         raise RuleBroken("Cash arrived for an intent that has no invoice.")
-    made = session.scalar(
-        insert(CashReceipt)
-        .values(
+    receipt = insert_once(
+        session,
+        CashReceipt(
             invoice_id=invoice.id,
             manufacturer_id=invoice.manufacturer_id,
             payer_id=invoice.payer_id,
@@ -159,13 +157,10 @@ def take_cash(session: Session, intent: Intent, payment: PaymentOfInvoice, now: 
             livemode=intent.livemode,
             received_at=payment.paid_at,
             recorded_at=now,
-        )
-        .on_conflict_do_nothing()
-        .returning(CashReceipt.id)
+        ),
     )
-    if made is None:
+    if receipt is None:
         return None
-    receipt = session.get_one(CashReceipt, made)
     book_cash(session, receipt.id, now)
     return receipt
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side, may_handle_finance
 from portal.errors import Conflict, Invalid, NotAllowed, RuleBroken, Stale
 from portal.jobs import enqueue
+from portal.rows import insert_once
 from portal.settlement import queries, rules
 from portal.settlement.lines import CONTENT
 from portal.settlement.models import (
@@ -43,9 +43,9 @@ def contest_line(session: Session, actor: Actor, line_id: int, *, reason: str, n
     is_approved = queries.approval_of(session, statement.id) is not None
     if not rules.may_contest(statement.review_until, now, is_approved=is_approved):
         raise Conflict("The time to contest this statement is over.")
-    made = session.scalar(
-        insert(Contest)
-        .values(
+    contest = insert_once(
+        session,
+        Contest(
             statement_id=statement.id,
             statement_line_id=line.id,
             manufacturer_id=statement.manufacturer_id,
@@ -53,14 +53,12 @@ def contest_line(session: Session, actor: Actor, line_id: int, *, reason: str, n
             reason=reason.strip(),
             contested_by=actor.person_id,
             contested_at=now,
-        )
-        .on_conflict_do_nothing()
-        .returning(Contest.id)
+        ),
     )
-    if made is None:
+    if contest is None:
         raise Conflict("This line is contested already.")
-    enqueue(session, "notify_contest", contest_id=made)
-    return session.get_one(Contest, made)
+    enqueue(session, "notify_contest", contest_id=contest.id)
+    return contest
 
 
 def decide_contest(
@@ -75,9 +73,9 @@ def decide_contest(
     _hold(session, contest.statement_id)
     if not 1 <= len(explanation.strip()) <= LONGEST_REASON:
         raise Invalid("Say why.", {"explanation": f"1 to {LONGEST_REASON} characters."})
-    made = session.scalar(
-        insert(ContestDecision)
-        .values(
+    decision = insert_once(
+        session,
+        ContestDecision(
             contest_id=contest.id,
             manufacturer_id=contest.manufacturer_id,
             party_id=contest.party_id,
@@ -85,14 +83,12 @@ def decide_contest(
             explanation=explanation.strip(),
             decided_by=actor.person_id,
             decided_at=now,
-        )
-        .on_conflict_do_nothing()
-        .returning(ContestDecision.id)
+        ),
     )
-    if made is None:
+    if decision is None:
         raise Conflict("This contest is decided already.")
     enqueue(session, "notify_contest_decided", contest_id=contest.id)
-    return session.get_one(ContestDecision, made)
+    return decision
 
 
 def _check_decider(actor: Actor, contest: Contest, outcome: str) -> None:
@@ -113,19 +109,15 @@ def accept_statement(
     statement = queries.statement_seen(session, actor, statement_id)
     _check_party(actor, statement)
     _check_shown(session, statement, shown_sha256)
-    session.execute(
-        insert(StatementAcceptance)
-        .values(
-            statement_id=statement.id,
-            manufacturer_id=statement.manufacturer_id,
-            party_id=statement.party_id,
-            content_sha256=statement.content_sha256,
-            accepted_by=actor.person_id,
-            accepted_at=now,
-        )
-        .on_conflict_do_nothing()
+    acceptance = StatementAcceptance(
+        statement_id=statement.id,
+        manufacturer_id=statement.manufacturer_id,
+        party_id=statement.party_id,
+        content_sha256=statement.content_sha256,
+        accepted_by=actor.person_id,
+        accepted_at=now,
     )
-    accepted = queries.acceptance_of(session, statement.id)
+    accepted = insert_once(session, acceptance) or queries.acceptance_of(session, statement.id)
     if accepted is None:
         raise Conflict("The statement could not be accepted.")
     return accepted
@@ -181,9 +173,9 @@ def approve_statement(
         raise Stale("The statement was prepared again since; look at the new plan.")
     if queries.planned_parts(session, statement) != rules.parts_of(preparation.plan):
         raise Stale("A contest or the party's account changed since this was prepared; it has to be prepared again.")
-    made = session.scalar(
-        insert(StatementApproval)
-        .values(
+    approval = insert_once(
+        session,
+        StatementApproval(
             statement_id=statement.id,
             preparation_id=preparation.id,
             manufacturer_id=statement.manufacturer_id,
@@ -194,14 +186,12 @@ def approve_statement(
             currency=statement.currency,
             amount_minor=preparation.amount_minor,
             approved_at=now,
-        )
-        .on_conflict_do_nothing()
-        .returning(StatementApproval.id)
+        ),
     )
-    if made is None:
+    if approval is None:
         raise Conflict("This statement is approved already.")
-    enqueue(session, "dispose_approval", approval_id=made)
-    return session.get_one(StatementApproval, made)
+    enqueue(session, "dispose_approval", approval_id=approval.id)
+    return approval
 
 
 def request_close(session: Session, actor: Actor, period_id: int, *, now: datetime) -> None:

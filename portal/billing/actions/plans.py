@@ -17,7 +17,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, insert, select, text
-from sqlalchemy.dialects.postgresql import insert as insert_once
 from sqlalchemy.orm import Session
 
 from portal.billing.models import PlanEarning, PlanSale, PlanShare
@@ -35,6 +34,7 @@ from portal.entitlement.rules import included_window
 from portal.ledger.actions import lock_open_period, post
 from portal.ledger.models import Period
 from portal.ledger.rules import Document
+from portal.rows import insert_once
 from portal.zones import zone_named
 
 SOLD, EARNED = "plan_sold", "plan_earned"
@@ -92,9 +92,9 @@ def _sell(session: Session, wanted: _ForSale, *, now: datetime, livemode: bool) 
     starts_at = max(month.start, choice.from_at)
     if not price or _sold_before(session, choice, starts_at):
         return 0
-    sale_id = session.scalar(
-        insert_once(PlanSale)
-        .values(
+    sale = insert_once(
+        session,
+        PlanSale(
             **_billed_to(session, choice, terms),
             plan_choice_id=choice.id,
             plan_code=choice.plan_code,
@@ -105,13 +105,12 @@ def _sell(session: Session, wanted: _ForSale, *, now: datetime, livemode: bool) 
             starts_at=starts_at,
             ends_at=month.end if until is None else min(month.end, until),
             recorded_at=now,
-        )
-        .on_conflict_do_nothing(index_elements=["plan_choice_id", "starts_at"])
-        .returning(PlanSale.id)
+        ),
+        unique=["plan_choice_id", "starts_at"],
     )
-    if sale_id is None:
+    if sale is None:
         return 0
-    _post_sale(session, session.get_one(PlanSale, sale_id), now=now, livemode=livemode)
+    _post_sale(session, sale, now=now, livemode=livemode)
     return 1
 
 

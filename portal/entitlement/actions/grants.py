@@ -12,7 +12,6 @@ from datetime import datetime
 from itertools import pairwise
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from portal.contracts.models import PlanChoice
@@ -26,6 +25,7 @@ from portal.entitlement.queries import CaseParts
 from portal.entitlement.rules import Grant, Reservation, Work, included_window, reserve
 from portal.errors import NotFound, RuleBroken
 from portal.jobs import enqueue
+from portal.rows import insert_once
 
 _EARLIER_WORK = "earlier work of another case came first"
 _AGAIN = "counted again"
@@ -171,9 +171,9 @@ def _open(
         "customer_id": choice.customer_id,
     }
     expires_at = month.end if until is None else min(month.end, until)
-    grant_id = session.scalar(
-        insert(UsageGrant)
-        .values(
+    grant = insert_once(
+        session,
+        UsageGrant(
             **parties,
             kind="included",
             site_id=choice.site_id,
@@ -182,14 +182,13 @@ def _open(
             starts_at=starts_at,
             expires_at=expires_at,
             granted_at=now,
-        )
-        .on_conflict_do_nothing(index_elements=["plan_choice_id", "starts_at"])
-        .returning(UsageGrant.id)
+        ),
+        unique=["plan_choice_id", "starts_at"],
     )
-    if grant_id is None:
+    if grant is None:
         return 0
     free = {"free_seconds": minutes * 60, "reserved_seconds": 0}
-    session.add(GrantBalance(**parties, grant_id=grant_id, **free, ends_at=expires_at))
+    session.add(GrantBalance(**parties, grant_id=grant.id, **free, ends_at=expires_at))
     session.flush()
     return 1
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Role, Side
@@ -26,6 +25,7 @@ from portal.entitlement.models import Authorization, StandingAuthorization
 from portal.entitlement.queries import CaseParts
 from portal.errors import Invalid, NotAllowed, NotFound
 from portal.identity.queries import members
+from portal.rows import insert_once
 
 # A plan without a monthly limit: far above any month, far below what a bigint holds.
 NO_MONTHLY_LIMIT_MINOR = 10**15
@@ -54,9 +54,9 @@ def open_standing(session: Session, choice: PlanChoice, *, policy: Policy, now: 
     if plan.standing_limit is None:
         return False
     monthly = plan.standing_limit_per_month
-    stored = session.scalar(
-        insert(StandingAuthorization)
-        .values(
+    stored = insert_once(
+        session,
+        StandingAuthorization(
             manufacturer_id=choice.manufacturer_id,
             integrator_id=choice.integrator_id or choice.manufacturer_id,
             customer_id=choice.customer_id,
@@ -71,9 +71,8 @@ def open_standing(session: Session, choice: PlanChoice, *, policy: Policy, now: 
             from_at=choice.from_at,
             signed_by=choice.accepted_by,
             signed_at=now,
-        )
-        .on_conflict_do_nothing(index_elements=["site_id", "manufacturer_id", "from_at"])
-        .returning(StandingAuthorization.id)
+        ),
+        unique=["site_id", "manufacturer_id", "from_at"],
     )
     return stored is not None
 
