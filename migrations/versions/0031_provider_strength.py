@@ -6,8 +6,8 @@ What was typed into the interrupted form waits sealed on the row of that way, un
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0030"
-down_revision = "0029"
+revision = "0031"
+down_revision = "0030"
 
 PURPOSES = "'sign_in', 'link', 'invitation', 'test'"
 
