@@ -25,6 +25,7 @@ from portal.entitlement.models import Authorization, Emergency, GrantDraw, Grant
 from portal.ledger.models import Period
 from portal.payments.models import CashReceipt, Intent, ProviderEventOutcome
 from portal.payments.queries import tie_out, unmatched_movements
+from portal.settlement import cockpit
 from portal.settlement import queries as settled
 from portal.settlement.books import all_problems
 from portal.settlement.models import Statement
@@ -298,7 +299,7 @@ def the_books_are_right(story: Story) -> None:
         assert stage.edges.gateway.available_balance() == {"EUR": tied.books_minor}
         assert unmatched_movements(session) == []
         for label in ("2026-03", "2026-04"):
-            (sums,) = settled.settled_amounts(session, cast.fay, period_of(stage, label).id)
+            (sums,) = cockpit.settled_amounts(session, cast.fay, period_of(stage, label).id)
             assert sums.approved_minor == sum(sums.by_kind.values())
     assert not stage.failures()
 

@@ -137,11 +137,11 @@ CLAIMS: dict[Claim, str] = {
     companies_or_payer: "pack_sale",
     companies_or_challenger: "challenge",
     manufacturers: """
-        journal_transaction chain_block balance_movement close_manifest bank_line reconciliation_difference
-        difference_owner difference_end""",
+        journal_transaction chain_block balance_movement close_manifest hold hold_end bank_line
+        reconciliation_difference difference_owner difference_end""",
     party_or_maker: """
         account posting statement statement_line statement_acceptance contest contest_decision statement_preparation
-        statement_approval disposition""",
+        statement_approval statement_discard disposition""",
     payer_or_maker: "invoice invoice_item provider_customer payment_record cash_receipt",
     own: """
         mailed_link_use mailed_link_void invitation audit_entry document_draft running_timer time_occupancy

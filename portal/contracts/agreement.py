@@ -92,6 +92,10 @@ class Settlement(Block):
     """Calendar days in which a party may contest lines."""
     minimum_payout: DecimalText = "0"
     """A smaller net is carried to the next period."""
+    carry_limit: DecimalText | None = None
+    """A smaller net that the party owes is carried, any other is invoiced; the minimum payout where left out."""
+    payment_days: Days = 30
+    """Days in which a party pays the invoice of a net that it owes."""
     reserve_bp: BasisPoints = 0
     """Part of each payout kept back until the next period."""
     stripe_fees_borne_by: Code = "operator"

@@ -28,6 +28,7 @@ AMOUNT_KEYS = frozenset(
         "least_nte",
         "deemed_up_to",
         "minimum_payout",
+        "carry_limit",
         "cap",
         "credit",
         "amount",

@@ -29,7 +29,10 @@ _INSERT = text(
             description, person_id, livemode, occurred_at, recorded_at)
         VALUES (
             :manufacturer_id, :currency, :period_id, :kind, :document_type, :document_id, :reverses_id,
-            :origin_period_id, :description, :person_id, :livemode, :occurred_at, :recorded_at)
+            coalesce(:origin_period_id, (
+                SELECT id FROM period WHERE manufacturer_id = :manufacturer_id AND state <> 'open'
+                AND starts_at <= :occurred_at AND ends_at > :occurred_at)),
+            :description, :person_id, :livemode, :occurred_at, :recorded_at)
         ON CONFLICT (kind, document_type, document_id) DO NOTHING
         RETURNING id
     )
@@ -94,6 +97,8 @@ def post(
     origin_period_id: int | None = None,
 ) -> int:
     """Post legs into the open period, once per kind and document; the transaction's id.
+
+    What happened in a period that takes no more postings names that period as its origin, unless another is named.
 
     *Raises*: RuleBroken for legs that do not make a transaction, PeriodClosed without an open period, Conflict when the
     document was posted before with other legs.

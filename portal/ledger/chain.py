@@ -44,8 +44,10 @@ _NEXT_BLOCK = text(_HASH.format(upto=""))
 _SAME_BLOCK = text(_HASH.format(upto="AND journal.id <= :upto"))
 
 
-def chain_period(session: Session, period_id: int, *, now: datetime, block_size: int = BLOCK_SIZE) -> str:
-    """Chain what is not chained yet of a frozen period; the chain's head.
+def chain_period(
+    session: Session, period_id: int, *, now: datetime, block_size: int = BLOCK_SIZE, most_blocks: int | None = None
+) -> str | None:
+    """Chain what is not chained yet of a frozen period; the chain's head, or None after ``most_blocks`` of more.
 
     *Raises*: RuleBroken while the period is open.
     """
@@ -56,7 +58,8 @@ def chain_period(session: Session, period_id: int, *, now: datetime, block_size:
     after: int = session.scalar(
         text("SELECT coalesce(max(last_transaction_id), 0) FROM chain_block WHERE period_id = :id"), {"id": period_id}
     )
-    while True:
+    made = 0
+    while made != most_blocks:
         previous = head.sha256 if head else GENESIS
         values = {"previous": previous, "period_id": period_id, "after": after, "most": block_size}
         found = session.execute(_NEXT_BLOCK, values).one()
@@ -75,7 +78,8 @@ def chain_period(session: Session, period_id: int, *, now: datetime, block_size:
         )
         session.add(head)
         session.flush()
-        after = found.last_id
+        after, made = found.last_id, made + 1
+    return None
 
 
 def chain_head(session: Session, manufacturer_id: int) -> str:

@@ -23,8 +23,10 @@ class Purpose(StrEnum):
     STRIPE = "stripe_clearing"
     BANK = "bank"
     UNBILLED = "receivable_unbilled"
+    WORK_IN_PROGRESS = "work_in_progress"
     RECEIVABLE = "receivable"
     PARTY_RECEIVABLE = "receivable_party"
+    ESTIMATED = "payable_estimated"
     ACCRUED = "payable_accrued"
     PAYABLE = "payable"
     IN_TRANSFER = "payable_in_transfer"
@@ -54,8 +56,10 @@ CHART: dict[Purpose, AccountType] = {
     Purpose.STRIPE: AccountType(ASSET, "Assets:Stripe:Clearing"),
     Purpose.BANK: AccountType(ASSET, "Assets:Bank:Operating"),
     Purpose.UNBILLED: AccountType(ASSET, "Assets:Receivable:Unbilled", per_party=True),
+    Purpose.WORK_IN_PROGRESS: AccountType(ASSET, "Assets:Receivable:WorkInProgress", per_party=True),
     Purpose.RECEIVABLE: AccountType(ASSET, "Assets:Receivable:Invoiced", per_party=True),
     Purpose.PARTY_RECEIVABLE: AccountType(ASSET, "Assets:Receivable:Party", per_party=True),
+    Purpose.ESTIMATED: AccountType(LIABILITY, "Liabilities:Payable:Estimated"),
     Purpose.ACCRUED: AccountType(LIABILITY, "Liabilities:Payable:Accrued", per_party=True),
     Purpose.PAYABLE: AccountType(LIABILITY, "Liabilities:Payable:Due", per_party=True),
     Purpose.IN_TRANSFER: AccountType(LIABILITY, "Liabilities:Payable:InTransfer", per_party=True),

@@ -37,10 +37,12 @@ def contest_line(session: Session, actor: Actor, line_id: int, *, reason: str, n
     line = queries.line_seen(session, actor, line_id)
     statement = session.get_one(Statement, line.statement_id)
     _check_party(actor, statement)
-    _hold(session, statement.id)
+    hold_statement(session, statement.id)
     if not 1 <= len(reason.strip()) <= LONGEST_REASON:
         raise Invalid("Say what is wrong with the line.", {"reason": f"1 to {LONGEST_REASON} characters."})
     is_approved = queries.approval_of(session, statement.id) is not None
+    if queries.discard_of(session, statement.id) is not None:
+        raise Stale("This statement was discarded and made again; look at the one that stands.")
     if not rules.may_contest(statement.review_until, now, is_approved=is_approved):
         raise Conflict("The time to contest this statement is over.")
     contest = insert_once(
@@ -70,7 +72,7 @@ def decide_contest(
     """
     contest = queries.contest_seen(session, actor, contest_id)
     _check_decider(actor, contest, outcome)
-    _hold(session, contest.statement_id)
+    hold_statement(session, contest.statement_id)
     if not 1 <= len(explanation.strip()) <= LONGEST_REASON:
         raise Invalid("Say why.", {"explanation": f"1 to {LONGEST_REASON} characters."})
     decision = insert_once(
@@ -108,6 +110,7 @@ def accept_statement(
     """
     statement = queries.statement_seen(session, actor, statement_id)
     _check_party(actor, statement)
+    hold_statement(session, statement.id)
     _check_shown(session, statement, shown_sha256)
     acceptance = StatementAcceptance(
         statement_id=statement.id,
@@ -132,6 +135,7 @@ def prepare_statement(
     """
     statement = queries.statement_seen(session, actor, statement_id)
     _check_settles(actor, statement)
+    hold_statement(session, statement.id)
     _check_shown(session, statement, shown_sha256)
     if queries.approval_of(session, statement.id) is not None:
         raise Conflict("This statement is approved already.")
@@ -164,7 +168,7 @@ def approve_statement(
     preparation = queries.preparation_seen(session, actor, preparation_id)
     statement = session.get_one(Statement, preparation.statement_id)
     _check_settles(actor, statement)
-    _hold(session, statement.id)
+    hold_statement(session, statement.id)
     if preparation.preparer_id == actor.person_id:
         raise NotAllowed("A statement is approved by somebody other than the person who prepared it.")
     _check_shown(session, statement, shown_sha256)
@@ -202,6 +206,22 @@ def request_close(session: Session, actor: Actor, period_id: int, *, now: dateti
     enqueue(session, "close_period", manufacturer_id=period.manufacturer_id, period_id=period.id)
 
 
+def request_remaking(session: Session, actor: Actor, period_id: int, *, reason: str) -> None:
+    """Have a period's statements discarded and made again by job, as long as none of them is approved.
+
+    *Raises*: NotFound, NotAllowed, Conflict, Invalid without a reason.
+    """
+    period = queries.period_seen(session, actor, period_id)
+    said = reason.strip()
+    if not 1 <= len(said) <= LONGEST_REASON:
+        raise Invalid("Say why the statements are made again.", {"reason": f"1 to {LONGEST_REASON} characters."})
+    if period.state != "soft_closed":
+        raise Conflict("Only statements that are out can be made again.")
+    if approved := queries.approved_statements(session, period.id):
+        raise Conflict(f"Approved already, so they stand: {', '.join(approved)}.")
+    enqueue(session, "remake_statements", period_id=period.id, person_id=actor.person_id, reason=said)
+
+
 def request_hard_close(session: Session, actor: Actor, period_id: int) -> None:
     """Sign a period's end: nothing of it can be undone after. *Raises*: NotFound, NotAllowed, Conflict."""
     period = queries.period_seen(session, actor, period_id)
@@ -212,7 +232,7 @@ def request_hard_close(session: Session, actor: Actor, period_id: int) -> None:
     enqueue(session, "hard_close_period", period_id=period.id, person_id=actor.person_id)
 
 
-def _hold(session: Session, statement_id: int) -> None:
+def hold_statement(session: Session, statement_id: int) -> None:
     """One verb at a time on a statement: an approval sees every contest, and no contest slips in behind it."""
     lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
     session.execute(lock, {"key": f"statement:{statement_id}"})
@@ -231,7 +251,9 @@ def _check_settles(actor: Actor, statement: Statement) -> None:
 
 
 def _check_shown(session: Session, statement: Statement, shown_sha256: str) -> None:
-    """What was shown is what is kept, and the lines still are what the hash was made of."""
+    """What was shown is what is kept and stands, and the lines still are what the hash was made of."""
+    if queries.discard_of(session, statement.id) is not None:
+        raise Stale("This statement was discarded and made again; look at the one that stands.")
     content = session.execute(CONTENT, {"statement_id": statement.id}).one_or_none()
     if shown_sha256 != statement.content_sha256:
         raise Stale("This is not the statement as it was shown; look at it again.")

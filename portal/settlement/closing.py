@@ -1,37 +1,41 @@
 """Closing a period: one job made of short transactions, each of which may be repeated.
 
-Bills first, while the period still takes postings; then it is frozen and the next one opened, in one short exclusive
-transaction; then the chain, the statements, the payers' invoices and the manifest. A close that was interrupted goes on
-where the rows say it stopped.
+Bills and accruals first, while the period still takes postings; then it is frozen and the next one opened, in one
+short exclusive transaction; then the accruals' opposites, the chain, the statements, the payers' invoices and the
+manifest. A close that was interrupted goes on where the rows say it stopped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TypeVar
 
 import structlog
 from sqlalchemy import Engine, select, text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from portal.billing.actions import bill_case, cut_period_end, earn_plans, gather_invoices
+from portal.billing.actions import bill_case, cut_period_end, debtors_to_invoice, earn_plans, gather_invoices
 from portal.billing.actions.batch import BILLED_AT_ONCE, bill_plain
 from portal.db import transaction
 from portal.errors import Conflict, NotFound, PortalError, RuleBroken
 from portal.jobs import enqueue
 from portal.ledger import actions as ledger
-from portal.ledger.chain import chain_head, chain_period
+from portal.ledger.chain import chain_period
 from portal.ledger.models import Period
-from portal.ledger.queries import period_balances
 from portal.settlement import queries, rules
+from portal.settlement.accruing import accrue_unbilled, reverse_accruals, take_back_billed
 from portal.settlement.disposing import release_held
 from portal.settlement.lines import MAKE_STATEMENTS, PARTIES
-from portal.settlement.models import CloseManifest, Statement
+from portal.settlement.manifest import keep_manifest
+from portal.settlement.models import Statement
+
+Result = TypeVar("Result")
 
 # Time to approve the month's last work before the month is closed without it.
 CLOSE_AFTER = timedelta(days=2)
+# What one transaction of a long step does: some seconds of work, which is what a crash costs.
+BLOCKS_AT_ONCE, DEBTORS_AT_ONCE = 20, 20
 OPEN, CLOSING, SOFT_CLOSED, HARD_CLOSED = "open", "closing", "soft_closed", "hard_closed"
 
 log = structlog.get_logger(__name__)
@@ -43,19 +47,31 @@ def close_period(engine: Engine, manufacturer_id: int, period_id: int, *, livemo
     *Raises*: NotFound, RuleBroken before the period's end.
     """
     with transaction(engine) as session:
-        if _period(session, manufacturer_id, period_id).state == OPEN:
+        period = _period(session, manufacturer_id, period_id)
+        was_open = period.state == OPEN
+        if was_open:
             begin_cuts(session, manufacturer_id, period_id, now=now)
-            waiting = cases_to_bill(session, manufacturer_id)
-        else:
-            waiting = []
+        waiting = cases_to_bill(session, manufacturer_id) if was_open else []
     _bill_waiting(engine, waiting, livemode=livemode, now=now)
-    for step in (freeze_period, chain_closing, make_statements):
-        with transaction(engine) as session:
-            step(session, manufacturer_id, period_id, livemode=livemode, now=now)
+    if was_open:
+        accrue_unbilled(engine, period, livemode=livemode, now=now)
     with transaction(engine) as session:
-        gather_invoices(session, period_id, now=now, livemode=livemode)
+        freeze_period(session, manufacturer_id, period_id, livemode=livemode, now=now)
+    reverse_accruals(engine, period, now=now)
+    while not _in_one(engine, chain_some, manufacturer_id, period_id, now=now):
+        pass
+    _in_one(engine, make_statements, manufacturer_id, period_id, now=now)
+    invoice_debtors(engine, period_id, livemode=livemode, now=now)
     with transaction(engine) as session:
         return finish_close(session, manufacturer_id, period_id, now=now).state
+
+
+def _in_one(
+    engine: Engine, step: Callable[..., Result], manufacturer_id: int, period_id: int, *, now: datetime
+) -> Result:
+    """A step of a close in a transaction of its own."""
+    with transaction(engine) as session:
+        return step(session, manufacturer_id, period_id, now=now)
 
 
 def begin_cuts(session: Session, manufacturer_id: int, period_id: int, *, now: datetime) -> int:
@@ -113,26 +129,33 @@ def freeze_period(session: Session, manufacturer_id: int, period_id: int, *, liv
         return
     release_held(session, manufacturer_id, livemode=livemode, now=now)
     earn_plans(session, manufacturer_id, now=now, livemode=livemode)
+    take_back_billed(session, period_id, now=now)
     closing, _ = ledger.begin_close(session, manufacturer_id=manufacturer_id, now=now)
     if closing.id != period_id:
         raise Conflict("Another period is the open one.")
 
 
-def chain_closing(session: Session, manufacturer_id: int, period_id: int, *, livemode: bool, now: datetime) -> None:
-    """Chain the frozen period's transactions."""
-    if _period(session, manufacturer_id, period_id).state == CLOSING:
-        chain_period(session, period_id, now=now)
+def chain_some(session: Session, manufacturer_id: int, period_id: int, *, now: datetime) -> bool:
+    """Chain some blocks of the frozen period's transactions; whether all are chained."""
+    if _period(session, manufacturer_id, period_id).state != CLOSING:
+        return True
+    return chain_period(session, period_id, now=now, most_blocks=BLOCKS_AT_ONCE) is not None
 
 
-def make_statements(session: Session, manufacturer_id: int, period_id: int, *, livemode: bool, now: datetime) -> None:
+def make_statements(session: Session, manufacturer_id: int, period_id: int, *, now: datetime) -> None:
     """A statement per party and currency over every payable posting that is on none yet, all at once."""
     period = _period(session, manufacturer_id, period_id)
-    if period.state != CLOSING:
-        return
-    values = {"manufacturer_id": manufacturer_id, "period_id": period_id}
+    if period.state == CLOSING:
+        add_statements(session, period, now=now)
+
+
+def add_statements(session: Session, period: Period, *, now: datetime) -> None:
+    """The statements of what is on none that stands, by the terms in force now."""
+    values = {"manufacturer_id": period.manufacturer_id, "period_id": period.id}
     parties = sorted(session.scalars(PARTIES, values))
     days = {
-        party: queries.party_terms(session, manufacturer_id, party, "", period.ends_at).review_days for party in parties
+        party: queries.party_terms(session, period.manufacturer_id, party, "", period.ends_at).review_days
+        for party in parties
     }
     session.execute(
         MAKE_STATEMENTS,
@@ -146,14 +169,32 @@ def make_statements(session: Session, manufacturer_id: int, period_id: int, *, l
     )
 
 
+def tell_parties(session: Session, period_id: int) -> int:
+    """Have each party of a period's standing statements told; how many."""
+    standing = select(Statement.id).where(Statement.period_id == period_id, queries.stands()).order_by(Statement.id)
+    told = session.scalars(standing).all()
+    for statement_id in told:
+        enqueue(session, "notify_statement", statement_id=statement_id)
+    return len(told)
+
+
+def invoice_debtors(engine: Engine, period_id: int, *, livemode: bool, now: datetime) -> None:
+    """Invoice what was billed, some debtors to a transaction: an interrupted close goes on with the next."""
+    with transaction(engine) as session:
+        debtors = debtors_to_invoice(session, period_id)
+    for first in range(0, len(debtors), DEBTORS_AT_ONCE):
+        with transaction(engine) as session:
+            some = debtors[first : first + DEBTORS_AT_ONCE]
+            gather_invoices(session, period_id, now=now, livemode=livemode, debtor_ids=some)
+
+
 def finish_close(session: Session, manufacturer_id: int, period_id: int, *, now: datetime) -> Period:
     """Keep what was frozen, open the review, and tell the parties."""
     period = _period(session, manufacturer_id, period_id)
     if period.state != CLOSING:
         return period
-    _keep_manifest(session, period, kind="soft", person_id=None, now=now)
-    for statement_id in session.scalars(select(Statement.id).where(Statement.period_id == period_id)).all():
-        enqueue(session, "notify_statement", statement_id=statement_id)
+    keep_manifest(session, period, kind="soft", person_id=None, now=now)
+    tell_parties(session, period_id)
     return ledger.soft_close(session, period_id, now=now)
 
 
@@ -166,7 +207,7 @@ def hard_close(session: Session, period_id: int, *, person_id: int, now: datetim
         return period
     if open_names := queries.unsettled_statements(session, period_id):
         raise Conflict(f"Not settled yet: {', '.join(open_names)}.")
-    _keep_manifest(session, period, kind="hard", person_id=person_id, now=now)
+    keep_manifest(session, period, kind="hard", person_id=person_id, now=now)
     return ledger.hard_close(session, period_id, now=now)
 
 
@@ -184,55 +225,3 @@ def _period(session: Session, manufacturer_id: int, period_id: int) -> Period:
     if period is None or period.manufacturer_id != manufacturer_id:
         raise NotFound
     return period
-
-
-def _keep_manifest(session: Session, period: Period, *, kind: str, person_id: int | None, now: datetime) -> None:
-    content = _manifest(session, period)
-    session.execute(
-        insert(CloseManifest)
-        .values(
-            manufacturer_id=period.manufacturer_id,
-            period_id=period.id,
-            kind=kind,
-            content=content,
-            sha256=rules.content_hash(content),
-            chain_head=chain_head(session, period.manufacturer_id),
-            signed_by=person_id,
-            made_at=now,
-        )
-        .on_conflict_do_nothing()
-    )
-
-
-_COUNTS = text(
-    """
-    SELECT (SELECT count(*) FROM journal_transaction WHERE period_id = :period_id) AS transactions,
-           (SELECT count(*) FROM posting WHERE period_id = :period_id) AS postings,
-           (SELECT count(*) FROM billing_cut cut WHERE cut.manufacturer_id = :manufacturer_id
-                AND NOT EXISTS (SELECT FROM bill_item item WHERE item.cut_id = cut.id)) AS cuts_without_item
-    """
-)
-
-
-def _manifest(session: Session, period: Period) -> dict[str, Any]:
-    """Counts, balances, statements and what was left open."""
-    counts = session.execute(_COUNTS, {"period_id": period.id, "manufacturer_id": period.manufacturer_id}).one()
-    statements = session.scalars(
-        select(Statement).where(Statement.period_id == period.id).order_by(Statement.number)
-    ).all()
-    used = text("SELECT DISTINCT currency FROM posting WHERE period_id = :period_id ORDER BY currency")
-    currencies = session.scalars(used, {"period_id": period.id}).all()
-    return {
-        "period": period.label,
-        **dict(counts._mapping),
-        "balances": {
-            currency: {
-                row.code: row.closing_minor for row in period_balances(session, currency=currency, period_id=period.id)
-            }
-            for currency in currencies
-        },
-        "statements": [
-            {"name": one.name, "party_id": one.party_id, "net_minor": one.net_minor, "sha256": one.content_sha256}
-            for one in statements
-        ],
-    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Select, select, text
 from sqlalchemy.orm import Session
@@ -38,7 +39,8 @@ _PROGRESS = text(
                 AND NOT EXISTS (SELECT FROM bill_item item WHERE item.cut_id = cut.id)),
            (SELECT count(*) FROM journal_transaction WHERE period_id = :period_id),
            (SELECT coalesce(sum(transaction_count), 0)::bigint FROM chain_block WHERE period_id = :period_id),
-           (SELECT count(*) FROM statement WHERE period_id = :period_id),
+           (SELECT count(*) FROM statement WHERE period_id = :period_id
+                AND NOT EXISTS (SELECT FROM statement_discard gone WHERE gone.statement_id = statement.id)),
            (SELECT count(*) FROM invoice WHERE period_id = :period_id)
     """
 )
@@ -48,6 +50,39 @@ def close_progress(session: Session, actor: Actor, period_id: int) -> CloseProgr
     """How far a period of the actor's manufacturer has come. *Raises*: NotAllowed, NotFound."""
     period = queries.period_seen(session, actor, period_id)
     return CloseProgress(*session.execute(_PROGRESS, {"own": actor.organisation_id, "period_id": period.id}).one())
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A period's approved amount and what became of it, by currency: the identity a reader checks."""
+
+    currency: str
+    approved_minor: int
+    by_kind: dict[str, int]
+
+
+def settled_amounts(session: Session, actor: Actor, period_id: int) -> list[Settled]:
+    """Approved = transferred + retained + invoiced + held + carried, per currency."""
+    period = queries.period_seen(session, actor, period_id)
+    rows: Sequence[Any] = session.execute(
+        text(
+            """
+            SELECT approval.currency, approval.id, approval.amount_minor, part.kind, part.amount_minor AS part_minor
+            FROM statement_approval approval JOIN statement ON statement.id = approval.statement_id
+            LEFT JOIN disposition part ON part.approval_id = approval.id
+            WHERE statement.period_id = :period_id ORDER BY approval.currency, approval.id, part.id
+            """
+        ),
+        {"period_id": period.id},
+    ).all()
+    approved: dict[str, dict[int, int]] = {}
+    kinds: dict[str, dict[str, int]] = {}
+    for row in rows:
+        approved.setdefault(row.currency, {})[row.id] = row.amount_minor
+        sums = kinds.setdefault(row.currency, {})
+        if row.kind is not None:
+            sums[row.kind] = sums.get(row.kind, 0) + row.part_minor
+    return [Settled(currency, sum(amounts.values()), kinds[currency]) for currency, amounts in approved.items()]
 
 
 @dataclass(frozen=True)
@@ -147,6 +182,7 @@ def _contests() -> Select[Contest, StatementLine, Statement, ContestDecision]:
         .join(StatementLine, StatementLine.id == Contest.statement_line_id)
         .join(Statement, Statement.id == Contest.statement_id)
         .outerjoin(ContestDecision, ContestDecision.contest_id == Contest.id)
+        .where(queries.stands())
     )
 
 
@@ -166,6 +202,7 @@ def to_review(session: Session, actor: Actor, *, now: datetime) -> Sequence[Stat
             Statement.party_id == actor.organisation_id,
             Statement.manufacturer_id != actor.organisation_id,
             Statement.review_until > now,
+            queries.stands(),
             text("NOT EXISTS (SELECT FROM statement_acceptance taken WHERE taken.statement_id = statement.id)"),
             text("NOT EXISTS (SELECT FROM statement_approval given WHERE given.statement_id = statement.id)"),
         )

@@ -23,12 +23,12 @@ from portal.ledger.rules import Document, Leg, Purpose
 from portal.payments.actions import plan_invoice, plan_reversal, plan_transfer
 from portal.payments.models import Intent
 from portal.payments.rules import InvoiceLine
-from portal.settlement import queries, rules
+from portal.settlement import holding, queries, rules
 from portal.settlement.models import Disposition, Statement, StatementApproval, StatementPreparation
 from portal.settlement.rules import INVOICED, SETTLEMENT_PAIRS, TRANSFERRED
 
-DAYS_TO_PAY = 30
 RELEASED = "held_released"
+_LINE_HOLDS = frozenset({rules.ON_HOLD, rules.CHARGED_BACK})
 
 
 def dispose(session: Session, approval_id: int, *, livemode: bool, now: datetime) -> Sequence[Disposition]:
@@ -150,7 +150,9 @@ def _invoice(
     livemode: bool,
     now: datetime,
 ) -> Intent:
-    """A party that owes its net is invoiced like a customer; the cash settles what it owes as a party."""
+    """A party that owes its net is invoiced like a customer, on the agreed terms; its cash settles what it owes."""
+    plan = session.get_one(StatementPreparation, approval.preparation_id).plan
+    days_to_pay = int(plan.get("payment_days", rules.PAYMENT_DAYS))
     number: int = session.scalars(select(func.next_number(statement.manufacturer_id, "invoice"))).one()
     period = session.get_one(Period, statement.period_id)
     name = f"{statement.name}-N"
@@ -160,7 +162,7 @@ def _invoice(
         payer_id=statement.party_id,
         currency=statement.currency,
         lines=[InvoiceLine(f"Net of statement {statement.name}, {period.label}", amount_minor)],
-        days_until_due=DAYS_TO_PAY,
+        days_until_due=days_to_pay,
         document=Document("statement_approval", str(approval.id)),
         name=name,
         livemode=livemode,
@@ -185,7 +187,7 @@ def _invoice(
             name=name,
             currency=statement.currency,
             total_minor=amount_minor,
-            due_on=rules.due_on(now, DAYS_TO_PAY),
+            due_on=rules.due_on(now, days_to_pay),
             intent_id=intent.id,
             issued_at=now,
         )
@@ -213,8 +215,8 @@ def _post_disposal(
 def release_held(session: Session, manufacturer_id: int, *, livemode: bool, now: datetime) -> int:
     """Bring back what was held and need not be any longer, as lines of the next statement; how many amounts.
 
-    A contested line comes back when its contest is decided; what was held for the account or as reserve, always: the
-    next statement decides anew.
+    A contested line comes back when its contest is decided, a line on hold when its hold has ended; what was held for
+    the party, its account or as reserve, always: the next statement decides anew.
     """
     rows = session.execute(
         select(Statement, Disposition.id, StatementPreparation.plan)
@@ -226,8 +228,11 @@ def release_held(session: Session, manufacturer_id: int, *, livemode: bool, now:
     ).all()
     count = 0
     for statement, disposition_id, plan in rows:
-        decided = {contest.statement_line_id for contest, end in queries.contests(session, statement.id) if end}
-        for document, amount in rules.releasable(rules.parts_of(plan), disposition_id, decided).items():
+        parts = rules.parts_of(plan)
+        freed = {contest.statement_line_id for contest, end in queries.contests(session, statement.id) if end}
+        still = holding.lines_on_hold(session, statement.id)
+        freed |= {part.line_id for part in parts if part.line_id and part.because in _LINE_HOLDS} - still.keys()
+        for document, amount in rules.releasable(parts, disposition_id, freed).items():
             if not _is_released(session, document):
                 _release(session, statement, document, amount, livemode=livemode, now=now)
                 count += 1

@@ -19,7 +19,7 @@ _CANDIDATES = """
                 WHEN posting.document_type = 'plan_share' THEN 'plan'
                 ELSE 'other' END AS kind,
            CASE WHEN share.id IS NOT NULL THEN replace(share.revenue_kind, '_', ' ') ELSE journal.description END
-               AS description,
+               || coalesce(', from ' || origin.label, '') AS description,
            journal.occurred_at,
            row_number() OVER (PARTITION BY posting.party_id, posting.currency ORDER BY posting.id) AS position
     FROM posting
@@ -30,9 +30,12 @@ _CANDIDATES = """
     LEFT JOIN share ON posting.document_type = 'share' AND share.id = CASE
         WHEN posting.document_type = 'share' THEN posting.document_id::bigint END
     LEFT JOIN support_case ON support_case.id = share.case_id
+    LEFT JOIN period origin ON origin.id = journal.origin_period_id
     WHERE posting.manufacturer_id = :manufacturer_id
       AND posting.document_type <> 'statement_approval'
-      AND NOT EXISTS (SELECT FROM statement_line earlier WHERE earlier.posting_id = posting.id)
+      AND NOT EXISTS (
+          SELECT FROM statement_line earlier WHERE earlier.posting_id = posting.id
+          AND NOT EXISTS (SELECT FROM statement_discard gone WHERE gone.statement_id = earlier.statement_id))
 """
 
 _LINE_TEXT = """
@@ -62,12 +65,16 @@ MAKE_STATEMENTS = text(
         FROM candidate one GROUP BY one.party_id, one.currency ORDER BY one.party_id, one.currency
     ),
     numbered AS (
-        SELECT summed.*, next_number(:manufacturer_id, 'statement') AS number FROM summed
+        SELECT summed.*, next_number(:manufacturer_id, 'statement') AS number,
+               (SELECT coalesce(max(before.revision) + 1, 0) FROM statement before
+                WHERE before.manufacturer_id = :manufacturer_id AND before.period_id = :period_id
+                  AND (before.party_id, before.currency) = (summed.party_id, summed.currency)) AS revision
+        FROM summed
     ),
     made AS (
         INSERT INTO statement (manufacturer_id, party_id, period_id, revision, number, name, currency, net_minor,
                                line_count, content_sha256, review_until, made_at)
-        SELECT :manufacturer_id, numbered.party_id, :period_id, 0, numbered.number,
+        SELECT :manufacturer_id, numbered.party_id, :period_id, numbered.revision, numbered.number,
                (SELECT code FROM organisation WHERE id = :manufacturer_id) || '-S' || numbered.number,
                numbered.currency, numbered.net_minor, numbered.line_count, numbered.content_sha256,
                coalesce(reviewed.until_at, CAST(:review_until AS timestamptz)), :now

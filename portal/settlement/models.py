@@ -39,12 +39,12 @@ class Statement(Base):
 
 
 class StatementLine(Base):
-    """One payable posting on a statement, once; ``document`` leads to the share that earned it."""
+    """One payable posting, on one statement that stands: the database refuses a second; the share earned it."""
 
     __tablename__ = "statement_line"
     __table_args__ = (
         UniqueConstraint("statement_id", "position"),
-        UniqueConstraint("posting_id"),
+        Index("ix_statement_line_posting_id", "posting_id"),
         Index("ix_statement_line_case_id", "case_id"),
     )
 
@@ -61,6 +61,21 @@ class StatementLine(Base):
     description: Mapped[str]
     amount_minor: Mapped[int]
     occurred_at: Mapped[datetime]
+
+
+class StatementDiscard(Base):
+    """A statement that no longer stands: the period's statements were made again before any was approved."""
+
+    __tablename__ = "statement_discard"
+    __table_args__ = (UniqueConstraint("statement_id"),)
+
+    id: Mapped[Id]
+    statement_id: Mapped[int] = mapped_column(ForeignKey("statement.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    party_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    reason: Mapped[str]
+    discarded_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    discarded_at: Mapped[datetime]
 
 
 class StatementAcceptance(Base):
@@ -185,6 +200,49 @@ class Disposition(Base):
     amount_minor: Mapped[int]
     intent_id: Mapped[UUID | None] = mapped_column(ForeignKey("intent.id"))
     disposed_at: Mapped[datetime]
+
+
+class Hold(Base):
+    """Nothing of a case, to a party, or of a charged-back invoice is paid until the hold ends; it is owed all the same.
+
+    ``party_id`` narrows a case or chargeback to one party; without it all parties wait.
+    """
+
+    __tablename__ = "hold"
+    __table_args__ = (
+        CheckConstraint(
+            "CASE kind WHEN 'case' THEN case_id IS NOT NULL AND invoice_id IS NULL"
+            " WHEN 'party' THEN party_id IS NOT NULL AND case_id IS NULL AND invoice_id IS NULL"
+            " WHEN 'chargeback' THEN invoice_id IS NOT NULL AND case_id IS NULL ELSE false END",
+            name="subject",
+        ),
+        CheckConstraint("kind = 'chargeback' OR placed_by IS NOT NULL", name="person"),
+        Index("ix_hold_manufacturer_id", "manufacturer_id", "id"),
+    )
+
+    id: Mapped[Id]
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    kind: Mapped[str]
+    party_id: Mapped[int | None] = mapped_column(ForeignKey("organisation.id"))
+    case_id: Mapped[int | None] = mapped_column(ForeignKey("support_case.id"))
+    invoice_id: Mapped[int | None] = mapped_column(ForeignKey("invoice.id"))
+    reason: Mapped[str]
+    placed_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    placed_at: Mapped[datetime]
+
+
+class HoldEnd(Base):
+    """A hold's end: what it held comes back with the next statement."""
+
+    __tablename__ = "hold_end"
+    __table_args__ = (UniqueConstraint("hold_id"),)
+
+    id: Mapped[Id]
+    hold_id: Mapped[int] = mapped_column(ForeignKey("hold.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    reason: Mapped[str]
+    ended_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    ended_at: Mapped[datetime]
 
 
 class CloseManifest(Base):

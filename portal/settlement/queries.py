@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import or_, select, text
+from sqlalchemy import ColumnElement, exists, or_, select, text
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side, may_handle_finance, may_see_shares
@@ -21,7 +21,7 @@ from portal.errors import NotAllowed, NotFound
 from portal.ledger.models import Period, Posting
 from portal.payments.models import Intent
 from portal.payments.queries import payable_state, reversible_transfer
-from portal.settlement import rules
+from portal.settlement import holding, rules
 from portal.settlement.models import (
     CloseManifest,
     Contest,
@@ -30,6 +30,7 @@ from portal.settlement.models import (
     Statement,
     StatementAcceptance,
     StatementApproval,
+    StatementDiscard,
     StatementLine,
     StatementPreparation,
 )
@@ -43,6 +44,17 @@ def statement_seen(session: Session, actor: Actor, statement_id: int) -> Stateme
     """A statement of the actor's organisation, or of its manufacturer. *Raises*: NotAllowed, NotFound."""
     check_reader(actor)
     return _of_either_side(session, actor, Statement, statement_id)
+
+
+def stands() -> ColumnElement[bool]:
+    """The condition that a statement was not discarded."""
+    return ~exists().where(StatementDiscard.statement_id == Statement.id)
+
+
+def discard_of(session: Session, statement_id: int) -> StatementDiscard | None:
+    """Who discarded a statement, and why."""
+    wanted = select(StatementDiscard).where(StatementDiscard.statement_id == statement_id)
+    return session.scalars(wanted).one_or_none()
 
 
 def line_seen(session: Session, actor: Actor, line_id: int) -> StatementLine:
@@ -86,16 +98,16 @@ def statements(session: Session, actor: Actor, *, before_id: int | None = None, 
     """The statements the actor sees, the latest first."""
     check_reader(actor)
     own = actor.organisation_id
-    wanted = select(Statement).where(or_(Statement.manufacturer_id == own, Statement.party_id == own))
+    wanted = select(Statement).where(or_(Statement.manufacturer_id == own, Statement.party_id == own), stands())
     if before_id is not None:
         wanted = wanted.where(Statement.id < before_id)
     return session.scalars(wanted.order_by(Statement.id.desc()).limit(most)).all()
 
 
 def period_statements(session: Session, actor: Actor, period_id: int) -> Sequence[Statement]:
-    """The statements of a period of the actor's manufacturer, by number."""
+    """The statements of a period of the actor's manufacturer that stand, by number."""
     period = period_seen(session, actor, period_id)
-    wanted = select(Statement).where(Statement.period_id == period.id)
+    wanted = select(Statement).where(Statement.period_id == period.id, stands())
     return session.scalars(wanted.order_by(Statement.number)).all()
 
 
@@ -134,6 +146,8 @@ def _stage_of(session: Session, statement: Statement, party_name: str, now: date
 
 def stage_of(session: Session, statement: Statement, now: datetime) -> str:
     """How far a statement has come."""
+    if discard_of(session, statement.id) is not None:
+        return "discarded"
     if approval_of(session, statement.id) is not None:
         return "done" if dispositions_of(session, statement.id) or not statement.net_minor else "approved"
     if not is_reviewed(session, statement, now):
@@ -227,7 +241,8 @@ def party_terms(session: Session, manufacturer_id: int, party_id: int, currency:
     settlement = found.agreement.settlement
     same = found.agreement.currency == currency
     minimum = amount_minor(settlement.minimum_payout, currency) if same else 0
-    return Terms(minimum, settlement.reserve_bp, settlement.review_days)
+    carry = amount_minor(settlement.carry_limit, currency) if same and settlement.carry_limit is not None else None
+    return Terms(minimum, settlement.reserve_bp, settlement.review_days, carry, settlement.payment_days)
 
 
 def account_state_of(session: Session, statement: Statement) -> str:
@@ -243,6 +258,8 @@ def planned_parts(session: Session, statement: Statement) -> tuple[Part, ...]:
         terms_of(session, statement),
         account_state=account_state_of(session, statement),
         is_operator=_is_operator(session, statement.party_id),
+        on_hold=holding.lines_on_hold(session, statement.id),
+        is_party_on_hold=holding.is_party_on_hold(session, statement.manufacturer_id, statement.party_id),
         may_take_back=lambda amount_minor: transfer_to_reverse(session, statement, amount_minor) is not None,
     )
 
@@ -268,6 +285,7 @@ _UNSETTLED = text(
     LEFT JOIN statement_approval approval ON approval.statement_id = statement.id
     LEFT JOIN statement_preparation preparation ON preparation.id = approval.preparation_id
     WHERE statement.period_id = :period_id
+      AND NOT EXISTS (SELECT FROM statement_discard gone WHERE gone.statement_id = statement.id)
       AND (approval.id IS NULL OR (jsonb_array_length(preparation.plan -> 'parts') > 0
            AND NOT EXISTS (SELECT FROM disposition WHERE disposition.approval_id = approval.id)))
     ORDER BY statement.number
@@ -278,6 +296,12 @@ _UNSETTLED = text(
 def unsettled_statements(session: Session, period_id: int) -> Sequence[str]:
     """The names of a period's statements that are not approved and disposed of."""
     return session.scalars(_UNSETTLED, {"period_id": period_id}).all()
+
+
+def approved_statements(session: Session, period_id: int) -> Sequence[str]:
+    """The names of a period's statements that are approved."""
+    wanted = select(Statement.name).join(StatementApproval, StatementApproval.statement_id == Statement.id)
+    return session.scalars(wanted.where(Statement.period_id == period_id).order_by(Statement.number)).all()
 
 
 _BEHIND = text(
@@ -342,39 +366,6 @@ def transfers(session: Session, actor: Actor, *, period_id: int | None = None, m
     check_reader(actor)
     values = {"own": actor.organisation_id, "period_id": period_id, "most": most}
     return [SentTransfer(*row) for row in session.execute(_TRANSFERS, values)]
-
-
-@dataclass(frozen=True)
-class Settled:
-    """A period's approved amount and what became of it, by currency: the identity a reader checks."""
-
-    currency: str
-    approved_minor: int
-    by_kind: dict[str, int]
-
-
-def settled_amounts(session: Session, actor: Actor, period_id: int) -> list[Settled]:
-    """Approved = transferred + retained + invoiced + held + carried, per currency."""
-    period = period_seen(session, actor, period_id)
-    rows: Sequence[Any] = session.execute(
-        text(
-            """
-            SELECT approval.currency, approval.id, approval.amount_minor, part.kind, part.amount_minor AS part_minor
-            FROM statement_approval approval JOIN statement ON statement.id = approval.statement_id
-            LEFT JOIN disposition part ON part.approval_id = approval.id
-            WHERE statement.period_id = :period_id ORDER BY approval.currency, approval.id, part.id
-            """
-        ),
-        {"period_id": period.id},
-    ).all()
-    approved: dict[str, dict[int, int]] = {}
-    kinds: dict[str, dict[str, int]] = {}
-    for row in rows:
-        approved.setdefault(row.currency, {})[row.id] = row.amount_minor
-        sums = kinds.setdefault(row.currency, {})
-        if row.kind is not None:
-            sums[row.kind] = sums.get(row.kind, 0) + row.part_minor
-    return [Settled(currency, sum(amounts.values()), kinds[currency]) for currency, amounts in approved.items()]
 
 
 def check_reader(actor: Actor) -> None:

@@ -78,6 +78,7 @@ _STATEMENTS = text(
     LEFT JOIN statement_approval approval ON approval.statement_id = statement.id
     LEFT JOIN disposition part ON part.approval_id = approval.id
     WHERE statement.period_id = :period_id
+      AND NOT EXISTS (SELECT FROM statement_discard gone WHERE gone.statement_id = statement.id)
     GROUP BY statement.id, party.code ORDER BY statement.number
     """
 )
@@ -102,6 +103,7 @@ _CURRENCIES = text(
           AND journal.document_type = 'cash_receipt'
         UNION ALL
         SELECT currency, 0, 0, 0, net_minor FROM statement WHERE period_id = :period_id
+          AND NOT EXISTS (SELECT FROM statement_discard gone WHERE gone.statement_id = statement.id)
     )
     SELECT currency, sum(billed)::bigint, sum(invoiced)::bigint, sum(cash)::bigint, sum(payable)::bigint
     FROM moved GROUP BY currency ORDER BY currency

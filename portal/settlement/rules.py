@@ -19,9 +19,13 @@ from portal.money import round_half_up
 
 TRANSFERRED, RETAINED, INVOICED, HELD, CARRIED = "transferred", "retained", "invoiced", "held", "carried"
 CONTESTED, RESERVE, NOT_ONBOARDED, TAKEN_BACK = "contested", "reserve", "not_onboarded", "taken_back"
+ON_HOLD, PARTY_ON_HOLD, CHARGED_BACK = "on_hold", "party_on_hold", "charged_back"
+# What a hold is placed on, and why a part is held by it.
+HOLD_KINDS = {"case": ON_HOLD, "party": PARTY_ON_HOLD, "chargeback": CHARGED_BACK}
 STANDS, CORRECTED, WITHDRAWN = "stands", "corrected", "withdrawn"
 # Where neither the agreement nor the policy says how long a statement may be looked at.
 REVIEW_DAYS = 10
+PAYMENT_DAYS = 30
 ACTIVE = "active"
 
 SETTLEMENT_PAIRS: Pairs = pairs(
@@ -30,6 +34,7 @@ SETTLEMENT_PAIRS: Pairs = pairs(
     (Purpose.PAYABLE, Purpose.HELD),
     (Purpose.PAYABLE, Purpose.PARTY_RECEIVABLE),
     (Purpose.PAYABLE, Purpose.PAYABLE),
+    (Purpose.WORK_IN_PROGRESS, Purpose.ESTIMATED),
 )
 
 _DESTINATION = {
@@ -51,21 +56,35 @@ WORDS = {
     RESERVE: "the agreed reserve",
     TAKEN_BACK: "an earlier transfer is taken back",
     NOT_ONBOARDED: "the account cannot receive transfers yet",
+    ON_HOLD: "the case is on hold",
+    PARTY_ON_HOLD: "the party is on hold",
+    CHARGED_BACK: "the customer's payment is charged back",
 }
 
 
 @dataclass(frozen=True)
 class Terms:
-    """How a party is settled: the smallest payout, what is kept back, how long it may look."""
+    """How a party is settled: the smallest payout, what is kept back, how long it may look.
+
+    A net that the party owes is carried below ``carry_minor``, which is the smallest payout where it is None; from
+    there on it is invoiced, to be paid within ``payment_days``.
+    """
 
     minimum_minor: int = 0
     reserve_bp: int = 0
     review_days: int = REVIEW_DAYS
+    carry_minor: int | None = None
+    payment_days: int = PAYMENT_DAYS
+
+    @property
+    def owed_from_minor(self) -> int:
+        """The smallest amount that a party owes at once."""
+        return self.minimum_minor if self.carry_minor is None else self.carry_minor
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the net and what becomes of it; ``line_id`` names a contested line."""
+    """A part of the net and what becomes of it; ``line_id`` names a line that is contested or on hold."""
 
     kind: str
     amount_minor: int
@@ -84,18 +103,23 @@ def plan_parts(
     *,
     account_state: str,
     is_operator: bool,
+    on_hold: Mapping[int, tuple[int, str]] | None = None,
+    is_party_on_hold: bool = False,
     may_take_back: Callable[[int], bool] = lambda _: False,
 ) -> tuple[Part, ...]:
     """What becomes of a statement's net.
 
-    ``contested`` gives the amount of each contested line; ``may_take_back`` says whether an earlier transfer still
-    holds an amount that the party owes now. *Shape*: one part per contested line, then at most two for
-    the rest; they sum to the net; none is zero.
+    ``contested`` gives the amount of each contested line, ``on_hold`` of each other line that a hold covers, and why;
+    ``may_take_back`` says whether an earlier transfer still holds an amount that the party owes now. *Shape*: one part
+    per such line, then at most two for the rest; they sum to the net; none is zero.
     """
-    held = [Part(HELD, amount, CONTESTED, line_id) for line_id, amount in sorted(contested.items()) if amount]
+    lines = {**(on_hold or {}), **{line_id: (amount, CONTESTED) for line_id, amount in contested.items()}}
+    held = [Part(HELD, amount, why, line_id) for line_id, (amount, why) in sorted(lines.items()) if amount]
     rest = net_minor - sum(part.amount_minor for part in held)
-    if rest < 0 and not is_operator and -rest >= terms.minimum_minor and may_take_back(-rest):
-        parts: tuple[Part, ...] = (*held, Part(TRANSFERRED, rest, TAKEN_BACK))
+    if rest > 0 and is_party_on_hold:
+        parts: tuple[Part, ...] = (*held, Part(HELD, rest, PARTY_ON_HOLD))
+    elif rest < 0 and not is_operator and -rest >= terms.owed_from_minor and may_take_back(-rest):
+        parts = (*held, Part(TRANSFERRED, rest, TAKEN_BACK))
     else:
         parts = (*held, *_plan_rest(rest, terms, account_state=account_state, is_operator=is_operator))
     check_whole(parts, net_minor)
@@ -113,10 +137,10 @@ def _plan_rest(rest: int, terms: Terms, *, account_state: str, is_operator: bool
         return ()
     if is_operator:
         return (Part(RETAINED, rest),)
-    if abs(rest) < terms.minimum_minor:
-        return (Part(CARRIED, rest),)
     if rest < 0:
-        return (Part(INVOICED, rest),)
+        return (Part(CARRIED if -rest < terms.owed_from_minor else INVOICED, rest),)
+    if rest < terms.minimum_minor:
+        return (Part(CARRIED, rest),)
     if account_state != ACTIVE:
         return (Part(HELD, rest, NOT_ONBOARDED),)
     reserve = round_half_up(Fraction(rest * terms.reserve_bp, 10_000))
@@ -143,6 +167,8 @@ def plan_json(parts: Iterable[Part], terms: Terms, account_state: str) -> dict[s
     return {
         "parts": [part.as_json() for part in parts],
         "minimum_minor": terms.minimum_minor,
+        "carry_minor": terms.owed_from_minor,
+        "payment_days": terms.payment_days,
         "reserve_bp": terms.reserve_bp,
         "account_state": account_state,
     }
@@ -164,7 +190,10 @@ def release_legs(amount_minor: int, party_id: int, document: Document) -> list[L
 
 
 def releasable(parts: Iterable[Part], disposition_id: int, decided_lines: Collection[int]) -> dict[Document, int]:
-    """What of a held disposition may come back: each decided line under its own name, everything else as one amount."""
+    """What of a held disposition may come back: each freed line under its own name, everything else as one amount.
+
+    A line is freed when its contest is decided, or when no hold covers it any longer.
+    """
     found: dict[Document, int] = {}
     for part in parts:
         if part.kind != HELD or (part.line_id is not None and part.line_id not in decided_lines):
@@ -203,9 +232,13 @@ def holds_line(outcome: str | None) -> bool:
 
 
 def content_hash(content: Mapping[str, Any]) -> str:
-    """The SHA-256 of a manifest's one spelling: sorted keys, no spaces."""
-    spelled = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(spelled.encode()).hexdigest()
+    """The SHA-256 of a manifest's one spelling."""
+    return hashlib.sha256(spelled(content).encode()).hexdigest()
+
+
+def spelled(content: Mapping[str, Any]) -> str:
+    """A manifest's one spelling: sorted keys, no spaces."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def csv_cell(value: object) -> str:

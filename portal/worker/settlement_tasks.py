@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from portal.db import transaction
 from portal.jobs import enqueue
-from portal.settlement import checking, closing, differences, disposing, reconciling
+from portal.settlement import checking, closing, differences, disposing, reconciling, remaking
 from portal.worker.registry import Edges, task
 
 
@@ -26,6 +26,11 @@ def dispose_approval(edges: Edges, now: datetime, *, approval_id: int) -> None:
 @task("hard_close_period")
 def hard_close_period(session: Session, now: datetime, *, period_id: int, person_id: int) -> None:
     closing.hard_close(session, period_id, person_id=person_id, now=now)
+
+
+@task("remake_statements")
+def remake_statements(session: Session, now: datetime, *, period_id: int, person_id: int, reason: str) -> None:
+    remaking.remake_statements(session, period_id, person_id=person_id, reason=reason, now=now)
 
 
 @task("check_all_books", every="47 4 * * *")

@@ -9,7 +9,7 @@ from portal.billing.actions import apply_cash
 from portal.billing.books import stripe_tie_out
 from portal.payments import calls, handling
 from portal.payments.models import CashReceipt, Intent
-from portal.settlement import queries
+from portal.settlement import cockpit, queries
 from portal.settlement.books import all_problems, settlement_problems
 from tests.support.billed import billed, paid_case, settled, worked
 from tests.support.payments import connected, earn, open_books
@@ -49,7 +49,7 @@ def test_the_books_hold_from_the_work_to_the_transfer(work_engine, work_session,
     (sent,) = queries.transfers(work_session, cast.ivo)
     assert sent.state == "succeeded"
     assert [one.amount_minor for one in gateway.find_transfers(f"statement-{sent.statement_id}")] == [sent.amount_minor]
-    (settled_amounts,) = queries.settled_amounts(work_session, cast.fay, period_id)
+    (settled_amounts,) = cockpit.settled_amounts(work_session, cast.fay, period_id)
     assert settled_amounts.approved_minor == sum(settled_amounts.by_kind.values()) > 0
     assert set(settled_amounts.by_kind) == {"transferred", "retained"}
     handling.import_movements(work_engine, gateway, later)

@@ -17,8 +17,9 @@ AT = datetime(2026, 4, 1, 6, tzinfo=UTC)
 MONEY = st.integers(-10_000_000, 10_000_000)
 
 
-def planned(net, contested=None, terms=None, *, state="active", is_operator=False):
-    parts = plan_parts(net, contested or {}, terms or Terms(5_000), account_state=state, is_operator=is_operator)
+def planned(net, contested=None, terms=None, *, state="active", is_operator=False, **held):
+    wanted = terms or Terms(5_000)
+    parts = plan_parts(net, contested or {}, wanted, account_state=state, is_operator=is_operator, **held)
     return [(part.kind, part.amount_minor, part.because) for part in parts]
 
 
@@ -44,6 +45,24 @@ def planned(net, contested=None, terms=None, *, state="active", is_operator=Fals
     ],
 )
 def test_a_net_becomes_what_the_agreement_and_the_account_allow(net, given_, wanted):
+    assert planned(net, given_.pop("contested", None), given_.pop("terms", None), **given_) == wanted
+
+
+@pytest.mark.parametrize(
+    ("net", "given_", "wanted"),
+    [
+        (10_000, {"on_hold": {7: (4_000, "on_hold")}}, [(HELD, 4_000, "on_hold"), (TRANSFERRED, 6_000, "")]),
+        (10_000, {"on_hold": {7: (4_000, "charged_back")}, "contested": {7: 4_000}},
+         [(HELD, 4_000, "contested"), (TRANSFERRED, 6_000, "")]),
+        (10_000, {"is_party_on_hold": True}, [(HELD, 10_000, "party_on_hold")]),
+        (-10_000, {"is_party_on_hold": True}, [(INVOICED, -10_000, "")]),
+        (-900, {"terms": Terms(5_000, carry_minor=1_000)}, [(CARRIED, -900, "")]),
+        (-1_000, {"terms": Terms(5_000, carry_minor=1_000)}, [(INVOICED, -1_000, "")]),
+        (-1, {"terms": Terms(5_000, carry_minor=0)}, [(INVOICED, -1, "")]),
+        (-4_999, {"terms": Terms(5_000)}, [(CARRIED, -4_999, "")]),
+    ],
+)  # fmt: skip
+def test_a_hold_and_a_carry_limit_decide_before_the_account(net, given_, wanted):
     assert planned(net, given_.pop("contested", None), given_.pop("terms", None), **given_) == wanted
 
 

@@ -14,7 +14,7 @@ from portal.ledger.rules import Purpose
 from portal.payments import calls, cash, handling
 from portal.payments.actions import retry_intent
 from portal.payments.models import ConnectedAccount, Intent
-from portal.settlement import actions, disposing, queries
+from portal.settlement import actions, cockpit, disposing, queries
 from portal.settlement.books import settlement_problems
 from portal.settlement.models import Disposition, StatementApproval, StatementLine
 from tests.support.payments import balance_of, connected, earn, open_books
@@ -95,7 +95,7 @@ def test_approved_equals_what_became_of_it(work_session, cast, account, period_i
     contest(work_session, cast, statement, 2)
     approved_and_disposed(work_session, cast, statement)
     approved_and_disposed(work_session, cast, statement_of(work_session, period_id, cast.factory.id))
-    (settled,) = queries.settled_amounts(work_session, cast.fay, period_id)
+    (settled,) = cockpit.settled_amounts(work_session, cast.fay, period_id)
     assert settled.approved_minor == 16_500 == sum(settled.by_kind.values())
     assert settled.by_kind == {"transferred": 10_000, "held": 2_500, "retained": 4_000}
 

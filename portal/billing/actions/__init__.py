@@ -4,7 +4,7 @@ from portal.billing.actions.cash import apply_cash
 from portal.billing.actions.cuts import cut, cut_period_end
 from portal.billing.actions.decisions import decide_shares
 from portal.billing.actions.hours import first_unauthorized, reserve_hours
-from portal.billing.actions.invoices import gather_invoices
+from portal.billing.actions.invoices import debtors_to_invoice, gather_invoices
 from portal.billing.actions.items import bill, bill_case, rebill, rebill_case
 from portal.billing.actions.line_queries import answer, ask
 from portal.billing.actions.plans import earn_plans, open_choice, open_month
@@ -20,6 +20,7 @@ __all__ = [
     "bill_case",
     "cut",
     "cut_period_end",
+    "debtors_to_invoice",
     "decide_shares",
     "earn_plans",
     "first_unauthorized",

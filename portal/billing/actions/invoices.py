@@ -6,12 +6,12 @@ invoice's total is above zero, so that a credit that is larger than what is char
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from sqlalchemy import Select, func, insert, select, text
+from sqlalchemy import ColumnElement, Select, case, func, insert, select, text, true
 from sqlalchemy.orm import Session
 
 from portal.billing.actions.money import debtor_of
@@ -54,14 +54,54 @@ class _Claim:
         return self.group, self.kind != CREDIT, isinstance(self.item, BillItem), self.item.id
 
 
-def gather_invoices(session: Session, period_id: int, *, now: datetime, livemode: bool = False) -> list[Invoice]:
-    """Invoice what was billed up to a period and is on no invoice yet. Again finds nothing more. *Raises*: NotFound."""
+# Who owes something of a period that is on no invoice; whether it comes to an invoice is seen when it is gathered.
+_DEBTORS = text(
+    """
+    SELECT DISTINCT CASE WHEN item.collector_id = item.integrator_id AND item.integrator_id <> item.manufacturer_id
+                              AND item.payer_id = item.customer_id THEN item.collector_id ELSE item.payer_id END AS id
+    FROM bill_item item JOIN period ON period.id = item.period_id
+    JOIN period upto ON upto.id = :period_id AND period.starts_at <= upto.starts_at
+    LEFT JOIN bill_item_reversal gone ON gone.bill_item_id = item.id
+    LEFT JOIN invoice_item charged ON charged.bill_item_id = item.id AND charged.kind = 'charge'
+    LEFT JOIN invoice_item credited ON credited.bill_item_id = item.id AND credited.kind = 'credit'
+    WHERE item.manufacturer_id = upto.manufacturer_id AND item.amount_minor > 0
+      AND CASE WHEN gone.id IS NULL THEN charged.id IS NULL
+               ELSE charged.id IS NOT NULL AND credited.id IS NULL END
+    UNION
+    SELECT CASE WHEN sale.collector_id = sale.integrator_id AND sale.integrator_id <> sale.manufacturer_id
+                THEN sale.collector_id ELSE sale.payer_id END
+    FROM plan_sale sale JOIN period ON period.id = sale.period_id
+    JOIN period upto ON upto.id = :period_id AND period.starts_at <= upto.starts_at
+    WHERE sale.manufacturer_id = upto.manufacturer_id
+      AND NOT EXISTS (SELECT FROM invoice_item charged WHERE charged.plan_sale_id = sale.id)
+    ORDER BY id
+    """
+)
+
+
+def debtors_to_invoice(session: Session, period_id: int) -> Sequence[int]:
+    """Who owes something up to a period that is on no invoice yet, by id."""
+    return session.scalars(_DEBTORS, {"period_id": period_id}).all()
+
+
+def gather_invoices(
+    session: Session,
+    period_id: int,
+    *,
+    now: datetime,
+    livemode: bool = False,
+    debtor_ids: Collection[int] | None = None,
+) -> list[Invoice]:
+    """Invoice what was billed up to a period and is on no invoice yet, of all debtors or of some.
+
+    Again finds nothing more. *Raises*: NotFound.
+    """
     period = session.get(Period, period_id)
     if period is None:
         raise NotFound()
     key = f"invoices:{period.manufacturer_id}"
     session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
-    claims = sorted(_claims(session, period), key=lambda claim: claim.order)
+    claims = sorted(_claims(session, period, debtor_ids), key=lambda claim: claim.order)
     invoices = []
     for _, mine in groupby(claims, key=lambda claim: claim.group):
         for page in _pages(list(mine)):
@@ -69,7 +109,7 @@ def gather_invoices(session: Session, period_id: int, *, now: datetime, livemode
     return invoices
 
 
-def _claims(session: Session, period: Period) -> Iterable[_Claim]:
+def _claims(session: Session, period: Period, debtor_ids: Collection[int] | None) -> Iterable[_Claim]:
     kept = dict(
         session.execute(
             select(Share.bill_item_id, func.sum(Share.amount_minor))
@@ -79,17 +119,27 @@ def _claims(session: Session, period: Period) -> Iterable[_Claim]:
         .tuples()
         .all()
     )
-    for kind, item, case_name in _open_items(session, period):
+    for kind, item, case_name in _open_items(session, period, debtor_ids):
         due = item.amount_minor - int(kept.get(item.id, 0))
         if due:
             words = f"{case_name}, support on {item.occurred_at:%Y-%m-%d}"
             sign = 1 if kind == CHARGE else -1
             yield _Claim(item, kind, debtor_of(item), sign * due, words if sign > 0 else f"Credit: {words}")
-    for sale in session.scalars(_open_sales(period)):
+    for sale in session.scalars(_open_sales(period, debtor_ids)):
         yield _Claim(sale, CHARGE, plan_debtor(sale), sale.amount_minor, plan_words(session, sale))
 
 
-def _open_sales(period: Period) -> Select[PlanSale]:
+def _owed_by(item: type[BillItem | PlanSale], debtor_ids: Collection[int] | None) -> ColumnElement[bool]:
+    """Rows that one of these debtors owes, as ``debtor_of`` and ``plan_debtor`` have it."""
+    if debtor_ids is None:
+        return true()
+    collects = (item.collector_id == item.integrator_id) & (item.integrator_id != item.manufacturer_id)
+    if item is BillItem:
+        collects &= item.payer_id == item.customer_id
+    return case((collects, item.collector_id), else_=item.payer_id).in_(debtor_ids)
+
+
+def _open_sales(period: Period, debtor_ids: Collection[int] | None) -> Select[PlanSale]:
     """Months of plans that were sold up to the period and are on no invoice."""
     return (
         select(PlanSale)
@@ -97,13 +147,16 @@ def _open_sales(period: Period) -> Select[PlanSale]:
         .where(
             PlanSale.manufacturer_id == period.manufacturer_id,
             Period.starts_at <= period.starts_at,
+            _owed_by(PlanSale, debtor_ids),
             PlanSale.id.not_in(select(InvoiceItem.plan_sale_id).where(InvoiceItem.plan_sale_id.is_not(None))),
         )
         .order_by(PlanSale.id)
     )
 
 
-def _open_items(session: Session, period: Period) -> Iterable[tuple[str, BillItem, str]]:
+def _open_items(
+    session: Session, period: Period, debtor_ids: Collection[int] | None
+) -> Iterable[tuple[str, BillItem, str]]:
     """Items that stand and were never charged, and items taken back that were charged and never credited."""
     base = (
         select(BillItem, SupportCase.name)
@@ -113,6 +166,7 @@ def _open_items(session: Session, period: Period) -> Iterable[tuple[str, BillIte
             BillItem.manufacturer_id == period.manufacturer_id,
             BillItem.amount_minor > 0,
             Period.starts_at <= period.starts_at,
+            _owed_by(BillItem, debtor_ids),
         )
         .order_by(BillItem.id)
     )

@@ -3,7 +3,7 @@
 Who prepares never approves; what is approved is what was shown: forms carry the statement's content hash.
 """
 
-from portal.web.settlement import contests, first_page, lines, paying, periods, reconciling, statements
+from portal.web.settlement import contests, first_page, holds, lines, paying, periods, reconciling, statements
 from portal.web.settlement.blueprint import blueprint
 
-__all__ = ["blueprint", "contests", "first_page", "lines", "paying", "periods", "reconciling", "statements"]
+__all__ = ["blueprint", "contests", "first_page", "holds", "lines", "paying", "periods", "reconciling", "statements"]

@@ -15,6 +15,7 @@ STAGES = {
     "to_approve": ("To approve", "warn"),
     "approved": ("Approved, being paid", "accent"),
     "done": ("Done", "good"),
+    "discarded": ("Discarded", "plain"),
 }
 DISPOSALS = {
     "transferred": "Transferred through Stripe",
@@ -29,6 +30,9 @@ BECAUSE = {
     "reserve": "the agreed reserve",
     "taken_back": "an earlier transfer is taken back",
     "not_onboarded": "the account cannot receive transfers yet",
+    "on_hold": "the case is on hold",
+    "party_on_hold": "the party is on hold",
+    "charged_back": "the customer's payment is charged back",
 }
 OUTCOMES = {"stands": "The line stands", "corrected": "Corrected by a posting", "withdrawn": "Withdrawn"}
 
@@ -47,6 +51,7 @@ TABS: tuple[tuple[str, str, Rule], ...] = (
     ("Periods", "settlement.periods", may_settle),
     ("Statements", "settlement.statements", may_see_shares),
     ("Contests", "settlement.contests", may_see_shares),
+    ("Holds", "settlement.holds", may_settle),
     ("Transfers", "settlement.transfers", may_see_shares),
     ("Reconciliation", "settlement.reconciliation", may_settle),
 )

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from portal.access import Side, may_see_shares
-from portal.errors import RuleBroken
+from portal.errors import NotFound, RuleBroken
 from portal.ledger import queries as ledger
 from portal.ledger.models import Period
-from portal.settlement import actions, checking, cockpit, queries
+from portal.settlement import actions, checking, cockpit, queries, rules
 from portal.settlement.checking import PeriodFailure
 from portal.settlement.cockpit import CloseProgress
 from portal.settlement.queries import SentTransfer, StatementStage
+from portal.web.forms import Form, page, refusals_of, text_field
 from portal.web.gate import current_actor, current_now, current_session, open_to
 from portal.web.ledger import PERIOD_STATES
 from portal.web.settlement.blueprint import DISPOSALS, STAGES, blueprint, may_settle
+
+
+class RemakingForm(Form):
+    reason = text_field("Why", required="Say why.", limit=actions.LONGEST_REASON)
 
 
 @dataclass(frozen=True)
@@ -56,13 +61,14 @@ def period(period_id: int) -> ResponseReturnValue:
         steps=steps_of(found, progress, stages, transfers, has_ended=now >= found.ends_at),
         progress=progress,
         stages=stages,
-        settled=queries.settled_amounts(session, actor, period_id),
+        settled=cockpit.settled_amounts(session, actor, period_id),
         manifests=queries.manifests_of(session, period_id),
         state=PERIOD_STATES[found.state],
         words=STAGES,
         disposals=DISPOSALS,
         may_close=found.state == "open" and now >= found.ends_at and not was_asked,
         may_end=found.state == "soft_closed" and not queries.unsettled_statements(session, period_id),
+        may_remake=found.state == "soft_closed" and stages and not queries.approved_statements(session, period_id),
         failure=_failure(found),
         is_moving=found.state == "closing" or (was_asked and found.state in ("open", "soft_closed")),
     )
@@ -86,6 +92,35 @@ def close(period_id: int) -> ResponseReturnValue:
         return redirect(url_for("settlement.period", period_id=period_id), code=303)
     flash("The period is being closed. You can leave this page; it goes on by itself.", "good")
     return redirect(url_for("settlement.period", period_id=period_id, asked=1), code=303)
+
+
+@blueprint.route("/periods/<int:period_id>/remaking", methods=["GET", "POST"])
+@open_to(may_settle)
+def remake(period_id: int) -> ResponseReturnValue:
+    session, actor, form = current_session(), current_actor(), RemakingForm()
+    found = queries.period_seen(session, actor, period_id)
+    if form.validate_on_submit():
+        with refusals_of(form):
+            actions.request_remaking(session, actor, period_id, reason=form.reason.data)
+            flash("The statements are being made again.", "good")
+            return redirect(url_for("settlement.period", period_id=period_id, asked=1), code=303)
+    return page("settlement/remaking.html", form, period=found)
+
+
+@blueprint.get("/periods/<int:period_id>/manifest")
+@open_to(may_settle)
+def manifest(period_id: int) -> ResponseReturnValue:
+    """What the latest close froze, as the text that its hash is over."""
+    session, actor = current_session(), current_actor()
+    found = queries.period_seen(session, actor, period_id)
+    kept = queries.manifests_of(session, period_id)
+    if not kept:
+        raise NotFound
+    headers = {
+        "Content-Disposition": f'attachment; filename="manifest-{found.label}-{kept[-1].kind}.json"',
+        "X-Content-SHA256": kept[-1].sha256,
+    }
+    return Response(rules.spelled(kept[-1].content), mimetype="application/json", headers=headers)
 
 
 @blueprint.post("/periods/<int:period_id>/hard-close")

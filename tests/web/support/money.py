@@ -11,9 +11,10 @@ from portal.ledger.models import Account, JournalTransaction, Period, Posting
 from portal.payments.cash import book_cash, confirm_payment, record_payment
 from portal.payments.models import BalanceMovement, PaymentRecord
 from portal.settlement import actions as settlement
-from portal.settlement import closing
+from portal.settlement import closing, holding
 from portal.settlement.models import (
     Contest,
+    Hold,
     ReconciliationDifference,
     Statement,
     StatementLine,
@@ -68,6 +69,12 @@ def issued_invoice(session: Session, cast: Cast) -> Invoice:
     return session.scalars(select(Invoice).limit(1)).one()
 
 
+def hold(session: Session, cast: Cast) -> Hold:
+    """A hold of the integrator."""
+    known = session.scalars(select(Hold).limit(1)).one_or_none()
+    return known or holding.hold_party(session, cast.fay, "KES", reason="Bank details are being checked.", now=NOW)
+
+
 def open_period(session: Session, cast: Cast) -> Period:
     """The factory's open period."""
     billed_item(session, cast)
@@ -115,8 +122,9 @@ def closed_statement(session: Session, cast: Cast) -> Statement:
     apply_cash(session, receipt.id, now=BILLED_AT)
     period = session.get_one(Period, invoice.period_id)
     values = (session, cast.factory.id, period.id)
-    for step in (closing.freeze_period, closing.chain_closing, closing.make_statements):
-        step(*values, livemode=False, now=CLOSED_AT)
+    closing.freeze_period(*values, livemode=False, now=CLOSED_AT)
+    closing.chain_some(*values, now=CLOSED_AT)
+    closing.make_statements(*values, now=CLOSED_AT)
     closing.finish_close(*values, now=CLOSED_AT)
     return session.scalars(select(Statement).where(Statement.party_id == cast.integrator.id)).one()
 

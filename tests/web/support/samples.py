@@ -251,6 +251,7 @@ SAMPLES: dict[str, Sample] = {
     "contest_id": lambda session, cast: money.raised_contest(session, cast).id,
     "preparation_id": lambda session, cast: money.preparation(session, cast).id,
     "posting_id": lambda session, cast: money.bank_posting(session, cast).id,
+    "hold_id": lambda session, cast: money.hold(session, cast).id,
     "difference_id": lambda session, cast: money.difference(session, cast).id,
     "intent_id": lambda session, cast: money.issued_invoice(session, cast).intent_id,
     "source_type": lambda session, cast: "bill_item",
