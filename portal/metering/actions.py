@@ -18,7 +18,8 @@ from sqlalchemy.orm import Session
 
 from portal.access import Actor
 from portal.cases.models import SupportCase
-from portal.errors import Conflict, Invalid, NotAllowed, NotFound
+from portal.cases.queries import waits_for
+from portal.errors import Conflict, Invalid, NotAllowed, NotFound, RuleBroken
 from portal.jobs import enqueue
 from portal.metering import queries, rules
 from portal.metering.models import RunningTimer, TimeApproval, TimeEntry, TimeOccupancy, TimeReversal
@@ -46,9 +47,10 @@ def start_timer(
 ) -> RunningTimer:
     """Start the actor's timer, on a case or before the call has one; a second click finds the running one.
 
-    *Raises*: NotAllowed; Conflict when the timer runs on something else.
+    *Raises*: NotAllowed; Conflict when the timer runs on something else; RuleBroken while work has to wait.
     """
     _must_log_time(actor, case)
+    _may_begin(session, case, now)
     if mode not in rules.MODES or task_class not in rules.TASK_CLASSES:
         raise Invalid("Choose how you work and what kind of work it is.")
     started_at = rules.whole_second(now)
@@ -166,8 +168,12 @@ def enter_time(
     ended_at: datetime,
     now: datetime,
 ) -> TimeEntry:
-    """Log work by its start and end. *Raises*: NotAllowed; Invalid at the field, also when it overlaps other work."""
+    """Log work by its start and end.
+
+    *Raises*: NotAllowed; Invalid at the field, also when it overlaps other work; RuleBroken while work has to wait.
+    """
     _must_log_time(actor, case)
+    _may_begin(session, case, now)
     started_at, ended_at = rules.whole_second(started_at), rules.whole_second(ended_at)
     rules.check_work(started_at, ended_at, mode=work.mode, task_class=work.task_class, note=work.note, now=now)
     return _log(session, actor, case, work, started_at=started_at, ended_at=ended_at, source="manual", now=now)
@@ -375,6 +381,12 @@ def _timer_of(session: Session, actor: Actor) -> RunningTimer | None:
         .where(RunningTimer.person_id == actor.person_id, RunningTimer.organisation_id == actor.organisation_id)
         .with_for_update()
     ).one_or_none()
+
+
+def _may_begin(session: Session, case: SupportCase | None, now: datetime) -> None:
+    """Work that is begun already is always logged; other work waits for what the policy wants first."""
+    if case is not None and (sentence := waits_for(session, case, now=now)):
+        raise RuleBroken(sentence)
 
 
 def _must_log_time(actor: Actor, case: SupportCase | None) -> None:

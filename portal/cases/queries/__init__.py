@@ -16,6 +16,7 @@ from portal.cases.queries.dossier import (
     dossier,
     resolutions_of,
 )
+from portal.cases.queries.gates import waits_for
 from portal.cases.queries.lists import (
     CAP,
     CaseRow,
@@ -69,4 +70,5 @@ __all__ = [
     "search",
     "timeline",
     "unanswered_resolutions",
+    "waits_for",
 ]

@@ -31,6 +31,7 @@ from portal.entitlement.rules.decision import (
     standing_room_minor,
     to_json,
 )
+from portal.entitlement.rules.gates import Present, gate_sentence, may_wait_for, missing_gates
 from portal.entitlement.rules.reservations import Grant, Reservation, Work, included_window, reserve
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "EmergencyPath",
     "EmergencyStep",
     "Grant",
+    "Present",
     "Reason",
     "Reservation",
     "Response",
@@ -57,8 +59,11 @@ __all__ = [
     "emergency_step",
     "expires_at",
     "facts_from_json",
+    "gate_sentence",
     "included_window",
     "may_go_on",
+    "may_wait_for",
+    "missing_gates",
     "ratify_by",
     "reserve",
     "standing_room_minor",

@@ -14,7 +14,7 @@ from wtforms import Field, RadioField, SelectField
 from wtforms.validators import InputRequired
 
 from portal.access import Actor, Side, may_open_case
-from portal.cases import actions
+from portal.cases import actions, queries
 from portal.cases.actions import NewCase
 from portal.cases.actions.opening import LONGEST_TEXT, LONGEST_TITLE
 from portal.contracts.blocks import Mode, TaskClass
@@ -123,6 +123,8 @@ def _save(form: CallForm, found: Found) -> ResponseReturnValue:
     if running is not None and running.timer.case_id is None:
         metering.attach_timer(session, actor, case, now)
     flash(f"The call is saved as {case.name}. It is with you.", "good")
+    if waits := queries.waits_for(session, case, now=now):
+        flash(f"The time of this call is kept. {waits}", "warn")
     return redirect(url_for("cases.case", name=case.name), code=303)
 
 

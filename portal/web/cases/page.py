@@ -125,6 +125,7 @@ def _side_column(session: Session, actor: Actor, found: SupportCase, dossier: Do
         "work": work,
         "modes": MODES,
         "may_log_time": may_log_time(actor) and found.state != "closed",
+        "work_waits": _work_waits(session, found, rows[CoverageRow]) if may_log_time(actor) else "",
         "timer_mode": "remote" if actor.side is Side.MANUFACTURER else "on_site",
         "issues": dossier.known_issues,
         "linked": dossier.linked,
@@ -149,6 +150,13 @@ def _work_and_money(
     work = metering.entry_states(actor, read.rows)
     has_work = any(state.is_live for state in work)
     return work, money_view(found, read=read) if has_work else None
+
+
+def _work_waits(session: Session, found: SupportCase, decided: Sequence[CoverageRow]) -> str:
+    """What has to be there before anybody works on the case."""
+    if not decided or found.state == "closed":
+        return ""
+    return queries.waits_for(session, found, now=current_now(), kept=decided[-1])
 
 
 def _company_names(found: SupportCase, dossier: Dossier) -> Mapping[int, str]:
