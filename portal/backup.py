@@ -103,7 +103,10 @@ def read_manifest(folder: Path) -> Manifest:
 
 def missing_files(session: Session, store: Store) -> list[str]:
     """Stored files that the database names and that are not there, or hold other bytes; by key."""
-    named = text("SELECT storage_key, sha256 FROM attachment UNION SELECT storage_key, sha256 FROM upload ORDER BY 1")
+    named = text(
+        "SELECT storage_key, sha256 FROM attachment UNION SELECT storage_key, sha256 FROM upload"
+        " UNION SELECT storage_key, sha256 FROM purchase_order WHERE storage_key IS NOT NULL ORDER BY 1"
+    )
     wrong = []
     for key, sha256 in session.execute(named).tuples():
         try:

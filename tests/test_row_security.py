@@ -132,7 +132,7 @@ CLAIMS: dict[Claim, str] = {
     by_audience: "case_event note attachment time_entry bill_item bill_item_reversal bill_line bill_segment",
     companies_or_told_customer: """
         coverage_decision authorization_request authorization authorization_balance authorization_refusal emergency
-        emergency_refusal""",
+        emergency_refusal purchase_order_movement""",
     companies_or_party: "share cash_application plan_share pack_share",
     companies_or_payer: "pack_sale",
     companies_or_challenger: "challenge",
@@ -142,7 +142,9 @@ CLAIMS: dict[Claim, str] = {
     party_or_maker: """
         account posting statement statement_line statement_acceptance contest contest_decision statement_preparation
         statement_approval statement_discard disposition""",
-    payer_or_maker: "invoice invoice_item provider_customer payment_record cash_receipt",
+    payer_or_maker: """
+        invoice invoice_item provider_customer payment_record cash_receipt purchase_order purchase_order_balance
+        purchase_order_withdrawal""",
     own: """
         mailed_link_use mailed_link_void invitation audit_entry document_draft running_timer time_occupancy
         connected_account delivery books_check factor_policy impersonation impersonation_answer impersonation_end

@@ -290,7 +290,9 @@ class Authorization(CaseScoped, Base):
         UniqueConstraint("request_id"),
         UniqueConstraint("emergency_id"),
         CheckConstraint("nte_minor > 0", name="nte"),
-        CheckConstraint("basis IN ('account', 'link', 'standing', 'spoken', 'ratified', 'import')", name="basis"),
+        CheckConstraint(
+            "basis IN ('account', 'link', 'standing', 'spoken', 'ratified', 'import', 'purchase_order')", name="basis"
+        ),
         CheckConstraint("audience IN ('companies', 'customer')", name="audience"),
         case_foreign_key(),
     )

@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 
 from portal.billing.models import BillItem, BillItemReversal
 from portal.cases import actions
-from portal.cases.actions import closing, notes, opening, promising, reclassifying, resolution, waiting
+from portal.cases.actions import authorizing, closing, notes, opening, promising, reclassifying, resolution, waiting
 from portal.cases.models import Resolution, ResolutionAnswer
 from portal.db import transaction
+from portal.entitlement.queries import request_ids_waiting_for
 from portal.jobs import enqueue_many
 from portal.notifications.queries import second_notice_delivered_at
 from portal.worker.registry import Edges, task
@@ -45,6 +46,17 @@ def record_coverage(session: Session, now: datetime, *, case_id: int) -> None:
 @task("begin_emergency")
 def begin_emergency(session: Session, now: datetime, *, request_id: int) -> None:
     actions.begin_emergency(session, request_id, now=now)
+
+
+@task("answer_by_orders")
+def answer_by_orders(session: Session, now: datetime, *, payer_id: int) -> None:
+    waiting = request_ids_waiting_for(session, payer_id)
+    enqueue_many(session, "take_from_order", [{"request_id": each} for each in waiting])
+
+
+@task("take_from_order")
+def take_from_order(session: Session, now: datetime, *, request_id: int) -> None:
+    authorizing.by_purchase_order(session, request_id, now=now)
 
 
 @task("billable_begins")

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 import portal.notifications.case_letters  # noqa: F401  registers its letters
+from portal.cases.actions import authorizing
 from portal.db import transaction
 from portal.notifications import actions, case_notices, finance_notices, notices, payment_notices
 from portal.notifications.letters import LETTERS, Writing
@@ -46,6 +47,8 @@ def notify_case_event(edges: Edges, now: datetime, *, event_id: int) -> None:
 @task("notify_authorization_request", own_transactions=True)
 def notify_authorization_request(edges: Edges, now: datetime, *, request_id: int, place: int = 0) -> None:
     secret = edges.settings.secret_key
+    with transaction(edges.engine) as session:
+        authorizing.by_purchase_order(session, request_id, now=now)
     with transaction(edges.engine) as session:
         case_notices.notify_authorization_request(session, request_id, secret=secret, now=now, place=place)
 

@@ -22,6 +22,7 @@ from portal.billing.rules import INVOICE_PAIRS
 from portal.billing.rules.postings import SET_OFF
 from portal.cases.models import SupportCase
 from portal.directory.models import Organisation
+from portal.entitlement.orders.queries import OrderNamed, orders_behind
 from portal.errors import NotFound
 from portal.ledger.actions import post
 from portal.ledger.models import Period
@@ -43,6 +44,7 @@ class _Claim:
     debtor_id: int
     amount_minor: int
     description: str
+    orders: Sequence[OrderNamed] = ()
 
     @property
     def group(self) -> tuple[int, str, int]:
@@ -119,12 +121,17 @@ def _claims(session: Session, period: Period, debtor_ids: Collection[int] | None
         .tuples()
         .all()
     )
-    for kind, item, case_name in _open_items(session, period, debtor_ids):
+    found = list(_open_items(session, period, debtor_ids))
+    behind = orders_behind(session, [(item.case_id, debtor_of(item)) for _, item, _ in found])
+    for kind, item, case_name in found:
         due = item.amount_minor - int(kept.get(item.id, 0))
         if due:
-            words = f"{case_name}, support on {item.occurred_at:%Y-%m-%d}"
+            orders = behind.get((item.case_id, debtor_of(item)), ())
+            words = ", ".join(
+                [f"{case_name}, support on {item.occurred_at:%Y-%m-%d}", *(f"order {each.number}" for each in orders)]
+            )
             sign = 1 if kind == CHARGE else -1
-            yield _Claim(item, kind, debtor_of(item), sign * due, words if sign > 0 else f"Credit: {words}")
+            yield _Claim(item, kind, debtor_of(item), sign * due, words if sign > 0 else f"Credit: {words}", orders)
     for sale in session.scalars(_open_sales(period, debtor_ids)):
         yield _Claim(sale, CHARGE, plan_debtor(sale), sale.amount_minor, plan_words(session, sale))
 
@@ -197,6 +204,8 @@ def _pages(claims: Sequence[_Claim]) -> Iterable[Sequence[_Claim]]:
 def _issue(session: Session, period: Period, claims: Sequence[_Claim], *, now: datetime, livemode: bool) -> Invoice:
     item, payer_id = claims[0].item, claims[0].debtor_id
     number, name = _number(session, period.manufacturer_id)
+    # One invoice has one date: the longest terms of the orders behind it.
+    days_until_due = max((each.terms_days for claim in claims for each in claim.orders), default=DAYS_UNTIL_DUE)
     part: int | None = session.scalar(
         select(func.max(Invoice.part)).where(
             Invoice.manufacturer_id == period.manufacturer_id,
@@ -211,7 +220,7 @@ def _issue(session: Session, period: Period, claims: Sequence[_Claim], *, now: d
         payer_id=payer_id,
         currency=item.currency,
         lines=[InvoiceLine(claim.description, claim.amount_minor, _key(claim.item)) for claim in claims],
-        days_until_due=DAYS_UNTIL_DUE,
+        days_until_due=days_until_due,
         document=Document("invoice_name", name),
         name=name,
         livemode=livemode,
@@ -229,7 +238,7 @@ def _issue(session: Session, period: Period, claims: Sequence[_Claim], *, now: d
         name=name,
         currency=item.currency,
         total_minor=sum(claim.amount_minor for claim in claims),
-        due_on=today + timedelta(days=DAYS_UNTIL_DUE),
+        due_on=today + timedelta(days=days_until_due),
         intent_id=intent.id,
         issued_at=now,
     )

@@ -26,6 +26,7 @@ from portal.billing.queries import blockers, live_item, live_items, live_items_b
 from portal.billing.rules import ItemPart, draw_changes, lines_of, parts_by_payer
 from portal.cases.models import SupportCase
 from portal.entitlement.actions import draw_reserved, return_unused
+from portal.entitlement.orders.actions import settle_orders
 from portal.errors import NotFound, RuleBroken
 from portal.rating.engine import rate
 from portal.rating.explanation import explain, replay
@@ -219,6 +220,7 @@ def _bill_instant(
         post_item(session, item, shares, now=now, livemode=livemode)
         made.append(item)
     settle_authorizations(session, case, facts.authorizations)
+    settle_orders(session, case, is_over=case.state == "closed", now=now)
     if case.state == "closed":
         return_unused(session, case, policy=facts.documents.policy)
     return made

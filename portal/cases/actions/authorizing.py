@@ -27,6 +27,7 @@ from portal.entitlement.models import (
     Emergency,
     EmergencyRefusal,
 )
+from portal.entitlement.orders.actions import take_from_order
 from portal.entitlement.queries import latest_coverage, request_state, requests_of
 from portal.entitlement.rules import SpokenYes, facts_from_json
 from portal.errors import Conflict, NotAllowed, NotFound
@@ -112,6 +113,18 @@ def begin_emergency(session: Session, request_id: int, *, now: datetime) -> Emer
         # When the days to ratify are over the time is the factory's, and nothing waits for it any more.
         enqueue(session, "rebill", run_at=begun.ratify_by, case_id=held.case.id)
     return begun
+
+
+def by_purchase_order(session: Session, request_id: int, *, now: datetime) -> Authorization | None:
+    """The job before a payer is asked by mail: an order of its that has enough left says yes. Again is harmless."""
+    held = _hold_request(session, None, request_id, now)
+    if held.case.state == "closed":
+        return None
+    policy, state = terms_of(session, held).policy, request_state(session, request_id)
+    given = take_from_order(session, held.case, state, policy=policy, now=now)
+    if given is not None:
+        _tell_yes(session, held, given, "authorized")
+    return given
 
 
 def by_standing(session: Session, held: Held, coverage: Coverage) -> Authorization | None:

@@ -138,7 +138,7 @@ def authorize(
         said_at=now,
         covers_from=began.began_at if began is not None else now,
     )
-    return _store(session, state.request, yes, now, emergency=began)
+    return give_yes(session, state.request, yes, now, emergency=began)
 
 
 def spoken_authorization(
@@ -175,7 +175,7 @@ def spoken_authorization(
         covers_from=min(said_at, began.began_at) if began is not None else said_at,
         spoken=kept,
     )
-    return _store(session, state.request, yes, now, emergency=began)
+    return give_yes(session, state.request, yes, now, emergency=began)
 
 
 def refuse(session: Session, actor: Actor, state: RequestState, *, reason: str, now: datetime) -> AuthorizationRefusal:
@@ -246,9 +246,10 @@ def store_standing(session: Session, case: CaseParts, ask: Ask, yes: Yes, now: d
     return _add(session, _parties(case), ask, yes, payer=payer_id(case, ask.payer), now=now)
 
 
-def _store(
-    session: Session, request: AuthorizationRequest, yes: Yes, now: datetime, *, emergency: Emergency | None
+def give_yes(
+    session: Session, request: AuthorizationRequest, yes: Yes, now: datetime, *, emergency: Emergency | None = None
 ) -> Authorization:
+    """Store the yes that answers a request, whoever gave it."""
     ask = Ask(
         Payer.INTEGRATOR if request.audience == "companies" else Payer.CUSTOMER,
         request.currency,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, g
 
 from portal.access import Actor, Role, Side, may_handle_finance, may_see_prices
+from portal.entitlement.orders.actions import may_enter_orders
 from portal.web.gate import Rule
 
 blueprint = Blueprint("billing", __name__)
@@ -28,6 +29,7 @@ def may_read_worth(actor: Actor) -> bool:
 TABS: tuple[tuple[str, str, Rule], ...] = (
     ("Invoices", "billing.invoices", may_read_invoices),
     ("Bill items", "billing.items", may_see_prices),
+    ("Purchase orders", "billing.orders", may_enter_orders),
     ("Value", "billing.value", may_read_worth),
     ("Unbilled work", "billing.unbilled", may_collect),
     ("Receivables", "billing.receivables", may_collect),

@@ -20,6 +20,7 @@ from portal.cases.models import CaseClock
 from portal.directory import actions as directory
 from portal.directory.models import Certificate
 from portal.entitlement.models import AuthorizationRequest
+from portal.entitlement.orders.actions import NewOrder, OrderDocument, enter_order
 from portal.identity import impersonation, people
 from portal.identity.factors.models import Passkey
 from portal.identity.models import WebSession
@@ -209,8 +210,15 @@ def _what_if(session: Session, cast: Cast) -> int:
     return ask(session, cast.adam, wanted, now=NOW).id
 
 
+def _order(session: Session, cast: Cast) -> int:
+    paper = OrderDocument(str(uuid.uuid4()), "0" * 64, "Nordlicht.pdf")
+    new = NewOrder(cast.factory.id, cast.integrator.id, "Nordlicht 1", "EUR", 1_000, document=paper)
+    return enter_order(session, cast.fay, new, now=NOW).id
+
+
 SAMPLES: dict[str, Sample] = {
     "what_if_id": _what_if,
+    "order_id": _order,
     "passkey_id": _passkey,
     "wish_id": _wish,
     "flow_id": _flow,
