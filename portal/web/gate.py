@@ -103,6 +103,7 @@ _SCIM_VIEWS = (
     "scim.patch_group",
     "scim.delete_group",
     "scim.search",
+    "scim.bulk",
     "scim.nothing",
 )
 # Calls by programs that hold no page of ours: each verifies a signature or a token of its own instead.

@@ -20,7 +20,7 @@ from portal.errors import PortalError
 from portal.identity import throttling
 from portal.identity.scim import description, groups, tokens, users
 from portal.identity.scim.models import ScimGroup, ScimUser
-from portal.identity.scim.rules import patches, resources, schemas
+from portal.identity.scim.rules import patches, resources, schemas, sorting
 from portal.identity.scim.rules.errors import ScimRefused
 from portal.identity.sso import rules as sso
 from portal.web.errors import status_of
@@ -165,10 +165,13 @@ def delete_group(group_id: UUID) -> ResponseReturnValue:
 
 @blueprint.post("/.search")
 def search() -> ResponseReturnValue:
-    """Users first, then groups, as one list."""
+    """Users first, then groups, as one list; sorted, where that is asked."""
     asked, work, call = _body(), current_session(), _call()
     start, count = resources.page_of(asked.get("startIndex"), asked.get("count"))
     written = str(asked.get("filter") or "")
+    by = sorting.sorting_of(asked.get("sortBy"), asked.get("sortOrder"))
+    if by is not None:
+        return _sorted_together(asked, written, by)
     people_count, people = users.found_users(work, call, written, start=start, count=count)
     rest = max(0, count - len(people))
     groups_count, others = groups.found_groups(work, call, written, start=max(1, start - people_count), count=rest)
@@ -176,6 +179,12 @@ def search() -> ResponseReturnValue:
     only, without = _names("attributes", asked), _names("excludedAttributes", asked)
     shown = [resources.shown(each, only=only, without=without) for each in told]
     return _answer(resources.listed(shown, total=people_count + groups_count, start=start))
+
+
+@blueprint.post("/Bulk")
+def bulk() -> ResponseReturnValue:
+    """Not offered, as the service says of itself: RFC 7644, 3.12, answers 501 to that."""
+    raise ScimRefused("Bulk operations are not offered: send them one by one.", "", 501)
 
 
 @blueprint.route("/<path:anything>", methods=METHODS)
@@ -260,10 +269,24 @@ def _found(asked: Mapping[str, Any], find: Callable[..., Any], tell: Callable[..
     written = asked.get("filter") or ""
     if not isinstance(written, str):
         raise ScimRefused("The filter has to be a text.", "invalidFilter")
-    total, rows = find(current_session(), _call(), written, start=start, count=count)
+    by = sorting.sorting_of(asked.get("sortBy"), asked.get("sortOrder"))
+    total, rows = find(current_session(), _call(), written, start=start, count=count, by=by)
     only, without = _names("attributes", asked), _names("excludedAttributes", asked)
     told = [resources.shown(row, only=only, without=without) for row in tell(current_session(), _call(), rows)]
     return _answer(resources.listed(told, total=total, start=start))
+
+
+def _sorted_together(asked: Mapping[str, Any], written: str, by: sorting.Sorting) -> ResponseReturnValue:
+    """Users and groups in one order."""
+    work, call, most = current_session(), _call(), users.MOST_EXAMINED
+    _, people = users.found_users(work, call, written, start=1, count=most)
+    _, others = groups.found_groups(work, call, written, start=1, count=most)
+    told = [*users.as_resources(work, call, people), *groups.as_resources(work, call, others)]
+    start, count = resources.page_of(asked.get("startIndex"), asked.get("count"))
+    page = sorting.positions(told, by)[start - 1 : start - 1 + count]
+    only, without = _names("attributes", asked), _names("excludedAttributes", asked)
+    shown = [resources.shown(told[place], only=only, without=without) for place in page]
+    return _answer(resources.listed(shown, total=len(told), start=start))
 
 
 def _names(parameter: str, asked: Mapping[str, Any] | None = None) -> list[str]:

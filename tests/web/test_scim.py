@@ -20,6 +20,8 @@ from tests.web.company_sign_in import is_signed_in, own_domain
 
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
+GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
+BULK = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 
 
 class Caller:
@@ -234,6 +236,35 @@ def test_filters_find(call, asked, names):
     new_user(call, "b@x.example", emails=[{"value": "b@x.example", "type": "work"}])
     found = call("GET", f"/Users?filter={asked.replace(' ', '%20')}").json
     assert sorted(row["userName"] for row in found["Resources"]) == names
+
+
+def test_lists_are_sorted_as_asked_and_the_service_says_so(call):
+    for name, title in (("b", "Lead"), ("C", "Boss"), ("a", None)):
+        new_user(call, f"{name}@x.example", **({"title": title} if title else {}))
+    call("POST", "/Groups", {"schemas": [GROUP], "displayName": "aa", "members": []})
+
+    def names(answer):
+        return [row.get("userName", row.get("displayName"))[0] for row in answer.json["Resources"]]
+
+    assert names(call("GET", "/Users?sortBy=userName")) == ["a", "b", "C"]
+    assert names(call("GET", "/Users?sortBy=userName&sortOrder=descending&startIndex=2&count=1")) == ["b"]
+    assert names(call("GET", "/Users?sortBy=title")) == ["C", "b", "a"]
+    assert names(call("GET", "/Users?sortBy=userName&filter=title%20pr")) == ["b", "C"]
+    assert names(call("POST", "/Users/.search", {"sortBy": "userName", "sortOrder": "descending"})) == ["C", "b", "a"]
+    assert names(call("GET", "/Groups?sortBy=displayName")) == ["a"]
+    both = call("POST", "/.search", {"sortBy": "meta.resourceType", "count": 2})
+    assert (names(both), both.json["totalResults"]) == (["a", "b"], 4)
+    assert call("GET", "/Users?sortBy=userName&sortOrder=sideways").status_code == 400
+    assert call("GET", "/ServiceProviderConfig").json["sort"] == {"supported": True}
+
+
+def test_bulk_is_refused_as_the_service_says(call, work_session):
+    assert call("GET", "/ServiceProviderConfig").json["bulk"]["supported"] is False
+    user = {"schemas": [USER], "userName": "a@x.example"}
+    operations = [{"method": "POST", "path": "/Users", "bulkId": "1", "data": user}]
+    refused = call("POST", "/Bulk", {"schemas": [BULK], "Operations": operations})
+    assert (refused.status_code, refused.json["status"], refused.mimetype) == (501, "501", "application/scim+json")
+    assert work_session.scalars(select(ScimUser)).all() == []
 
 
 def test_pages_hold_everybody_once(call):

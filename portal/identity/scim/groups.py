@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from portal.audit import actions as audit
 from portal.identity.scim import users
 from portal.identity.scim.models import ScimGroup, ScimGroupMember, ScimUser
-from portal.identity.scim.rules import filters, resources, schemas
+from portal.identity.scim.rules import resources, schemas, sorting
 from portal.identity.scim.rules.errors import ScimRefused
 from portal.identity.scim.users import MOST_EXAMINED, Call
 
@@ -79,20 +79,20 @@ def group(session: Session, call: Call, group_id: UUID, *, locks: bool = False) 
     return found
 
 
-def found_groups(session: Session, call: Call, written: str, *, start: int, count: int) -> tuple[int, list[ScimGroup]]:
-    """How many groups fit the filter, and a page of them, in the order they came.
+def found_groups(
+    session: Session, call: Call, written: str, *, start: int, count: int, by: sorting.Sorting | None = None
+) -> tuple[int, list[ScimGroup]]:
+    """How many groups fit the filter, and a page of them, sorted as asked, else in the order they came.
 
     *Raises*: ScimRefused.
     """
     mine = select(ScimGroup).where(ScimGroup.organisation_id == call.organisation_id)
     order = (ScimGroup.created_at, ScimGroup.id)
-    if not written:
+    if not written and by is None:
         total = session.scalar(select(func.count()).select_from(mine.subquery())) or 0
         return total, list(session.scalars(mine.order_by(*order).offset(start - 1).limit(count)))
-    accepts = filters.read_filter(written)
     rows = list(session.scalars(mine.order_by(*order).limit(MOST_EXAMINED)))
-    told = as_resources(session, call, rows)
-    fitting = [row for row, resource in zip(rows, told, strict=True) if accepts(resource)]
+    fitting = users.found_among(rows, as_resources(session, call, rows), written, by)
     return len(fitting), fitting[start - 1 : start - 1 + count]
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from sqlalchemy import func, select
@@ -25,7 +25,7 @@ from portal.directory.models import Organisation
 from portal.identity import people, places
 from portal.identity.models import Membership, Person
 from portal.identity.scim.models import ScimGroup, ScimGroupMember, ScimUser
-from portal.identity.scim.rules import filters, resources, schemas
+from portal.identity.scim.rules import filters, resources, schemas, sorting
 from portal.identity.scim.rules.errors import ScimRefused
 from portal.identity.scim.tokens import Directory
 from portal.identity.sso import domains, settings, signing_in
@@ -34,6 +34,7 @@ from portal.identity.sso import rules as sso
 # Who is brought in without any mapped role does the first work of the side, and nothing that costs or decides.
 FIRST_ROLE = {Side.MANUFACTURER: Role.ENGINEER, Side.INTEGRATOR: Role.TECHNICIAN, Side.CUSTOMER: Role.CONTACT}
 MOST_EXAMINED = 20_000
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -128,14 +129,16 @@ def user(session: Session, call: Call, user_id: UUID, *, locks: bool = False) ->
     return found
 
 
-def found_users(session: Session, call: Call, written: str, *, start: int, count: int) -> tuple[int, list[ScimUser]]:
-    """How many users fit the filter, and a page of them, in the order they came.
+def found_users(
+    session: Session, call: Call, written: str, *, start: int, count: int, by: sorting.Sorting | None = None
+) -> tuple[int, list[ScimUser]]:
+    """How many users fit the filter, and a page of them, sorted as asked, else in the order they came.
 
     *Raises*: ScimRefused.
     """
     mine = select(ScimUser).where(ScimUser.organisation_id == call.organisation_id)
     order = (ScimUser.created_at, ScimUser.id)
-    if not written:
+    if not written and by is None:
         total = session.scalar(select(func.count()).select_from(mine.subquery())) or 0
         return total, list(session.scalars(mine.order_by(*order).offset(start - 1).limit(count)))
     simple = filters.simple_equals(written)
@@ -143,15 +146,28 @@ def found_users(session: Session, call: Call, written: str, *, start: int, count
         mine = mine.where(func.lower(ScimUser.user_name) == simple.value.lower())
     elif simple is not None and simple.name == "externalid":
         mine = mine.where(ScimUser.external_id == simple.value)
-    accepts = filters.read_filter(written)
     rows = list(session.scalars(mine.order_by(*order).limit(MOST_EXAMINED)))
     # Whoever does not say is active, and is found so.
     told = [
         {**resource, "active": row.is_active}
         for row, resource in zip(rows, as_resources(session, call, rows), strict=True)
     ]
-    fitting = [row for row, resource in zip(rows, told, strict=True) if accepts(resource)]
+    fitting = found_among(rows, told, written, by)
     return len(fitting), fitting[start - 1 : start - 1 + count]
+
+
+def found_among(
+    rows: Sequence[Row], told: Sequence[Mapping[str, Any]], written: str, by: sorting.Sorting | None
+) -> list[Row]:
+    """The rows whose resources fit the filter, sorted as asked.
+
+    *Raises*: ScimRefused.
+    """
+    accepts = filters.read_filter(written) if written else None
+    fitting = [number for number, resource in enumerate(told) if accepts is None or accepts(resource)]
+    if by is not None:
+        fitting = [fitting[place] for place in sorting.positions([told[number] for number in fitting], by)]
+    return [rows[number] for number in fitting]
 
 
 def as_resources(session: Session, call: Call, rows: Sequence[ScimUser]) -> list[dict[str, Any]]:

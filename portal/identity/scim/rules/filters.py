@@ -22,7 +22,7 @@ _TOKEN = re.compile(
     r'\s*(?:(?P<text>"(?:[^"\\]|\\.)*")|(?P<mark>[()\[\]])|(?P<word>[A-Za-z$][\w$:./-]*)|(?P<number>-?\d+(?:\.\d+)?))'
 )
 _COMPARISONS = frozenset({"eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le"})
-_CASE_EXACT = frozenset({"id", "externalid"})
+CASE_EXACT = frozenset({"id", "externalid"})
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,13 @@ def simple_equals(written: str) -> Equals | None:
 def values_at(resource: Any, path: str) -> list[Any]:
     """Everything at an attribute's path, through objects and lists of them; names ignore case."""
     found = [resource]
-    for part in _steps(path):
+    for part in steps_of(path):
         found = [value for each in found for value in _children(each, part)]
     return [item for each in found for item in (each if isinstance(each, list) else [each]) if item is not None]
 
 
-def _steps(path: str) -> list[str]:
+def steps_of(path: str) -> list[str]:
+    """The names that lead to an attribute."""
     # A schema's name ends at the last colon; what follows is the path within it.
     bare = path.rpartition(":")[2] if path.lower().startswith("urn:") else path
     return bare.split(".")
@@ -177,7 +178,7 @@ def _tokens(written: str) -> Sequence[tuple[str, str]]:
 
 
 def _compared(path: str, operator: str, wanted: Any) -> Predicate:
-    exact = path.rsplit(".", maxsplit=1)[-1].lower() in _CASE_EXACT
+    exact = path.rsplit(".", maxsplit=1)[-1].lower() in CASE_EXACT
 
     def folded(value: Any) -> Any:
         return value if exact or not isinstance(value, str) else value.casefold()
