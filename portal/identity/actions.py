@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -120,11 +119,15 @@ def change_password(
     return True
 
 
-def change_profile(session: Session, actor: Actor, *, name: str, phone: str, zone: str) -> None:
-    """Keep how the person is called, reached, and in which zone times are shown."""
-    session.execute(
-        update(Person).where(Person.id == actor.person_id).values(display_name=name, phone=phone, zone=zone)
-    )
+def change_profile(session: Session, actor: Actor, *, name: str, phone: str, zone: str, now: datetime) -> None:
+    """Keep how the person is called, reached, and in which zone times are shown; another number is told by mail."""
+    person = session.get_one(Person, actor.person_id)
+    before, person.phone = person.phone, phone
+    person.display_name, person.zone = name, zone
+    session.flush()
+    if before != phone:
+        details = {"old": before or "none", "new": phone or "none"}
+        notices.record_and_tell(session, actor, "change_phone", now=now, details=details)
 
 
 def ask_for_reset(session: Session, *, email: str, browser: sessions.Browser, now: datetime) -> None:

@@ -39,7 +39,7 @@ def open_session(session: Session, membership: Membership, browser: Browser, now
     *Raises*: ProviderRequired, for every way in but the organisation's provider where that is the only one.
     """
     if proven.by not in BY_PROVIDER:
-        requirement.refuse_other_ways(session, membership, now)
+        requirement.refuse_other_ways(session, membership, _seen(browser), now)
     _note_device(session, membership, browser, now)
     return _store(session, membership, browser, now, proven=proven, expires_at=now + rules.SESSION_LONGEST)
 
@@ -142,6 +142,10 @@ def _note_device(session: Session, membership: Membership, browser: Browser, now
     if is_new is not None and not is_first:
         person = session.get_one(Person, person_id)
         organisation = session.get_one(Organisation, membership.organisation_id)
-        details = {"browser": browser.user_agent[:KEPT_CHARACTERS], "address": browser.address[:KEPT_CHARACTERS]}
         actor = places.actor_of(person, membership, organisation)
-        notices.record_and_tell(session, actor, "sign_in_with_new_browser", now=now, details=details)
+        notices.record_and_tell(session, actor, "sign_in_with_new_browser", now=now, details=_seen(browser))
+
+
+def _seen(browser: Browser) -> dict[str, str]:
+    """What a letter tells of a browser."""
+    return {"browser": browser.user_agent[:KEPT_CHARACTERS], "address": browser.address[:KEPT_CHARACTERS]}

@@ -11,10 +11,11 @@ from uuid import UUID
 
 from portal.audit.models import AuditEntry
 from portal.identity.factors.models import AddressChange
-from portal.identity.models import MailedLink
+from portal.identity.models import MailedLink, Person
 from portal.notifications.letters import Writing, letter, link_is_open
 from portal.notifications.rendering import Fact, Letter
 
+SEEN = (("Browser", "browser"), ("Address", "address"))
 NOT_YOU = "If it was not you, sign every browser out and change the password, then tell an administrator."
 
 
@@ -32,7 +33,7 @@ NEWS: dict[str, News] = {
     "sign_in_with_new_browser": News(
         "Signed in with a new browser",
         "Your account was signed in to with a browser that was not used before.",
-        (("Browser", "browser"), ("Address", "address")),
+        SEEN,
     ),
     "fail_second_factor": News(
         "Somebody could not show that it is you",
@@ -40,6 +41,11 @@ NEWS: dict[str, News] = {
         (("Where", "at"),),
     ),
     "change_password": News("Your password was changed", "Other browsers were signed out."),
+    "change_phone": News(
+        "Your telephone number was changed",
+        "A yes given on the telephone is kept with this number.",
+        (("Before", "old"), ("Now", "new")),
+    ),
     "reset_password": News("Your password was set anew by mail", "Every browser was signed out."),
     "add_code_generator": News("An authenticator app was set up", "Its codes are asked after the password."),
     "replace_code_generator": News("Your authenticator app was replaced", "Codes of the earlier app work no more."),
@@ -106,6 +112,28 @@ def security_news(writing: Writing) -> Letter | None:
         facts=(Fact("When", writing.when(entry.at)), *shown),
         button=("Look at your security page", writing.page("security")),
         aside=news.aside,
+    )
+
+
+@letter("break_glass")
+def break_glass(writing: Writing) -> Letter | None:
+    """Another administrator used the password that is kept for the day the provider fails."""
+    entry = writing.session.get_one(AuditEntry, int(writing.delivery.object_id))
+    who = writing.session.get_one(Person, entry.person_id)
+    return Letter(
+        subject=f"{who.display_name} came in without your company's sign-in",
+        greeting=writing.greeting,
+        sentences=(
+            "Everybody of your organisation comes in through your own provider, but for one administrator, "
+            "for the day it fails. That way in was used.",
+        ),
+        facts=(
+            Fact("Who", f"{who.display_name} ({who.email})"),
+            Fact("When", writing.when(entry.at)),
+            *(Fact(label, entry.details[key]) for label, key in SEEN if entry.details.get(key)),
+        ),
+        button=("Look at the audit log", writing.page("audit-log")),
+        aside="If nobody knows why, sign them out under People and have them change the password.",
     )
 
 

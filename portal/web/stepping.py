@@ -77,13 +77,18 @@ def is_fresh(viewer: Viewer) -> bool:
     return rules.is_fresh(viewer.proven, viewer.held, lasts=lasts, now=current_now())
 
 
-def confirmed(act: str) -> Callable[[View], View]:
-    """Ask for a fresh proof before a post goes on; ``act`` ends the sentence "Show that it is you to ..."."""
+def confirmed(act: str, *, only_if: Callable[[], bool] | None = None) -> Callable[[View], View]:
+    """Ask for a fresh proof before a post goes on, or only where it says something that matters.
+
+    *Shape*: ``act`` ends the sentence "Show that it is you to ..."; ``only_if`` reads the request.
+    """
 
     def guard(view: View) -> View:
         @wraps(view)
         def ask_first(**values: Any) -> ResponseReturnValue:
             if request.method != "POST" or is_fresh(current_viewer()):
+                return view(**values)
+            if only_if is not None and not only_if():
                 return view(**values)
             form = ProofForm()
             if "proof_sent" in request.form and step_up(form):

@@ -18,6 +18,11 @@ def notify_security(session: Session, now: datetime, *, entry_id: int) -> None:
     security_notices.notify_security(session, entry_id, now)
 
 
+@task("notify_break_glass")
+def notify_break_glass(session: Session, now: datetime, *, entry_id: int) -> None:
+    security_notices.notify_break_glass(session, entry_id, now)
+
+
 @task("mail_address_confirmation", own_transactions=True)
 def mail_address_confirmation(edges: Edges, now: datetime, *, change_id: int) -> None:
     with transaction(edges.engine) as session:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from portal.access import Role
 from portal.audit.models import AuditEntry
-from portal.identity.models import WebSession
+from portal.identity.models import Person, WebSession
 from portal.identity.sso.models import ProviderIdentity, ProviderSession
+from portal.notifications.mail import FileMailer
+from portal.notifications.models import Delivery
+from tests.support.cast import NOW, add_person
 from tests.support.providers.travelling import way
 from tests.support.sign_in import email_of, give_password
 from tests.web.company_sign_in import is_signed_in
@@ -117,6 +121,24 @@ def test_the_break_glass_administrator_comes_in_by_password_and_the_log_says_so(
     assert is_signed_in(nobody)
     acts = work_session.scalars(select(AuditEntry.act).where(AuditEntry.person_id == cast.ian.person_id)).all()
     assert "break_glass_sign_in" in acts
+
+
+def test_the_other_administrators_are_told_when_the_glass_is_broken(
+    idp, nobody, cast, work_session, run_jobs, settings
+):
+    other = add_person(work_session, cast.integrator, "ira", Role.ADMINISTRATOR)
+    gone = add_person(work_session, cast.integrator, "ivy", Role.ADMINISTRATOR)
+    work_session.execute(update(Person).where(Person.id == gone.person_id).values(disabled_at=NOW))
+    give_password(work_session, cast.ian)
+    _require(work_session, idp, cast)
+    nobody.sign_in(email_of(work_session, cast.ian))
+    run_jobs(NOW, mailer=FileMailer(settings.mail_dir, settings.mail_from))
+    work_session.expire_all()
+    told = work_session.scalars(select(Delivery).where(Delivery.template == "break_glass")).all()
+    assert [row.email for row in told] == [email_of(work_session, other)]
+    (letter,) = [path.read_text() for path in settings.mail_dir.iterdir() if "without your company" in path.read_text()]
+    assert "Ian" in letter
+    assert "127.0.0.1" in letter
 
 
 def test_the_break_glass_administrator_cannot_be_let_go(idp, visit, cast, work_session, member_id):

@@ -12,10 +12,11 @@ from portal.app import create_app
 from portal.contracts import actions as contracts
 from portal.contracts.models import Document, DocumentSignature
 from portal.db import open_session
-from portal.identity.models import WebSession
+from portal.identity.models import Person, WebSession
 from portal.payments.gateway import connect
 from portal.settlement.models import StatementLine
 from tests.support.cast import DOCUMENTS, NOW, everything, hours_later
+from tests.support.queued import queued
 from tests.support.settling import REVIEWED_AT
 from tests.support.sign_in import PASSWORD, give_password
 from tests.web.support import money
@@ -160,6 +161,27 @@ def test_every_security_setting_asks(visit, cast, clock, work_session, path):
     page = adam.post(path)
     assert page.status_code == 403
     assert ASKS in page.text
+
+
+def test_another_telephone_number_asks_and_is_told_while_the_rest_of_the_profile_does_not(
+    visit, cast, clock, work_session, let_in
+):
+    ana = visit(cast.ana)
+    ana.get("/security")
+    clock.advance(minutes=11)
+    phone = work_session.get_one(Person, cast.ana.person_id).phone
+    profile = {"name": "Ana Ruiz", "phone": f" {phone} ", "zone": "Europe/Oslo"}
+    assert ana.post("/security/profile", profile).status_code == 303
+    changed = {**profile, "phone": "+47 555 0199"}
+    page = ana.post("/security/profile", changed)
+    assert page.status_code == 403
+    assert "change your telephone number" in page.text
+    assert dict(kept(page)) == changed
+    assert queued(work_session, "notify_security") == []
+    assert answer_with(ana, page, "/security/profile", proof_password=PASSWORD).status_code == 303
+    work_session.expire_all()
+    assert work_session.get_one(Person, cast.ana.person_id).phone == "+47 555 0199"
+    assert len(queued(work_session, "notify_security")) == 1
 
 
 def test_the_proof_is_of_one_session(visit, cast, clock, let_in):

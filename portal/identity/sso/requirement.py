@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.orm import Session
 
+from portal import jobs
 from portal.audit.models import AuditEntry
 from portal.errors import NotAllowed
 from portal.identity.models import Membership
@@ -34,10 +36,11 @@ def needing_provider() -> ColumnElement[bool]:
     return func.needs_provider(Membership.organisation_id, Membership.person_id)
 
 
-def refuse_other_ways(session: Session, membership: Membership, now: datetime) -> None:
+def refuse_other_ways(session: Session, membership: Membership, seen: Mapping[str, str], now: datetime) -> None:
     """Refuse a session by password, passkey, link or switch where the provider is required.
 
-    The one administrator who is kept for the day the provider fails comes in, and everybody can read that in the log.
+    The one administrator who is kept for the day the provider fails comes in; the log says so with what was ``seen`` of
+    the browser, and the organisation's other administrators are told by mail.
 
     *Raises*: ProviderRequired.
     """
@@ -50,17 +53,18 @@ def refuse_other_ways(session: Session, membership: Membership, now: datetime) -
     )
     provider_id = session.scalar(kept)
     if provider_id is not None:
-        session.add(
-            AuditEntry(
-                at=now,
-                organisation_id=membership.organisation_id,
-                person_id=membership.person_id,
-                act="break_glass_sign_in",
-                object_type="identity_provider",
-                object_id=str(provider_id),
-                details={},
-            )
+        entry = AuditEntry(
+            at=now,
+            organisation_id=membership.organisation_id,
+            person_id=membership.person_id,
+            act="break_glass_sign_in",
+            object_type="identity_provider",
+            object_id=str(provider_id),
+            details=dict(seen),
         )
+        session.add(entry)
+        session.flush()
+        jobs.enqueue(session, "notify_break_glass", entry_id=entry.id)
 
 
 def refuse_switch(session: Session, web_session_id: UUID) -> None:

@@ -12,7 +12,7 @@ from wtforms import SelectField
 from portal.identity import actions, breaches, impersonation, people, queries, rules
 from portal.identity.links import OpenLink
 from portal.web import links, signed_in
-from portal.web.forms import Form, email_field, line_field, page, password_field, refusals_of
+from portal.web.forms import Form, email_field, line_field, page, password_field, refusals_of, trimmed
 from portal.web.gate import anyone, current_actor, current_edges, current_now, current_session, current_viewer, open_to
 from portal.web.identity import company, second_step
 from portal.web.identity.blueprint import blueprint
@@ -187,13 +187,25 @@ def security() -> ResponseReturnValue:
     return _security_page(_profile_form(), PasswordForm(formdata=None))
 
 
+def _phone_changes() -> bool:
+    """Whether the number is another one: a yes by telephone counts from it, so it is not changed in passing."""
+    typed = trimmed(request.form.get("phone")) or ""
+    return typed != queries.own_person(current_session(), current_actor()).phone
+
+
 @blueprint.post("/security/profile")
 @open_to(anyone)
+@confirmed("change your telephone number", only_if=_phone_changes)
 def change_profile() -> ResponseReturnValue:
     form = _profile_form()
     if form.validate_on_submit():
         actions.change_profile(
-            current_session(), current_actor(), name=form.name.data, phone=form.phone.data or "", zone=form.zone.data
+            current_session(),
+            current_actor(),
+            name=form.name.data,
+            phone=form.phone.data or "",
+            zone=form.zone.data,
+            now=current_now(),
         )
         flash("Saved.", "good")
         return redirect(url_for("identity.security"), code=303)
