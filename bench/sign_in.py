@@ -9,17 +9,29 @@ from __future__ import annotations
 import random
 import statistics
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import Engine, text
 
 from bench.client import Answer, Visitor
 from bench.report import Report
+from portal.demo.world import PASSWORD
 
 TRIES = 200
 DEALS = 2_000
 BY_CHANCE = 0.01
+# Somebody who invites, and people whom they do not know.
+ADMINISTRATOR = (
+    "SELECT email, organisation_id FROM person JOIN membership ON person_id = person.id"
+    " JOIN credential USING (person_id) WHERE 'administrator' = ANY (roles) AND ended_at IS NULL"
+    " ORDER BY person.id LIMIT 1"
+)
+ELSEWHERE = (
+    "SELECT email FROM person WHERE NOT visible_to @> ARRAY[CAST(:organisation AS bigint)]"
+    " AND NOT EXISTS (SELECT FROM membership WHERE person_id = person.id AND organisation_id = :organisation)"
+    " ORDER BY id LIMIT 20"
+)
 KNOWN = (
     "SELECT email FROM person WHERE EXISTS (SELECT FROM credential WHERE person_id = person.id) ORDER BY id LIMIT 20"
 )
@@ -40,12 +52,25 @@ class Told:
         return self.same_answers and self.chance >= BY_CHANCE
 
 
-Try = Callable[[Visitor, str], Answer]
+@dataclass(frozen=True)
+class Way:
+    """One way to learn whether an address is known: the form's page, and what is sent beside the address."""
 
-WAYS: dict[str, Try] = {
-    "sign-in": lambda visitor, email: visitor.post("/sign-in", {"email": email, "password": "not the password"}),
-    "reset": lambda visitor, email: visitor.post("/forgotten-password", {"email": email}),
-    "company sign-in": lambda visitor, email: visitor.post("/sign-in/company", {"email": email}),
+    path: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+    # Who tries is an administrator, who asks people of other organisations to join.
+    invites: bool = False
+
+    def send(self, visitor: Visitor, email: str) -> Answer:
+        """Try one address."""
+        return visitor.post(self.path, {**self.fields, "email": email})
+
+
+WAYS = {
+    "sign-in": Way("/sign-in", {"password": "not the password"}),
+    "reset": Way("/forgotten-password"),
+    "company sign-in": Way("/sign-in/company"),
+    "invitation": Way("/people/invitations", {"name": "Somebody", "roles": "finance"}, invites=True),
 }
 
 
@@ -53,9 +78,14 @@ def measure_sign_in(report: Report, owner: Engine, visitor: Visitor, *, tries: i
     """Every way in, known against unknown."""
     with owner.connect() as connection:
         known = list(connection.scalars(text(KNOWN)))
+        administrator = connection.execute(text(ADMINISTRATOR)).one()
+        elsewhere = list(connection.scalars(text(ELSEWHERE), {"organisation": administrator.organisation_id}))
     found = {}
     for name, way in WAYS.items():
-        told = compare(owner, visitor, way, known, tries=tries)
+        if way.invites:
+            _forget_tries(owner)
+            visitor.sign_in(administrator.email, PASSWORD)
+        told = compare(owner, visitor, way, elsewhere if way.invites else known, tries=tries)
         found[name] = told
         report.add(
             f"{name}: known against unknown",
@@ -66,9 +96,9 @@ def measure_sign_in(report: Report, owner: Engine, visitor: Visitor, *, tries: i
     return found
 
 
-def compare(owner: Engine, visitor: Visitor, way: Try, known: Sequence[str], *, tries: int) -> Told:
+def compare(owner: Engine, visitor: Visitor, way: Way, known: Sequence[str], *, tries: int) -> Told:
     """The times of one way in, in turns, with the throttles emptied so that they answer nothing."""
-    visitor.get("/sign-in")
+    visitor.get(way.path)
     times: dict[bool, list[float]] = {True: [], False: []}
     answers: dict[bool, set[tuple[int, int]]] = {True: set(), False: set()}
     for number in range(tries * 2 + 4):
@@ -77,8 +107,11 @@ def compare(owner: Engine, visitor: Visitor, way: Try, known: Sequence[str], *, 
         # As long as the known one, so that the pages have the same length.
         address = f"{name if is_known else 'z' * len(name)}@{domain}"
         _forget_tries(owner)
+        if way.invites:
+            # It shows what was said after the last try, so that this does not gather.
+            visitor.get(way.path)
         began = time.perf_counter()
-        answer = way(visitor, address)
+        answer = way.send(visitor, address)
         took = (time.perf_counter() - began) * 1_000
         # The first of each side warm up what is made once.
         if number >= 4:

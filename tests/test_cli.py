@@ -11,16 +11,26 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
+import pyotp
 import pytest
 import structlog
 from click.testing import CliRunner, Result
-from sqlalchemy import text
+from sqlalchemy import select, text
 
+from portal.access import Role
 from portal.cli import main
 from portal.config import ROOT, Settings
 from portal.db import engine_for, open_session
+from portal.directory.models import Organisation
+from portal.identity import sessions
+from portal.identity.factors import generators, queries, recovery
+from portal.identity.factors.rules import Held, Proof, Proven
+from portal.identity.models import Membership, WebSession
+from portal.identity.sessions import Browser
 from tests.support.books import build_books, post_sale
+from tests.support.cast import add_person
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +114,32 @@ def test_work_ends_when_no_job_is_due(committed_database):
         INSTANCE_DIR=str(committed_database.settings.instance_dir),
     )
     assert done.exit_code == 0, done.output
+
+
+def test_factors_are_taken_off_by_address_and_the_person_is_told(committed_database):
+    settings, address = committed_database.settings, "fay@ledm.example"
+    with open_session(committed_database.work_engine) as session:
+        organisation = session.get_one(Organisation, build_books(session).manufacturer_id)
+        fay = add_person(session, organisation, "fay", Role.FINANCE)
+        place = session.scalars(select(Membership).where(Membership.person_id == fay.person_id)).one()
+        now = datetime.now(UTC)
+        sessions.open_session(session, place, Browser("", "Test"), now, proven=Proven(Proof.PASSWORD, now))
+        generators.begin_generator(session, fay, secret=settings.secret_key, now=now)
+        totp = pyotp.TOTP(generators.shown_secret(session, fay, secret=settings.secret_key, now=now) or "")
+        assert generators.confirm_generator(session, fay, totp.now(), secret=settings.secret_key, now=now)
+        recovery.make_codes(session, fay, now)
+        session.commit()
+    environ = {"DATABASE_URL": settings.database_url, "INSTANCE_DIR": str(settings.instance_dir)}
+    done = run("reset-factors", address.upper(), **environ)
+    assert (done.exit_code, done.stdout) == (0, "Fay signs in by password alone; every browser is signed out.\n")
+    with open_session(committed_database.work_engine) as session:
+        assert queries.held(session, fay.person_id) == Held()
+        assert session.scalars(select(WebSession.revoked_at)).all() != [None]
+    assert run("work", "--until-empty", **environ).exit_code == 0
+    assert any("Your second factors were taken off" in path.read_text() for path in settings.mail_dir.iterdir())
+    unknown = run("reset-factors", "nobody@ledm.example", **environ)
+    assert (unknown.exit_code, unknown.stderr) == (1, "Error: Nobody signs in with nobody@ledm.example.\n")
+    assert run("reset-factors", **environ).exit_code == 2
 
 
 def test_month_is_exported_for_the_program_named(committed_database):
