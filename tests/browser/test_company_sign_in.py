@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -12,7 +13,7 @@ from portal.access import Actor
 from portal.db import open_session
 from portal.identity.sso.models import IdentityProvider
 from portal.outbound import Outbound
-from tests.support.browsing import assert_pleasant
+from tests.support.browsing import assert_pleasant, rows_of_cards
 from tests.support.providers.packaged import PLAIN_SECRET, Packaged, mock_provider, pyop_provider
 from tests.support.sign_in import PASSWORD, email_of, give_password
 from tests.web.company_sign_in import set_up
@@ -125,10 +126,18 @@ def test_another_package_lets_in_by_its_rotated_key_too(site, silent_provider, s
     other.wait_for_url("**/sign-in?**")
 
 
-def test_the_administrators_page_is_pleasant(site, provider, enter):
+def test_the_administrators_page_is_pleasant_and_full(site, provider, enter, width):
     page = enter(site.cast.ian)
     page.goto("/company-sign-in")
     page.get_by_role("heading", name="Company sign-in").wait_for()
     assert_pleasant(page, "company settings")
+    rows = rows_of_cards(page)
+    edges = {(round(row[0]["left"]), round(row[-1]["right"])) for row in rows}
+    assert len(edges) == 1, "every row of sections fills the page's width"
+    # The accounts, where some are connected, come last.
+    side_by_side = [len(row) for row in rows]
+    assert side_by_side in ([[1, 1, 2, 1], [1, 1, 2, 1, 1]] if width > 1000 else [[1] * 5, [1] * 6])
+    assert all(abs(card["bottom"] - row[0]["bottom"]) < 1 for row in rows for card in row), "and none is half empty"
+    assert all(later[0]["top"] - max(card["bottom"] for card in row) < 30 for row, later in pairwise(rows))
     page.goto("/company-sign-in/directory")
     assert_pleasant(page, "directory tokens")

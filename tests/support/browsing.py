@@ -49,6 +49,23 @@ def assert_pleasant(page: Page, name: str = "") -> None:
     assert not problems, f"{page.url}:\n" + "\n".join(problems)
 
 
+def rows_of_cards(page: Page) -> list[list[dict[str, float]]]:
+    """The cards of the page as they are drawn, row by row: left, right, top and bottom of each."""
+    found: list[dict[str, float]] = page.evaluate(
+        """() => [...document.querySelectorAll("main .card-box")].map((card) => {
+          const { left, right, top, bottom } = card.getBoundingClientRect();
+          return { left, right, top, bottom };
+        })"""
+    )
+    rows: list[list[dict[str, float]]] = []
+    for card in sorted(found, key=lambda each: (round(each["top"]), each["left"])):
+        if rows and abs(rows[-1][0]["top"] - card["top"]) < 1:
+            rows[-1].append(card)
+        else:
+            rows.append([card])
+    return rows
+
+
 def axe_problems(page: Page) -> list[str]:
     """What axe finds, a line for each element."""
     options = {"runOnly": {"type": "tag", "values": WCAG}, "resultTypes": ["violations"]}
