@@ -45,8 +45,33 @@ def create_link(
     lasts: timedelta = rules.LINK_DAYS,
 ) -> MailedLink:
     """Make a link that lets whoever reads ``email`` do ``act`` once, for the organisation."""
+    link = new_link(
+        act,
+        secret=secret,
+        organisation_id=organisation_id,
+        email=email,
+        person_id=person_id,
+        now=now,
+        lasts=lasts,
+    )
+    session.add(link)
+    session.flush()
+    return link
+
+
+def new_link(
+    act: OneAct,
+    *,
+    secret: str,
+    organisation_id: int,
+    email: str,
+    person_id: int | None,
+    now: datetime,
+    lasts: timedelta = rules.LINK_DAYS,
+) -> MailedLink:
+    """Such a link, which nobody has stored yet."""
     link_id = uuid4()
-    link = MailedLink(
+    return MailedLink(
         id=link_id,
         token_sha256=rules.token_sha256(rules.link_token(secret, link_id)),
         act=act.act,
@@ -59,9 +84,6 @@ def create_link(
         created_at=now,
         expires_at=now + lasts,
     )
-    session.add(link)
-    session.flush()
-    return link
 
 
 def find_link(session: Session, token: str, now: datetime) -> OpenLink | None:

@@ -6,18 +6,18 @@ one delivery, however often the job that queues it runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, Table, bindparam, event, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from portal.db import transaction
 from portal.errors import NotFound, ProviderTrouble
-from portal.jobs import enqueue, enqueue_many
+from portal.jobs import enqueue_many
 from portal.notifications.mail import Message, RecipientRefused
 from portal.notifications.models import Delivery
 from portal.notifications.rendering import Letter, rendered
@@ -27,6 +27,20 @@ LOST_AFTER = timedelta(minutes=30)
 SWEEP_AT_MOST = 500
 # Days of trying end the job's own attempts; the row then says so and the page lists it.
 GIVE_UP_AFTER = timedelta(days=3)
+
+_TABLE: Table = Delivery.__table__  # type: ignore[assignment]  # a mapped class's table is typed as any selectable
+_QUEUE = (
+    insert(_TABLE)
+    .on_conflict_do_nothing(index_elements=["once_key"])
+    .returning(_TABLE.c.id, _TABLE.c.organisation_id, _TABLE.c.email, _TABLE.c.person_id)
+)
+_SETTLE = (
+    update(_TABLE)
+    .where(_TABLE.c.id == bindparam("delivery_id"), _TABLE.c.state == "queued")
+    .values(attempts=_TABLE.c.attempts + 1)
+)
+
+Write = Callable[[Session, Delivery], Letter | None]
 
 
 class Mailer(Protocol):
@@ -56,43 +70,49 @@ def queue_letter(
     once: str | None = None,
 ) -> int | None:
     """Queue one letter; its delivery's id, or None when the same news was queued before."""
-    object_type, object_id = about
-    delivery_id = session.scalar(
-        insert(Delivery)
-        .values(
-            organisation_id=recipient.organisation_id,
-            person_id=recipient.person_id,
-            email=recipient.email,
-            template=template,
-            object_type=object_type,
-            object_id=str(object_id),
-            facts=dict(facts or {}),
-            once_key=f"{once}:{template}:{recipient.organisation_id}:{recipient.email.casefold()}" if once else None,
-            state="queued",
-            queued_at=now,
-        )
-        .on_conflict_do_nothing(index_elements=["once_key"])
-        .returning(Delivery.id)
-    )
-    if delivery_id is not None:
-        enqueue(session, "send_delivery", delivery_id=delivery_id)
-    return delivery_id
+    return queue_letters(session, {recipient: facts or {}}, template, about=about, now=now, once=once).get(recipient)
 
 
-def send_delivery(
-    engine: Engine,
-    mailer: Mailer,
-    delivery_id: int,
+def queue_letters(
+    session: Session,
+    copies: Mapping[Recipient, Mapping[str, Any]],
+    template: str,
     *,
-    write: Callable[[Session, Delivery], Letter | None],
+    about: tuple[str, object],
     now: datetime,
-) -> None:
+    once: str | None = None,
+) -> dict[Recipient, int]:
+    """Queue a letter to several, each with facts of their own; the deliveries' ids, less what was queued before."""
+    if not copies:
+        return {}
+    object_type, object_id = about
+    rows = [
+        {
+            "organisation_id": recipient.organisation_id,
+            "person_id": recipient.person_id,
+            "email": recipient.email,
+            "template": template,
+            "object_type": object_type,
+            "object_id": str(object_id),
+            "facts": dict(facts),
+            "once_key": f"{once}:{template}:{recipient.organisation_id}:{recipient.email.casefold()}" if once else None,
+            "state": "queued",
+            "queued_at": now,
+        }
+        for recipient, facts in copies.items()
+    ]
+    queued = {Recipient(row.organisation_id, row.email, row.person_id): row.id for row in session.execute(_QUEUE, rows)}
+    enqueue_many(session, "send_delivery", [{"delivery_id": delivery_id} for delivery_id in queued.values()])
+    return queued
+
+
+def send_delivery(engine: Engine, mailer: Mailer, delivery_id: int, *, write: Write, now: datetime) -> None:
     """Write and send one delivery; sent once is enough, nothing to say any more counts as sent.
 
     The call to the mail server holds no transaction. When the process dies between the call and the note of it, the
     recipient gets the mail twice under one Message-ID: losing it would be worse.
 
-    *Raises*: ProviderTrouble when the mail server may take it later.
+    *Raises*: NotFound; ProviderTrouble when the mail server may take it later.
     """
     with transaction(engine) as session:
         delivery = session.get(Delivery, delivery_id)
@@ -101,22 +121,23 @@ def send_delivery(
         if delivery.state != "queued":
             return
         letter = write(session, delivery)
-    if letter is None:
-        _settle(engine, delivery_id, state="sent", failure="Nothing to say any more.", now=now)
-        return
-    body = rendered(letter)
-    message_id = f"<delivery-{delivery_id}@factoryline>"
-    try:
-        mailer.send(Message(delivery.email, letter.subject, body.text, body.html, message_id))
-    except RecipientRefused as refused:
-        _settle(engine, delivery_id, state="failed", failure=refused.sentence, now=now)
-    except ProviderTrouble as trouble:
-        is_over = now - delivery.queued_at > GIVE_UP_AFTER
-        _settle(engine, delivery_id, state="failed" if is_over else "queued", failure=trouble.sentence, now=now)
-        if not is_over:
-            raise
-    else:
-        _settle(engine, delivery_id, state="sent", failure="", now=now, message_id=message_id)
+    outcome = _handed_over(mailer, delivery, letter, now)
+    _settle(engine, [outcome], now)
+    if outcome.trouble is not None:
+        raise outcome.trouble
+
+
+def send_deliveries(
+    engine: Engine, mailer: Mailer, delivery_ids: Sequence[int], *, write: Write, now: datetime
+) -> None:
+    """Write and send many that were queued together, in few statements; what may go later waits for the sweep."""
+    with transaction(engine) as session:
+        # What one letter has read the next one finds: most of them are about the same case.
+        read: list[object] = []
+        event.listen(session, "loaded_as_persistent", lambda _, row: read.append(row))
+        wanted = select(Delivery).where(Delivery.id.in_(delivery_ids), Delivery.state == "queued").order_by(Delivery.id)
+        letters = [(delivery, write(session, delivery)) for delivery in session.scalars(wanted).all()]
+    _settle(engine, [_handed_over(mailer, delivery, letter, now) for delivery, letter in letters], now)
 
 
 def sweep_deliveries(session: Session, now: datetime) -> int:
@@ -136,16 +157,44 @@ def unsent_count(session: Session) -> int:
     return int(session.scalar(select(func.count()).select_from(Delivery).where(Delivery.state != "sent")) or 0)
 
 
-def _settle(engine: Engine, delivery_id: int, *, state: str, failure: str, now: datetime, message_id: str = "") -> None:
-    with transaction(engine) as session:
-        session.execute(
-            update(Delivery)
-            .where(Delivery.id == delivery_id, Delivery.state == "queued")
-            .values(
-                state=state,
-                attempts=Delivery.attempts + 1,
-                last_failure=failure,
-                message_id=message_id,
-                sent_at=now if state == "sent" else None,
-            )
-        )
+@dataclass(frozen=True)
+class _Outcome:
+    """What became of handing one letter over; ``trouble`` when it may be tried again."""
+
+    delivery_id: int
+    state: str
+    failure: str = ""
+    message_id: str = ""
+    trouble: ProviderTrouble | None = None
+
+
+def _handed_over(mailer: Mailer, delivery: Delivery, letter: Letter | None, now: datetime) -> _Outcome:
+    if letter is None:
+        return _Outcome(delivery.id, "sent", "Nothing to say any more.")
+    body = rendered(letter)
+    message_id = f"<delivery-{delivery.id}@factoryline>"
+    try:
+        mailer.send(Message(delivery.email, letter.subject, body.text, body.html, message_id))
+    except RecipientRefused as refused:
+        return _Outcome(delivery.id, "failed", refused.sentence)
+    except ProviderTrouble as trouble:
+        if now - delivery.queued_at > GIVE_UP_AFTER:
+            return _Outcome(delivery.id, "failed", trouble.sentence)
+        return _Outcome(delivery.id, "queued", trouble.sentence, trouble=trouble)
+    return _Outcome(delivery.id, "sent", message_id=message_id)
+
+
+def _settle(engine: Engine, outcomes: Sequence[_Outcome], now: datetime) -> None:
+    rows = [
+        {
+            "delivery_id": outcome.delivery_id,
+            "state": outcome.state,
+            "last_failure": outcome.failure,
+            "message_id": outcome.message_id,
+            "sent_at": now if outcome.state == "sent" else None,
+        }
+        for outcome in outcomes
+    ]
+    if rows:
+        with transaction(engine) as session:
+            session.connection().execute(_SETTLE, rows)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -33,10 +32,11 @@ from portal.entitlement import actions as entitlement
 from portal.entitlement.models import AuthorizationRequest
 from portal.entitlement.queries import request_state, standing_at
 from portal.identity import links
+from portal.identity.models import MailedLink
 from portal.identity.rules import LINK_DAYS
 from portal.jobs import enqueue
-from portal.notifications.actions import Recipient, queue_letter
-from portal.notifications.recipients import people, people_with_role
+from portal.notifications.actions import Recipient, queue_letters
+from portal.notifications.recipients import people, people_with_role, people_with_role_in
 
 FACTORY_DESK = (Role.ENGINEER, Role.SUPPORT_LEAD)
 MANAGERS = (Role.SERVICE_MANAGER, Role.SUPPORT_LEAD)
@@ -44,6 +44,9 @@ PURSE = {"customer": (Role.BUYER,), "integrator": (Role.SERVICE_MANAGER, Role.FI
 
 # What an approver has to answer before the next one is asked, where nothing is down.
 NEXT_APPROVER_AFTER = timedelta(minutes=30)
+
+# The names by which a letter finds its links.
+_LINKS = ("link_id", "other_link_id")
 
 # Told to the people of the case; what is missing here is read in the timeline only.
 _TO_PARTICIPANTS = frozenset(
@@ -78,7 +81,7 @@ def notify_case_event(session: Session, event_id: int, *, secret: str, now: date
         _tell(session, event, _participants(session, event, case), now)
     if event.kind in _TO_MANAGERS:
         both = {case.manufacturer_id, case.integrator_id}
-        _tell(session, event, _with_role(session, both, MANAGERS, case), now)
+        _tell(session, event, people_with_role_in(session, both, MANAGERS, site_id=case.site_id), now)
 
 
 def notify_authorization_request(
@@ -99,8 +102,8 @@ def notify_authorization_request(
     act = OneAct(entitlement.LINK_ACT, entitlement.LINK_OBJECT, str(request.id), entitlement.LINK_VERSION)
     purse = people_with_role(session, request.payer_id, PURSE[side], site_id=case.site_id)
     approvers = _approvers(session, case, purse, now)
-    for recipient in approvers[place : place + 1] if approvers else purse:
-        _with_link(session, recipient, act, "authorization_request", secret=secret, now=now)
+    asked = approvers[place : place + 1] if approvers else purse
+    _with_link(session, asked, act, "authorization_request", secret=secret, now=now)
     if place + 1 < len(approvers):
         wait = _next_approver_after(session, case, request, len(approvers))
         enqueue(session, "notify_authorization_request", run_at=now + wait, request_id=request.id, place=place + 1)
@@ -122,7 +125,7 @@ def notify_neutral(session: Session, challenge_id: int, *, secret: str, now: dat
     )
     # The neutral has no other way in, so the link has to last as long as the neutral's days.
     lasts = max(LINK_DAYS, ends_at - now) if ends_at else LINK_DAYS
-    _with_link(session, recipient, act, "neutral_asked", secret=secret, now=now, lasts=lasts)
+    _with_link(session, [recipient], act, "neutral_asked", secret=secret, now=now, lasts=lasts)
 
 
 def _next_approver_after(
@@ -149,9 +152,8 @@ def _tell_offered(session: Session, event: CaseEvent, case: SupportCase, *, secr
     if offer is None or case.offered_to_id != offer.to_id:
         return
     act = OneAct(custody.LINK_ACT, custody.LINK_OBJECT, str(offer.id), offer.seq)
-    for recipient in _who_may_take(session, offer, case):
-        if recipient.person_id != event.person_id:
-            _with_link(session, recipient, act, "case_offered", secret=secret, now=now)
+    others = [each for each in _who_may_take(session, offer, case) if each.person_id != event.person_id]
+    _with_link(session, others, act, "case_offered", secret=secret, now=now)
 
 
 def _tell_asked(session: Session, event: CaseEvent, case: SupportCase, *, secret: str, now: datetime) -> None:
@@ -167,9 +169,9 @@ def _tell_asked(session: Session, event: CaseEvent, case: SupportCase, *, secret
     answer = OneAct(*words.ANSWER_LINK, str(question.id), question.seq)
     asked_id = case.integrator_id if event.owner_id == case.manufacturer_id else case.manufacturer_id
     may_take_back = held is not None and asked_id == case.integrator_id and held.company_id == case.manufacturer_id
-    for recipient in people(session, asked_id, _people_of(session, case)):
-        also = OneAct(*words.TAKE_BACK_LINK, str(case.id), held.seq) if held is not None and may_take_back else None
-        _with_link(session, recipient, answer, "question_asked", also=also, secret=secret, now=now)
+    also = OneAct(*words.TAKE_BACK_LINK, str(case.id), held.seq) if held is not None and may_take_back else None
+    asked = people(session, [asked_id], _people_of(session, case))
+    _with_link(session, asked, answer, "question_asked", also=also, secret=secret, now=now)
 
 
 def _tell_resolved(session: Session, event: CaseEvent, case: SupportCase, *, secret: str, now: datetime) -> None:
@@ -179,23 +181,21 @@ def _tell_resolved(session: Session, event: CaseEvent, case: SupportCase, *, sec
         return
     other_id = case.integrator_id if said.company_id == case.manufacturer_id else case.manufacturer_id
     act = OneAct(*words.CONFIRM_LINK, str(said.id), said.seq)
-    for recipient in people_with_role(session, other_id, MANAGERS, site_id=case.site_id):
-        _with_link(session, recipient, act, "resolution_to_confirm", secret=secret, now=now)
+    managers = people_with_role(session, other_id, MANAGERS, site_id=case.site_id)
+    _with_link(session, managers, act, "resolution_to_confirm", secret=secret, now=now)
 
 
 def _who_may_take(session: Session, offer: CustodyOffer, case: SupportCase) -> Sequence[Recipient]:
     if offer.to_id == case.manufacturer_id:
         return people_with_role(session, offer.to_id, FACTORY_DESK, site_id=case.site_id)
-    known = people(session, offer.to_id, _people_of(session, case))
+    known = people(session, [offer.to_id], _people_of(session, case))
     return known or people_with_role(
         session, offer.to_id, (Role.SERVICE_MANAGER, Role.TECHNICIAN), site_id=case.site_id
     )
 
 
-def _participants(session: Session, event: CaseEvent, case: SupportCase) -> Iterable[Recipient]:
-    wanted = _people_of(session, case)
-    for organisation_id in _readers(event, case):
-        yield from people(session, organisation_id, wanted)
+def _participants(session: Session, event: CaseEvent, case: SupportCase) -> Sequence[Recipient]:
+    return people(session, _readers(event, case), _people_of(session, case))
 
 
 def _people_of(session: Session, case: SupportCase) -> set[int]:
@@ -216,24 +216,16 @@ def _readers(event: CaseEvent, case: SupportCase) -> set[int]:
     return readers[event.audience]
 
 
-def _with_role(
-    session: Session, organisation_ids: Iterable[int], roles: Sequence[Role], case: SupportCase
-) -> Iterable[Recipient]:
-    for organisation_id in sorted(organisation_ids):
-        yield from people_with_role(session, organisation_id, roles, site_id=case.site_id)
-
-
 def _tell(session: Session, event: CaseEvent, recipients: Iterable[Recipient], now: datetime) -> None:
-    for recipient in recipients:
-        if recipient.person_id != event.person_id or event.person_id is None:
-            queue_letter(
-                session, recipient, "case_news", about=("case_event", event.id), now=now, once=f"event:{event.id}"
-            )
+    told: dict[Recipient, dict[str, str]] = {
+        recipient: {} for recipient in recipients if recipient.person_id != event.person_id or event.person_id is None
+    }
+    queue_letters(session, told, "case_news", about=("case_event", event.id), now=now, once=f"event:{event.id}")
 
 
 def _with_link(
     session: Session,
-    recipient: Recipient,
+    recipients: Iterable[Recipient],
     act: OneAct,
     template: str,
     *,
@@ -242,22 +234,23 @@ def _with_link(
     also: OneAct | None = None,
     lasts: timedelta = LINK_DAYS,
 ) -> None:
-    """Queue a letter with its links; the same letter queued before keeps its links and makes no second ones."""
-    once = f"{act.object_type}:{act.object_id}"
-    with session.begin_nested() as kept_only_if_new:
-        facts = {"link_id": str(_link(session, recipient, act, secret=secret, now=now, lasts=lasts))}
-        if also is not None:
-            facts["other_link_id"] = str(_link(session, recipient, also, secret=secret, now=now, lasts=lasts))
-        queued = queue_letter(
-            session, recipient, template, about=(act.object_type, act.object_id), facts=facts, now=now, once=once
-        )
-        if queued is None:
-            kept_only_if_new.rollback()
+    """Queue a letter with its links to each; the same letter queued before keeps its links and makes no second ones."""
+    made = {
+        recipient: [_link(recipient, each, secret=secret, now=now, lasts=lasts) for each in (act, also) if each]
+        for recipient in recipients
+    }
+    facts = {
+        recipient: {name: str(link.id) for name, link in zip(_LINKS, given, strict=False)}
+        for recipient, given in made.items()
+    }
+    about = (act.object_type, act.object_id)
+    queued = queue_letters(session, facts, template, about=about, now=now, once=":".join(about))
+    session.add_all([link for recipient in queued for link in made[recipient]])
+    session.flush()
 
 
-def _link(session: Session, recipient: Recipient, act: OneAct, *, secret: str, now: datetime, lasts: timedelta) -> UUID:
-    return links.create_link(
-        session,
+def _link(recipient: Recipient, act: OneAct, *, secret: str, now: datetime, lasts: timedelta) -> MailedLink:
+    return links.new_link(
         act,
         secret=secret,
         organisation_id=recipient.organisation_id,
@@ -265,4 +258,4 @@ def _link(session: Session, recipient: Recipient, act: OneAct, *, secret: str, n
         person_id=recipient.person_id,
         now=now,
         lasts=lasts,
-    ).id
+    )

@@ -13,7 +13,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime
-from sqlalchemy import select
+from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
 from portal.contracts.models import Document, DocumentVersion
@@ -80,8 +80,13 @@ def letter(name: str) -> Callable[[Write], Write]:
 
 def link_is_open(session: Session, link: MailedLink, now: datetime) -> bool:
     """Whether a mailed link could still be used."""
-    gone = (session.get(MailedLinkUse, link.id), session.get(MailedLinkVoid, link.id))
-    return gone == (None, None) and now < link.expires_at
+    gone = select(
+        or_(
+            exists().where(MailedLinkUse.link_id == link.id),
+            exists().where(MailedLinkVoid.link_id == link.id),
+        )
+    )
+    return now < link.expires_at and not session.scalar(gone)
 
 
 @letter("password_reset")

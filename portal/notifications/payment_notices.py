@@ -54,7 +54,7 @@ def notify_line_answer(session: Session, query_id: int, now: datetime) -> None:
     )
     if payer_id is None:
         return
-    for recipient in people(session, payer_id, [query.asked_by]):
+    for recipient in people(session, [payer_id], [query.asked_by]):
         queue_letter(
             session, recipient, "line_answered", about=("line_query", query.id), now=now, once=f"answer:{query.id}"
         )

@@ -16,29 +16,39 @@ def people_with_role(
     session: Session, organisation_id: int, roles: Collection[Role], *, site_id: int | None = None
 ) -> Sequence[Recipient]:
     """Present members that hold any of the roles and, where they are limited to sites, work on this one."""
-    statement = _members(organisation_id).where(Membership.roles.overlap([role.value for role in roles]))
+    return people_with_role_in(session, [organisation_id], roles, site_id=site_id)
+
+
+def people_with_role_in(
+    session: Session, organisation_ids: Collection[int], roles: Collection[Role], *, site_id: int | None = None
+) -> Sequence[Recipient]:
+    """The same of several organisations, one after the other."""
+    statement = _members(organisation_ids).where(Membership.roles.overlap([role.value for role in roles]))
     if site_id is not None:
         statement = statement.where(_works_on(site_id))
-    return [Recipient(organisation_id, row.email, row.id) for row in session.execute(statement)]
+    return _recipients(session, statement)
 
 
-def people(session: Session, organisation_id: int, person_ids: Collection[int]) -> Sequence[Recipient]:
-    """Those of the persons who are present members of the organisation."""
-    statement = _members(organisation_id).where(Person.id.in_(person_ids))
-    return [Recipient(organisation_id, row.email, row.id) for row in session.execute(statement)]
+def people(session: Session, organisation_ids: Collection[int], person_ids: Collection[int]) -> Sequence[Recipient]:
+    """Those of the persons who are present members of the organisations, one organisation after the other."""
+    return _recipients(session, _members(organisation_ids).where(Person.id.in_(person_ids)))
 
 
-def _members(organisation_id: int) -> Select[int, str]:
+def _members(organisation_ids: Collection[int]) -> Select[int, int, str]:
     return (
-        select(Person.id, Person.email)
-        .join(Membership, Membership.person_id == Person.id)
+        select(Membership.organisation_id, Person.id, Person.email)
+        .join(Person, Membership.person_id == Person.id)
         .where(
-            Membership.organisation_id == organisation_id,
+            Membership.organisation_id.in_(organisation_ids),
             Membership.ended_at.is_(None),
             Person.disabled_at.is_(None),
         )
-        .order_by(Person.id)
+        .order_by(Membership.organisation_id, Person.id)
     )
+
+
+def _recipients(session: Session, statement: Select[int, int, str]) -> list[Recipient]:
+    return [Recipient(row.organisation_id, row.email, row.id) for row in session.execute(statement)]
 
 
 def _works_on(site_id: int) -> ColumnElement[bool]:
