@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -18,13 +19,22 @@ from portal.worker.registry import Edges, task
 
 @task("send_delivery", own_transactions=True)
 def send_delivery(edges: Edges, now: datetime, *, delivery_id: int) -> None:
+    actions.send_delivery(edges.engine, edges.mailer, delivery_id, write=_writer(edges, now), now=now)
+
+
+def send_deliveries(edges: Edges, now: datetime, *, delivery_ids: Sequence[int]) -> None:
+    """What the jobs of these deliveries do, at once."""
+    actions.send_deliveries(edges.engine, edges.mailer, delivery_ids, write=_writer(edges, now), now=now)
+
+
+def _writer(edges: Edges, now: datetime) -> actions.Write:
     settings = edges.settings
 
     def write(session: Session, delivery: Delivery) -> Letter | None:
         writing = Writing(session, delivery, settings.base_url, settings.secret_key, now)
         return LETTERS[delivery.template](writing)
 
-    actions.send_delivery(edges.engine, edges.mailer, delivery_id, write=write, now=now)
+    return write
 
 
 @task("sweep_deliveries", every="*/15 * * * *")
