@@ -10,10 +10,11 @@ import ctypes
 import gc
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,8 @@ def main() -> None:
 @click.option("--bind", default="127.0.0.1:8000", show_default=True, help="Address and port to listen on.")
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Web processes.")
 @click.option("--threads", default=4, show_default=True, type=click.IntRange(1, 64), help="Threads of each process.")
-def serve(bind: str, workers: int, threads: int) -> None:
+@click.option("--after-demo", is_flag=True, hidden=True, help="Open the port when the demonstration has been made.")
+def serve(bind: str, workers: int, threads: int, *, after_demo: bool) -> None:
     """Serve the pages."""
     with ready_settings() as settings:
         from portal.app import create_app, warm
@@ -62,6 +64,8 @@ def serve(bind: str, workers: int, threads: int) -> None:
         def build() -> Any:
             app = create_app(settings)
             warm(app)
+            if after_demo:
+                wait_for_demo(settings)
             return app
 
         required(settings.web_database_url, "WEB_DATABASE_URL")
@@ -274,12 +278,15 @@ def demo(port: int, stripe_port: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     where = running.addresses(port, stripe_port)
     environ = child_environment(running.environment(where))
+    # The database's own programs make it meanwhile.
+    threading.Thread(target=import_module, args=("portal.app",), daemon=True).start()
     with ready_settings(environ) as settings:
         folder = settings.instance_dir
         folder.mkdir(parents=True, exist_ok=True)
-        with running.standin_running(where, folder, environ):
+        # The web makes itself ready on another core and opens its port when the demonstration is there.
+        with running.standin_running(where, folder, environ), running.web_running(where, folder, environ) as web:
             build_demo(settings, where.standin)
-            running.serve_until_stopped(where, folder, environ, click.echo)
+            running.serve_until_stopped(where, folder, environ, web, click.echo)
 
 
 def build_demo(settings: Settings, standin_url: str) -> None:
@@ -287,24 +294,30 @@ def build_demo(settings: Settings, standin_url: str) -> None:
     from portal.app import create_worker
     from portal.demo import building
     from portal.demo.standin_control import StandIn
-    from portal.worker.running import run_pending
+    from portal.worker.catching_up import catching_up
 
     at = [datetime.now(UTC)]
-    # A demonstration that is interrupted while it is made is made again: nothing waits for the disk meanwhile.
-    hurried = replace(settings, work_database_url=db.without_waiting_for_disk(settings.work_database_url or ""))
-    edges = create_worker(hurried, clock=lambda: at[0])
-    with db.open_session(edges.engine) as session:
-        if building.is_built(session):
-            return
-        building.check_empty(session)
-    click.echo("Making the demonstration: three months of cases, time, bills and statements ...")
+    with catching_up(create_worker(settings, clock=lambda: at[0])) as past:
+        with db.open_session(past.edges.engine) as session:
+            if building.is_built(session):
+                return
+            building.check_empty(session)
+        click.echo("Making the demonstration: three months of cases, time, bills and statements ...")
 
-    def run_jobs(now: datetime) -> None:
-        at[0] = now
-        run_pending(edges)
+        def run_jobs(now: datetime) -> None:
+            at[0] = now
+            past.run_jobs()
 
-    building.build(edges.engine, StandIn(standin_url), now=at[0], run_jobs=run_jobs)
-    edges.engine.dispose()
+        building.build(past.edges.engine, StandIn(standin_url), now=at[0], run_jobs=run_jobs)
+
+
+def wait_for_demo(settings: Settings) -> None:
+    """Come back when the database holds the demonstration."""
+    from portal.demo import building
+
+    engine = db.engine_for(required(settings.work_database_url, "WORK_DATABASE_URL"))
+    building.wait_until_built(engine)
+    engine.dispose()
 
 
 def serve_pages(build: Callable[[], Any], *, bind: str, workers: int, threads: int) -> None:

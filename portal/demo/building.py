@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from random import Random
+from time import sleep
 
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
@@ -25,6 +26,7 @@ from portal.errors import Misconfigured
 SEED = 20260301
 FACT = "demo"
 MONTHS = 3
+LOOK_SECONDS = 0.1
 # The last days belong to the cases that are open now.
 PRESENT_DAYS = timedelta(days=5)
 
@@ -32,6 +34,15 @@ PRESENT_DAYS = timedelta(days=5)
 def is_built(session: Session) -> bool:
     """Whether this database holds a finished demonstration."""
     return session.scalar(select(DeploymentFact.key).where(DeploymentFact.key == FACT)) is not None
+
+
+def wait_until_built(engine: Engine) -> None:
+    """Look again and again until another process has made the demonstration."""
+    while True:
+        with transaction(engine) as session:
+            if is_built(session):
+                return
+        sleep(LOOK_SECONDS)
 
 
 def check_empty(session: Session) -> None:
@@ -91,15 +102,15 @@ def month_ends(today: date, months: int) -> list[datetime]:
 
 
 def _plan_approvals(story: Story, first_day: date) -> None:
-    """Time is approved every working evening."""
+    """Time is approved every working evening, on both sides of the ocean."""
+    leads = {
+        16: (("NOR", Role.SUPPORT_LEAD), ("KES", Role.SERVICE_MANAGER), ("ALP", Role.SERVICE_MANAGER)),
+        22: (("MER", Role.SUPPORT_LEAD), ("HUD", Role.SERVICE_MANAGER)),
+    }
     day = first_day
     while day <= story.now.date():
         if day.weekday() < 5:
-            for offset, (code, role) in enumerate(
-                (("NOR", Role.SUPPORT_LEAD), ("KES", Role.SERVICE_MANAGER), ("ALP", Role.SERVICE_MANAGER))
-            ):
-                at = datetime.combine(day, time(16, offset), UTC)
-                story.plan(at, approve_all(story, code, role))
-            for offset, (code, role) in enumerate((("MER", Role.SUPPORT_LEAD), ("HUD", Role.SERVICE_MANAGER))):
-                story.plan(datetime.combine(day, time(22, offset), UTC), approve_all(story, code, role))
+            for hour, approving in leads.items():
+                for code, role in approving:
+                    story.plan(datetime.combine(day, time(hour), UTC), approve_all(story, code, role))
         day += timedelta(days=1)

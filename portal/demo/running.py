@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,15 +77,23 @@ def standin_running(where: Addresses, folder: Path, environ: Mapping[str, str]) 
         yield process
 
 
-def serve_until_stopped(where: Addresses, folder: Path, environ: Mapping[str, str], say: Callable[[str], None]) -> None:
-    """Run worker and web until Ctrl-C or until one of them ends."""
-    command = ("-m", "portal.cli")
-    with ExitStack() as running:
-        worker = running.enter_context(_process(*command, "work", environ=environ, log=folder / "worker.log"))
-        bind = f"{HOST}:{where.web_port}"
-        web = running.enter_context(
-            _process(*command, "serve", "--bind", bind, environ=environ, log=folder / "web.log")
-        )
+@contextmanager
+def web_running(where: Addresses, folder: Path, environ: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """The web, while the block runs; it opens its port when the demonstration has been made."""
+    options = ("--bind", f"{HOST}:{where.web_port}", "--after-demo")
+    with _process("-m", "portal.cli", "serve", *options, environ=environ, log=folder / "web.log") as process:
+        yield process
+
+
+def serve_until_stopped(
+    where: Addresses,
+    folder: Path,
+    environ: Mapping[str, str],
+    web: subprocess.Popen[bytes],
+    say: Callable[[str], None],
+) -> None:
+    """Run a worker beside the web until Ctrl-C or until one of them ends."""
+    with _process("-m", "portal.cli", "work", environ=environ, log=folder / "worker.log") as worker:
         _wait_until(lambda: _answers(f"http://{HOST}:{where.web_port}/readyz"), web, "The portal")
         say(welcome(where))
         with contextlib.suppress(KeyboardInterrupt):

@@ -15,7 +15,7 @@ from portal.app import create_worker
 from portal.db import open_session
 from portal.demo import building
 from portal.demo.standin_control import StandIn
-from portal.worker.running import run_pending
+from portal.worker.catching_up import catching_up
 from tests.conftest import settings_for
 from tests.standin.process import running_standin
 from tests.support.database import PREFIX, Cluster
@@ -46,11 +46,13 @@ def built(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         at = [NOW]
         edges = create_worker(told, clock=lambda: at[0])
 
-        def run_jobs(now: datetime) -> None:
-            at[0] = now
-            run_pending(edges)
+        with catching_up(edges) as past:
 
-        building.build(edges.engine, StandIn(standin.base_url), now=NOW, run_jobs=run_jobs, months=1)
+            def run_jobs(now: datetime) -> None:
+                at[0] = now
+                past.run_jobs()
+
+            building.build(past.edges.engine, StandIn(standin.base_url), now=NOW, run_jobs=run_jobs, months=1)
     with open_session(edges.engine) as session:
         yield Built(session)
     edges.engine.dispose()
