@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from fractions import Fraction
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
@@ -30,7 +31,7 @@ from portal.entitlement.models import (
     UsageGrant,
 )
 from portal.entitlement.queries import Terms
-from portal.entitlement.rules import expires_at
+from portal.entitlement.rules import Amount, expires_at
 from portal.metering.models import TimeEntry
 from portal.rating import lines, treatment
 from portal.rating.facts import (
@@ -58,17 +59,33 @@ _tariffs: dict[tuple[int, int, str, Places], tuple[Policy, Agreement | None, Tar
 
 
 @dataclass(frozen=True)
+class SiteHours:
+    """A grant of a case's site and until when it holds now; None is for ever."""
+
+    grant: UsageGrant
+    ends_at: datetime | None
+
+    @property
+    def terms(self) -> Mapping[str, Any]:
+        """What a pack was sold under; nothing for a plan's minutes."""
+        return self.grant.terms or {}
+
+
+@dataclass(frozen=True)
 class BillingFacts:
-    """Everything a cut of a case is billed from; ``hours`` are the grants of its site, ``grants`` what it may draw."""
+    """Everything a cut of a case is billed from.
+
+    ``hours`` are the grants of its site that are good for the case, ``grants`` what it may draw of them.
+    """
 
     case: SupportCase
     documents: Terms
     tariff: Tariff
     facts: CaseFacts
     work: tuple[WorkInterval, ...]
-    hours: tuple[UsageGrant, ...]
+    hours: tuple[SiteHours, ...]
     grants: tuple[GrantState, ...]
-    drawn_seconds: dict[int, int]
+    drawn: dict[int, Amount]
     authorizations: tuple[Authorization, ...]
     outcome: Outcome
     seller_id: int
@@ -217,30 +234,37 @@ def _covers_from(case: SupportCase, yes: Authorization) -> datetime:
     return min(yes.covers_from, case.opened_at) if yes.basis == "standing" else yes.covers_from
 
 
-def drawn_of(session: Session, case_id: int) -> dict[int, int]:
+def drawn_of(session: Session, case_id: int) -> dict[int, Amount]:
+    """What a case's bills have drawn of each grant."""
     rows = session.execute(
-        select(GrantDraw.grant_id, func.sum(GrantDraw.seconds))
+        select(GrantDraw.grant_id, func.sum(GrantDraw.seconds), func.sum(GrantDraw.incidents))
         .where(GrantDraw.case_id == case_id)
         .group_by(GrantDraw.grant_id)
     )
-    return {grant_id: int(seconds) for grant_id, seconds in rows}
+    return {grant_id: Amount(int(seconds), int(incidents)) for grant_id, seconds, incidents in rows}
 
 
-def grants_promised(grants: Mapping[int, UsageGrant], seconds: Mapping[int, int]) -> tuple[GrantState, ...]:
+def grants_promised(hours: Mapping[int, SiteHours], amounts: Mapping[int, Amount]) -> tuple[GrantState, ...]:
     """Hours as rating takes them; a grant that is not known here, as to a former integrator, holds included time."""
     return tuple(
-        grant_state(grants[grant_id], left) if grant_id in grants else GrantState(grant_id, INCLUDED_GRANT, left)
-        for grant_id, left in sorted(seconds.items())
+        grant_state(hours[grant_id], left) if grant_id in hours else GrantState(grant_id, INCLUDED_GRANT, left.seconds)
+        for grant_id, left in sorted(amounts.items())
     )
 
 
-def grant_state(grant: UsageGrant, seconds: int) -> GrantState:
-    """A grant as rating takes it, with the seconds that may be drawn."""
+def grant_state(hours: SiteHours, left: Amount) -> GrantState:
+    """A grant as rating takes it, with what may be drawn of it: of incidents a case never takes more than one."""
+    grant, terms = hours.grant, hours.terms
     return GrantState(
         grant.id,
         INCLUDED_GRANT if grant.kind == lines.INCLUDED else BOUGHT_GRANT,
-        seconds,
+        left.seconds,
+        priority=terms.get("priority", 0),
         granted_at=grant.granted_at,
         starts_at=grant.starts_at,
-        expires_at=grant.expires_at,
+        expires_at=hours.ends_at,
+        modes=tuple(terms.get("modes", ())),
+        incidents=min(left.incidents, 1),
+        # What a case is promised keeps to what it may use without asking.
+        unasked=grant.kind != lines.INCLUDED,
     )

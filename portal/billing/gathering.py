@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from portal.billing.facts import (
     BillingFacts,
+    SiteHours,
     cover_of,
     grants_promised,
     rating_facts,
@@ -29,6 +30,7 @@ from portal.billing.facts import (
 from portal.billing.models import BillingCut, BillItem
 from portal.billing.outcome import Outcome, outcome_from
 from portal.billing.parties import parties_of, plain_parties
+from portal.calendars import is_open
 from portal.cases.models import (
     Challenge,
     ChallengeDecision,
@@ -38,20 +40,22 @@ from portal.cases.models import (
     SupportCase,
 )
 from portal.contracts.models import DocumentInForce, DocumentVersion, PlanChoice
-from portal.contracts.queries import agreement_known_as, policy_known_as
+from portal.contracts.queries import agreement_known_as, policies_of, policy_known_as
+from portal.contracts.rules import calendar_named
 from portal.directory.models import Organisation, ProductLine, System
 from portal.entitlement.models import (
     Authorization,
     CoverageDecision,
     Emergency,
     EmergencyRefusal,
+    GrantBalance,
     GrantDraw,
     GrantReservation,
     ReservationRelease,
     UsageGrant,
 )
 from portal.entitlement.queries import Terms
-from portal.entitlement.rules import decision_from_json, facts_from_json
+from portal.entitlement.rules import NOTHING, Amount, decision_from_json, facts_from_json
 from portal.errors import NotFound
 from portal.metering.models import RunningTimer, TimeApproval, TimeEntry, TimeReversal
 from portal.rating.facts import Cover, Custody, GrantState, RateKey
@@ -68,7 +72,7 @@ class Gathered:
     choices: Sequence[PlanChoice]
     product_line: str
     system: System
-    hours: Sequence[UsageGrant]
+    hours: Sequence[SiteHours]
     operator_id: int | None
 
     @property
@@ -124,11 +128,13 @@ _SETTING = together(
         DocumentVersion: DocumentVersion.id.in_(select(DocumentInForce.version_id).where(_IN_FORCE)),
         PlanChoice: PlanChoice.site_id == _ids("site_ids"),
         UsageGrant: UsageGrant.site_id == _ids("site_ids"),
+        GrantBalance: GrantBalance.grant_id.in_(select(UsageGrant.id).where(UsageGrant.site_id == _ids("site_ids"))),
         System: System.id == _ids("system_ids"),
         ProductLine: ProductLine.id == _ids("line_ids"),
         Organisation: Organisation.is_operator.is_(True),
     },
     document_version=("id", "sha256"),
+    grant_balance=("grant_id", "ends_at"),
     product_line=("id", "code"),
     organisation=("id",),
 )
@@ -158,7 +164,8 @@ def read_cases(session: Session, cases: Sequence[SupportCase]) -> list[Gathered]
             "line_ids": sorted({case.product_line_id for case in cases}),
         },
     )
-    choices, hours = _of_sites(setting[PlanChoice]), _of_sites(setting[UsageGrant])
+    choices, grants = _of_sites(setting[PlanChoice]), _of_sites(setting[UsageGrant])
+    ends = {row.grant_id: row.ends_at for row in setting[GrantBalance]}
     systems = {row.id: row for row in setting[System]}
     lines = {row.id: row.code for row in setting[ProductLine]}
     known: dict[tuple[int | None, ...], Terms] = {}
@@ -170,7 +177,7 @@ def read_cases(session: Session, cases: Sequence[SupportCase]) -> list[Gathered]
             choices=sorted(choices[case.site_id, case.manufacturer_id], key=lambda row: row.from_at),
             product_line=lines[systems[case.system_id].product_line_id],
             system=systems[case.system_id],
-            hours=hours[case.site_id, case.manufacturer_id],
+            hours=[SiteHours(row, ends[row.id]) for row in grants[case.site_id, case.manufacturer_id]],
             operator_id=next((row.id for row in setting[Organisation]), None),
         )
         for case in cases
@@ -199,16 +206,15 @@ def facts_of(
         accepted_rates=_accepted_rates(rows, yeses),
     )
     approved = read.approved_ids
-    drawn = _drawn(rows)
     all_of_it = BillingFacts(
         case=case,
         documents=documents,
         tariff=tariff,
         facts=facts,
         work=(),
-        hours=tuple(read.hours),
+        hours=tuple(each for each in read.hours if _serves(session, case, each, certified=facts.certified)),
         grants=view.grants if view else promised_hours(read),
-        drawn_seconds=drawn,
+        drawn=_drawn(rows),
         authorizations=yeses,
         outcome=outcome,
         seller_id=seller_of(read.choices, case),
@@ -220,12 +226,12 @@ def facts_of(
 
 def promised_hours(read: Gathered) -> tuple[GrantState, ...]:
     """What the case may draw in all: what is promised to it now and what it has drawn before."""
-    seconds = _drawn(read.rows)
+    amounts = _drawn(read.rows)
     released = {row.reservation_id for row in read.rows[ReservationRelease]}
     for row in read.rows[GrantReservation]:
         if row.id not in released:
-            seconds[row.grant_id] = seconds.get(row.grant_id, 0) + row.seconds
-    return grants_promised({grant.id: grant for grant in read.hours}, seconds)
+            amounts[row.grant_id] = amounts.get(row.grant_id, NOTHING) + Amount(row.seconds, row.incidents)
+    return grants_promised({each.grant.id: each for each in read.hours}, amounts)
 
 
 def _rows_by_case(session: Session, cases: Sequence[SupportCase]) -> dict[int, Facts]:
@@ -309,8 +315,19 @@ def _accepted_rates(rows: Facts, yeses: Sequence[Authorization]) -> dict[RateKey
     return accepted
 
 
-def _drawn(rows: Facts) -> dict[int, int]:
-    found: dict[int, int] = {}
+def _serves(session: Session, case: SupportCase, hours: SiteHours, *, certified: bool) -> bool:
+    """Whether the terms a pack was sold under let it serve the case: who asked, and when it was opened."""
+    terms = hours.terms
+    if terms.get("certified_only") and not certified:
+        return False
+    if terms.get("calendar") is None or hours.grant.policy_version_id is None:
+        return True
+    policy = policies_of(session, [hours.grant.policy_version_id])[hours.grant.policy_version_id]
+    return is_open(calendar_named(policy, terms["calendar"]), case.opened_at)
+
+
+def _drawn(rows: Facts) -> dict[int, Amount]:
+    found: dict[int, Amount] = {}
     for row in rows[GrantDraw]:
-        found[row.grant_id] = found.get(row.grant_id, 0) + row.seconds
+        found[row.grant_id] = found.get(row.grant_id, NOTHING) + Amount(row.seconds, row.incidents)
     return found

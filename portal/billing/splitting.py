@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from portal.billing.facts import BillingFacts
 from portal.billing.parties import role_of
@@ -10,6 +11,15 @@ from portal.contracts.blocks import Company, Payer, Revenue
 from portal.contracts.sharing import RevenuePart, Share, SharingFacts, shares_of
 from portal.rating.facts import INTEGRATOR, MANUFACTURER
 from portal.rating.lines import INCLUDED, PAID_KINDS, Line
+
+
+@dataclass(frozen=True)
+class UsedPack:
+    """What an item earns of one pack, and who sold that."""
+
+    grant_id: int
+    seller_id: int
+    minor: int
 
 
 def split(
@@ -20,25 +30,42 @@ def split(
     payer: str,
     amount_minor: int,
     use_minor: int,
+    packs: Sequence[UsedPack] = (),
 ) -> tuple[Share, ...]:
-    """The shares of what is paid, then those of what included time earns at its use."""
+    """The shares of what is paid, then of what included time earns at its use, then of what used packs do."""
     paid = [line for line in lines if line.kind in PAID_KINDS]
     drawn = [line for line in lines if line.kind == INCLUDED and line.key.grant_id is not None]
     return (
         *_shares(facts, parties, RevenuePart(Revenue.TIME_AND_MATERIALS, amount_minor), paid, payer=payer),
         *_shares(facts, parties, RevenuePart(Revenue.INCLUDED, use_minor), drawn, payer=payer),
+        *(share for pack in packs for share in _pack_shares(facts, parties, lines, pack, payer=payer)),
     )
 
 
+def _pack_shares(
+    facts: BillingFacts, parties: Mapping[str, int], lines: Sequence[Line], pack: UsedPack, *, payer: str
+) -> tuple[Share, ...]:
+    """The shares of one pack: of whoever sold that pack, and by the work that used it."""
+    part = RevenuePart(Revenue.PACK_USE, pack.minor)
+    used = [line for line in lines if line.key.grant_id == pack.grant_id]
+    return _shares(facts, parties, part, used, payer=payer, seller_id=pack.seller_id)
+
+
 def _shares(
-    facts: BillingFacts, parties: Mapping[str, int], part: RevenuePart, lines: Sequence[Line], *, payer: str
+    facts: BillingFacts,
+    parties: Mapping[str, int],
+    part: RevenuePart,
+    lines: Sequence[Line],
+    *,
+    payer: str,
+    seller_id: int | None = None,
 ) -> tuple[Share, ...]:
     documents = facts.documents
     sharing = SharingFacts(
         parts=(part,),
         worked=_worked(lines),
         weights=facts.outcome.weights,
-        seller=role_of(parties, facts.seller_id),
+        seller=role_of(parties, facts.seller_id if seller_id is None else seller_id),
         payer=Payer.INTEGRATOR if payer == INTEGRATOR else Payer.CUSTOMER,
         has_integrator=facts.has_integrator,
     )

@@ -251,6 +251,7 @@ def _grant_out(grant: GrantState) -> dict[str, Any]:
         "modes": list(grant.modes),
         "bands": list(grant.bands),
         **({"incidents": grant.incidents} if grant.incidents else {}),
+        **({"unasked": True} if grant.unasked else {}),
     }
 
 
@@ -266,6 +267,7 @@ def _grant_in(grant: Mapping[str, Any]) -> GrantState:
         tuple(grant["modes"]),
         tuple(grant["bands"]),
         grant.get("incidents", 0),
+        grant.get("unasked", False),
     )
 
 

@@ -109,6 +109,7 @@ class GrantState:
 
     Included ones serve the work that the plan covers, from ``starts_at`` to ``expires_at``; bought ones any. An empty
     ``modes`` or ``bands`` means every mode or band. ``incidents`` each pay for a whole case, however long it takes.
+    ``unasked`` bought ones serve work the payer was not asked about: as much of them as a case may use without asking.
     """
 
     grant_id: int
@@ -121,3 +122,4 @@ class GrantState:
     modes: tuple[str, ...] = ()
     bands: tuple[str, ...] = ()
     incidents: int = 0
+    unasked: bool = False

@@ -1,4 +1,4 @@
-"""The order in which hours left are used, and how a correction gives them back.
+"""The order in which hours left are used, time before incidents of one priority, and how a correction gives them back.
 
 Invariants: a grant never goes below zero; what is drawn and what is left over sum to what was asked for; giving back
 undoes the draws from the last to the first.
@@ -26,6 +26,16 @@ class Draw(NamedTuple):
     incidents: int = 0
 
 
+class Use(NamedTuple):
+    """What one piece of work takes of a grant, seconds or an incident, at its start in seconds since 1970 UTC."""
+
+    grant_id: int
+    entry_id: int
+    start: int
+    seconds: int
+    incidents: int = 0
+
+
 def in_order_of_use(grants: Iterable[GrantState]) -> tuple[GrantState, ...]:
     """The grants in the order they are drawn: priority, expiry, included before bought, age, id."""
     return tuple(sorted(grants, key=_order))
@@ -39,6 +49,11 @@ def _order(grant: GrantState) -> tuple[int, datetime, bool, datetime, int]:
         grant.granted_at or _EARLIEST,
         grant.grant_id,
     )
+
+
+def ranks_before(grant: GrantState, incident: GrantState) -> bool:
+    """Whether the time of a grant is used before an incident: of the same priority it is."""
+    return not grant.incidents and grant.priority <= incident.priority
 
 
 def draw(grants: Iterable[GrantState], seconds: int) -> tuple[tuple[Draw, ...], int]:

@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from portal.rating.facts import GrantState
-from portal.rating.grants import Draw
+from portal.rating.grants import Draw, Use
 from portal.rating.tariff import Row
 from portal.rating.terms import Bill
 
@@ -187,12 +187,16 @@ MOST_TIME, MOST_MONEY, LEAST_MONEY = "most_time", "most_money", "least_money"
 
 @dataclass(frozen=True, slots=True)
 class RatedCase:
-    """The lines of a case in order of work, what each grant gives, and the limits that changed something."""
+    """The lines of a case in order of work, what each grant gives, and the limits that changed something.
+
+    ``uses`` are the draws piece of work by piece, each grant's in order of work.
+    """
 
     basis: Basis
     lines: tuple[Line, ...]
     draws: tuple[Draw, ...]
     applied: tuple[Applied, ...] = ()
+    uses: tuple[Use, ...] = ()
 
     @property
     def currency(self) -> str:

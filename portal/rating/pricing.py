@@ -13,7 +13,7 @@ from portal.rating.amounts import PAID_OTHERWISE, amount, costs, line_kind, seco
 from portal.rating.charging import costs_of, lines_of, with_charges
 from portal.rating.counting import Part, count
 from portal.rating.facts import BOUGHT_GRANT, INCLUDED_GRANT, GrantState
-from portal.rating.grants import Draw
+from portal.rating.grants import Draw, Use, ranks_before
 from portal.rating.limits import limited
 from portal.rating.lines import (
     BEYOND_NTE,
@@ -24,6 +24,7 @@ from portal.rating.lines import (
     INCIDENT,
     INCLUDED,
     PAID_KINDS,
+    UNAUTHORIZED,
     Applied,
     Basis,
     Charge,
@@ -46,18 +47,19 @@ def price(basis: Basis) -> RatedCase:
     """The rated case of this basis: one line per kind, bill, row and grant, in order of work."""
     parts = count(basis.slices)
     applied: list[Applied] = []
+    uses: list[Use] = []
     more = bool(basis.charges) or any(piece.row.extras is not None for piece in basis.slices)
     if more:
         parts = with_charges(limited(parts, applied), basis.charges)
     draws: tuple[Draw, ...] = ()
     if basis.grants:
-        parts, draws = _drawn(parts, basis.grants, basis.charges)
+        parts, draws = _drawn(parts, basis.grants, basis.charges, uses)
     if more:
-        return RatedCase(basis, lines_of(costs_of(parts, basis, applied)), draws, tuple(applied))
+        return RatedCase(basis, lines_of(costs_of(parts, basis, applied)), draws, tuple(applied), tuple(uses))
     for payer, limit in basis.nte_minor:
         if _owed(parts, payer) > limit:
             parts = _stopped(parts, payer, limit)
-    return RatedCase(basis, _lines(parts), draws)
+    return RatedCase(basis, _lines(parts), draws, uses=tuple(uses))
 
 
 def _owed(parts: Sequence[Part], payer: str) -> int:
@@ -74,34 +76,53 @@ def _owed(parts: Sequence[Part], payer: str) -> int:
 
 
 def _drawn(
-    parts: Sequence[Part], grants: Sequence[GrantState], charges: Sequence[Charge]
+    parts: Sequence[Part], grants: Sequence[GrantState], charges: Sequence[Charge], uses: list[Use]
 ) -> tuple[list[Part], tuple[Draw, ...]]:
-    """The parts with hours left used first, in order of work; grants stand in the order of use."""
-    opened: Draw | None = None
-    if incidents := [grant for grant in grants if grant.incidents]:
-        parts, opened = _by_incident(parts, incidents, charges)
+    """The parts with hours left used first, in order of work; grants stand in the order of use.
+
+    Time that ranks before incidents is used first: a case that it covers costs no incident, and an incident pays for
+    all that is left of the case.
+    """
     left = {grant.grant_id: grant.remaining_seconds for grant in grants}
-    result: list[Part] = []
-    for part in parts:
-        rest: Part | None = part
-        drawable = part.slice.kind in CHARGED and part.slice.row.rate_num and part.kind not in PAID_OTHERWISE
-        if drawable and part.seconds:
-            for grant in grants:
-                if rest is not None and left[grant.grant_id] > 0 and _may_draw(grant, part.slice):
-                    rest = _draw_from(grant, left, rest, result)
-        if rest is not None:
-            result.append(rest)
+    incidents = [grant for grant in grants if grant.incidents]
+    before = [grant for grant in grants if not incidents or ranks_before(grant, incidents[0])]
+    result = _with_time(parts, before, left, uses)
+    opened: tuple[Draw, ...] = ()
+    if incidents:
+        result, opened = _by_incident(result, incidents, charges, uses)
+        result = _with_time(result, [grant for grant in grants if grant not in before], left, uses)
     used = (
         Draw(grant.grant_id, grant.kind, grant.remaining_seconds - left[grant.grant_id])
         for grant in grants
         if left[grant.grant_id] < grant.remaining_seconds
     )
-    return result, (*((opened,) if opened else ()), *used)
+    return result, (*opened, *used)
+
+
+def _with_time(
+    parts: Sequence[Part], grants: Sequence[GrantState], left: dict[int, int], uses: list[Use]
+) -> list[Part]:
+    """The parts with the time of these grants used, each part by the first that may and has some left."""
+    result: list[Part] = []
+    for part in parts:
+        rest: Part | None = part
+        undrawn = part.grant_id is None and part.kind not in PAID_OTHERWISE
+        if undrawn and part.slice.kind in CHARGED and part.slice.row.rate_num and part.seconds:
+            for grant in grants:
+                if rest is not None and left[grant.grant_id] > 0 and _may_draw(grant, part.slice):
+                    before = left[grant.grant_id]
+                    start = rest.start
+                    rest = _draw_from(grant, left, rest, result)
+                    if left[grant.grant_id] < before:
+                        uses.append(Use(grant.grant_id, part.slice.entry_id, start, before - left[grant.grant_id]))
+        if rest is not None:
+            result.append(rest)
+    return result
 
 
 def _by_incident(
-    parts: Sequence[Part], grants: Sequence[GrantState], charges: Sequence[Charge]
-) -> tuple[Sequence[Part], Draw | None]:
+    parts: list[Part], grants: Sequence[GrantState], charges: Sequence[Charge], uses: list[Use]
+) -> tuple[list[Part], tuple[Draw, ...]]:
     """The parts that the first incident that may be used pays for: all of the case that it is good for."""
     payable = {id(charge.slice) for charge in charges if charge.by_incident}
     for grant in grants:
@@ -111,21 +132,29 @@ def _by_incident(
                 part._replace(kind=INCIDENT, grant_id=grant.grant_id) if paid else part
                 for part, paid in zip(parts, pays, strict=True)
             ]
-            return kept, Draw(grant.grant_id, grant.kind, 0, 1)
-    return parts, None
+            first = parts[pays.index(True)]
+            uses.append(Use(grant.grant_id, first.slice.entry_id, first.start, 0, 1))
+            return kept, (Draw(grant.grant_id, grant.kind, 0, 1),)
+    return parts, ()
 
 
 def _incident_pays(grant: GrantState, part: Part, payable: Collection[int]) -> bool:
     if not _may_draw(grant, part.slice) or part.kind in PAID_OTHERWISE:
         return False
-    return id(part.slice) in payable if part.kind == FEE else costs(part)
+    if part.kind == FEE:
+        return id(part.slice) in payable
+    unasked = grant.unasked and part.slice.kind == UNAUTHORIZED and part.slice.row.rate_num > 0
+    return part.grant_id is None and (costs(part) or unasked)
 
 
 def _may_draw(grant: GrantState, piece: Slice) -> bool:
-    """Included hours serve covered work; bought hours are money of the payer, unauthorized work does not touch them."""
+    """Included hours serve covered work; bought ones are the payer's money: work it was not asked about needs leave."""
     if piece.row.plan == INTERCOMPANY:
         return False
-    if not piece.covered if grant.kind == INCLUDED_GRANT else piece.kind != BILLED:
+    if grant.kind == INCLUDED_GRANT:
+        if not piece.covered:
+            return False
+    elif piece.kind != BILLED and not (grant.unasked and piece.kind == UNAUTHORIZED):
         return False
     if (grant.modes and piece.row.mode not in grant.modes) or (grant.bands and piece.row.band not in grant.bands):
         return False

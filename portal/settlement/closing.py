@@ -15,9 +15,17 @@ import structlog
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
-from portal.billing.actions import bill_case, cut_period_end, debtors_to_invoice, earn_plans, gather_invoices
+from portal.billing.actions import (
+    bill_case,
+    cut_period_end,
+    debtors_to_invoice,
+    earn_packs,
+    earn_plans,
+    gather_invoices,
+)
 from portal.billing.actions.batch import BILLED_AT_ONCE, bill_plain
 from portal.db import transaction
+from portal.entitlement.actions import end_grants
 from portal.errors import Conflict, NotFound, PortalError, RuleBroken
 from portal.jobs import enqueue
 from portal.ledger import actions as ledger
@@ -55,6 +63,8 @@ def close_period(engine: Engine, manufacturer_id: int, period_id: int, *, livemo
     _bill_waiting(engine, waiting, livemode=livemode, now=now)
     if was_open:
         accrue_unbilled(engine, period, livemode=livemode, now=now)
+    while _hours_ended(engine, now=now):
+        pass
     with transaction(engine) as session:
         freeze_period(session, manufacturer_id, period_id, livemode=livemode, now=now)
     reverse_accruals(engine, period, now=now)
@@ -64,6 +74,12 @@ def close_period(engine: Engine, manufacturer_id: int, period_id: int, *, livemo
     invoice_debtors(engine, period_id, livemode=livemode, now=now)
     with transaction(engine) as session:
         return finish_close(session, manufacturer_id, period_id, now=now).state
+
+
+def _hours_ended(engine: Engine, *, now: datetime) -> int:
+    """End some of the hours whose time is over, so that what expired is earned in the month that is closed."""
+    with transaction(engine) as session:
+        return end_grants(session, now)
 
 
 def _in_one(
@@ -129,6 +145,7 @@ def freeze_period(session: Session, manufacturer_id: int, period_id: int, *, liv
         return
     release_held(session, manufacturer_id, livemode=livemode, now=now)
     earn_plans(session, manufacturer_id, now=now, livemode=livemode)
+    earn_packs(session, manufacturer_id, now=now, livemode=livemode)
     take_back_billed(session, period_id, now=now)
     closing, _ = ledger.begin_close(session, manufacturer_id=manufacturer_id, now=now)
     if closing.id != period_id:

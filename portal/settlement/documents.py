@@ -11,6 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from portal.access import Actor
 from portal.billing.models import BillItem, Invoice, PlanEarning, PlanSale, PlanShare, Share
+from portal.billing.packs.models import PackEarning, PackSale, PackShare
 from portal.db import Base
 from portal.errors import NotFound
 from portal.payments.models import CashReceipt, Intent
@@ -33,6 +34,9 @@ _SHOWN: dict[str, tuple[str, type[Base], InstrumentedAttribute[int]]] = {
     "plan_sale": ("plan_month", PlanSale, PlanSale.id),
     "plan_earning": ("plan_month", PlanEarning, PlanEarning.plan_sale_id),
     "plan_share": ("plan_month", PlanShare, PlanShare.plan_sale_id),
+    "pack_sale": ("pack", PackSale, PackSale.id),
+    "pack_earning": ("pack", PackEarning, PackEarning.pack_sale_id),
+    "pack_share": ("pack", PackShare, PackShare.pack_sale_id),
     "invoice": ("invoice", Invoice, Invoice.id),
     "cash_receipt": ("invoice", CashReceipt, CashReceipt.invoice_id),
     "statement": ("statement", Statement, Statement.id),

@@ -17,6 +17,7 @@ _CANDIDATES = """
                 WHEN share.id IS NOT NULL AND posting.amount_minor > 0 THEN 'correction'
                 WHEN share.id IS NOT NULL THEN 'share'
                 WHEN posting.document_type = 'plan_share' THEN 'plan'
+                WHEN posting.document_type = 'pack_share' THEN 'pack'
                 ELSE 'other' END AS kind,
            CASE WHEN share.id IS NOT NULL THEN replace(share.revenue_kind, '_', ' ') ELSE journal.description END
                || coalesce(', from ' || origin.label, '') AS description,

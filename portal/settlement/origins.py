@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from portal.access import Actor
 from portal.billing.models import BillItem, BillLine, BillSegment, PlanShare, Share
+from portal.billing.packs.models import PackShare
 from portal.ledger.models import Posting
 from portal.metering.models import TimeEntry
 from portal.settlement import queries
@@ -44,7 +45,7 @@ class BilledLine:
 
 @dataclass(frozen=True)
 class Origin:
-    """What a statement line comes from: its share of a bill or of a plan's month, an earlier statement, a correction.
+    """What a statement line comes from: its share of a bill, a plan's month or a pack, an earlier statement.
 
     *Shape*: ``contested`` is the one line of the earlier statement that was held and came back.
     """
@@ -56,6 +57,7 @@ class Origin:
     earlier: Statement | None
     contested: StatementLine | None = None
     plan_share: PlanShare | None = None
+    pack_share: PackShare | None = None
 
 
 def line_origin(session: Session, actor: Actor, line_id: int) -> Origin:
@@ -65,15 +67,27 @@ def line_origin(session: Session, actor: Actor, line_id: int) -> Origin:
     item = session.get(BillItem, share.bill_item_id) if share is not None else None
     earlier = _earlier(session, line)
     contested = queries.line_behind(session, line) if earlier is not None else None
-    return Origin(line, share, item, _billed(session, item), earlier, contested, _plan_share(session, line))
+    paid = _share_of_sale(session, line)
+    return Origin(
+        line,
+        share,
+        item,
+        _billed(session, item),
+        earlier,
+        contested,
+        paid if isinstance(paid, PlanShare) else None,
+        paid if isinstance(paid, PackShare) else None,
+    )
 
 
-def _plan_share(session: Session, line: StatementLine) -> PlanShare | None:
-    """The share of a plan's month that a line pays."""
-    if line.kind != "plan":
+def _share_of_sale(session: Session, line: StatementLine) -> PlanShare | PackShare | None:
+    """The share of a plan's month or of a pack that a line pays."""
+    if line.kind not in ("plan", "pack"):
         return None
     posting = session.get_one(Posting, line.posting_id)
-    return session.get(PlanShare, int(posting.document_id))
+    if line.kind == "plan":
+        return session.get(PlanShare, int(posting.document_id))
+    return session.get(PackShare, int(posting.document_id))
 
 
 def _billed(session: Session, item: BillItem | None) -> tuple[BilledLine, ...]:

@@ -34,6 +34,7 @@ blueprint = Blueprint("ledger", __name__)
 PAGES = {
     "bill_item": ("billing.item", "item_id"),
     "plan_month": ("billing.plan_month", "plan_sale_id"),
+    "pack": ("billing.pack_sale", "pack_sale_id"),
     "invoice": ("billing.invoice", "invoice_id"),
     "statement": ("settlement.statement", "statement_id"),
     "statement_line": ("settlement.line", "statement_line_id"),

@@ -12,7 +12,9 @@ from portal.billing.actions.batch import BILLED_AT_ONCE, bill_closed
 from portal.cases import actions as cases
 from portal.cases.models import CaseKnownIssue
 from portal.db import transaction
+from portal.entitlement import actions as entitlement
 from portal.jobs import enqueue_many
+from portal.ledger.models import Period
 from portal.worker.registry import Edges, task
 
 
@@ -83,6 +85,20 @@ def open_grants(edges: Edges, now: datetime, *, plan_choice_id: int) -> None:
 def open_monthly_grants(edges: Edges, now: datetime) -> None:
     with transaction(edges.engine) as session:
         actions.open_month(session, now=now, livemode=edges.settings.livemode)
+
+
+@task("end_grants", own_transactions=True, every="8 * * * *")
+def end_grants(edges: Edges, now: datetime) -> None:
+    """What is over expires or lives on; what an ended pack earns of it is then the parties'."""
+    while True:
+        with transaction(edges.engine) as session:
+            if not entitlement.end_grants(session, now):
+                break
+    with transaction(edges.engine) as session:
+        makers = session.scalars(select(Period.manufacturer_id).where(Period.state == "open")).all()
+    for manufacturer_id in makers:
+        with transaction(edges.engine) as session:
+            actions.earn_packs(session, manufacturer_id, now=now, livemode=edges.settings.livemode)
 
 
 @task("sweep_billing", every="*/15 * * * *")

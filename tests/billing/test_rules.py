@@ -32,6 +32,7 @@ from portal.billing.rules import (
     worth_minor,
 )
 from portal.contracts.policy import parse_policy
+from portal.entitlement.rules import Amount
 from portal.errors import RuleBroken
 from portal.ledger.rules import check_legs
 from portal.rating.engine import rate
@@ -93,9 +94,10 @@ def test_included_time_is_worth_what_the_plan_says() -> None:
 
 def test_draws_are_changed_by_the_difference_to_what_was_drawn() -> None:
     case = rated(work(1, 40), plan="assured", grants=(GrantState(7, "included", 7_200),))
-    assert draw_changes(case, {}) == {7: 2_700}
-    assert draw_changes(case, {7: 2_700}) == {}
-    assert draw_changes(case, {7: 3_600, 8: 60}) == {7: -900, 8: -60}
+    assert draw_changes(case, {}) == {7: Amount(2_700)}
+    assert draw_changes(case, {7: Amount(2_700)}) == {}
+    assert draw_changes(case, {7: Amount(3_600), 8: Amount(60, 1)}) == {7: Amount(-900), 8: Amount(-60, -1)}
+    assert draw_changes(None, {7: Amount(60)}) == {7: Amount(-60)}
 
 
 @given(st.lists(st.integers(1, 10_000), max_size=5), st.integers(0, 60_000))

@@ -1,4 +1,4 @@
-"""Hours left are promised in order of work time, never twice."""
+"""Hours left are promised in order of work time, never twice, never more than there are."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,65 +6,114 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.entitlement.rules import Grant, Reservation, Work, included_window, reserve
+from portal.entitlement.rules import NOTHING, Amount, Promise, Room, included_window, promises
+from portal.entitlement.rules.ending import Left, ends_with, kept_minutes
+from portal.rating.grants import Use
 from tests.support.documents import policy
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
+HOUR = 3_600
 
 
-def grant(number, seconds, **changes):
-    values = {"kind": "included", "starts_at": START, "expires_at": START + 30 * DAY, **changes}
-    return Grant(number, free_seconds=seconds, **values)
+def use(day: int, seconds: int, *, grant: int = 1, incidents: int = 0) -> Use:
+    return Use(grant, day, int((START + day * DAY).timestamp()), seconds, incidents)
+
+
+def promise(day: int, seconds: int, *, grant: int = 1, expired: bool = False) -> Promise:
+    return Promise(grant, START + day * DAY, seconds, from_expired=expired)
 
 
 def test_earlier_work_is_served_first_whatever_the_order_given():
-    work = [Work(2, START + 2 * DAY, 1_800), Work(1, START + DAY, 3_600)]
-    assert reserve(work, [grant(1, 4_500)]) == (Reservation(1, 1, 3_600), Reservation(2, 1, 900))
+    found = promises([use(2, 1_800), use(1, HOUR)], {1: Room(Amount(4_500))})
+    assert found == (promise(1, HOUR), promise(2, 900))
 
 
-def test_grants_go_by_priority_then_expiry_then_kind():
-    grants = [
-        grant(1, 100, kind="bought"),
-        grant(2, 100),
-        grant(3, 100, expires_at=START + 5 * DAY),
-        grant(4, 100, priority=-1, kind="bought"),
-    ]
-    assert [each.grant_id for each in reserve([Work(9, START + DAY, 400)], grants)] == [4, 3, 2, 1]
-
-
-@pytest.mark.parametrize(("at", "covered"), [(START, True), (START - DAY, False), (START + 30 * DAY, False)])
-def test_grant_serves_work_that_starts_while_it_is_valid(at, covered):
-    assert bool(reserve([Work(1, at, 60)], [grant(1, 600)])) is covered
+def test_what_bills_have_drawn_is_not_promised_again():
+    assert promises([use(1, HOUR), use(2, HOUR)], {1: Room(Amount(HOUR), drawn=Amount(5_400))}) == (promise(2, 1_800),)
 
 
 def test_case_gets_no_more_than_its_limit():
-    work = [Work(1, START, 3_600), Work(2, START + DAY, 3_600)]
-    taken = reserve(work, [grant(1, 99_999)], case_limit_seconds=5_400, case_used_seconds=900)
-    assert taken == (Reservation(1, 1, 3_600), Reservation(2, 1, 900))
-    assert reserve(work, [grant(1, 99_999)], case_limit_seconds=100, case_used_seconds=900) == ()
+    rooms = {1: Room(Amount(99_999), drawn=Amount(900))}
+    assert promises([use(1, HOUR), use(2, HOUR)], rooms, most_seconds=5_400) == (promise(1, 2_700), promise(2, 1_800))
+    assert promises([use(1, HOUR)], rooms, most_seconds=100) == ()
+
+
+def test_an_incident_has_no_length_to_limit():
+    found = promises([use(1, 0, incidents=1)], {1: Room(Amount(0, 5))}, most_seconds=0)
+    assert found == (Promise(1, START + DAY, 0, 1),)
+
+
+@pytest.mark.parametrize(
+    ("outlives", "wanted"),
+    [
+        # What rolled over is kept for later work: earlier work takes what expired first.
+        (True, (promise(1, HOUR, expired=True), promise(1, 1_800), promise(9, 1_800))),
+        # Where nothing is left beyond the end anyway, no expiry is taken back without need.
+        (False, (promise(1, 3_600), promise(1, 1_800, expired=True))),
+    ],
+)
+def test_earlier_work_uses_what_expired_after_it(outlives, wanted):
+    room = Room(Amount(HOUR), expired=Amount(HOUR), expired_at=START + 5 * DAY, outlives_expiry=outlives)
+    assert promises([use(1, 5_400), use(9, HOUR)], {1: room}) == wanted
 
 
 @given(
-    works=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 9_000)), max_size=6),
-    sizes=st.lists(st.integers(0, 9_000), max_size=4),
+    works=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 9_000), st.integers(0, 2)), max_size=6),
+    rooms=st.lists(st.tuples(*[st.integers(0, 9_000)] * 3, st.booleans()), min_size=3, max_size=3),
     limit=st.none() | st.integers(0, 20_000),
     order=st.randoms(use_true_random=False),
 )
-def test_no_grant_and_no_case_is_ever_overdrawn(works, sizes, limit, order):
-    work = [Work(number, START + days * DAY, seconds) for number, (days, seconds) in enumerate(works)]
-    grants = [grant(number, seconds, priority=number % 2) for number, seconds in enumerate(sizes)]
-    taken = reserve(work, grants, case_limit_seconds=limit)
-    for each in grants:
-        assert sum(row.seconds for row in taken if row.grant_id == each.grant_id) <= each.free_seconds
-    for piece in work:
-        assert sum(row.seconds for row in taken if row.entry_id == piece.entry_id) <= piece.seconds
+def test_no_grant_and_no_case_is_ever_overdrawn(works, rooms, limit, order):
+    uses = [
+        Use(grant, entry, int((START + days * DAY).timestamp()), seconds)
+        for entry, (days, seconds, grant) in enumerate(works)
+    ]
+    held = {
+        number: Room(Amount(left), Amount(drawn), Amount(expired), START + 20 * DAY, outlives)
+        for number, (left, drawn, expired, outlives) in enumerate(rooms)
+    }
+    taken = promises(uses, held, most_seconds=limit)
+    for number, room in held.items():
+        mine = [row for row in taken if row.grant_id == number]
+        assert sum(row.seconds for row in mine if not row.from_expired) <= room.left.seconds
+        assert sum(row.seconds for row in mine if row.from_expired) <= room.expired.seconds
+        wanted = sum(row.seconds for row in uses if row.grant_id == number)
+        assert sum(row.seconds for row in mine) <= max(wanted - room.drawn.seconds, 0)
     assert all(row.seconds > 0 for row in taken)
+    assert all(row.worked_from < START + 20 * DAY for row in taken if row.from_expired)
     if limit is not None:
-        assert sum(row.seconds for row in taken) <= limit
-    order.shuffle(work)
-    order.shuffle(grants)
-    assert reserve(work, grants, case_limit_seconds=limit) == taken
+        assert sum(row.seconds for row in taken) <= max(limit - sum(drawn for _, drawn, _, _ in rooms), 0)
+    order.shuffle(uses)
+    assert promises(uses, held, most_seconds=limit) == taken
+
+
+def test_amounts_are_added_and_taken_off_by_unit():
+    assert Amount(60, 1) + Amount(30) - Amount(0, 1) == Amount(90)
+    assert not NOTHING
+    assert Amount(0, -1)
+
+
+@pytest.mark.parametrize(
+    ("most", "kept"),
+    [(0, {}), (600, {2: 600}), (HOUR, {2: 1_800, 1: 1_800}), (99_999, {2: 1_800, 1: 2_700})],
+)
+def test_the_newest_minutes_roll_over_first_within_the_most(most, kept):
+    assert kept_minutes([Left(1, START, 2_700), Left(2, START + DAY, 1_800)], most) == kept
+
+
+@pytest.mark.parametrize(
+    ("bought", "until"),
+    [
+        ([], None),
+        ([(HOUR, START + 9 * DAY)], None),
+        ([(HOUR, START + 9 * DAY), (HOUR, START + 8 * DAY)], (START + 9 * DAY,)),
+        ([(2 * HOUR, None)], (None,)),
+        ([(2 * HOUR, START - DAY)], None),
+    ],
+)
+def test_a_pack_is_kept_by_what_was_bought_before_its_end(bought, until):
+    assert ends_with(bought, needed_seconds=2 * HOUR, after=START) == until
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from portal.billing.actions.invoices import debtors_to_invoice, gather_invoices
 from portal.billing.actions.items import bill, bill_case, rebill, rebill_case
 from portal.billing.actions.line_queries import answer, ask
 from portal.billing.actions.plans import earn_plans, open_choice, open_month
+from portal.billing.packs.expiring import earn_packs
 from portal.billing.packs.selling import PackOrder, PackPrice, record_pack_sale, sell_pack
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "cut_period_end",
     "debtors_to_invoice",
     "decide_shares",
+    "earn_packs",
     "earn_plans",
     "first_unauthorized",
     "gather_invoices",

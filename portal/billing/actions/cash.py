@@ -111,8 +111,10 @@ def _connected(session: Session, invoice_ids: Collection[int]) -> list[InvoiceCa
                 .where(BillItem.cut_id.in_(cuts), InvoiceItem.payer_id.in_(payers))
             )
         )
-    # A plan's month takes its part of the cash like a cut, though nothing becomes payable by it: no cut has its number.
-    line_id = func.coalesce(BillItem.cut_id, -InvoiceItem.plan_sale_id).label("cut_id")
+    # A plan's month or a pack takes its part of the cash like a cut, though nothing becomes payable by it: no cut has
+    # its number, and neither has the other.
+    of_sale = func.coalesce(-2 * InvoiceItem.plan_sale_id, -2 * InvoiceItem.pack_sale_id - 1)
+    line_id = func.coalesce(BillItem.cut_id, of_sale).label("cut_id")
     nets = session.execute(
         select(InvoiceItem.invoice_id, line_id, func.sum(InvoiceItem.amount_minor))
         .outerjoin(BillItem, BillItem.id == InvoiceItem.bill_item_id)

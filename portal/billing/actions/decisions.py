@@ -19,6 +19,7 @@ from portal.billing.actions.rows import insert_shares, shares_for, standing_shar
 from portal.billing.facts import BillingFacts
 from portal.billing.gathering import gather
 from portal.billing.models import BillItem, Share
+from portal.billing.packs.using import stored_parts
 from portal.billing.queries import live_items
 from portal.billing.rules.postings import SET_OFF
 from portal.contracts.blocks import Revenue
@@ -44,7 +45,7 @@ def decide_shares(session: Session, case_id: int, *, now: datetime) -> int:
             rebill(session, item.cut_id, reason="who resolved the case changed", now=now)
             return 1 + decide_shares(session, case_id, now=now)
         else:
-            parts = shares_for(facts, item, billed_lines(session, item))
+            parts = shares_for(facts, item, billed_lines(session, item), stored_parts(session, item))
             _replace(session, facts, item, shares, parts, now=now)
         changed.append(item)
     move_cash(session, changed, now=now)

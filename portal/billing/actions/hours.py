@@ -1,26 +1,27 @@
 """Hours left are promised to a case's approved work as its bill would use them.
 
-What the bill would draw is asked of rating itself, as if there were hours without end; what is really left is promised
-in order of work time by entitlement. Run when time is approved or corrected, and once more before a case is billed.
+What the bill would draw is asked of rating itself, with what is really left: so plan minutes, bought hours and
+incidents go to work as the policy ranks them. Later work of other cases gives way to earlier work of this one. Run when
+time is approved or corrected, and once more before a case is billed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
 from portal.billing.actions.cuts import lock_case
-from portal.billing.facts import BillingFacts, grant_state
+from portal.billing.facts import BillingFacts, SiteHours, grant_state, grants_promised
 from portal.billing.gathering import gather
 from portal.contracts.rules import plan_named
-from portal.entitlement.actions import Reserving, release_for_case, reserve_for_case
-from portal.entitlement.rules import Work
+from portal.entitlement.actions import Available, Held, hold_hours, keep_promises, make_room, release_for_case
+from portal.entitlement.rules import NOTHING, Amount, Promise, Room, promises
 from portal.rating.engine import rate
-from portal.rating.facts import CUSTOMER
-from portal.rating.lines import HOURS_BOUGHT, INCLUDED, UNAUTHORIZED
+from portal.rating.facts import CUSTOMER, GrantState
+from portal.rating.lines import UNAUTHORIZED, RatedCase
 from portal.rating.situations import setting_at
 
 # More than any case can use: a hundred years of work.
@@ -50,41 +51,86 @@ def first_unauthorized(session: Session, case_id: int) -> datetime | None:
 def reserve_for(session: Session, facts: BillingFacts, *, now: datetime) -> int:
     """The same for a case that this transaction holds already."""
     case = facts.case
-    wanted = _undrawn(_wanted(facts), sum(facts.drawn_seconds.values()))
-    if not wanted:
+    endless = _rated(facts, [_endless(each) for each in facts.hours])
+    if not endless.uses:
         if facts.grants:
             release_for_case(session, case, reason="no work needs them", now=now)
         return 0
-    plan = plan_named(facts.documents.policy, setting_at(facts.facts, wanted[0].started_at).plan)
-    limit = plan.standing_minutes_per_case
-    how = Reserving(1, case_limit_seconds=None if limit is None else limit * 60)
-    return reserve_for_case(session, case, wanted, how, now=now)
+    starts = [datetime.fromtimestamp(use.start, UTC) for use in endless.uses]
+    most_seconds = _limit_seconds(facts, min(starts))
+    held = hold_hours(session, case, (min(starts), max(starts)))
+    made = _promises(facts, held, most_seconds)
+    if _is_short(facts, made, endless, most_seconds) and make_room(session, case, held, after=min(starts), now=now):
+        held = hold_hours(session, case, (min(starts), max(starts)))
+        made = _promises(facts, held, most_seconds)
+    keep_promises(session, case, held, made, now=now)
+    return _counted(endless) - _counted(_rated(facts, _states_after(facts, made)))
 
 
-def _wanted(facts: BillingFacts) -> list[Work]:
-    """What the case's bill would draw if there were hours without end, in order of work."""
-    endless = [grant_state(grant, _WITHOUT_END) for grant in facts.hours]
-    if not endless or not facts.work:
-        return []
+def _endless(hours: SiteHours) -> GrantState:
+    """A grant as if it never ran out."""
+    grant = hours.grant
+    return grant_state(hours, Amount(_WITHOUT_END if grant.granted_seconds else 0, min(grant.granted_incidents, 1)))
+
+
+def _rated(facts: BillingFacts, grants: Sequence[GrantState]) -> RatedCase:
     # The authorized sum stops money, not hours.
-    rated = rate(replace(facts.facts, nte_minor={}), facts.work, endless, facts.tariff)
-    return sorted(
-        (
-            Work(segment.entry_id, segment.started_at, segment.seconds)
-            for line in rated.lines
-            if line.kind in (INCLUDED, HOURS_BOUGHT) and line.key.grant_id is not None
-            for segment in line.segments
-        ),
-        key=lambda piece: (piece.started_at, piece.entry_id),
+    return rate(replace(facts.facts, nte_minor={}), facts.work if grants else (), grants, facts.tariff)
+
+
+def _counted(rated: RatedCase) -> int:
+    """The counted seconds that hours or an incident pay for."""
+    return sum(line.seconds for line in rated.lines if line.key.grant_id is not None)
+
+
+def _limit_seconds(facts: BillingFacts, at: datetime) -> int | None:
+    """What one case may use of its customer's hours without asking, by the plan that covered its first work."""
+    minutes = plan_named(facts.documents.policy, setting_at(facts.facts, at).plan).standing_minutes_per_case
+    return None if minutes is None else minutes * 60
+
+
+def _promises(facts: BillingFacts, held: Held, most_seconds: int | None) -> tuple[Promise, ...]:
+    """What the case's bill would draw of what is held, in order of work."""
+    serving = {each.grant.id: each for each in facts.hours}
+    available = [each for each in held.available if each.grant.id in serving]
+    rooms = {each.grant.id: _room(each, facts.drawn.get(each.grant.id, NOTHING)) for each in available}
+    states = [state for each in available for state in _states(serving[each.grant.id], rooms[each.grant.id])]
+    uses = (use._replace(grant_id=abs(use.grant_id)) for use in _rated(facts, states).uses)
+    return promises(uses, rooms, most_seconds=most_seconds)
+
+
+def _room(available: Available, drawn: Amount) -> Room:
+    at = available.expired_at
+    return Room(
+        Amount(available.seconds, available.incidents),
+        drawn,
+        Amount(available.expired_seconds, available.expired_incidents),
+        at,
+        at is not None and (available.ends_at is None or available.ends_at > at),
     )
 
 
-def _undrawn(pieces: Sequence[Work], drawn_seconds: int) -> list[Work]:
-    """The pieces without the first seconds, which bills have drawn already."""
-    left = []
-    for piece in pieces:
-        taken = min(piece.seconds, drawn_seconds)
-        drawn_seconds -= taken
-        if taken < piece.seconds:
-            left.append(replace(piece, seconds=piece.seconds - taken))
-    return left
+def _states(hours: SiteHours, room: Room) -> Iterable[GrantState]:
+    """A grant as rating takes it; where it outlives what has expired of it, that is a second one, below zero."""
+    if not room.outlives_expiry or not room.expired:
+        yield grant_state(hours, room.left + room.drawn + room.expired)
+        return
+    yield grant_state(hours, room.left)
+    expired = grant_state(replace(hours, ends_at=room.expired_at), room.expired + room.drawn)
+    yield replace(expired, grant_id=-expired.grant_id)
+
+
+def _is_short(facts: BillingFacts, made: Sequence[Promise], endless: RatedCase, most_seconds: int | None) -> bool:
+    """Whether more would be used if there were more, and the case's limit is not what stands against it."""
+    used = sum(each.seconds for each in made) + sum(each.seconds for each in facts.drawn.values())
+    if most_seconds is not None and used >= most_seconds:
+        return False
+    return _counted(_rated(facts, _states_after(facts, made))) < _counted(endless)
+
+
+def _states_after(facts: BillingFacts, made: Sequence[Promise]) -> tuple[GrantState, ...]:
+    """What the case may draw once it is promised this."""
+    amounts = dict(facts.drawn)
+    for each in made:
+        amounts[each.grant_id] = amounts.get(each.grant_id, NOTHING) + Amount(each.seconds, each.incidents)
+    return grants_promised({each.grant.id: each for each in facts.hours}, amounts)

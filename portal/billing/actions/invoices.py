@@ -1,7 +1,7 @@
 """Invoices: what a payer owes of a period goes onto one invoice, issued through Stripe by the intent it names.
 
-Invariants: a bill item is charged once and, once taken back, credited once; a month of a plan is charged once; an
-invoice's total is above zero, so that a credit that is larger than what is charged waits for the next.
+Invariants: a bill item is charged once and, once taken back, credited once; a plan's month or a pack is charged
+once; an invoice's total is above zero, so that a credit that is larger than what is charged waits for the next.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from sqlalchemy.orm import Session
 from portal.billing.actions.money import debtor_of
 from portal.billing.actions.plans import plan_debtor, plan_words
 from portal.billing.models import BillItem, BillItemReversal, Invoice, InvoiceItem, PlanSale, Share
+from portal.billing.packs.models import PackSale
+from portal.billing.packs.rules import BY_INVOICE
+from portal.billing.packs.selling import pack_words
 from portal.billing.queries import stands
 from portal.billing.rules import INVOICE_PAIRS
 from portal.billing.rules.postings import SET_OFF
@@ -39,7 +42,7 @@ CHARGE, CREDIT = "charge", "credit"
 class _Claim:
     """A line to be: an item or a plan's month charged, or an item credited, and who owes it."""
 
-    item: BillItem | PlanSale
+    item: BillItem | PlanSale | PackSale
     kind: str
     debtor_id: int
     amount_minor: int
@@ -134,6 +137,8 @@ def _claims(session: Session, period: Period, debtor_ids: Collection[int] | None
             yield _Claim(item, kind, debtor_of(item), sign * due, words if sign > 0 else f"Credit: {words}", orders)
     for sale in session.scalars(_open_sales(period, debtor_ids)):
         yield _Claim(sale, CHARGE, plan_debtor(sale), sale.amount_minor, plan_words(session, sale))
+    for pack in session.scalars(_open_packs(period)):
+        yield _Claim(pack, CHARGE, pack.payer_id, pack.amount_minor, pack_words(session, pack))
 
 
 def _owed_by(item: type[BillItem | PlanSale], debtor_ids: Collection[int] | None) -> ColumnElement[bool]:
@@ -158,6 +163,21 @@ def _open_sales(period: Period, debtor_ids: Collection[int] | None) -> Select[Pl
             PlanSale.id.not_in(select(InvoiceItem.plan_sale_id).where(InvoiceItem.plan_sale_id.is_not(None))),
         )
         .order_by(PlanSale.id)
+    )
+
+
+def _open_packs(period: Period) -> Select[PackSale]:
+    """Packs that were sold up to the period, are not paid otherwise and are on no invoice."""
+    return (
+        select(PackSale)
+        .join(Period, Period.id == PackSale.period_id)
+        .where(
+            PackSale.manufacturer_id == period.manufacturer_id,
+            PackSale.paid_by == BY_INVOICE,
+            Period.starts_at <= period.starts_at,
+            PackSale.id.not_in(select(InvoiceItem.pack_sale_id).where(InvoiceItem.pack_sale_id.is_not(None))),
+        )
+        .order_by(PackSale.id)
     )
 
 
@@ -249,8 +269,8 @@ def _issue(session: Session, period: Period, claims: Sequence[_Claim], *, now: d
     return invoice
 
 
-def _key(item: BillItem | PlanSale) -> str:
-    return f"{'plan_sale' if isinstance(item, PlanSale) else 'bill_item'}-{item.id}"
+def _key(item: BillItem | PlanSale | PackSale) -> str:
+    return f"{item.__tablename__}-{item.id}"
 
 
 def _number(session: Session, manufacturer_id: int) -> tuple[int, str]:
@@ -266,6 +286,7 @@ def _row(invoice: Invoice, claim: _Claim, position: int) -> dict[str, object]:
         "payer_id": invoice.payer_id,
         "bill_item_id": claim.item.id if isinstance(claim.item, BillItem) else None,
         "plan_sale_id": claim.item.id if isinstance(claim.item, PlanSale) else None,
+        "pack_sale_id": claim.item.id if isinstance(claim.item, PackSale) else None,
         "position": position,
         "kind": claim.kind,
         "description": claim.description,

@@ -23,7 +23,7 @@ from portal.billing.facts import CLOSING, BillingFacts, drawn_of, up_to
 from portal.billing.gathering import gather, promised_hours, read_case
 from portal.billing.models import BillingCut, BillItem, BillItemReversal
 from portal.billing.queries import blockers, live_item, live_items, live_items_before
-from portal.billing.rules import ItemPart, draw_changes, lines_of, parts_by_payer
+from portal.billing.rules import ItemPart, draw_changes, drawn_by, lines_of, parts_by_payer
 from portal.cases.models import SupportCase
 from portal.entitlement.actions import draw_reserved, return_unused
 from portal.entitlement.orders.actions import settle_orders
@@ -144,7 +144,7 @@ def _with_hours(session: Session, facts: BillingFacts, *, now: datetime) -> Bill
 def _promise_again(session: Session, facts: BillingFacts, *, now: datetime) -> None:
     """Promise what is left of the hours to work that no cut has billed yet."""
     if facts.grants:
-        reserve_for(session, replace(facts, drawn_seconds=drawn_of(session, facts.case.id)), now=now)
+        reserve_for(session, replace(facts, drawn=drawn_of(session, facts.case.id)), now=now)
 
 
 def _rebill_from(
@@ -199,7 +199,7 @@ def _bill_instant(
     case, facts = all_of_it.case, up_to(all_of_it, cuts[0])
     before = _rated_before(session, case, cuts[0])
     parts = _with_those_billed_before(parts_by_payer(_rate(facts)), before)
-    if replaced is None and any(_owed(part, before) < 0 for part in parts):
+    if replaced is None and any(_owed(part, before) < 0 or _takes_back(part, before) for part in parts):
         reason = "what is known now costs less than was billed before"
         _rebill_from(session, case, 1, reason=reason, now=now, livemode=livemode)
         before = _rated_before(session, case, cuts[0])
@@ -213,10 +213,10 @@ def _bill_instant(
             raise RuleBroken("A later bill of this case would be below zero.")
         earlier = before.get(part.payer)
         old = (replaced or {}).get(each.id)
-        item, shares = insert_item(session, facts, each, part, earlier, now=now, replaces=old)
+        item, shares = insert_item(session, facts, each, part, earlier, now=now, livemode=livemode, replaces=old)
         if part.payer == CUSTOMER and facts.grants:
             changes = draw_changes(part.rated, drawn_of(session, case.id))
-            draw_reserved(session, case, bill_item_id=item.id, seconds_by_grant=changes, now=now)
+            draw_reserved(session, case, bill_item_id=item.id, drawn=changes, now=now)
         post_item(session, item, shares, now=now, livemode=livemode)
         made.append(item)
     settle_authorizations(session, case, facts.authorizations)
@@ -256,6 +256,12 @@ def _nothing(side: str, rated: RatedCase) -> ItemPart:
 def _owed(part: ItemPart, before: dict[str, RatedCase]) -> int:
     """What the part costs more than was billed before."""
     return sum(line.amount_minor for line in difference(part.rated.lines, lines_of(before.get(part.payer))))
+
+
+def _takes_back(part: ItemPart, before: dict[str, RatedCase]) -> bool:
+    """Whether hours that were billed before would be given back: then what they earned was too much."""
+    changes = draw_changes(part.rated, drawn_by(before.get(part.payer)))
+    return any(amount.seconds < 0 or amount.incidents < 0 for amount in changes.values())
 
 
 def _in_place(

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from portal.billing.models import PlanEarning, PlanSale, PlanShare
 from portal.billing.parties import parties_of, role_of
+from portal.billing.rules import worth_minor
 from portal.billing.rules.plans import PLAN_PAIRS, earning_legs, sale_legs, use_by_grant
 from portal.contracts.blocks import WHOLE_BP, Collector, Company, Revenue, TaskClass
 from portal.contracts.models import PlanChoice
@@ -28,7 +29,7 @@ from portal.contracts.rules import PayerFacts, amount_minor, bill_to_row, split_
 from portal.contracts.sharing import RevenuePart, Share, SharingFacts, shares_of
 from portal.directory.models import Site
 from portal.entitlement.actions import choices_in_force, open_monthly_grants, open_plan
-from portal.entitlement.models import UsageGrant
+from portal.entitlement.models import GrantBalance, UsageGrant
 from portal.entitlement.queries import Terms, terms_in_force
 from portal.entitlement.rules import included_window
 from portal.ledger.actions import lock_open_period, post
@@ -185,8 +186,9 @@ _RIPE = text(
     LEFT JOIN grant_balance balance ON balance.grant_id = given.id
     LEFT JOIN LATERAL (SELECT max(earned_at) AS at FROM plan_earning WHERE plan_sale_id = sale.id) last ON true
     WHERE sale.manufacturer_id = :manufacturer_id AND sale.ends_at <= :now
-      AND coalesce(balance.reserved_seconds, 0) = 0
+      AND (coalesce(balance.reserved_seconds, 0) = 0 OR balance.ends_at > :now)
       AND (last.at IS NULL
+           OR (last.at < balance.ends_at AND balance.ends_at <= :now)
            OR EXISTS (SELECT FROM grant_draw WHERE grant_draw.grant_id = given.id AND drawn_at >= last.at))
       AND NOT EXISTS (
           SELECT FROM support_case
@@ -228,13 +230,14 @@ def _earn(session: Session, sale: PlanSale, *, now: datetime, livemode: bool) ->
     ).one_or_none()
     used, unused_seconds = (0, 0) if grant is None else _used(session, grant)
     past = _past(session, sale)
-    target = sale.amount_minor - used
-    difference = target - past.amount_minor
-    if difference == 0 and past.count:
-        return 0
     terms = terms_in_force(
         session, manufacturer_id=sale.manufacturer_id, integrator_id=sale.integrator_id, at=sale.starts_at
     )
+    kept = 0 if grant is None else _kept(session, sale, grant, terms, now)
+    target = sale.amount_minor - used - min(kept, max(sale.amount_minor - used, 0))
+    difference = target - past.amount_minor
+    if difference == 0 and past.count:
+        return 0
     earning = PlanEarning(
         plan_sale_id=sale.id,
         manufacturer_id=sale.manufacturer_id,
@@ -259,10 +262,16 @@ def _earn(session: Session, sale: PlanSale, *, now: datetime, livemode: bool) ->
 _USE = text(
     """
     SELECT draw.case_id, draw.grant_id, sum(draw.seconds)::bigint AS seconds,
-           (SELECT coalesce(sum(item.use_minor), 0)::bigint FROM bill_item item
+           (SELECT coalesce(sum(item.use_minor), 0)::bigint
+                 - coalesce((SELECT sum(amount_minor) FROM pack_use
+                             WHERE pack_use.case_id = draw.case_id
+                               AND NOT EXISTS (SELECT FROM bill_item_reversal gone
+                                               WHERE gone.bill_item_id = pack_use.bill_item_id)), 0)::bigint
+            FROM bill_item item
             WHERE item.case_id = draw.case_id
               AND NOT EXISTS (SELECT FROM bill_item_reversal gone WHERE gone.bill_item_id = item.id)) AS use_minor
     FROM grant_draw draw
+    JOIN usage_grant given ON given.id = draw.grant_id AND given.kind = 'included'
     WHERE draw.case_id IN (SELECT case_id FROM grant_draw WHERE grant_id = :grant_id)
     GROUP BY draw.case_id, draw.grant_id
     ORDER BY draw.case_id, draw.grant_id
@@ -279,6 +288,14 @@ def _used(session: Session, grant: UsageGrant) -> tuple[int, int]:
         worth[row.case_id] = row.use_minor
     used = sum(use_by_grant(worth[case_id], seconds).get(grant.id, 0) for case_id, seconds in drawn.items())
     return used, grant.granted_seconds - sum(seconds.get(grant.id, 0) for seconds in drawn.values())
+
+
+def _kept(session: Session, sale: PlanSale, grant: UsageGrant, terms: Terms, now: datetime) -> int:
+    """What the month's minutes are worth that rolled over and can still be used."""
+    balance = session.get_one(GrantBalance, grant.id)
+    if balance.ends_at is None or balance.ends_at <= now:
+        return 0
+    return worth_minor(terms.policy, {sale.plan_code: balance.free_seconds + balance.reserved_seconds})
 
 
 def _past(session: Session, sale: PlanSale) -> _Past:

@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session
 
 from portal.billing.facts import BillingFacts
 from portal.billing.models import BillingCut, BillItem, BillLine, BillSegment, Share
+from portal.billing.packs.using import PackPart, pack_parts, store_uses
 from portal.billing.parties import organisation_of
 from portal.billing.rules import ItemPart, included_seconds, lines_of, worth_minor
 from portal.billing.rules.postings import CASH, SET_OFF, USE
-from portal.billing.splitting import split
+from portal.billing.splitting import UsedPack, split
 from portal.contracts.blocks import Revenue, Weights
 from portal.contracts.sharing import Share as Part
 from portal.entitlement.queries import CaseParts
@@ -39,19 +40,23 @@ def insert_item(
     earlier: RatedCase | None,
     *,
     now: datetime,
+    livemode: bool = False,
     replaces: BillItem | None = None,
 ) -> tuple[BillItem, list[Share]]:
     """The item of a cut with its lines and segments, and its shares: what the part costs beyond the earlier rating."""
     lines = difference(part.rated.lines, lines_of(earlier))
+    packs = pack_parts(session, facts.case, part.rated, earlier, now=now, livemode=livemode)
     item = made_item(
         facts, cut, part, earlier, period_id=lock_open_period(session, facts.case.manufacturer_id), now=now
     )
+    item.use_minor += sum(pack.minor for pack in packs)
     item.revision = replaces.revision + 1 if replaces is not None else 0
     item.replaces_id = replaces.id if replaces is not None else None
     session.add(item)
     session.flush()
     _insert_lines(session, item, lines, earlier)
-    parts = shares_for(facts, item, lines)
+    store_uses(session, item, packs, now=now)
+    parts = shares_for(facts, item, lines, packs)
     shares = insert_shares(session, item, "original", parts, facts.parties, now=now, weights=facts.outcome.weights)
     return item, shares
 
@@ -220,15 +225,18 @@ def weights_out(weights: Weights | None) -> list[int] | None:
     return None if weights is None else [weights.integrator_bp, weights.manufacturer_bp]
 
 
-def shares_for(facts: BillingFacts, item: BillItem, lines: Sequence[Line]) -> tuple[Part, ...]:
-    """Who gets what of an item with these lines, as far as its resolvers are known."""
+def shares_for(
+    facts: BillingFacts, item: BillItem, lines: Sequence[Line], packs: Sequence[PackPart] = ()
+) -> tuple[Part, ...]:
+    """Who gets what of an item with these lines and packs, as far as its resolvers are known."""
     return split(
         facts,
         facts.parties,
         lines,
         payer=INTEGRATOR if item.payer_id == facts.case.integrator_id else CUSTOMER,
         amount_minor=item.amount_minor,
-        use_minor=item.use_minor,
+        use_minor=item.use_minor - sum(pack.minor for pack in packs),
+        packs=[UsedPack(pack.sale.grant_id, pack.sale.seller_id, pack.minor) for pack in packs],
     )
 
 
@@ -267,7 +275,7 @@ def share_rows(
         if not part.amount_minor:
             continue
         party_id = parties.get(part.party)
-        funding = USE if part.revenue is Revenue.INCLUDED else CASH
+        funding = USE if part.revenue in (Revenue.INCLUDED, Revenue.PACK_USE) else CASH
         if funding == CASH and kind == "original" and party_id is not None and party_id == item.collector_id:
             funding = SET_OFF if item.collector_id == item.integrator_id != item.manufacturer_id else CASH
         rows.append(

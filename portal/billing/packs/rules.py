@@ -7,11 +7,24 @@ whoever uses the last minute, or lets it expire, takes the remainder.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from portal.contracts.agreement import Agreement
 from portal.contracts.blocks import WHOLE_BP
+from portal.entitlement.rules import Amount
 from portal.ledger.rules import Document, Leg, Purpose, credit, debit, pairs, without_zeros
 from portal.money import allocate_cumulative
+
+
+class Granted(Protocol):
+    """What was granted: seconds, or incidents."""
+
+    @property
+    def granted_seconds(self) -> int: ...
+
+    @property
+    def granted_incidents(self) -> int: ...
+
 
 BY_INVOICE, BY_STRIPE, BY_BANK = "invoice", "stripe", "bank"
 
@@ -60,3 +73,22 @@ def commission_minor(agreement: Agreement | None, price_minor: int) -> int:
 def earned_minor(price_minor: int, gone: int, granted: int) -> int:
     """What of a price is earned when so much of what was granted is used or expired; all of it when all is."""
     return allocate_cumulative(price_minor, [gone, granted - gone])[0]
+
+
+def sharable_minor(price_minor: int, commission_minor: int) -> int:
+    """What of a price is earned by use and expiry: all but what selling it earned."""
+    return price_minor - commission_minor
+
+
+def units(grant: Granted, amount: Amount | None = None) -> int:
+    """How many seconds, or incidents, an amount of a grant is; the whole grant where none is named."""
+    whole = Amount(grant.granted_seconds, grant.granted_incidents) if amount is None else amount
+    return whole.seconds if grant.granted_seconds else whole.incidents
+
+
+def expiry_minor(price_minor: int, *, used_minor: int, drawn: int, expired: int, granted: int) -> int:
+    """What expiry has earned in all: what use and expiry together come to, less what use has.
+
+    Nothing while nothing is expired: a remainder that corrections of use left is the next use's.
+    """
+    return max(earned_minor(price_minor, drawn + expired, granted) - used_minor, 0) if expired else 0

@@ -13,6 +13,7 @@ from fractions import Fraction
 
 from portal.contracts.policy import Policy
 from portal.contracts.rules import plan_named
+from portal.entitlement.rules import NOTHING, Amount
 from portal.errors import RuleBroken
 from portal.money import minor_digits, round_half_up
 from portal.rating.facts import CUSTOMER, INTEGRATOR
@@ -82,11 +83,21 @@ def worth_minor(policy: Policy, seconds_by_plan: Mapping[str, int]) -> int:
     )
 
 
-def draw_changes(rated: RatedCase, drawn_before: Mapping[int, int]) -> dict[int, int]:
-    """Seconds to draw from each grant, or below zero to give back, after what the case has drawn so far."""
-    now = {draw.grant_id: draw.seconds for draw in rated.draws}
-    changes = {grant: now.get(grant, 0) - drawn_before.get(grant, 0) for grant in sorted({*now, *drawn_before})}
-    return {grant: seconds for grant, seconds in changes.items() if seconds}
+def drawn_by(rated: RatedCase | None) -> dict[int, Amount]:
+    """What a rated case takes of each grant."""
+    found: dict[int, Amount] = {}
+    for draw in rated.draws if rated is not None else ():
+        found[draw.grant_id] = found.get(draw.grant_id, NOTHING) + Amount(draw.seconds, draw.incidents)
+    return found
+
+
+def draw_changes(rated: RatedCase | None, drawn_before: Mapping[int, Amount]) -> dict[int, Amount]:
+    """What to draw from each grant, or below zero to give back, after what was drawn before."""
+    now = drawn_by(rated)
+    changes = {
+        grant: now.get(grant, NOTHING) - drawn_before.get(grant, NOTHING) for grant in sorted({*now, *drawn_before})
+    }
+    return {grant: amount for grant, amount in changes.items() if amount}
 
 
 def authorization_left(nte_minor: Sequence[int], billed_minor: int) -> tuple[int, ...]:

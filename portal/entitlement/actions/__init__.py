@@ -2,7 +2,8 @@
 
 Rows only: the case's own event for each of these is written by the verbs of ``portal.cases``, which lock the case first
 and call these in the same transaction. ``coverage`` decides and keeps the decision, ``authorization`` holds the payer's
-answers, ``standing`` the yes given in advance, ``grants`` the hours left, ``packs`` those that were bought.
+answers, ``standing`` the yes given in advance; ``grants`` opens a plan's hours, ``packs`` those that were bought, and
+``promises`` holds, reserves and draws them.
 """
 
 from portal.entitlement.actions.authorization import (
@@ -29,17 +30,18 @@ from portal.entitlement.actions.coverage import (
     decide_for_case,
     keep_coverage,
 )
-from portal.entitlement.actions.grants import (
-    Reserving,
-    choices_in_force,
-    draw_reserved,
-    open_monthly_grants,
-    open_plan,
-    release_for_case,
-    reserve_for_case,
-    reserving_for,
-)
+from portal.entitlement.actions.ending import end_grants
+from portal.entitlement.actions.grants import choices_in_force, open_monthly_grants, open_plan
 from portal.entitlement.actions.packs import grant_pack
+from portal.entitlement.actions.promises import (
+    Available,
+    Held,
+    draw_reserved,
+    hold_hours,
+    keep_promises,
+    make_room,
+    release_for_case,
+)
 from portal.entitlement.actions.standing import (
     StandingTerms,
     open_standing,
@@ -53,9 +55,10 @@ __all__ = [
     "LINK_OBJECT",
     "LINK_VERSION",
     "Ask",
+    "Available",
     "Coverage",
+    "Held",
     "Place",
-    "Reserving",
     "StandingTerms",
     "Wanted",
     "ask_for",
@@ -67,8 +70,12 @@ __all__ = [
     "decide_coverage",
     "decide_for_case",
     "draw_reserved",
+    "end_grants",
     "grant_pack",
+    "hold_hours",
     "keep_coverage",
+    "keep_promises",
+    "make_room",
     "new_request",
     "open_monthly_grants",
     "open_plan",
@@ -77,8 +84,6 @@ __all__ = [
     "refuse_ratification",
     "release_for_case",
     "request_authorization",
-    "reserve_for_case",
-    "reserving_for",
     "return_unused",
     "sign_standing",
     "spoken_authorization",

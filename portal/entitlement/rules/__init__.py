@@ -32,24 +32,25 @@ from portal.entitlement.rules.decision import (
     to_json,
 )
 from portal.entitlement.rules.gates import Present, gate_sentence, may_wait_for, missing_gates
-from portal.entitlement.rules.reservations import Grant, Reservation, Work, included_window, reserve
+from portal.entitlement.rules.reservations import NOTHING, Amount, Promise, Room, included_window, promises
 
 __all__ = [
+    "NOTHING",
+    "Amount",
     "AuthorizationFact",
     "BandPrice",
     "CoverageDecision",
     "CoverageFacts",
     "EmergencyPath",
     "EmergencyStep",
-    "Grant",
     "Present",
+    "Promise",
     "Reason",
-    "Reservation",
     "Response",
+    "Room",
     "SpokenYes",
     "StandingFacts",
     "Step",
-    "Work",
     "authorized_minor",
     "check_nte",
     "check_ratification",
@@ -64,8 +65,8 @@ __all__ = [
     "may_go_on",
     "may_wait_for",
     "missing_gates",
+    "promises",
     "ratify_by",
-    "reserve",
     "standing_room_minor",
     "to_json",
 ]

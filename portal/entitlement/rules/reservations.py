@@ -2,74 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from portal.calendars import Period, resolve_local
 from portal.contracts.policy import Policy
+from portal.rating.grants import Use
 from portal.zones import zone_named
 
-INCLUDED = "included"
-_EVER = datetime.max.replace(tzinfo=UTC)
+
+@dataclass(frozen=True)
+class Amount:
+    """Seconds, incidents, or both of a grant; below zero where they are given back."""
+
+    seconds: int = 0
+    incidents: int = 0
+
+    def __add__(self, other: Amount) -> Amount:
+        return Amount(self.seconds + other.seconds, self.incidents + other.incidents)
+
+    def __sub__(self, other: Amount) -> Amount:
+        return Amount(self.seconds - other.seconds, self.incidents - other.incidents)
+
+    def __bool__(self) -> bool:
+        return self != Amount()
+
+
+NOTHING = Amount()
 
 
 @dataclass(frozen=True)
-class Grant:
-    """Hours left, neither used nor promised; for work that starts in [starts_at, expires_at), None is for ever."""
+class Room:
+    """What a case may be promised of one grant: what is left to it, beside what its bills have drawn already.
 
-    grant_id: int
-    kind: str
-    free_seconds: int
-    starts_at: datetime
-    expires_at: datetime | None
-    priority: int = 0
-
-
-@dataclass(frozen=True)
-class Work:
-    """Approved work that may use hours: the seconds that count, at its start."""
-
-    entry_id: int
-    started_at: datetime
-    seconds: int
-
-
-@dataclass(frozen=True)
-class Reservation:
-    """Seconds of one grant promised to one piece of work."""
-
-    entry_id: int
-    grant_id: int
-    seconds: int
-
-
-def reserve(
-    work: Iterable[Work], grants: Iterable[Grant], *, case_limit_seconds: int | None = None, case_used_seconds: int = 0
-) -> tuple[Reservation, ...]:
-    """The reservations of some approved work of one case, earliest work first.
-
-    *Shape*: for each piece grants go by priority, then by earlier expiry, then included before bought, then by number;
-    a piece that no grant covers has no row. Never more than a grant has, nor than the case's limit allows.
+    ``expired`` serves only work that began before ``expired_at``.
     """
-    ordered = sorted(
-        grants, key=lambda grant: (grant.priority, grant.expires_at or _EVER, grant.kind != INCLUDED, grant.grant_id)
-    )
-    left = {grant.grant_id: grant.free_seconds for grant in ordered}
-    room = None if case_limit_seconds is None else max(case_limit_seconds - case_used_seconds, 0)
-    reservations: list[Reservation] = []
-    for piece in sorted(work, key=lambda piece: (piece.started_at, piece.entry_id)):
-        wanted = piece.seconds if room is None else min(piece.seconds, room)
-        for grant in ordered:
-            if not grant.starts_at <= piece.started_at < (grant.expires_at or _EVER):
+
+    left: Amount
+    drawn: Amount = NOTHING
+    expired: Amount = NOTHING
+    expired_at: datetime | None = None
+    outlives_expiry: bool = False
+    """Whether the rest holds beyond ``expired_at``: then earlier work takes what expired first."""
+
+
+@dataclass(frozen=True)
+class Promise:
+    """Seconds or an incident of one grant for work that began at an instant; ``from_expired`` takes back an expiry."""
+
+    grant_id: int
+    worked_from: datetime
+    seconds: int = 0
+    incidents: int = 0
+    from_expired: bool = False
+
+
+def promises(uses: Iterable[Use], rooms: Mapping[int, Room], *, most_seconds: int | None = None) -> tuple[Promise, ...]:
+    """What is promised of a case's uses, earliest work first: what its bills have not drawn, within the case's limit.
+
+    *Shape*: one row per grant, instant and kind of time. ``most_seconds`` is the limit of all that the case may use,
+    drawn or not; an incident has no length and is not limited by it. Never more than a grant has.
+    """
+    drawn = {grant_id: room.drawn for grant_id, room in rooms.items()}
+    pools = {grant_id: (room.left, room.expired) for grant_id, room in rooms.items()}
+    most = None if most_seconds is None else max(most_seconds - sum(each.seconds for each in drawn.values()), 0)
+    found: dict[tuple[int, datetime, bool], Amount] = {}
+    for use in sorted(uses, key=lambda each: (each.start, each.entry_id)):
+        wanted = Amount(use.seconds, use.incidents)
+        before = _least(wanted, drawn[use.grant_id])
+        drawn[use.grant_id] -= before
+        wanted -= before
+        if most is not None:
+            wanted = Amount(min(wanted.seconds, most), wanted.incidents)
+        at, room = datetime.fromtimestamp(use.start, UTC), rooms[use.grant_id]
+        for is_expired in (True, False) if room.outlives_expiry else (False, True):
+            if is_expired and (room.expired_at is None or at >= room.expired_at):
                 continue
-            taken = min(wanted, left[grant.grant_id])
-            if taken > 0:
-                reservations.append(Reservation(piece.entry_id, grant.grant_id, taken))
-                left[grant.grant_id] -= taken
-                wanted -= taken
-                room = None if room is None else room - taken
-    return tuple(reservations)
+            left, expired = pools[use.grant_id]
+            taken = _least(wanted, expired if is_expired else left)
+            pools[use.grant_id] = (left, expired - taken) if is_expired else (left - taken, expired)
+            key = use.grant_id, at, is_expired
+            found[key] = found.get(key, NOTHING) + taken
+            wanted -= taken
+            most = None if most is None else most - taken.seconds
+    return tuple(
+        Promise(grant_id, at, amount.seconds, amount.incidents, is_expired)
+        for (grant_id, at, is_expired), amount in found.items()
+        if amount
+    )
+
+
+def _least(one: Amount, other: Amount) -> Amount:
+    return Amount(min(one.seconds, other.seconds), min(one.incidents, other.incidents))
 
 
 def included_window(policy: Policy, at: datetime) -> Period:

@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from portal.access import may_see_prices
 from portal.billing import actions, overviews, plan_reading, reading
+from portal.billing.packs.reading import sold_pack
 from portal.identity import queries as people
 from portal.metering.rules import MODES, may_log_time
 from portal.web import paging
@@ -59,6 +60,13 @@ def item(item_id: int) -> ResponseReturnValue:
 def plan_month(plan_sale_id: int) -> ResponseReturnValue:
     month = plan_reading.plan_month(current_session(), current_actor(), plan_sale_id)
     return render_template("billing/plan_month.html", month=month)
+
+
+@blueprint.get("/packs/<int:pack_sale_id>")
+@open_to(may_see_prices)
+def pack_sale(pack_sale_id: int) -> ResponseReturnValue:
+    pack = sold_pack(current_session(), current_actor(), pack_sale_id)
+    return render_template("billing/pack_sale.html", pack=pack)
 
 
 @blueprint.route("/bill-lines/<int:line_id>/question", methods=["GET", "POST"])

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from portal.billing.actions import apply_cash, ask, earn_plans, gather_invoices, open_month
 from portal.billing.models import BillItem, BillLine, Invoice, LineQuery, PlanSale
+from portal.billing.packs.models import PackSale
 from portal.ledger.models import Account, JournalTransaction, Period, Posting
 from portal.payments.cash import book_cash, confirm_payment, record_payment
 from portal.payments.models import BalanceMovement, PaymentRecord
@@ -23,6 +24,7 @@ from portal.settlement.models import (
 from portal.settlement.reconciling import find_differences
 from tests.support.billed import BILLED_AT, billed, open_books, paid_case, settled, worked
 from tests.support.cast import NOW, Cast, hours_later
+from tests.support.packs import bought
 from tests.support.settling import CLOSED_AT, REVIEWED_AT
 
 
@@ -53,6 +55,14 @@ def plan_month(session: Session, cast: Cast) -> PlanSale:
         open_month(session, now=NOW)
         earn_plans(session, cast.factory.id, now=CLOSED_AT)
     return known or session.scalars(select(PlanSale).limit(1)).one()
+
+
+def sold_pack(session: Session, cast: Cast) -> PackSale:
+    """Ten hours bought for the site without a plan."""
+    known = session.scalars(select(PackSale).limit(1)).one_or_none()
+    if known is None:
+        billed_item(session, cast)
+    return known or bought(session, cast, site=cast.plain_site)[1]
 
 
 def asked_question(session: Session, cast: Cast) -> LineQuery:

@@ -250,6 +250,7 @@ SAMPLES: dict[str, Sample] = {
     "line_id": lambda session, cast: money.bill_line(session, cast).id,
     "certificate_id": lambda session, cast: session.scalars(select(Certificate.id)).first(),
     "plan_sale_id": lambda session, cast: money.plan_month(session, cast).id,
+    "pack_sale_id": lambda session, cast: money.sold_pack(session, cast).id,
     "query_id": lambda session, cast: money.asked_question(session, cast).id,
     "invoice_id": lambda session, cast: money.issued_invoice(session, cast).id,
     "record_id": lambda session, cast: money.recorded_payment(session, cast).id,
