@@ -122,6 +122,10 @@ SomeDays = Annotated[int, Field(ge=1, le=3_660)]
 Severity = Annotated[int, Field(ge=1, le=4)]
 
 
+# The part of a tranche that states none, until its row has worked it out.
+TAKES_REST = -1
+
+
 class Tranche(Block):
     """One slice of a revenue kind."""
 
@@ -129,8 +133,8 @@ class Tranche(Block):
     """"party" (a fixed one, named by party), "seller", "worked_time" (by seconds worked) or "resolver" (by weights)."""
     party: Code | None = None
     """The fixed party: operator, manufacturer, integrator, or another code of the parties table."""
-    bp: BasisPoints
-    """Its part in basis points; the tranches of one kind sum to 10000."""
+    bp: BasisPoints = TAKES_REST
+    """Its part in basis points; the tranches of one kind sum to 10000, so one of them may leave it out."""
     cap: DecimalText | None = None
     """The most this tranche takes from one bill item; what is above goes to the next tranche."""
 
@@ -147,7 +151,21 @@ class ShareRow(Block):
     revenues: tuple[Revenue, ...] = Field(min_length=1)
     """The revenue kinds this row is for."""
     tranches: tuple[Tranche, ...] = Field(min_length=1)
-    """The slices, in order."""
+    """The slices, in order; one of them may leave out its bp and takes the rest."""
+
+    @model_validator(mode="after")
+    def _rest_stated(self) -> Self:
+        """The row with the rest written out: what is signed states every part."""
+        without = [each for each in self.tranches if each.bp == TAKES_REST]
+        if not without:
+            return self
+        if len(without) > 1:
+            raise ValueError("only one tranche of a kind takes the rest; state the bp of the others")
+        rest = WHOLE_BP - sum(each.bp for each in self.tranches if each.bp != TAKES_REST)
+        if rest < 0:
+            raise ValueError("the tranches that state their bp sum to more than 10000: nothing is left for the other")
+        stated = tuple(each.model_copy(update={"bp": rest}) if each in without else each for each in self.tranches)
+        return self.model_copy(update={"tranches": stated})
 
 
 class Weights(Block):

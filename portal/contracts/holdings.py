@@ -10,6 +10,7 @@ from portal.contracts.packs import Pack
 from portal.contracts.policy import Policy
 from portal.contracts.rules import amount_minor, months_after
 from portal.errors import RuleBroken
+from portal.money import round_half_up
 
 
 def pack_named(policy: Policy, code: str) -> Pack:
@@ -73,6 +74,13 @@ def usable(holding: Holding, on: date, *, topped_up_minutes: int = 0, certified:
     if needed is not None and topped_up_minutes >= needed:
         return holding
     return Holding(holding.pack, holding.bought_on, 0, 0)
+
+
+def part_of_month(amount: int, days: int, of_days: int) -> int:
+    """The part of a month's amount for so many of its days, rounded half up. *Raises*: RuleBroken."""
+    if not 0 <= days <= of_days or not of_days:
+        raise RuleBroken("A part of a month has at most the month's days.")
+    return round_half_up(Fraction(amount * days, of_days))
 
 
 def rolled_over(included_minutes: int, left_minutes: int, most_minutes: int) -> int:

@@ -1,10 +1,12 @@
 """Who gets what: exact, in party order, summing to the amount."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.contracts.blocks import Company, Payer, Revenue, Weights
+from portal.contracts.blocks import Company, Payer, Revenue, ShareRow, Weights
 from portal.contracts.sharing import UNDETERMINED, RevenuePart, SharingFacts, settle_undetermined, shares_of
 from portal.errors import RuleBroken
 from tests.support.documents import ALPEN, KESSLER, agreement, policy
@@ -158,3 +160,37 @@ def test_deciding_gives_out_exactly_what_was_held(amount, decided):
     settled = settle_undetermined(P, K, held[-1], decided)
     assert sum(share.amount_minor for share in settled) == held[-1].amount_minor
     assert all(share.amount_minor >= 0 for share in settled)
+
+
+def row_of(*tranches):
+    return ShareRow.model_validate_json(json.dumps({"revenues": ["subscription"], "tranches": tranches}))
+
+
+OPERATOR, SELLER = {"to": "party", "party": "operator"}, {"to": "seller"}
+
+
+@pytest.mark.parametrize(
+    ("tranches", "parts"),
+    [
+        ([{**OPERATOR, "bp": 300}, SELLER], [300, 9_700]),
+        ([OPERATOR, {**SELLER, "bp": 9_000}], [1_000, 9_000]),
+        ([{**OPERATOR, "bp": 10_000}, SELLER], [10_000, 0]),
+        ([SELLER], [10_000]),
+        ([{**OPERATOR, "bp": 300}, {**SELLER, "bp": 9_700}], [300, 9_700]),
+    ],
+)
+def test_a_tranche_that_states_nothing_takes_the_rest(tranches, parts):
+    assert [each.bp for each in row_of(*tranches).tranches] == parts
+
+
+@pytest.mark.parametrize(
+    ("tranches", "sentence"),
+    [
+        # split-014 of the published vectors: two remaining clauses.
+        ([SELLER, {**OPERATOR, "bp": 800}, {"to": "worked_time"}], "only one tranche of a kind takes the rest"),
+        ([SELLER, {**OPERATOR, "bp": 6_000}, {"to": "worked_time", "bp": 6_000}], "nothing is left for the other"),
+    ],
+)
+def test_there_is_one_rest_and_it_is_not_below_zero(tranches, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        row_of(*tranches)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -126,3 +128,13 @@ def test_an_order_that_could_not_be_used_is_refused_at_its_fields(changes, field
         check_order(**said, on=TODAY)
     assert list(refused.value.fields) == fields
     return None
+
+
+def test_published_payment_from_a_source_with_too_little_moves_nothing():
+    """split-016: a tenth of the amount is to come from a source that has less; then none of it is taken."""
+    vectors = json.loads((Path(__file__).parents[1] / "vectors" / "money_vectors.json").read_text(encoding="utf-8"))
+    vector = next(each for each in vectors["vectors"] if each["id"] == "split-016")
+    (part, _, left), _ = vector["input"]["sources"]
+    needed = vector["input"]["amount"] * int(part.removesuffix("%")) // 100
+    assert vector["expected"] == {"error": "missing_funds", "postings": []}
+    assert order_for([order(free=left)], wanted_minor=needed, least_minor=needed, on=TODAY) is None

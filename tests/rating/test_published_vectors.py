@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from portal.rating.counting import rounded
 from portal.rating.engine import rate
 from portal.rating.facts import GrantState
 from portal.rating.grants import Draw, draw, give_back
 from portal.rating.lines import PAID_KINDS, difference
-from portal.rating.terms import RateTerm
+from portal.rating.terms import RateTerm, Rounding
 from tests.rating.builders import NINE, facts, hourly, plan, steps, tariff, work
 
 PUBLISHED = json.loads((Path(__file__).parents[1] / "vectors" / "money_vectors.json").read_text(encoding="utf-8"))
@@ -143,3 +144,20 @@ def test_rate_045_a_multiplied_rate_is_exact():
     terms = tariff(plan(hourly(Fraction(given["standard_rate"]) * Fraction(given["value"]))))
 
     assert rate(facts(), [work(1, NINE, 60)], [], terms).lines[0].rate == int(expected["rate"]) * 100
+
+
+@pytest.mark.parametrize(("name", "direction"), [("round-004", "up"), ("round-006", "up"), ("round-007", "down")])
+def test_a_quantity_is_rounded_up_or_down_to_decimals(name, direction):
+    """Amounts are rounded half up, once; time is what goes up or down, to steps: a unit here is a thousand seconds."""
+    given, expected = VECTORS[name]["input"], VECTORS[name]["expected"]
+    step = Fraction(1_000) / Fraction(10) ** given["decimals"]
+    counted = rounded(int(Fraction(given["value"]) * 1_000), Rounding(int(step), direction))
+    assert Fraction(counted, 1_000) == Fraction(expected["value"])
+
+
+def test_what_is_given_back_expires_with_the_rest():
+    given, expected = VECTORS["prepaid-016"]["input"], VECTORS["prepaid-016"]["expected"]
+    draws, _ = draw([GrantState(1, "bought", given["plan"])], given["release"])
+    returned = give_back(draws, given["reopen"])
+    left = given["plan"] - sum(each.seconds for each in draws) + sum(each.seconds for each in returned)
+    assert left == expected["expired"]
