@@ -29,6 +29,8 @@ EVENT_WORDS = {
     "noted": "wrote a note",
     "attached": "attached files",
     "reference_set": "gave a number of their own",
+    "checklist_answered": "answered a part of the checklist",
+    "checklist_completed": "completed the checklist",
     "severity_changed": "changed the severity",
     "severity_challenged": "disputes the severity",
     "severity_decided": "decided how severe the case is",

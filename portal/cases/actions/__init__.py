@@ -50,6 +50,7 @@ from portal.cases.actions.custody import (
     withdraw_question,
 )
 from portal.cases.actions.history import hand_over_history, hand_over_later_cases
+from portal.cases.actions.intake import answer_checklist, unanswered
 from portal.cases.actions.linking import follow_up, open_sister
 from portal.cases.actions.notes import (
     NewNote,
@@ -98,6 +99,7 @@ __all__ = [
     "accept_by_phone",
     "accept_custody",
     "add_note",
+    "answer_checklist",
     "answer_information",
     "answer_severity",
     "answer_silence",
@@ -156,6 +158,7 @@ __all__ = [
     "set_reference",
     "stale_uploads",
     "take_back",
+    "unanswered",
     "undo_deemed",
     "use_standing",
     "watch_case",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -114,9 +115,18 @@ def moments_at(held: Held, *, responded: bool) -> Moments:
     return Moments(held.case.opened_at, held.now, held.now, held.now, held.now if responded else None)
 
 
-def begin_waiting(session: Session, held: Held, terms: Terms, event: StartEvent, moments: Moments) -> None:
-    """Open the clocks that wait for an event that has just happened, each once."""
-    waiting = [spec for spec in promises(session, held, terms) if spec.starts is event]
+def begin_waiting(
+    session: Session,
+    held: Held,
+    terms: Terms,
+    event: StartEvent,
+    moments: Moments,
+    *,
+    without: Collection[Clock] = (),
+) -> None:
+    """Open the clocks that wait for an event that has just happened, each once; ``without`` those of some kinds."""
+    specs = [spec for spec in promises(session, held, terms) if spec.starts is event]
+    waiting = [spec for spec in specs if spec.clock not in without]
     if not waiting:
         return
     begun = select(CaseClock.kind).where(CaseClock.case_id == held.case.id).distinct()

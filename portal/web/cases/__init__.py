@@ -5,10 +5,11 @@ from, and a stale one is answered with what happened since and with everything t
 is read, this package only how it is said.
 
 ``blueprint`` loads and registers; ``opening`` and ``calls`` are the ways in: escalate, open a case, log a call;
-``coverage`` says what a decision means for whoever reads it; ``uploads`` keeps files before a case exists. ``acting``
-is the one shape of a step, ``words`` says things; ``severity`` disputes it; ``promises`` keeps and proves them;
-``lists``, ``page``, ``custody``, ``notes``, ``changes``, ``resolution``, ``challenges`` and ``issues`` are the other
-pages; ``mailed`` answers links from letters, ``first_page`` fills the sections of Today.
+``circumstances`` asks what prices depend on, ``intake`` completes a checklist, ``coverage`` says what a decision means
+for whoever reads it; ``uploads`` keeps files before a case exists. ``acting`` is the one shape of a step, ``words``
+says things; ``severity`` disputes it; ``promises`` keeps and proves them; ``lists``, ``page``, ``custody``, ``notes``,
+``changes``, ``resolution``, ``challenges`` and ``issues`` are the other pages; ``mailed`` answers links from letters,
+``first_page`` fills the sections of Today.
 """
 
 from portal.web.cases import (
@@ -17,6 +18,7 @@ from portal.web.cases import (
     changes,
     custody,
     first_page,
+    intake,
     issues,
     lists,
     mailed,
@@ -37,6 +39,7 @@ __all__ = [
     "changes",
     "custody",
     "first_page",
+    "intake",
     "issues",
     "lists",
     "mailed",

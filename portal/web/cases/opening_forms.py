@@ -87,7 +87,7 @@ def opening_form(
     checklist: Sequence[IntakeField], policy: Policy, agreement: Agreement | None, actor: Actor
 ) -> OpeningForm:
     """The form for one system and one actor."""
-    fields: dict[str, Field] = {ANSWERS + asked.code: _asked(asked) for asked in checklist}
+    fields: dict[str, Field] = {ANSWERS + asked.code: checklist_field(asked) for asked in checklist}
     fields |= circumstance_fields(questions_of(policy, agreement), actor.side)
     if actor.side is Side.INTEGRATOR:
         fields["on_site_waiting"] = BooleanField("My technician is on site waiting now")
@@ -145,7 +145,7 @@ def typed_minor(text: str | None, currency: str, field: str = "nte") -> int:
         raise Invalid(error.sentence, {field: error.sentence}) from error
 
 
-def _asked(asked: IntakeField) -> Field:
+def checklist_field(asked: IntakeField) -> Field:
     """One question of the checklist."""
     checks = [Needed()] if asked.required else []
     options: dict[str, Any] = {"description": asked.help or "", "validators": checks}

@@ -98,6 +98,9 @@ def _unlisted(case: SupportCase, dossier: Dossier, actor: Actor) -> list[Step]:
             if paused
             else ("Pause", "cases.pause", "pause-circle", False)
         )
+    if running and case.opener_side != Side.INTEGRATOR.value:
+        # What a technician escalates is complete; a call, or what a contact opens, need not be.
+        found.append(("Complete the checklist", "cases.complete_checklist", "list-check", False))
     if works and running:
         found.append(("Ask for authorization", "cases.ask_authorization", "cash-coin", False))
     if works and actor.side is Side.MANUFACTURER:
