@@ -10,9 +10,10 @@ from portal.cases import actions
 from portal.cases.models import SupportCase
 from portal.web.cases.acting import Act, take
 from portal.web.cases.blueprint import blueprint, case_named, to_case
-from portal.web.cases.opening_forms import ANSWERS, checklist_field
+from portal.web.cases.opening_forms import checklist_field
 from portal.web.forms import Form, seq_field
 from portal.web.gate import current_actor, current_now, current_session, open_to
+from portal.web.uploads import ANSWERS
 
 CHECKLIST = Act(
     "Complete the checklist",
