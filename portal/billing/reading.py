@@ -54,6 +54,7 @@ class ItemRow:
     payer_name: str
     is_live: bool
     invoice_name: str | None
+    invoice_id: int | None
 
 
 @dataclass(frozen=True)
@@ -117,25 +118,22 @@ def item_tree(session: Session, actor: Actor, item_id: int) -> ItemTree:
     return ItemTree(rows[0], words(item.explanation), _lines(session, item), shares, reversal)
 
 
-def _items(actor: Actor) -> Select[Any]:
+def _items(actor: Actor) -> Select[BillItem, str, str, bool, str, int]:
     live = ~exists().where(BillItemReversal.bill_item_id == BillItem.id)
-    invoice = (
-        select(Invoice.name)
-        .join(InvoiceItem, InvoiceItem.invoice_id == Invoice.id)
-        .where(InvoiceItem.bill_item_id == BillItem.id, InvoiceItem.kind == "charge")
-        .scalar_subquery()
-    )
+    charge = and_(InvoiceItem.bill_item_id == BillItem.id, InvoiceItem.kind == "charge")
     return (
-        select(BillItem, SupportCase.name, SupportCase.title, live, invoice)
+        select(BillItem, SupportCase.name, SupportCase.title, live, Invoice.name, Invoice.id)
         .join(SupportCase, SupportCase.id == BillItem.case_id)
+        .outerjoin(InvoiceItem, charge)
+        .outerjoin(Invoice, Invoice.id == InvoiceItem.invoice_id)
         .where(readable(actor, BillItem))
     )
 
 
-def _rows(session: Session, statement: Select[Any]) -> list[ItemRow]:
+def _rows(session: Session, statement: Select[BillItem, str, str, bool, str, int]) -> list[ItemRow]:
     found = session.execute(statement).all()
     names = organisation_names(session, [row[0].payer_id for row in found])
-    return [ItemRow(row[0], row[1], row[2], names.get(row[0].payer_id, ""), row[3], row[4]) for row in found]
+    return [ItemRow(row[0], row[1], row[2], names.get(row[0].payer_id, ""), row[3], row[4], row[5]) for row in found]
 
 
 def _lines(session: Session, item: BillItem) -> tuple[LineTree, ...]:

@@ -5,11 +5,11 @@ Functions with an actor serve pages and are scoped to the actor's own manufactur
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import RowMapping, select, text
+from sqlalchemy import RowMapping, func, select, text
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side, may_handle_finance
@@ -180,6 +180,24 @@ def journal_transaction(session: Session, actor: Actor, transaction_id: int) -> 
     if found is None or found.manufacturer_id != actor.organisation_id:
         raise NotFound
     return found
+
+
+def transactions_of(
+    session: Session, actor: Actor, document_type: str, document_ids: Collection[str]
+) -> dict[str, int]:
+    """The first journal transaction that each document made; none for those who may not read the ledger."""
+    if not may_read_ledger(actor):
+        return {}
+    rows = session.execute(
+        select(JournalTransaction.document_id, func.min(JournalTransaction.id))
+        .where(
+            JournalTransaction.manufacturer_id == actor.organisation_id,
+            JournalTransaction.document_type == document_type,
+            JournalTransaction.document_id.in_(document_ids),
+        )
+        .group_by(JournalTransaction.document_id)
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def reversal_of(session: Session, transaction_id: int) -> int | None:

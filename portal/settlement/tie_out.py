@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side, may_handle_finance
-from portal.errors import NotAllowed
+from portal.errors import NotAllowed, NotFound
 from portal.settlement.reconciling import LINKS
 
 MOST_DAYS = 62
@@ -45,35 +45,54 @@ class TiedDay:
         return sum(abs(left - right) for left, right in pairs)
 
 
-_DAYS = text(
+# Every movement of money as one of the six columns has it; a movement and its posting count on the movement's day.
+_MOVED = (
     LINKS
     + """
     , moved AS (
-        SELECT occurred_at AS at, currency, net_minor AS stripe, 0::bigint AS journal, 0::bigint AS approved,
-               0::bigint AS sent, 0::bigint AS booked, 0::bigint AS seen
-        FROM balance_movement WHERE manufacturer_id = :own
+        SELECT movement.occurred_at AS at, movement.currency, 'stripe' AS book, movement.net_minor AS minor,
+               movement.category AS what, (SELECT min(link.id) FROM link WHERE link.provider_id = movement.provider_id)
+                   AS transaction_id, NULL::bigint AS statement_id
+        FROM balance_movement movement WHERE movement.manufacturer_id = :own
         UNION ALL
         SELECT coalesce((SELECT min(movement.occurred_at) FROM link JOIN balance_movement movement USING (provider_id)
                          WHERE link.id = clearing.id), clearing.occurred_at),
-               clearing.currency, 0, clearing.moved_minor, 0, 0, 0, 0
+               clearing.currency, 'journal', clearing.moved_minor, clearing.document_type, clearing.id, NULL
         FROM clearing WHERE clearing.manufacturer_id = :own
         UNION ALL
-        SELECT movement.occurred_at, movement.currency, 0, 0, coalesce(part.amount_minor, 0), -movement.net_minor, 0, 0
+        SELECT movement.occurred_at, movement.currency, side.book,
+               CASE side.book WHEN 'sent' THEN -movement.net_minor ELSE coalesce(part.amount_minor, 0) END,
+               movement.category, NULL, part.statement_id
         FROM balance_movement movement
         JOIN intent ON intent.provider_object_id = movement.source_object_id AND intent.kind = 'transfer'
         LEFT JOIN disposition part ON part.intent_id = intent.id AND part.kind = 'transferred'
+        CROSS JOIN (VALUES ('approved'), ('sent')) side (book)
         WHERE movement.manufacturer_id = :own
         UNION ALL
-        SELECT journal.occurred_at, posting.currency, 0, 0, 0, 0, posting.amount_minor, coalesce(line.amount_minor, 0)
+        SELECT journal.occurred_at, posting.currency, side.book,
+               CASE side.book WHEN 'booked' THEN posting.amount_minor ELSE coalesce(line.amount_minor, 0) END,
+               coalesce(line.reference, journal.description), journal.id, NULL
         FROM posting
         JOIN account ON account.id = posting.account_id AND account.purpose = 'bank'
         JOIN journal_transaction journal ON journal.id = posting.transaction_id
         LEFT JOIN bank_line line ON line.posting_id = posting.id
+        CROSS JOIN (VALUES ('booked'), ('seen')) side (book)
         WHERE posting.manufacturer_id = :own
     )
-    SELECT (at AT TIME ZONE :zone)::date, currency, sum(stripe)::bigint, sum(journal)::bigint, sum(approved)::bigint,
-           sum(sent)::bigint, sum(booked)::bigint, sum(seen)::bigint
-    FROM moved GROUP BY 1, 2 ORDER BY 1 DESC, 2 LIMIT :most
+    """
+)
+BOOKS = ("stripe", "journal", "approved", "sent", "booked", "seen")
+_DAYS = text(
+    _MOVED
+    + "SELECT (at AT TIME ZONE :zone)::date, currency, "
+    + ", ".join(f"coalesce(sum(minor) FILTER (WHERE book = '{book}'), 0)::bigint" for book in BOOKS)
+    + " FROM moved GROUP BY 1, 2 ORDER BY 1 DESC, 2 LIMIT :most"
+)
+_ONE_DAY = text(
+    _MOVED
+    + """
+    SELECT at, currency, book, minor, what, transaction_id, statement_id FROM moved
+    WHERE (at AT TIME ZONE :zone)::date = :on AND currency = :currency AND minor <> 0 ORDER BY at, what, minor
     """
 )
 
@@ -83,6 +102,16 @@ def tied_days(session: Session, actor: Actor, *, zone: str) -> list[TiedDay]:
     _check(actor)
     values = {"own": actor.organisation_id, "zone": zone, "most": MOST_DAYS}
     return [TiedDay(*row) for row in session.execute(_DAYS, values)]
+
+
+def moves_of_day(session: Session, actor: Actor, on: date, currency: str, *, zone: str) -> Sequence[RowMapping]:
+    """What made the figures of a day: each movement by the book that has it. *Raises*: NotAllowed, NotFound."""
+    _check(actor)
+    values = {"own": actor.organisation_id, "zone": zone, "on": on, "currency": currency}
+    found = session.execute(_ONE_DAY, values).mappings().all()
+    if not found:
+        raise NotFound
+    return found
 
 
 @dataclass(frozen=True)

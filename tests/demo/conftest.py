@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from portal.app import create_worker
+from portal.config import Settings
 from portal.db import open_session
 from portal.demo import building
 from portal.demo.standin_control import StandIn
@@ -28,6 +29,7 @@ class Built:
     """A demonstration of one whole month and the running one."""
 
     session: Session
+    settings: Settings
 
     def all(self, statement: str) -> list[tuple]:
         return [tuple(row) for row in self.session.execute(text(statement))]
@@ -54,6 +56,6 @@ def built(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
             building.build(past.edges.engine, StandIn(standin.base_url), now=NOW, run_jobs=run_jobs, months=1)
     with open_session(edges.engine) as session:
-        yield Built(session)
+        yield Built(session, settings)
     edges.engine.dispose()
     cluster.drop(name)

@@ -38,7 +38,7 @@ def test_trial_balance_sums_to_zero_and_leads_to_postings(visit, cast, item):
     page = fay.get("/ledger")
     assert "Assets:Receivable:Invoiced:" in page.text
     assert "€225.00" in page.text
-    assert re.search(r'money-total" data-label="Held"><span>€0.00', page.text)
+    assert re.search(r'money-total" data-label="Held"><span><a href="#balance">€0.00', page.text)
     account = fay.get(links(page, r"/ledger/accounts/\d+")[0])
     transaction = fay.get(links(account, r"/ledger/transactions/\d+")[0])
     assert "They sum to zero" in transaction.text

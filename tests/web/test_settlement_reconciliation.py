@@ -31,7 +31,7 @@ def test_finance_takes_a_difference_and_has_it_booked(visit, cast, difference, w
     for _ in range(2):
         TASKS["book_difference"].run(edges, NOW, **asked)
     assert "A fee &lt;b&gt;" in fay.get(where).text
-    assert "The four books agree" in fay.get("/reconciliation").text
+    assert "Nothing is waiting for anybody" in fay.get("/reconciliation").text
     assert [row["kind"] for row in everything(work_session, "journal_transaction")].count("reconciled") == 1
 
 

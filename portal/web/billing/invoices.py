@@ -15,6 +15,7 @@ from portal.billing.reading import InvoiceRow
 from portal.calendars import resolve_local
 from portal.errors import Invalid, ProviderTrouble
 from portal.identity import queries as people
+from portal.ledger import queries as ledger
 from portal.money import Money, parse_amount
 from portal.payments import cash, queries
 from portal.payments.models import PaymentRecord
@@ -69,6 +70,7 @@ def invoice(invoice_id: int) -> ResponseReturnValue:
         row=row,
         items=items,
         receipts=receipts,
+        traces=ledger.transactions_of(session, actor, "cash_receipt", [str(each.id) for each in receipts]),
         waiting=waiting,
         state=_state_of(row),
         names=people.names(session, {each.recorded_by for each in waiting}),

@@ -53,6 +53,7 @@ class CoverageView:
     """A decision as a page prints it; ``price`` is None where it costs this reader's side nothing to know of."""
 
     plan: str
+    policy_version_id: int
     headline: str
     tone: str
     payer: str
@@ -79,6 +80,7 @@ def coverage_view(coverage: Coverage, actor: Actor, names: Mapping[int, str]) ->
     response = decision.response
     return CoverageView(
         plan=decision.plan_name,
+        policy_version_id=coverage.terms.policy_version_id,
         headline=headline,
         tone=tone,
         payer=_payer_name(coverage, names),

@@ -58,6 +58,7 @@ class Cover:
 
     decision: CoverageDecision
     decided_at: datetime
+    policy_version_id: int
     price: Money
     least: Money
     payer: str
@@ -173,6 +174,7 @@ def _cover(actor: Actor, decided: Sequence[CoverageRow]) -> Cover | None:
     return Cover(
         decision=decision,
         decided_at=decided[-1].decided_at,
+        policy_version_id=decided[-1].policy_version_id,
         price=Money(round_half_up(decision.price_now.per_hour), decision.currency),
         least=Money(decision.least_minor, decision.currency),
         payer={"customer": "the customer", "integrator": "the integrator", "manufacturer": "the factory"}[

@@ -15,7 +15,7 @@ from portal.contracts.targets import Channel
 from portal.metering.rules import TASK_CLASSES
 from portal.money import Money
 from portal.web.cases.opening_forms import SEVERITIES as SEVERITY_WORDS
-from portal.web.display import money_text, percentage
+from portal.web.display import percentage
 
 SEVERITIES = {level: f"{level}: {words}" for level, words in SEVERITY_WORDS.items()}
 COMPANY_WORDS = {"manufacturer": "factory", "integrator": "integrator"}
@@ -111,7 +111,10 @@ class Line:
 
 @dataclass(frozen=True)
 class StoryLine:
-    """One line of a case's story; ``details`` are sentences, ``body`` what somebody wrote."""
+    """One line of a case's story.
+
+    ``details`` are sentences, ``limit`` is what was asked for or allowed, ``body`` what somebody wrote.
+    """
 
     entry: Entry
     who: str
@@ -120,6 +123,7 @@ class StoryLine:
     tone: str
     audience: str
     details: tuple[str, ...]
+    limit: Money | None
     body: str
     attachments: tuple[Attachment, ...]
 
@@ -177,7 +181,7 @@ def story_line(entry: Entry) -> StoryLine:
     icon, tone = _LOOKS.get(entry.kind, ("dot", "plain"))
     if entry.clock is not None and entry.closing is not None:
         what = f"{CLOCK_WORDS[entry.clock.kind]} clock {OUTCOME_WORDS[entry.closing.outcome]}"
-        return StoryLine(entry, what, "", icon, tone, "", (), "", ())
+        return StoryLine(entry, what, "", icon, tone, "", (), None, "", ())
     return StoryLine(
         entry=entry,
         who=entry.person_name,
@@ -186,6 +190,7 @@ def story_line(entry: Entry) -> StoryLine:
         tone=tone,
         audience=entry.audience if entry.note is not None or entry.attachments or entry.audience == "own" else "",
         details=_details(entry.kind, entry.details),
+        limit=Money(entry.details["nte_minor"], entry.details["currency"]) if "nte_minor" in entry.details else None,
         body=entry.note.body if entry.note is not None else "",
         attachments=entry.attachments,
     )
@@ -227,8 +232,6 @@ def _details(kind: str, details: Mapping[str, Any]) -> tuple[str, ...]:
         said.append(f"About {SUBJECT_WORDS[details['subject']]}.")
     if kind == "challenge_decided":
         said.append(f"{DECISION_WORDS[details['basis']].capitalize()}.")
-    if "nte_minor" in details:
-        said.append(f"Up to {money_text(Money(details['nte_minor'], details['currency']))}.")
     if details.get("reason"):
         said.append(str(details["reason"]))
     return tuple(said)

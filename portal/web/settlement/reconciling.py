@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import DateField
 from wtforms.validators import InputRequired
 
-from portal.errors import Invalid
+from portal.errors import Invalid, NotFound
 from portal.identity import queries as people
 from portal.money import parse_amount
 from portal.settlement import differences, tie_out
@@ -41,6 +43,14 @@ KINDS = {
     "bank_unseen": ("Not on the bank's statement", "Record the bank's line when it is there."),
     "bank_amount": ("Another amount on the bank's statement", "Ask the bank; say why it stays."),
 }
+BOOKS = {
+    "stripe": "Stripe",
+    "journal": "Journal",
+    "approved": "Approved",
+    "sent": "Sent",
+    "booked": "Bank, booked",
+    "seen": "Bank, seen",
+}
 OUTCOMES = {"gone": "Gone by itself", "booked": "Booked", "accepted": "Accepted as it is"}
 
 
@@ -67,6 +77,22 @@ def reconciliation() -> ResponseReturnValue:
         bank=tie_out.waiting_for_bank(session, actor),
         fees=tie_out.fees_by_kind(session, actor),
         kinds=KINDS,
+    )
+
+
+@blueprint.get("/reconciliation/<on>/<currency>")
+@open_to(may_settle)
+def reconciled_day(on: str, currency: str) -> ResponseReturnValue:
+    try:
+        day = date.fromisoformat(on)
+    except ValueError as error:
+        raise NotFound from error
+    moves = tie_out.moves_of_day(current_session(), current_actor(), day, currency, zone=str(current_zone()))
+    return render_template(
+        "settlement/day.html",
+        on=day,
+        currency=currency,
+        books=[(book, title, [row for row in moves if row["book"] == book]) for book, title in BOOKS.items()],
     )
 
 

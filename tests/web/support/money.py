@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -166,6 +168,11 @@ def bank_posting(session: Session, cast: Cast) -> Posting:
     closed_statement(session, cast)
     wanted = select(Posting).join(Account, Account.id == Posting.account_id).where(Account.purpose == "bank")
     return session.scalars(wanted).one()
+
+
+def day_of_bank_posting(session: Session, cast: Cast) -> date:
+    """The day on which that payment was booked."""
+    return session.get_one(JournalTransaction, bank_posting(session, cast).transaction_id).occurred_at.date()
 
 
 def difference(session: Session, cast: Cast) -> ReconciliationDifference:

@@ -262,6 +262,8 @@ SAMPLES: dict[str, Sample] = {
     "posting_id": lambda session, cast: money.bank_posting(session, cast).id,
     "hold_id": lambda session, cast: money.hold(session, cast).id,
     "difference_id": lambda session, cast: money.difference(session, cast).id,
+    "on": lambda session, cast: money.day_of_bank_posting(session, cast).isoformat(),
+    "currency": lambda session, cast: "EUR",
     "intent_id": lambda session, cast: money.issued_invoice(session, cast).intent_id,
     "source_type": lambda session, cast: "bill_item",
     "source_id": lambda session, cast: str(money.billed_item(session, cast).id),
