@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from bench import loading, pages, sign_in, sizes, starting, world
+from bench import loading, month, pages, sign_in, sizes, starting, world
 from bench.client import AppTransport, Visitor
 from bench.databases import Databases, databases, engines, migrate
 from bench.report import Report
@@ -18,9 +18,10 @@ from portal import logs
 from portal.app import create_app
 from portal.db import transaction
 
-PARTS = ("statements", "pages", "money", "sign_in", "demo", "import")
+PARTS = ("statements", "pages", "money", "close", "sign_in", "demo", "import")
 BY_SIZE = frozenset(PARTS[:3])
 DEFAULT_CASES = (1_000, 100_000)
+DEFAULT_ITEMS = (10_000,)
 DEMO_SECONDS, IMPORT_SECONDS, IMPORT_MB = 30.0, 120.0, 500.0
 
 
@@ -32,6 +33,7 @@ class Wanted:
     parts: frozenset[str]
     seconds: float
     most_billed: int
+    items: Sequence[int]
 
 
 @click.command()
@@ -39,17 +41,32 @@ class Wanted:
 @click.option("--only", type=click.Choice(PARTS), multiple=True, help="Measure only this; again for more.")
 @click.option("--seconds", default=4.0, show_default=True, type=float, help="The most that one measurement takes.")
 @click.option("--bill", "most_billed", default=10_000, show_default=True, help="Cases billed together and closed.")
+@click.option(
+    "--items", type=click.IntRange(1_000), multiple=True, help="Bill items of the month closed; again for more."
+)
 @click.option("--database", help="Owner's address on a server that may make databases; else the embedded one.")
-def main(counts: Sequence[int], only: Sequence[str], seconds: float, most_billed: int, database: str | None) -> None:
+def main(
+    counts: Sequence[int],
+    only: Sequence[str],
+    seconds: float,
+    most_billed: int,
+    *,
+    items: Sequence[int],
+    database: str | None,
+) -> None:
     """Measure the portal and the floor side by side; one line per figure with its bar."""
     logs.configure("ERROR")
-    wanted = Wanted(sorted(counts or DEFAULT_CASES), frozenset(only or PARTS), seconds, most_billed)
+    wanted = Wanted(
+        sorted(counts or DEFAULT_CASES), frozenset(only or PARTS), seconds, most_billed, sorted(items or DEFAULT_ITEMS)
+    )
     report = Report(pages.utc_now())
     report.add("machine", f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} before")
     try:
         with databases(database) as server:
             if wanted.parts & BY_SIZE:
                 measure_sizes(server, report, wanted)
+            if "close" in wanted.parts:
+                month.measure_close(server, report, wanted.items, say=say)
             if "sign_in" in wanted.parts:
                 measure_sign_in(server, report)
             if "demo" in wanted.parts:

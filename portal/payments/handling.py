@@ -32,7 +32,7 @@ from portal.payments.models import (
     ProviderEvent,
     ProviderEventOutcome,
 )
-from portal.payments.provider import ACTIVE, AccountState, Busy, Movement
+from portal.payments.provider import ACTIVE, AccountState, Busy, Movement, Refused
 
 _POLLED_UNTIL = "stripe_events_polled_until"
 _IMPORTED_UNTIL = "stripe_movements_imported_until"
@@ -48,12 +48,29 @@ def handle_event(engine: Engine, gateway: Gateway, event_id: str, now: datetime)
         known = session.get(ProviderEventOutcome, event_id)
     if known is not None:
         return known.outcome
-    ours = event.livemode == gateway.livemode
-    outcome = _act_on(engine, gateway, event, now) if ours else "ignored: other mode"
+    outcome = _not_for_us(gateway, event) or _act_if_there(engine, gateway, event, now)
     with transaction(engine) as session:
         row = {"event_id": event_id, "outcome": outcome, "handled_at": now}
         session.execute(insert(ProviderEventOutcome).values(**row).on_conflict_do_nothing())
     return outcome
+
+
+def _not_for_us(gateway: Gateway, event: ProviderEvent) -> str:
+    """Why an event says nothing about us, if it does not."""
+    if event.livemode != gateway.livemode:
+        return "ignored: other mode"
+    # What happens within a connected account has ids of that account, not of ours.
+    return "ignored: of another account" if event.payload.get("account") else ""
+
+
+def _act_if_there(engine: Engine, gateway: Gateway, event: ProviderEvent, now: datetime) -> str:
+    """An object that Stripe does not have for us is nothing to come back to."""
+    try:
+        return _act_on(engine, gateway, event, now)
+    except Refused as refusal:
+        if refusal.code != "resource_missing":
+            raise
+        return "ignored: not at Stripe"
 
 
 def _act_on(engine: Engine, gateway: Gateway, event: ProviderEvent, now: datetime) -> str:

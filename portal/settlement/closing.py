@@ -49,11 +49,20 @@ OPEN, CLOSING, SOFT_CLOSED, HARD_CLOSED = "open", "closing", "soft_closed", "har
 log = structlog.get_logger(__name__)
 
 
-def close_period(engine: Engine, manufacturer_id: int, period_id: int, *, livemode: bool, now: datetime) -> str:
+def close_period(
+    engine: Engine,
+    manufacturer_id: int,
+    period_id: int,
+    *,
+    livemode: bool,
+    now: datetime,
+    begins: Callable[[str], None] = lambda step: None,
+) -> str:
     """Close a period as far as its statements; its state afterwards. Again, and after a crash, is harmless.
 
-    *Raises*: NotFound, RuleBroken before the period's end.
+    ``begins`` is told each step by name. *Raises*: NotFound, RuleBroken before the period's end.
     """
+    begins("bill")
     with transaction(engine) as session:
         period = _period(session, manufacturer_id, period_id)
         was_open = period.state == OPEN
@@ -61,17 +70,23 @@ def close_period(engine: Engine, manufacturer_id: int, period_id: int, *, livemo
             begin_cuts(session, manufacturer_id, period_id, now=now)
         waiting = cases_to_bill(session, manufacturer_id) if was_open else []
     _bill_waiting(engine, waiting, livemode=livemode, now=now)
+    begins("accrue")
     if was_open:
         accrue_unbilled(engine, period, livemode=livemode, now=now)
+    begins("freeze")
     while _hours_ended(engine, now=now):
         pass
     with transaction(engine) as session:
         freeze_period(session, manufacturer_id, period_id, livemode=livemode, now=now)
     reverse_accruals(engine, period, now=now)
+    begins("chain")
     while not _in_one(engine, chain_some, manufacturer_id, period_id, now=now):
         pass
+    begins("statements")
     _in_one(engine, make_statements, manufacturer_id, period_id, now=now)
+    begins("invoices")
     invoice_debtors(engine, period_id, livemode=livemode, now=now)
+    begins("manifest")
     with transaction(engine) as session:
         return finish_close(session, manufacturer_id, period_id, now=now).state
 

@@ -17,7 +17,7 @@ from portal.standin.endpoints import Call, Endpoint, find_endpoint
 from portal.standin.faults import Fault, Faults
 from portal.standin.idempotency import KeptAnswer, Key, KeysInUse
 from portal.standin.parameters import Fields, many, read_parameters, text
-from portal.standin.refusals import Refusal, server_error, too_many_requests
+from portal.standin.refusals import Refusal, refused_as_told, server_error, too_many_requests
 from portal.standin.settings import Settings
 from portal.standin.state import State
 
@@ -167,6 +167,8 @@ def _fault_before(faults: Faults, fault: Fault | None) -> None:
         return
     if fault.kind == "rate_limit":
         raise too_many_requests()
+    if fault.kind == "refuse":
+        raise refused_as_told()
     if fault.kind == "error_before":
         raise server_error()
 

@@ -5,6 +5,7 @@ break_body     executes and commits, then breaks off in the middle of the body
 error_kept     answers 500 and keeps it under the key; with ``execute`` the effect happens all the same
 error_before   answers 500 before the endpoint executes; nothing is kept
 rate_limit     answers 429; nothing is kept
+refuse         answers 400 before the endpoint executes, as for parameters that are wrong; nothing is kept
 delay          waits ``seconds`` before executing
 hold_before    waits before executing, until released
 hold_after     executes and commits, then waits before answering, until released
@@ -20,6 +21,7 @@ KINDS = (
     "error_kept",
     "error_before",
     "rate_limit",
+    "refuse",
     "delay",
     "hold_before",
     "hold_after",

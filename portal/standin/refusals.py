@@ -54,6 +54,10 @@ def too_many_requests() -> Refusal:
     return Refusal(429, "Request rate limit exceeded. (Injected by the stand-in.)", code="rate_limit")
 
 
+def refused_as_told() -> Refusal:
+    return Refusal(400, "This request is not accepted. (Injected by the stand-in.)", code="parameter_invalid")
+
+
 def key_in_use(key: str) -> Refusal:
     message = f"There is currently another in-progress request using this Idempotent Key: {key}"
     return Refusal(409, message, code="idempotency_key_in_use", type="idempotency_error")
