@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -71,12 +71,12 @@ def _once(
     with closing.others_going_on(bound.work, month) as waits:
         run = closing.close_once(bound.url, folder, month, now)
     came = closing.outcome(bound.work, month)
-    label = f"{month.items:,}"
+    label, took = f"{month.items:,}", run.steps["end"]
     report.add(
         f"close {label} items",
-        f"{run.seconds:.1f} s ({_steps(run)}); floor {floor:.1f} s",
+        f"{took:.1f} s ({_steps(run)}); floor {floor:.1f} s",
         f"{TIMES_FLOOR:.0f} times the floor",
-        reached=run.seconds <= TIMES_FLOOR * floor,
+        reached=took <= TIMES_FLOOR * floor,
     )
     report.add(
         f"memory of the closing process, {label}",
@@ -130,13 +130,13 @@ def _afterwards(report: Report, bound: Engines, folder: Path, month: Month) -> N
     reader = _finance_person(bound.owner)
     app = create_app(settings_on(bound.url, folder))
     visitor = Visitor(AppTransport(app)).sign_in(reader, PASSWORD)
-    first = _page_ms(visitor, f"/statements/{statement_id}")
-    last = _page_ms(visitor, f"/statements/{statement_id}?after={cursor((max(0, lines - 150),))}")
+    first = _opened(visitor, f"/statements/{statement_id}")
+    last = _opened(visitor, f"/statements/{statement_id}?after={cursor((max(0, lines - 150),))}")
     report.add(
         f"statement page of {lines:,} lines",
-        f"first page {first:.0f} ms, last {last:.0f} ms",
+        f"first page {first.wall:.0f} ms ({first.worked:.0f} ms of CPU), last {last.wall:.0f} ({last.worked:.0f})",
         f"{STATEMENT_MS:.0f} ms",
-        reached=max(first, last) <= STATEMENT_MS,
+        reached=max(first.wall, last.wall) <= STATEMENT_MS,
     )
     with app.app_context():
         app.extensions["sqlalchemy"].engine.dispose()
@@ -169,16 +169,24 @@ def _finance_person(owner: Engine) -> str:
         return str(session.scalars(change).one())
 
 
-def _page_ms(visitor: Visitor, path: str) -> float:
+@dataclass(frozen=True)
+class Opened:
+    """Milliseconds of a page: on the clock, and of work in this process, which a busy machine does not stretch."""
+
+    wall: float
+    worked: float
+
+
+def _opened(visitor: Visitor, path: str) -> Opened:
     times = []
     for _ in range(OPENED):
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
         answer = visitor.get(path)
-        times.append(1_000 * (time.perf_counter() - began))
+        times.append(Opened(1_000 * (time.perf_counter() - began), 1_000 * (time.process_time() - worked)))
         if answer.status != 200:
             raise RuntimeError(f"{path} answered {answer.status}")
     # The first fills the caches of the process.
-    return statistics.median(times[1:])
+    return Opened(statistics.median(each.wall for each in times[1:]), min(each.worked for each in times[1:]))
 
 
 _EXPORT = """
