@@ -12,6 +12,7 @@ from uuid import UUID
 from portal.audit.models import AuditEntry
 from portal.identity.factors.models import AddressChange
 from portal.identity.models import MailedLink, Person
+from portal.identity.scim.models import ScimToken
 from portal.notifications.letters import Writing, letter, link_is_open
 from portal.notifications.rendering import Fact, Letter
 
@@ -134,6 +135,25 @@ def break_glass(writing: Writing) -> Letter | None:
         ),
         button=("Look at the audit log", writing.page("audit-log")),
         aside="If nobody knows why, sign them out under People and have them change the password.",
+    )
+
+
+@letter("scim_token_ends")
+def scim_token_ends(writing: Writing) -> Letter | None:
+    """A directory's token is about to end, and with it what the directory changes here."""
+    token = writing.session.get_one(ScimToken, int(writing.delivery.object_id))
+    if token.revoked_at is not None or token.expires_at <= writing.now:
+        return None
+    return Letter(
+        subject=f"The directory token “{token.name}” ends soon",
+        greeting=writing.greeting,
+        sentences=("After that your directory brings nobody in and takes nobody out.",),
+        facts=(
+            Fact("Ends", writing.when(token.expires_at)),
+            Fact("Last used", writing.when(token.used_at) if token.used_at else "Never"),
+        ),
+        button=("Make a new token", writing.page("company-sign-in/directory")),
+        aside="Give the new token to your directory, then end the old one.",
     )
 
 

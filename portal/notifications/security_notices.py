@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import any_, literal, select
 from sqlalchemy.orm import Session
@@ -11,7 +11,11 @@ from portal.access import Role
 from portal.audit.models import AuditEntry
 from portal.identity import addresses
 from portal.identity.models import MailedLink, Membership, Person
+from portal.identity.scim.models import ScimToken
 from portal.notifications.actions import Recipient, queue_letter
+
+# A month to find who looks after the directory, a week to hurry.
+REMINDED_BEFORE = (timedelta(days=30), timedelta(days=7))
 
 
 def notify_security(session: Session, entry_id: int, now: datetime) -> None:
@@ -27,22 +31,38 @@ def notify_security(session: Session, entry_id: int, now: datetime) -> None:
 def notify_break_glass(session: Session, entry_id: int, now: datetime) -> None:
     """Tell the organisation's other administrators that one of them came in without the company's provider."""
     entry = session.get_one(AuditEntry, entry_id)
-    others = session.execute(
+    for recipient in _administrators(session, entry.organisation_id):
+        if recipient.person_id != entry.person_id:
+            once = f"break-glass:{entry.id}:{recipient.person_id}"
+            queue_letter(session, recipient, "break_glass", about=("audit_entry", entry.id), now=now, once=once)
+
+
+def remind_of_tokens(session: Session, now: datetime) -> None:
+    """Tell the administrators of a directory's token that ends within a month, and again within a week."""
+    ending = select(ScimToken).where(
+        ScimToken.revoked_at.is_(None), ScimToken.expires_at > now, ScimToken.expires_at <= now + REMINDED_BEFORE[0]
+    )
+    for token in session.scalars(ending.order_by(ScimToken.id)):
+        step = sum(token.expires_at <= now + before for before in REMINDED_BEFORE)
+        for recipient in _administrators(session, token.organisation_id):
+            once = f"scim-token:{token.id}:{step}:{recipient.person_id}"
+            queue_letter(session, recipient, "scim_token_ends", about=("scim_token", token.id), now=now, once=once)
+
+
+def _administrators(session: Session, organisation_id: int) -> list[Recipient]:
+    """Who administers the organisation now."""
+    rows = session.execute(
         select(Person.id, Person.email)
         .join(Membership, Membership.person_id == Person.id)
         .where(
-            Membership.organisation_id == entry.organisation_id,
+            Membership.organisation_id == organisation_id,
             Membership.ended_at.is_(None),
             literal(Role.ADMINISTRATOR.value) == any_(Membership.roles),
-            Person.id != entry.person_id,
             Person.disabled_at.is_(None),
         )
         .order_by(Person.id)
     )
-    for person_id, email in others:
-        recipient = Recipient(entry.organisation_id, email, person_id)
-        once = f"break-glass:{entry.id}:{person_id}"
-        queue_letter(session, recipient, "break_glass", about=("audit_entry", entry.id), now=now, once=once)
+    return [Recipient(organisation_id, row.email, row.id) for row in rows]
 
 
 def mail_address_confirmation(session: Session, change_id: int, *, secret: str, now: datetime) -> None:

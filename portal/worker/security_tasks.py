@@ -23,6 +23,11 @@ def notify_break_glass(session: Session, now: datetime, *, entry_id: int) -> Non
     security_notices.notify_break_glass(session, entry_id, now)
 
 
+@task("remind_of_tokens", every="27 5 * * *")
+def remind_of_tokens(session: Session, now: datetime) -> None:
+    security_notices.remind_of_tokens(session, now)
+
+
 @task("mail_address_confirmation", own_transactions=True)
 def mail_address_confirmation(edges: Edges, now: datetime, *, change_id: int) -> None:
     with transaction(edges.engine) as session:

@@ -139,7 +139,7 @@ class TestBank:
         assert led.location.startswith(standin.base_url)
 
 
-# Every act that changes how somebody signs in, with what it needs in its address.
+# Every act that changes how or where somebody is signed in, with what it needs in its address.
 SECURITY_ACTS = (
     "/security/password",
     "/security/address",
@@ -148,6 +148,9 @@ SECURITY_ACTS = (
     "/security/factors/codes",
     "/security/factors/passkeys/new",
     "/security/factors/passkeys/1/removal",
+    "/security/sessions/revocation",
+    "/security/sessions/all/revocation",
+    "/security/sessions/00000000-0000-0000-0000-000000000000/revocation",
     "/people/second-factor",
     "/looking-on/1/session",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +15,9 @@ from portal.identity.models import Invitation, Membership, Person
 from portal.identity.scim import tokens
 from portal.identity.scim.models import ScimUser
 from portal.identity.sso import settings
+from portal.notifications.mail import FileMailer
+from portal.notifications.models import Delivery
+from portal.worker.registry import TASKS
 from tests.support.cast import NOW
 from tests.support.sign_in import email_of
 from tests.web.company_sign_in import is_signed_in, own_domain
@@ -253,7 +257,8 @@ def test_lists_are_sorted_as_asked_and_the_service_says_so(call):
     assert names(call("POST", "/Users/.search", {"sortBy": "userName", "sortOrder": "descending"})) == ["C", "b", "a"]
     assert names(call("GET", "/Groups?sortBy=displayName")) == ["a"]
     both = call("POST", "/.search", {"sortBy": "meta.resourceType", "count": 2})
-    assert (names(both), both.json["totalResults"]) == (["a", "b"], 4)
+    assert [row["meta"]["resourceType"] for row in both.json["Resources"]] == ["Group", "User"]
+    assert both.json["totalResults"] == 4
     assert call("GET", "/Users?sortBy=userName&sortOrder=sideways").status_code == 400
     assert call("GET", "/ServiceProviderConfig").json["sort"] == {"supported": True}
 
@@ -293,6 +298,20 @@ def test_odd_bodies_are_taken_or_refused_in_words(call, body, status):
     assert answer.status_code == status
     assert "secret" not in answer.text
     assert "shoeSize" not in answer.text
+
+
+def test_administrators_are_reminded_of_a_token_a_month_and_a_week_before_it_ends(
+    cast, work_session, token, run_jobs, settings
+):
+    mailer = FileMailer(settings.mail_dir, settings.mail_from)
+    for days, count in ((334, 0), (336, 1), (340, 1), (359, 2), (364, 2), (366, 2)):
+        TASKS["remind_of_tokens"].run(work_session, NOW + timedelta(days=days))
+        work_session.commit()
+        run_jobs(NOW + timedelta(days=days), mailer=mailer)
+        told = work_session.scalars(select(Delivery.email).where(Delivery.template == "scim_token_ends")).all()
+        assert told == [email_of(work_session, cast.ian)] * count
+    letters = [path.read_text().replace("=\n", "") for path in settings.mail_dir.iterdir()]
+    assert any("your directory brings nobody in" in letter for letter in letters)
 
 
 def test_the_page_of_tokens_shows_one_once(visit, cast, app):

@@ -174,6 +174,7 @@ def invitation(link: OpenLink) -> ResponseReturnValue:
 
 @blueprint.post("/security/sessions/all/revocation")
 @open_to(anyone)
+@confirmed("sign out everywhere")
 def revoke_every_session() -> ResponseReturnValue:
     actions.revoke_every_session(current_session(), current_actor(), current_now())
     signed_in.end()
@@ -237,6 +238,7 @@ def change_password() -> ResponseReturnValue:
 
 @blueprint.post("/security/sessions/<uuid:session_id>/revocation")
 @open_to(anyone)
+@confirmed("sign a browser out")
 def revoke_session(session_id: UUID) -> ResponseReturnValue:
     actions.revoke_session(current_session(), current_actor(), session_id, current_now())
     flash("That browser is signed out.", "good")
@@ -245,6 +247,7 @@ def revoke_session(session_id: UUID) -> ResponseReturnValue:
 
 @blueprint.post("/security/sessions/revocation")
 @open_to(anyone)
+@confirmed("sign other browsers out")
 def revoke_other_sessions() -> ResponseReturnValue:
     actions.revoke_other_sessions(current_session(), current_viewer(), current_now())
     flash("Every other browser is signed out.", "good")
