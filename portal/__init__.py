@@ -13,16 +13,17 @@ The money path, one verb a module:
     entitlement          coverage and price before the act; authorizations; hours left
     billing.actions      cut, bill item, shares; invoices; cash applied to shares
     ledger.actions       post, reverse, close the period
+    adjustments.actions  refund, credit, adjust; hold and take shares of a chargeback, recover what was paid out
     settlement.actions   statements, contest, prepare, approve; transfer, retain, carry
     quoting              the same answers for a case in a file, without a database
     payments.calls       perform one committed intent at Stripe, exactly once
 
 Direction, high to low; a step imports only steps below it, names joined by ``|`` never import each other:
 
-    cli > app > web > worker > demo > importing > quoting | reporting | notifications | whatif > settlement > billing >
-    payments > metering > cases > entitlement > rating > contracts > identity > directory | ledger > audit | jobs >
-    backup > embedded | files > rows > db | config | logs > access | money | calendars > zones | closures >
-    errors | lazily
+    cli > app > web > worker > demo > importing > quoting | reporting | notifications | whatif > settlement >
+    adjustments > billing > payments > metering > cases > entitlement > rating > contracts > identity >
+    directory | ledger > audit | jobs > backup > embedded | files > rows > db | config | logs >
+    access | money | calendars > zones | closures > errors | lazily
 
 ``standin`` is another program (it speaks Stripe's HTTP API): it imports nothing of these and nothing imports it.
 Inside a capability: actions > queries > models > rules. Rules are pure: facts and now in, values out.

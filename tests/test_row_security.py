@@ -111,6 +111,10 @@ def maker_or_customer(row: Row, company: int) -> bool:
     return company in (row["manufacturer_id"], row["customer_id"])
 
 
+def payer_maker_or_asked(row: Row, company: int) -> bool:
+    return company in (row["manufacturer_id"], row["payer_id"], row["consent_of"])
+
+
 def everybody(row: Row, company: int) -> bool:
     return True
 
@@ -138,13 +142,16 @@ CLAIMS: dict[Claim, str] = {
     companies_or_challenger: "challenge",
     manufacturers: """
         journal_transaction chain_block balance_movement close_manifest hold hold_end bank_line
-        reconciliation_difference difference_owner difference_end""",
+        reconciliation_difference difference_owner difference_end adjustment_decision adjustment_limit chargeback
+        chargeback_step chargeback_evidence fraud_warning fraud_warning_end""",
     party_or_maker: """
         account posting statement statement_line statement_acceptance contest contest_decision statement_preparation
-        statement_approval statement_discard disposition""",
+        statement_approval statement_discard disposition adjustment_consent adjustment_part claw_back
+        claw_back_step""",
     payer_or_maker: """
         invoice invoice_item provider_customer payment_record cash_receipt purchase_order purchase_order_balance
-        purchase_order_withdrawal""",
+        purchase_order_withdrawal line_reduction adjustment_end""",
+    payer_maker_or_asked: "adjustment",
     own: """
         mailed_link_use mailed_link_void invitation audit_entry document_draft running_timer time_occupancy
         connected_account delivery books_check factor_policy impersonation impersonation_answer impersonation_end

@@ -136,6 +136,11 @@ _CHECKS = {
             UNION ALL
             SELECT sale.manufacturer_id, sale.currency, sale.customer_id, -earning.amount_minor, 0
             FROM pack_earning earning JOIN pack_sale sale ON sale.id = earning.pack_sale_id
+            UNION ALL
+            SELECT sale.manufacturer_id, sale.currency, sale.customer_id, -reduction.deferred_minor, 0
+            FROM line_reduction reduction
+            JOIN invoice_item line ON line.id = reduction.invoice_item_id
+            JOIN plan_sale sale ON sale.id = line.plan_sale_id
         ) one
         GROUP BY one.manufacturer_id, one.currency, one.customer_id HAVING sum(one.fact) <> sum(one.posted)
     """,

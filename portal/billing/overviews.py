@@ -58,7 +58,9 @@ _RECEIVABLES = text(
     FROM (
         SELECT invoice.payer_id, invoice.currency, CAST(:today AS date) - invoice.due_on AS late,
                invoice.total_minor - coalesce((SELECT sum(amount_minor) FROM cash_receipt
-                                               WHERE cash_receipt.invoice_id = invoice.id), 0) AS minor
+                                               WHERE cash_receipt.invoice_id = invoice.id), 0)
+               - coalesce((SELECT sum(amount_minor) FROM line_reduction
+                           WHERE line_reduction.invoice_id = invoice.id AND lowers_net), 0) AS minor
         FROM invoice WHERE invoice.manufacturer_id = :own
     ) open
     JOIN organisation ON organisation.id = open.payer_id

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, bindparam, exists, or_, select
+from sqlalchemy import BigInteger, ColumnElement, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from portal.billing.facts import CLOSING
-from portal.billing.models import BillingCut, BillItem, BillItemReversal, CashApplication, InvoiceItem
+from portal.billing.models import BillingCut, BillItem, BillItemReversal, CashApplication, InvoiceItem, LineReduction
 from portal.billing.outcome import CAUSE, TASK_CLASS
 from portal.billing.rules import Blocker, BlockingFacts, blockers_of
 from portal.cases.models import CaseClosing, Challenge, ChallengeDecision, Resolution, SupportCase
@@ -153,3 +153,13 @@ def receipts_to_apply(session: Session, now: datetime, *, most: int = SWEEP) -> 
         .limit(most)
     )
     return list(session.scalars(statement))
+
+
+def given_back_minor(session: Session, plan_sale_id: int) -> int:
+    """What of a plan's month went back to its payer before it was earned."""
+    found = session.scalar(
+        select(func.coalesce(func.sum(LineReduction.deferred_minor), 0))
+        .join(InvoiceItem, InvoiceItem.id == LineReduction.invoice_item_id)
+        .where(InvoiceItem.plan_sale_id == plan_sale_id)
+    )
+    return int(found or 0)

@@ -23,12 +23,14 @@ from portal.billing.models import (
     InvoiceItem,
     LineQuery,
     LineQueryAnswer,
+    LineReduction,
     Share,
 )
 from portal.cases.models import SupportCase
 from portal.directory.queries import organisation_names
 from portal.errors import NotAllowed, NotFound
 from portal.metering.models import TimeEntry
+from portal.payments.cash import BORNE
 from portal.payments.models import CashReceipt
 from portal.rating.words import words
 
@@ -182,16 +184,18 @@ def _shares(session: Session, item: BillItem) -> tuple[ShareRow, ...]:
 
 @dataclass(frozen=True)
 class InvoiceRow:
-    """An invoice as listed, with what was paid of it."""
+    """An invoice as listed: what was paid of it, what of it need not be paid, and what of the payments went back."""
 
     invoice: Invoice
     payer_name: str
     paid_minor: int
+    credited_minor: int = 0
+    returned_minor: int = 0
 
     @property
     def open_minor(self) -> int:
         """What is still owed."""
-        return self.invoice.total_minor - self.paid_minor
+        return self.invoice.total_minor - self.paid_minor - self.credited_minor
 
 
 def invoices(
@@ -218,16 +222,23 @@ def invoice(session: Session, actor: Actor, invoice_id: int) -> tuple[InvoiceRow
 def _invoices(actor: Actor) -> Select[Any]:
     if not actor.has(Role.FINANCE, Role.BUYER, Role.ADMINISTRATOR, Role.SERVICE_MANAGER, Role.SUPPORT_LEAD):
         raise NotAllowed("Invoices are for finance, buyers and managers.")
-    paid = (
+    paid, borne = (
         select(func.coalesce(func.sum(CashReceipt.amount_minor), 0))
-        .where(CashReceipt.invoice_id == Invoice.id)
+        .where(CashReceipt.invoice_id == Invoice.id, which)
         .scalar_subquery()
+        for which in (CashReceipt.source != BORNE, CashReceipt.source == BORNE)
     )
+    taken_off = select(func.coalesce(func.sum(LineReduction.amount_minor), 0)).where(
+        LineReduction.invoice_id == Invoice.id
+    )
+    lowered = taken_off.where(LineReduction.lowers_net).scalar_subquery()
     whose = Invoice.manufacturer_id if actor.side is Side.MANUFACTURER else Invoice.payer_id
-    return select(Invoice, paid).where(whose == actor.organisation_id)
+    return select(Invoice, paid, borne + lowered, taken_off.scalar_subquery() - borne - lowered).where(
+        whose == actor.organisation_id
+    )
 
 
 def _invoice_rows(session: Session, statement: Select[Any]) -> list[InvoiceRow]:
     found = session.execute(statement).all()
     names = organisation_names(session, [row[0].payer_id for row in found])
-    return [InvoiceRow(row[0], names.get(row[0].payer_id, ""), int(row[1])) for row in found]
+    return [InvoiceRow(row[0], names.get(row[0].payer_id, ""), *(int(minor) for minor in row[1:])) for row in found]

@@ -100,6 +100,18 @@ class Settlement(Block):
     """Part of each payout kept back until the next period."""
     stripe_fees_borne_by: Code = "operator"
     """The party that bears the provider's fees."""
+    refunds_borne_by: Code = "shares"
+    """The party that bears what a payer gets back; `shares` means each party by its share."""
+    refund_order: Literal["reversal_first", "refund_first"] = "reversal_first"
+    """Whether shares that were paid out are taken back before or after the payer gets its money."""
+    clawback_days: int = Field(default=180, ge=0, le=3_650)
+    """How many days after a payment a party's share of it may be taken back; later the manufacturer bears it."""
+    chargebacks_borne_by: Code = "shares"
+    """The party that bears a payment that the payer's bank took back; `shares` means each by its share."""
+    chargeback_fees_borne_by: Code = "operator"
+    """The party that bears the provider's fee of a chargeback."""
+    goodwill_borne_by: Code = "manufacturer"
+    """The party that bears what is given up without an obligation, where nobody else is named."""
 
 
 class Permissions(Block):

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from portal.contracts.agreement import Agreement
     from portal.contracts.policy import Policy
 
+_BORNE_BY_A_PARTY = ("stripe_fees_borne_by", "chargeback_fees_borne_by", "goodwill_borne_by")
+_BORNE_BY_SHARES_TOO = ("refunds_borne_by", "chargebacks_borne_by")
+# Each party by its share, where an agreement names who bears something.
+SHARES = "shares"
+
 
 def agreement_contradictions(agreement: Agreement) -> Iterator[Contradiction]:
     """Every contradiction of the agreement, table by table."""
@@ -43,8 +48,10 @@ def agreement_contradictions(agreement: Agreement) -> Iterator[Contradiction]:
     calendars = {ALWAYS_CALENDAR, *(each.code for each in agreement.calendars)}
     for side in ("integrator_calendar", "manufacturer_calendar"):
         yield from unknown(("confirmation", side), [getattr(agreement.confirmation, side)], calendars, "calendars")
-    bearer = agreement.settlement.stripe_fees_borne_by
-    yield from unknown(("settlement", "stripe_fees_borne_by"), [bearer], known, "the parties")
+    for key in _BORNE_BY_A_PARTY:
+        yield from unknown(("settlement", key), [getattr(agreement.settlement, key)], known, "the parties")
+    for key in _BORNE_BY_SHARES_TOO:
+        yield from unknown(("settlement", key), [getattr(agreement.settlement, key)], {*known, SHARES}, "the parties")
     yield from _resale(agreement)
 
 

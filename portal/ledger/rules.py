@@ -35,6 +35,8 @@ class Purpose(StrEnum):
     HELD = "held"
     RETAINED = "retained"
     DEFERRED = "deferred_revenue"
+    REFUNDS = "refunds_promised"
+    DISPUTED = "disputed"
     TAX = "tax"
     INCOME = "income"
     FEES = "fees"
@@ -68,6 +70,8 @@ CHART: dict[Purpose, AccountType] = {
     Purpose.HELD: AccountType(LIABILITY, "Liabilities:Held", per_party=True),
     Purpose.RETAINED: AccountType(INCOME, "Income:Retained", per_party=True),
     Purpose.DEFERRED: AccountType(LIABILITY, "Liabilities:Deferred", per_party=True),
+    Purpose.REFUNDS: AccountType(LIABILITY, "Liabilities:Refunds", per_party=True),
+    Purpose.DISPUTED: AccountType(ASSET, "Assets:Disputed", per_party=True),
     Purpose.TAX: AccountType(LIABILITY, "Liabilities:Tax"),
     Purpose.INCOME: AccountType(INCOME, "Income:Service"),
     Purpose.FEES: AccountType(EXPENSE, "Expenses:Stripe:Fees"),

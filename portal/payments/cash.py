@@ -26,6 +26,8 @@ from portal.rows import insert_once
 
 PAYMENT_METHODS = ("check", "ach", "wire", "card_elsewhere", "other")
 LONGEST_REFERENCE = 100
+# Where cash comes from: Stripe, elsewhere, or a party that bears what the payer need not pay.
+STRIPE, OUT_OF_BAND, BORNE = "stripe", "out_of_band", "borne"
 
 
 def record_payment(
@@ -76,7 +78,7 @@ def _payment_problems(
     session: Session, invoice: queries.InvoiceFacts, amount_minor: int, method: str, reference: str
 ) -> dict[str, str]:
     problems = {}
-    open_minor = invoice.total_minor - received_minor(session, invoice.id)
+    open_minor = still_open_minor(session, invoice)
     if amount_minor <= 0 or amount_minor > open_minor:
         problems["amount"] = "The amount is more than zero and at most what is still open on the invoice."
     if method not in PAYMENT_METHODS:
@@ -87,12 +89,21 @@ def _payment_problems(
 
 
 def received_minor(session: Session, invoice_id: int) -> int:
-    """What has come in for an invoice so far."""
+    """What has come in for an invoice so far, or was borne by a party in the payer's place."""
     found: int = session.scalar(
         text("SELECT coalesce(sum(amount_minor), 0)::bigint FROM cash_receipt WHERE invoice_id = :id"),
         {"id": invoice_id},
     )
     return found
+
+
+def still_open_minor(session: Session, invoice: queries.InvoiceFacts) -> int:
+    """What is owed on an invoice: its total, less what its lines cost less since, less what has come in."""
+    lowered: int = session.scalar(
+        text("SELECT coalesce(sum(amount_minor), 0)::bigint FROM line_reduction WHERE invoice_id = :id AND lowers_net"),
+        {"id": invoice.id},
+    )
+    return invoice.total_minor - lowered - received_minor(session, invoice.id)
 
 
 def confirm_payment(session: Session, actor: Actor, record_id: int, *, livemode: bool, now: datetime) -> CashReceipt:
@@ -110,7 +121,7 @@ def confirm_payment(session: Session, actor: Actor, record_id: int, *, livemode:
         text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": f"cash:{record.invoice_id}"}
     )
     invoice = queries.invoice_facts(session, record.invoice_id)
-    if record.amount_minor > invoice.total_minor - received_minor(session, invoice.id):
+    if record.amount_minor > still_open_minor(session, invoice):
         raise Conflict("The invoice is paid already, or this payment is confirmed already.")
     receipt = CashReceipt(
         invoice_id=record.invoice_id,
@@ -165,6 +176,56 @@ def take_cash(session: Session, intent: Intent, payment: PaymentOfInvoice, now: 
     return receipt
 
 
+def bear(
+    session: Session,
+    invoice_id: int,
+    *,
+    party_id: int,
+    amount_minor: int,
+    adjustment_id: int,
+    description: str,
+    now: datetime,
+) -> int:
+    """A party pays part of an invoice in its payer's place, out of what it has coming; the receipt's id.
+
+    For the shares it is cash like any other: nobody else's share falls by what one party gives up.
+    """
+    invoice = queries.invoice_facts(session, invoice_id)
+    intent = session.get_one(Intent, invoice.intent_id)
+    receipt = CashReceipt(
+        invoice_id=invoice.id,
+        manufacturer_id=invoice.manufacturer_id,
+        payer_id=invoice.payer_id,
+        currency=invoice.currency,
+        amount_minor=amount_minor,
+        fee_minor=0,
+        source=BORNE,
+        livemode=intent.livemode,
+        received_at=now,
+        recorded_at=now,
+    )
+    session.add(receipt)
+    session.flush()
+    post(
+        session,
+        manufacturer_id=invoice.manufacturer_id,
+        currency=invoice.currency,
+        kind="cash_received",
+        document=Document("cash_receipt", str(receipt.id)),
+        legs=[
+            debit(Purpose.PAYABLE, amount_minor, party_id, Document("adjustment", str(adjustment_id))),
+            credit(Purpose.RECEIVABLE, amount_minor, invoice.payer_id),
+        ],
+        allowed_pairs=PAYMENT_PAIRS,
+        occurred_at=now,
+        now=now,
+        description=description,
+        livemode=intent.livemode,
+    )
+    enqueue(session, "apply_cash", receipt_id=receipt.id)
+    return receipt.id
+
+
 def book_cash(session: Session, receipt_id: int, now: datetime) -> int:
     """Post a receipt against its receivable, have its shares made payable, and tell Stripe of a payment elsewhere."""
     receipt = session.get_one(CashReceipt, receipt_id)
@@ -192,7 +253,7 @@ def book_cash(session: Session, receipt_id: int, now: datetime) -> int:
     )
     if receivable is Purpose.RECEIVABLE:
         enqueue(session, "apply_cash", receipt_id=receipt.id)
-    if receipt.source == "out_of_band" and received_minor(session, invoice.id) >= invoice.total_minor:
+    if receipt.source == OUT_OF_BAND and still_open_minor(session, invoice) <= 0:
         _plan_out_of_band(session, intent, invoice, now)
     return transaction_id
 

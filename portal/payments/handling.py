@@ -21,22 +21,32 @@ from portal.jobs import enqueue
 from portal.ledger.actions import post
 from portal.ledger.models import Period
 from portal.ledger.rules import Document, Purpose, credit, debit
-from portal.payments import calls, cash, outcomes, queries, rules
+from portal.payments import calls, cash, going_back, outcomes, queries, rules
 from portal.payments.actions import keep_event
 from portal.payments.gateway import Gateway
 from portal.payments.models import (
     BalanceMovement,
     CashReceipt,
+    Chargeback,
     ConnectedAccount,
     Intent,
     ProviderEvent,
     ProviderEventOutcome,
 )
-from portal.payments.provider import ACTIVE, AccountState, Busy, Movement, Refused
+from portal.payments.provider import ACTIVE, AccountState, Busy, Movement, ReceivedEvent, Refused
 
 _POLLED_UNTIL = "stripe_events_polled_until"
 _IMPORTED_UNTIL = "stripe_movements_imported_until"
-_OUR_MOVES = ("charge", "payment", "transfer", "transfer_reversal")
+_OUR_MOVES = frozenset(
+    {"charge", "payment", "transfer", "transfer_reversal", "refund", "refund_failure", "dispute", "dispute_reversal"}
+)
+# Between the balance and the platform's own bank account, with how it reads in the journal.
+_OWN_MOVES = {
+    "topup": "Top-up of the Stripe balance",
+    "topup_reversal": "Top-up taken back by the bank",
+    "payout": "Payout to the bank",
+    "payout_reversal": "Payout sent back by the bank",
+}
 
 
 def handle_event(engine: Engine, gateway: Gateway, event_id: str, now: datetime) -> str:
@@ -80,11 +90,21 @@ def _act_on(engine: Engine, gateway: Gateway, event: ProviderEvent, now: datetim
         return refresh_invoice(engine, gateway, event.object_id, now)
     if event.type in rules.TRANSFER_EVENTS:
         return refresh_transfer(engine, gateway, event.object_id, now)
+    refresh = next((refresh for types, refresh in _GOING_BACK if event.type in types), None)
+    if refresh is not None:
+        return refresh(engine, gateway, event.object_id, now)
     if event.type in rules.BALANCE_EVENTS:
         with transaction(engine) as session:
             enqueue(session, "perform_waiting")
         return "waiting transfers tried"
     return "ignored: not ours"
+
+
+_GOING_BACK = (
+    (rules.REFUND_EVENTS, going_back.refresh_refund),
+    (rules.DISPUTE_EVENTS, going_back.refresh_dispute),
+    (rules.WARNING_EVENTS, going_back.refresh_warning),
+)
 
 
 def refresh_account(
@@ -189,7 +209,9 @@ def poll_events(engine: Engine, gateway: Gateway, now: datetime) -> int:
                 ConnectedAccount.checked_at < now - rules.ACCOUNT_CHECK_AGE
             )
         ).all()
-    found = list(gateway.events(since, rules.POLLED_EVENTS))
+    found: list[ReceivedEvent] = []
+    for first in range(0, len(rules.POLLED_EVENTS), rules.MOST_EVENT_TYPES):
+        found += gateway.events(since, rules.POLLED_EVENTS[first : first + rules.MOST_EVENT_TYPES])
     new = 0
     with transaction(engine) as session:
         for event in reversed(found):
@@ -244,7 +266,7 @@ def _keep_movement(
         .on_conflict_do_nothing()
         .returning(BalanceMovement.provider_id)
     )
-    if made is not None and movement.category in ("topup", "payout"):
+    if made is not None and movement.category in _OWN_MOVES:
         _book_own_money(session, gateway, movement, now)
     return made is not None
 
@@ -252,9 +274,10 @@ def _keep_movement(
 def _owner_of(session: Session, movement: Movement) -> int | None:
     receipt = select(CashReceipt.manufacturer_id).where(CashReceipt.provider_object_id == movement.source_id)
     sent = select(Intent.manufacturer_id).where(Intent.provider_object_id == movement.source_id)
-    if movement.category in ("topup", "payout"):
+    if movement.category in _OWN_MOVES:
         return _operator_with_books(session)
-    return session.scalar(receipt) or session.scalar(sent)
+    disputed = select(Chargeback.manufacturer_id).where(Chargeback.provider_object_id == movement.source_id)
+    return session.scalar(receipt) or session.scalar(sent) or session.scalar(disputed)
 
 
 def _operator_with_books(session: Session) -> int | None:
@@ -280,7 +303,7 @@ def _book_own_money(session: Session, gateway: Gateway, movement: Movement, now:
         allowed_pairs=rules.PAYMENT_PAIRS,
         occurred_at=movement.occurred_at,
         now=now,
-        description="Top-up of the Stripe balance" if movement.net_minor > 0 else "Payout to the bank",
+        description=_OWN_MOVES[movement.category],
         livemode=gateway.livemode,
     )
 

@@ -51,7 +51,9 @@ class Intent(Base):
     __tablename__ = "intent"
     __table_args__ = (
         CheckConstraint(
-            "kind IN ('account', 'customer', 'invoice', 'transfer', 'transfer_reversal', 'out_of_band')", name="kind"
+            "kind IN ('account', 'customer', 'invoice', 'transfer', 'transfer_reversal', 'out_of_band', 'refund',"
+            " 'credit_note', 'evidence')",
+            name="kind",
         ),
         CheckConstraint("state IN ('planned', 'sent', 'unknown', 'succeeded', 'failed', 'cancelled')", name="state"),
         CheckConstraint("amount_minor >= 0", name="amount"),
@@ -202,3 +204,84 @@ class CashReceipt(Base):
     livemode: Mapped[bool]
     received_at: Mapped[datetime]
     recorded_at: Mapped[datetime]
+
+
+class Chargeback(Base):
+    """A payment that the payer's bank asks about or has taken back; Stripe calls it a dispute."""
+
+    __tablename__ = "chargeback"
+    __table_args__ = (
+        UniqueConstraint("provider_object_id"),
+        Index("ix_chargeback_manufacturer_id", "manufacturer_id", "id"),
+        Index("ix_chargeback_receipt_id", "receipt_id"),
+        CheckConstraint("amount_minor > 0", name="amount"),
+    )
+
+    id: Mapped[Id]
+    provider_object_id: Mapped[str]
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    payer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    invoice_id: Mapped[int] = mapped_column(ForeignKey("invoice.id"))
+    receipt_id: Mapped[int] = mapped_column(ForeignKey("cash_receipt.id"))
+    currency: Mapped[str]
+    amount_minor: Mapped[int]
+    reason: Mapped[str]
+    livemode: Mapped[bool]
+    opened_at: Mapped[datetime]
+    answer_by: Mapped[datetime | None]
+    recorded_at: Mapped[datetime]
+
+
+class ChargebackStep(Base):
+    """Something that happened to a chargeback, once: an inquiry, opened, evidence submitted, won, lost, closed."""
+
+    __tablename__ = "chargeback_step"
+    __table_args__ = (
+        UniqueConstraint("chargeback_id", "kind"),
+        CheckConstraint("kind IN ('inquiry', 'opened', 'submitted', 'won', 'lost', 'closed')", name="kind"),
+    )
+
+    id: Mapped[Id]
+    chargeback_id: Mapped[int] = mapped_column(ForeignKey("chargeback.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    kind: Mapped[str]
+    recorded_at: Mapped[datetime]
+
+
+class FraudWarning(Base):
+    """A card's issuer suspects fraud behind a payment before anybody disputes it: somebody's work."""
+
+    __tablename__ = "fraud_warning"
+    __table_args__ = (
+        UniqueConstraint("provider_object_id"),
+        Index("ix_fraud_warning_manufacturer_id", "manufacturer_id", "id"),
+    )
+
+    id: Mapped[Id]
+    provider_object_id: Mapped[str]
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    invoice_id: Mapped[int] = mapped_column(ForeignKey("invoice.id"))
+    receipt_id: Mapped[int] = mapped_column(ForeignKey("cash_receipt.id"))
+    kind: Mapped[str]
+    livemode: Mapped[bool]
+    warned_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+
+
+class FraudWarningEnd(Base):
+    """How a warning ended: it was refunded or disputed, or a person keeps the payment and says why."""
+
+    __tablename__ = "fraud_warning_end"
+    __table_args__ = (
+        UniqueConstraint("warning_id"),
+        CheckConstraint("outcome IN ('answered', 'kept')", name="outcome"),
+        CheckConstraint("(outcome = 'kept') = (ended_by IS NOT NULL)", name="person"),
+    )
+
+    id: Mapped[Id]
+    warning_id: Mapped[int] = mapped_column(ForeignKey("fraud_warning.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    outcome: Mapped[str]
+    explanation: Mapped[str]
+    ended_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    ended_at: Mapped[datetime]

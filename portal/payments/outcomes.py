@@ -6,6 +6,7 @@ back to planned under a new generation, any other ends it with the reason; succe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -22,7 +23,10 @@ from portal.ledger.rules import Document, Purpose, credit, debit
 from portal.payments import queries, rules
 from portal.payments.actions import plan_customer
 from portal.payments.models import ConnectedAccount, Intent, IntentAttempt, ProviderCustomer
-from portal.payments.provider import Refused
+from portal.payments.provider import RefundState, Refused
+
+# The document of a reversal that takes a party's share of a refund or chargeback back at once.
+CLAW_BACK = "claw_back"
 
 WAITING_SENTENCES = {
     "": "",
@@ -90,6 +94,10 @@ def _done(session: Session, intent: Intent) -> dict[str, Any]:
         if origin.provider_object_id is None:
             raise Conflict("The invoice is not at Stripe yet.")
         return {"invoice": origin.provider_object_id}
+    if intent.kind == "credit_note":
+        return {"invoice": session.get_one(Intent, UUID(intent.request["invoice_intent"])).provider_object_id}
+    if intent.kind == "evidence":
+        return {**intent.progress, "content": queries.evidence_content(session, intent.document_id)}
     if intent.kind == "transfer_reversal":
         return {"transfer": session.get_one(Intent, UUID(intent.request["transfer_intent"])).provider_object_id}
     return dict(intent.progress)
@@ -123,7 +131,7 @@ def record_success(session: Session, call: Call, result: Result, now: datetime) 
     _attempt(session, intent, call, now, outcome="succeeded", detail=result.object_id)
     if intent.state not in rules.UNFINISHED:
         return
-    done_as = call.step if intent.kind == "invoice" else "object"
+    done_as = call.step if intent.kind in ("invoice", "evidence") else "object"
     kept = {name: value for name, value in intent.progress.items() if name not in ("look_first", "waiting")}
     intent.progress = {**kept, **result.facts, done_as: result.object_id}
     if call.step in rules.MAKING_STEPS:
@@ -140,8 +148,7 @@ def record_refusal(session: Session, call: Call, refusal: Refused, now: datetime
     _attempt(session, intent, call, now, outcome="refused", detail=f"{refusal.code} {refusal.sentence}".strip())
     if intent.state not in rules.UNFINISHED:
         return
-    codes = rules.REVERSAL_WAITING_CODES if intent.kind == "transfer_reversal" else rules.WAITING_CODES
-    waits_for = codes.get(refusal.code, "")
+    waits_for = _waiting_codes(intent).get(refusal.code, "")
     if waits_for:
         # Stripe keeps the refusal under the key, so what goes later goes under a new one.
         intent.generation += 1
@@ -150,6 +157,14 @@ def record_refusal(session: Session, call: Call, refusal: Refused, now: datetime
         return
     _move(intent, rules.FAILED)
     intent.failure, intent.finished_at = refusal.sentence, now
+    _follow_up(session, intent)
+
+
+def _waiting_codes(intent: Intent) -> Mapping[str, str]:
+    """What waiting may cure. A claw-back does not wait: what cannot be taken now is owed by its party."""
+    if intent.document_type == CLAW_BACK:
+        return {}
+    return rules.REVERSAL_WAITING_CODES if intent.kind == "transfer_reversal" else rules.WAITING_CODES
 
 
 def record_unknown(session: Session, call: Call, trouble: ProviderTrouble, now: datetime) -> None:
@@ -225,6 +240,61 @@ def _finish(session: Session, intent: Intent, now: datetime) -> None:
         _book_transfer(session, intent, now)
     elif intent.kind == "transfer_reversal":
         _book_reversal(session, intent, now)
+    elif intent.kind == "refund":
+        book_refund(session, intent, now)
+    _follow_up(session, intent)
+
+
+def _follow_up(session: Session, intent: Intent) -> None:
+    """Have somebody above go on with what an intent was for."""
+    if intent.kind in rules.FOLLOWED_UP or intent.document_type == CLAW_BACK:
+        enqueue(session, "follow_up_intent", intent_id=intent.id)
+
+
+def keep_refund_state(session: Session, intent: Intent, state: RefundState, now: datetime) -> None:
+    """A refund as just fetched, into its locked intent: one whose answer was lost succeeds, what moved is booked."""
+    if intent.state in (rules.SENT, rules.UNKNOWN, rules.FAILED):
+        intent.provider_object_id = state.id
+        intent.progress = {**intent.progress, **refund_facts(state), "object": state.id}
+        _finish(session, intent, now)
+    elif intent.state == rules.SUCCEEDED and intent.progress.get("status") not in ("failed", "canceled"):
+        intent.progress = {**intent.progress, **refund_facts(state)}
+        book_refund(session, intent, now)
+        _follow_up(session, intent)
+
+
+def refund_facts(state: RefundState) -> dict[str, str]:
+    """What is remembered of a refund beside its id."""
+    return {
+        "status": state.status,
+        "reason": state.failure,
+        "movement": state.movement_id,
+        "returned_movement": state.returned_movement_id,
+    }
+
+
+def book_refund(session: Session, intent: Intent, now: datetime) -> None:
+    """What has left the balance for a payer, and what came back of it; each once."""
+    for name, sign, kind in (("movement", 1, "refund_sent"), ("returned_movement", -1, "refund_returned")):
+        movement_id = intent.progress.get(name)
+        if not movement_id:
+            continue
+        post(
+            session,
+            manufacturer_id=intent.manufacturer_id,
+            currency=intent.currency,
+            kind=kind,
+            document=Document("balance_movement", movement_id),
+            legs=[
+                debit(Purpose.REFUNDS, sign * intent.amount_minor, intent.organisation_id),
+                credit(Purpose.STRIPE, sign * intent.amount_minor),
+            ],
+            allowed_pairs=rules.PAYMENT_PAIRS,
+            occurred_at=now,
+            now=now,
+            description=str(intent.request["description"]),
+            livemode=intent.livemode,
+        )
 
 
 def _keep_account(session: Session, intent: Intent, now: datetime) -> None:
@@ -278,7 +348,9 @@ def _book_transfer(session: Session, intent: Intent, now: datetime) -> None:
 
 
 def _book_reversal(session: Session, intent: Intent, now: datetime) -> None:
-    """The money is back: what the party owed under way is settled."""
+    """The money is back: what the party owed under way, or of what it has coming, is settled."""
+    settles = Purpose.PAYABLE if intent.document_type == CLAW_BACK else Purpose.IN_TRANSFER
+    claw_back = Document(CLAW_BACK, intent.document_id) if intent.document_type == CLAW_BACK else None
     post(
         session,
         manufacturer_id=intent.manufacturer_id,
@@ -287,7 +359,7 @@ def _book_reversal(session: Session, intent: Intent, now: datetime) -> None:
         document=Document("intent", str(intent.id)),
         legs=[
             debit(Purpose.STRIPE, intent.amount_minor),
-            credit(Purpose.IN_TRANSFER, intent.amount_minor, intent.organisation_id),
+            credit(settles, intent.amount_minor, intent.organisation_id, claw_back),
         ],
         allowed_pairs=rules.PAYMENT_PAIRS,
         occurred_at=now,

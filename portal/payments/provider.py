@@ -107,3 +107,59 @@ class ReceivedEvent:
     api_version: str
     payload: dict[str, Any]
     livemode: bool
+
+
+@dataclass(frozen=True)
+class RefundState:
+    """A refund at Stripe; ``status`` is pending, succeeded, failed or canceled, movements are empty where none was."""
+
+    id: str
+    charge_id: str
+    amount_minor: int
+    currency: str
+    status: str
+    failure: str
+    movement_id: str
+    returned_movement_id: str
+    intent_id: str
+    livemode: bool
+
+
+@dataclass(frozen=True)
+class DisputeState:
+    """A dispute of a charge at Stripe, with the movements of the balance that it made so far."""
+
+    id: str
+    charge_id: str
+    amount_minor: int
+    currency: str
+    status: str
+    reason: str
+    opened_at: datetime
+    answer_by: datetime | None
+    movements: tuple[Movement, ...]
+    livemode: bool
+
+
+@dataclass(frozen=True)
+class WarningState:
+    """An early fraud warning; ``is_open`` while there is something left to do about it."""
+
+    id: str
+    charge_id: str
+    kind: str
+    warned_at: datetime
+    is_open: bool
+    livemode: bool
+
+
+@dataclass(frozen=True)
+class PayoutState:
+    """A payout to the bank of the platform; ``status`` is pending, in_transit, paid, failed or canceled."""
+
+    id: str
+    amount_minor: int
+    currency: str
+    status: str
+    failure: str
+    arrives_at: datetime

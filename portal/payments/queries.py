@@ -103,6 +103,14 @@ def first_sent_at(session: Session, key: str) -> datetime | None:
     return found
 
 
+def evidence_content(session: Session, evidence_id: str) -> bytes:
+    """The document that an evidence intent hands over; the row belongs to adjustments, which stands above."""
+    found: bytes = session.execute(
+        text("SELECT content FROM chargeback_evidence WHERE id = :id"), {"id": int(evidence_id)}
+    ).scalar_one()
+    return found
+
+
 def intent_by_object(session: Session, object_id: str, *, lock: bool = False) -> Intent | None:
     """The one intent behind an object at Stripe."""
     wanted = select(Intent).where(Intent.provider_object_id == object_id)

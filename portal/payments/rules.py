@@ -37,7 +37,11 @@ SUCCEEDED, FAILED, CANCELLED = "succeeded", "failed", "cancelled"
 UNFINISHED = (PLANNED, SENT, UNKNOWN)
 
 # The steps that make an object; the others change the invoice that is there.
-MAKING_STEPS = frozenset({"account", "customer", "invoice", "transfer", "transfer_reversal"})
+MAKING_STEPS = frozenset({"account", "customer", "invoice", "transfer", "transfer_reversal", "refund", "credit_note"})
+# Evidence is a file and then the words that name it.
+EVIDENCE_STEPS = ("file", "submit")
+# What somebody else has to go on with when it has ended, well or not: the job by name.
+FOLLOWED_UP = frozenset({"refund", "credit_note", "evidence"})
 
 # What an unfinished transfer waits for, kept in its progress.
 WAITS_FOR_BALANCE, WAITS_FOR_ACCOUNT, WAITS_FOR_PARTY = "balance", "account", "party"
@@ -69,6 +73,11 @@ PAYMENT_PAIRS: Pairs = pairs(
     (Purpose.IN_TRANSFER, Purpose.STRIPE),
     (Purpose.STRIPE, Purpose.BANK),
     (Purpose.FEES, Purpose.STRIPE),
+    (Purpose.REFUNDS, Purpose.STRIPE),
+    (Purpose.REFUNDS, Purpose.BANK),
+    (Purpose.DISPUTED, Purpose.STRIPE),
+    (Purpose.STRIPE, Purpose.PAYABLE),
+    (Purpose.PAYABLE, Purpose.RECEIVABLE),
 )
 
 # Snapshot events that say something about us; the rest is kept and ignored. Stripe takes twenty types at most.
@@ -81,8 +90,34 @@ INVOICE_EVENTS = (
 )
 TRANSFER_EVENTS = ("transfer.created", "transfer.updated", "transfer.reversed")
 BALANCE_EVENTS = ("topup.succeeded", "balance.available")
-POLLED_EVENTS = (*INVOICE_EVENTS, *TRANSFER_EVENTS, *BALANCE_EVENTS)
+REFUND_EVENTS = ("refund.created", "refund.updated", "refund.failed")
+DISPUTE_EVENTS = (
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
+)
+WARNING_EVENTS = ("radar.early_fraud_warning.created", "radar.early_fraud_warning.updated")
+# What one listing may ask for.
+MOST_EVENT_TYPES = 20
+POLLED_EVENTS = (
+    *INVOICE_EVENTS, *TRANSFER_EVENTS, *BALANCE_EVENTS, *REFUND_EVENTS, *DISPUTE_EVENTS, *WARNING_EVENTS,
+)  # fmt: skip
 ACCOUNT_EVENT_PREFIX = "v2.core.account"
+
+# A dispute waits for our answer, or is over; what lies between is the bank's.
+ANSWERABLE_DISPUTES = frozenset({"warning_needs_response", "needs_response"})
+INQUIRY, OPENED, SUBMITTED, WON, LOST, CLOSED = "inquiry", "opened", "submitted", "won", "lost", "closed"
+_DISPUTE_STEPS = {
+    "warning_needs_response": (INQUIRY,),
+    "warning_under_review": (INQUIRY, SUBMITTED),
+    "warning_closed": (INQUIRY, CLOSED),
+    "needs_response": (OPENED,),
+    "under_review": (OPENED, SUBMITTED),
+    "won": (OPENED, WON),
+    "lost": (OPENED, LOST),
+}
 
 ACCOUNT_STATES = frozenset({"pending", "active", "restricted", "unsupported"})
 
@@ -122,6 +157,8 @@ def key_is_fresh(first_sent_at: datetime | None, now: datetime) -> bool:
 
 def next_step(kind: str, request: Mapping[str, Any], progress: Mapping[str, Any]) -> str | None:
     """The step an intent does next; None when all are done."""
+    if kind == "evidence":
+        return next((step for step in EVIDENCE_STEPS if step not in progress), None)
     if kind != "invoice":
         return None if "object" in progress else kind
     for step in invoice_steps(request):
@@ -182,6 +219,16 @@ def reversal_request(*, intent_id: str, amount_minor: int, description: str) -> 
     return {"amount": amount_minor, "description": description, "metadata": {"intent_id": intent_id}}
 
 
+def refund_request(*, intent_id: str, charge_id: str, amount_minor: int) -> dict[str, Any]:
+    """Part or all of a charge back to its payer, to be found again by its metadata."""
+    return {"charge": charge_id, "amount": amount_minor, "metadata": {"intent_id": intent_id}}
+
+
+def credit_note_request(*, intent_id: str, amount_minor: int, memo: str) -> dict[str, Any]:
+    """An open invoice costs less; the invoice is named when the call is made."""
+    return {"amount": amount_minor, "memo": memo, "metadata": {"intent_id": intent_id}}
+
+
 def invoice_request(
     *, intent_id: str, currency: str, lines: Sequence[InvoiceLine], days_until_due: int, name: str, purchase_order: str
 ) -> dict[str, Any]:
@@ -206,6 +253,11 @@ def invoice_request(
         for position, line in enumerate(lines)
     ]
     return {"invoice": draft, "items": items}
+
+
+def dispute_steps(status: str) -> tuple[str, ...]:
+    """What has certainly happened to a dispute with this status at Stripe; of a status we do not know, nothing."""
+    return _DISPUTE_STEPS.get(status, ())
 
 
 def cash_legs_minor(amount_minor: int, fee_minor: int) -> tuple[int, int]:

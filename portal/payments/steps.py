@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from portal.payments.gateway import Gateway
-from portal.payments.outcomes import Call, Result
-from portal.payments.provider import AccountState, Unknown
-from portal.payments.rules import lines_of_step
+from portal.payments.outcomes import Call, Result, refund_facts
+from portal.payments.provider import AccountState, RefundState, Unknown
+from portal.payments.rules import ANSWERABLE_DISPUTES, lines_of_step
 
 
 def make(gateway: Gateway, call: Call) -> Result:
@@ -28,7 +28,24 @@ def make(gateway: Gateway, call: Call) -> Result:
         return Result(gateway.create_transfer(call.request, call.key).id)
     if call.step == "transfer_reversal":
         return Result(gateway.reverse_transfer(call.done["transfer"], call.request["reversal"], call.key))
+    if call.step in _GOING_BACK:
+        return _make_going_back(gateway, call)
     return Result(gateway.mark_paid_out_of_band(call.done["invoice"], call.key).id)
+
+
+_GOING_BACK = frozenset({"refund", "credit_note", "file", "submit"})
+
+
+def _make_going_back(gateway: Gateway, call: Call) -> Result:
+    if call.step == "refund":
+        return _of_refund(gateway.create_refund(call.request["refund"], call.key))
+    if call.step == "credit_note":
+        request = {**call.request["credit_note"], "invoice": call.done["invoice"]}
+        return Result(gateway.create_credit_note(request, call.key))
+    if call.step == "file":
+        return Result(gateway.upload_evidence(call.request["file_name"], call.done["content"], call.key))
+    evidence = {**call.request["evidence"], "service_documentation": call.done["file"]}
+    return Result(gateway.submit_evidence(call.request["dispute"], {"evidence": evidence, "submit": True}, call.key))
 
 
 def look_up(gateway: Gateway, call: Call) -> Result | None:
@@ -50,7 +67,22 @@ def look_up(gateway: Gateway, call: Call) -> Result | None:
     if call.step == "transfer_reversal":
         reversal = gateway.find_reversal(call.done["transfer"], call.intent_id)
         return Result(reversal) if reversal else None
+    if call.step in _GOING_BACK:
+        return _look_up_going_back(gateway, call)
     return _look_up_invoice(gateway, call)
+
+
+def _look_up_going_back(gateway: Gateway, call: Call) -> Result | None:
+    if call.step == "refund":
+        found = gateway.find_refund(call.request["refund"]["charge"], call.intent_id)
+        return _of_refund(found) if found else None
+    if call.step == "credit_note":
+        note = gateway.find_credit_note(call.done["invoice"], call.intent_id)
+        return Result(note) if note else None
+    if call.step == "submit" and gateway.retrieve_dispute(call.request["dispute"]).status not in ANSWERABLE_DISPUTES:
+        return Result(call.request["dispute"])
+    # A file that nothing names does no harm: it is sent again.
+    return None
 
 
 def _look_up_lines(gateway: Gateway, call: Call, positions: set[str]) -> Result | None:
@@ -72,6 +104,10 @@ def _look_up_invoice(gateway: Gateway, call: Call) -> Result | None:
         return Result(invoice.id)
     # Whether it was mailed cannot be seen; a second mail does no harm.
     return None
+
+
+def _of_refund(refund: RefundState) -> Result:
+    return Result(refund.id, refund_facts(refund))
 
 
 def _of_account(account: AccountState) -> Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from portal.adjustments.books import adjustment_problems
 from portal.billing.books import check_books
 from portal.ledger.queries import BookProblem, problems_of
 
@@ -75,4 +76,4 @@ def settlement_problems(session: Session) -> list[BookProblem]:
 
 def all_problems(session: Session) -> list[BookProblem]:
     """Everything that is wrong in the books, from the ledger up to settlement; Stripe's tie-out apart."""
-    return [*check_books(session), *settlement_problems(session)]
+    return [*check_books(session), *adjustment_problems(session), *settlement_problems(session)]

@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
+from portal.adjustments.actions.recovering import net_owed
 from portal.billing.actions import (
     bill_case,
     cut_period_end,
@@ -154,11 +155,12 @@ def _bill_one(engine: Engine, case_id: int, *, livemode: bool, now: datetime) ->
 
 
 def freeze_period(session: Session, manufacturer_id: int, period_id: int, *, livemode: bool, now: datetime) -> None:
-    """Bring held amounts back, earn plans that are over, then stop postings into the period and open the next."""
+    """Bring held amounts back, net claw-backs, earn plans that are over, then freeze and open the next period."""
     period = _period(session, manufacturer_id, period_id)
     if period.state != OPEN:
         return
     release_held(session, manufacturer_id, livemode=livemode, now=now)
+    net_owed(session, manufacturer_id, livemode=livemode, now=now)
     earn_plans(session, manufacturer_id, now=now, livemode=livemode)
     earn_packs(session, manufacturer_id, now=now, livemode=livemode)
     take_back_billed(session, period_id, now=now)

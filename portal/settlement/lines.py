@@ -14,12 +14,18 @@ _CANDIDATES = """
            share.id AS share_id, share.case_id, coalesce(support_case.name, '') AS case_name,
            CASE WHEN journal.kind = 'disposed_carried' THEN 'carried'
                 WHEN journal.kind = 'held_released' THEN 'released'
+                WHEN journal.kind IN ('shares_taken_back', 'shares_given_back') THEN
+                    CASE journal.document_type WHEN 'chargeback' THEN 'chargeback' ELSE 'refund' END
+                WHEN journal.kind = 'chargeback_fee_borne' THEN 'chargeback'
+                WHEN posting.document_type IN ('claw_back', 'claw_back_step') THEN 'claw_back'
+                WHEN posting.document_type = 'adjustment' THEN 'adjustment'
                 WHEN share.id IS NOT NULL AND posting.amount_minor > 0 THEN 'correction'
                 WHEN share.id IS NOT NULL THEN 'share'
                 WHEN posting.document_type = 'plan_share' THEN 'plan'
                 WHEN posting.document_type = 'pack_share' THEN 'pack'
                 ELSE 'other' END AS kind,
-           CASE WHEN share.id IS NOT NULL THEN replace(share.revenue_kind, '_', ' ') ELSE journal.description END
+           CASE WHEN journal.kind IN ('shares_taken_back', 'shares_given_back') THEN journal.description
+                WHEN share.id IS NOT NULL THEN replace(share.revenue_kind, '_', ' ') ELSE journal.description END
                || coalesce(', from ' || origin.label, '') AS description,
            journal.occurred_at,
            row_number() OVER (PARTITION BY posting.party_id, posting.currency ORDER BY posting.id) AS position

@@ -5,6 +5,7 @@ A sweep (``every=...``) finds facts whose job was lost and enqueues it again; it
 
 from __future__ import annotations
 
+import portal.worker.adjustment_tasks
 import portal.worker.billing_tasks
 import portal.worker.case_tasks
 import portal.worker.company_tasks

@@ -28,7 +28,7 @@ WORLDS = (
 )
 PARTIES = ("manufacturer_id", "integrator_id", "customer_id")
 # One company each; a row is made for every company of its world.
-SINGLE = ("organisation_id", "owner_id", "party_id", "payer_id", "company_id")
+SINGLE = ("organisation_id", "owner_id", "party_id", "payer_id", "company_id", "consent_of")
 AUDIENCES = ("own", "companies", "customer")
 
 _VALUES: dict[str, Any] = {

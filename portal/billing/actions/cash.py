@@ -15,7 +15,15 @@ from sqlalchemy.orm import Session
 
 from portal.billing.actions.fees import charge_fee
 from portal.billing.actions.money import debtor_of
-from portal.billing.models import BillItem, BillItemReversal, CashApplication, Invoice, InvoiceItem, Share
+from portal.billing.models import (
+    BillItem,
+    BillItemReversal,
+    CashApplication,
+    Invoice,
+    InvoiceItem,
+    LineReduction,
+    Share,
+)
 from portal.billing.rules import (
     FUNDING_PAIRS,
     InvoiceCash,
@@ -115,8 +123,14 @@ def _connected(session: Session, invoice_ids: Collection[int]) -> list[InvoiceCa
     # its number, and neither has the other.
     of_sale = func.coalesce(-2 * InvoiceItem.plan_sale_id, -2 * InvoiceItem.pack_sale_id - 1)
     line_id = func.coalesce(BillItem.cut_id, of_sale).label("cut_id")
+    lowered = (
+        select(func.coalesce(func.sum(LineReduction.amount_minor), 0))
+        .where(LineReduction.invoice_item_id == InvoiceItem.id, LineReduction.lowers_net)
+        .correlate(InvoiceItem)
+        .scalar_subquery()
+    )
     nets = session.execute(
-        select(InvoiceItem.invoice_id, line_id, func.sum(InvoiceItem.amount_minor))
+        select(InvoiceItem.invoice_id, line_id, func.sum(InvoiceItem.amount_minor - lowered))
         .outerjoin(BillItem, BillItem.id == InvoiceItem.bill_item_id)
         .where(InvoiceItem.invoice_id.in_(known))
         .group_by(InvoiceItem.invoice_id, line_id)

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from portal.billing.models import PlanEarning, PlanSale, PlanShare
 from portal.billing.parties import parties_of, role_of
+from portal.billing.queries import given_back_minor
 from portal.billing.rules import worth_minor
 from portal.billing.rules.plans import PLAN_PAIRS, earning_legs, sale_legs, use_by_grant
 from portal.contracts.blocks import WHOLE_BP, Collector, Company, Revenue, TaskClass
@@ -228,13 +229,14 @@ def _earn(session: Session, sale: PlanSale, *, now: datetime, livemode: bool) ->
             UsageGrant.plan_choice_id == sale.plan_choice_id, UsageGrant.starts_at == sale.starts_at
         )
     ).one_or_none()
-    used, unused_seconds = (0, 0) if grant is None else _used(session, grant)
+    used, unused_seconds = (0, 0) if grant is None else used_of_grant(session, grant)
     past = _past(session, sale)
     terms = terms_in_force(
         session, manufacturer_id=sale.manufacturer_id, integrator_id=sale.integrator_id, at=sale.starts_at
     )
     kept = 0 if grant is None else _kept(session, sale, grant, terms, now)
-    target = sale.amount_minor - used - min(kept, max(sale.amount_minor - used, 0))
+    left = sale.amount_minor - used - given_back_minor(session, sale.id)
+    target = left - min(kept, max(left, 0))
     difference = target - past.amount_minor
     if difference == 0 and past.count:
         return 0
@@ -279,7 +281,7 @@ _USE = text(
 )
 
 
-def _used(session: Session, grant: UsageGrant) -> tuple[int, int]:
+def used_of_grant(session: Session, grant: UsageGrant) -> tuple[int, int]:
     """What the use of a grant's time was worth, and its seconds that nobody used."""
     drawn: dict[int, dict[int, int]] = {}
     worth: dict[int, int] = {}

@@ -1,0 +1,301 @@
+"""Shares taken from parties, given back, and claw-backs opened for what was paid out already.
+
+Invariants: one cause takes once and gives back once; the parts of a cause, its lines' reductions and its journal
+transaction are written together and sum to the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import insert, select, text
+from sqlalchemy.orm import Session
+
+from portal.adjustments.dividing import LineLoss, Taking, divide
+from portal.adjustments.models import AdjustmentPart, ClawBack
+from portal.adjustments.rules.sharing import Part, by_party, shortfalls
+from portal.billing.models import LineReduction
+from portal.directory.models import Organisation
+from portal.ledger.actions import post, reverse
+from portal.ledger.models import JournalTransaction
+from portal.ledger.queries import party_balance
+from portal.ledger.rules import Document, Leg, Pairs, Purpose, credit, debit, pairs, without_zeros
+from portal.payments import cash
+from portal.payments.actions import plan_reversal
+from portal.payments.outcomes import CLAW_BACK
+from portal.payments.queries import reversible_transfer
+from portal.rows import insert_together, next_keys
+
+ACCRUED, PAYABLE, DEFERRED = "accrued", "payable", "deferred"
+TAKEN, GIVEN_BACK = "shares_taken_back", "shares_given_back"
+
+TAKING_PAIRS: Pairs = pairs(
+    *(
+        (source, target)
+        for source in (Purpose.PAYABLE, Purpose.UNDETERMINED, Purpose.DEFERRED)
+        for target in (Purpose.REFUNDS, Purpose.HELD)
+    ),
+    *(
+        (source, Purpose.RECEIVABLE)
+        for source in (Purpose.ACCRUED, Purpose.UNDETERMINED_ACCRUED, Purpose.DEFERRED, Purpose.PAYABLE)
+    ),
+    *((source, target) for source in (Purpose.PAYABLE, Purpose.UNDETERMINED) for target in (Purpose.PAYABLE,)),
+    (Purpose.PAYABLE, Purpose.UNDETERMINED),
+    (Purpose.ACCRUED, Purpose.UNDETERMINED_ACCRUED),
+    (Purpose.ACCRUED, Purpose.ACCRUED),
+    (Purpose.REFUNDS, Purpose.REFUNDS),
+    (Purpose.HELD, Purpose.HELD),
+)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why something is taken, and what the books call it. ``into`` is where it goes until it has left."""
+
+    type: str
+    id: int
+    taking: Taking
+    payer_id: int
+    currency: str
+    into: Purpose
+    description: str
+    reason: str
+    livemode: bool
+
+    @property
+    def document(self) -> Document:
+        """What its postings come from."""
+        return Document(self.type, str(self.id))
+
+
+def take(session: Session, cause: Cause, *, now: datetime) -> dict[int | None, int]:
+    """Take an amount from who loses it; what each party lost. Again takes nothing more."""
+    if is_taken(session, cause):
+        return {}
+    losses = divide(session, cause.taking, now=now)
+    stage = ACCRUED if cause.into is Purpose.RECEIVABLE else PAYABLE
+    borne = _borne(losses) if stage == ACCRUED else {}
+    _keep(session, cause, losses, stage, now)
+    legs = _legs(cause, [loss for loss in losses if stage == PAYABLE or loss.by_shares], stage)
+    if legs:
+        _post(session, cause, TAKEN, legs, now)
+    for party_id, minor in borne.items():
+        cash.bear(
+            session,
+            cause.taking.invoice_id,
+            party_id=party_id,
+            amount_minor=minor,
+            adjustment_id=cause.id,
+            description=cause.description,
+            now=now,
+        )
+    return by_party([part for loss in losses for part in loss.parts])
+
+
+def is_taken(session: Session, cause: Cause) -> bool:
+    """Whether the parts of a cause are written."""
+    wanted = select(LineReduction.id).where(
+        LineReduction.cause_type == cause.type, LineReduction.cause_id == cause.id, ~LineReduction.is_return
+    )
+    return session.scalar(wanted.limit(1)) is not None
+
+
+def give_back(session: Session, cause: Cause, *, now: datetime) -> None:
+    """The opposite of what was taken, once: every party has again what it had."""
+    rows = session.scalars(
+        select(AdjustmentPart).where(AdjustmentPart.cause_type == cause.type, AdjustmentPart.cause_id == cause.id)
+    ).all()
+    if sum(row.amount_minor for row in rows) == 0:
+        return
+    session.execute(insert(AdjustmentPart), [{**_copied(row), "recorded_at": now} for row in rows])
+    reduced = session.scalars(
+        select(LineReduction).where(LineReduction.cause_type == cause.type, LineReduction.cause_id == cause.id)
+    ).all()
+    session.execute(
+        insert(LineReduction),
+        [_reduction(cause, row.invoice_item_id, -row.amount_minor, -row.deferred_minor, now, lowers=row.lowers_net)
+         for row in reduced],
+    )  # fmt: skip
+    posted = session.scalar(
+        select(JournalTransaction.id).where(
+            JournalTransaction.kind == TAKEN,
+            JournalTransaction.document_type == cause.type,
+            JournalTransaction.document_id == str(cause.id),
+        )
+    )
+    if posted is not None:
+        reverse(
+            session,
+            posted,
+            kind=GIVEN_BACK,
+            document=cause.document,
+            allowed_pairs=TAKING_PAIRS,
+            occurred_at=now,
+            now=now,
+            description=f"Given back: {cause.description}",
+        )
+
+
+def open_claw_backs(
+    session: Session, cause: Cause, losses: dict[int | None, int], *, now: datetime
+) -> Sequence[ClawBack]:
+    """For what parties were paid out already: a reversal each where a transfer still holds it, a debt otherwise.
+
+    ``losses`` were taken out of the payables before this is called.
+    """
+    manufacturer_id = cause.taking.manufacturer_id
+    has = {
+        party: minor + party_balance(
+            session, manufacturer_id=manufacturer_id, currency=cause.currency, party_id=party, purpose=Purpose.PAYABLE
+        )
+        for party, minor in losses.items()
+        if party is not None and minor > 0 and not _is_operator(session, party)
+    }  # fmt: skip
+    short = shortfalls({party: minor for party, minor in losses.items() if party in has}, has)
+    return [_open(session, cause, party, minor, now) for party, minor in sorted(short.items())]
+
+
+def _open(session: Session, cause: Cause, party_id: int, minor: int, now: datetime) -> ClawBack:
+    key = {"key": f"reverse:{cause.taking.manufacturer_id}:{party_id}"}
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), key)
+    transfer = reversible_transfer(
+        session,
+        manufacturer_id=cause.taking.manufacturer_id,
+        party_id=party_id,
+        currency=cause.currency,
+        amount_minor=minor,
+    )
+    number = next(next_keys(session, {"claw_back": 1})["claw_back"])
+    intent = transfer and plan_reversal(
+        session,
+        transfer,
+        amount_minor=minor,
+        document=Document(CLAW_BACK, str(number)),
+        description=f"Taken back: {cause.description}",
+        now=now,
+    )
+    claw_back = ClawBack(
+        id=number,
+        cause_type=cause.type,
+        cause_id=cause.id,
+        manufacturer_id=cause.taking.manufacturer_id,
+        party_id=party_id,
+        currency=cause.currency,
+        amount_minor=minor,
+        reason=cause.description,
+        intent_id=intent.id if intent else None,
+        opened_at=now,
+    )
+    insert_together(session, [claw_back])
+    return claw_back
+
+
+def _is_operator(session: Session, organisation_id: int) -> bool:
+    return bool(session.scalar(select(Organisation.is_operator).where(Organisation.id == organisation_id)))
+
+
+def _borne(losses: Iterable[LineLoss]) -> dict[int, int]:
+    sums: dict[int, int] = {}
+    for part in (part for loss in losses if not loss.by_shares for part in loss.parts):
+        if part.party_id is not None:
+            sums[part.party_id] = sums.get(part.party_id, 0) + part.amount_minor
+    return sums
+
+
+def _keep(session: Session, cause: Cause, losses: Iterable[LineLoss], stage: str, now: datetime) -> None:
+    parts, reduced = [], []
+    for loss in losses:
+        # What is borne by name leaves what its bearer has coming, even where nothing was paid yet.
+        of_line = stage if loss.by_shares else PAYABLE
+        parts += [_part(cause, loss, part, of_line, now) for part in loss.parts]
+        if loss.deferred_minor:
+            parts.append(_part(cause, loss, Part(None, loss.deferred_minor), DEFERRED, now))
+        lowers = stage == ACCRUED and loss.by_shares
+        reduced.append(_reduction(cause, loss.item.id, loss.amount_minor, loss.deferred_minor, now, lowers=lowers))
+    session.execute(insert(AdjustmentPart), parts)
+    session.execute(insert(LineReduction), reduced)
+
+
+def _part(cause: Cause, loss: LineLoss, part: Part, stage: str, now: datetime) -> dict[str, object]:
+    return {
+        "cause_type": cause.type,
+        "cause_id": cause.id,
+        "manufacturer_id": cause.taking.manufacturer_id,
+        "party_id": part.party_id,
+        "invoice_item_id": loss.item.id,
+        "share_id": part.key or None,
+        "stage": stage,
+        "currency": cause.currency,
+        "amount_minor": part.amount_minor,
+        "reason": cause.description,
+        "recorded_at": now,
+    }
+
+
+def _copied(row: AdjustmentPart) -> dict[str, object]:
+    names = (
+        "cause_type", "cause_id", "manufacturer_id", "party_id", "invoice_item_id", "share_id", "stage", "currency",
+        "reason",
+    )  # fmt: skip
+    return {**{name: getattr(row, name) for name in names}, "amount_minor": -row.amount_minor}
+
+
+def _reduction(
+    cause: Cause, line_id: int, minor: int, deferred_minor: int, now: datetime, *, lowers: bool
+) -> dict[str, object]:
+    return {
+        "invoice_id": cause.taking.invoice_id,
+        "invoice_item_id": line_id,
+        "manufacturer_id": cause.taking.manufacturer_id,
+        "payer_id": cause.payer_id,
+        "cause_type": cause.type,
+        "cause_id": cause.id,
+        "is_return": minor < 0,
+        "lowers_net": lowers,
+        "currency": cause.currency,
+        "amount_minor": minor,
+        "deferred_minor": deferred_minor,
+        "recorded_at": now,
+    }
+
+
+def _legs(cause: Cause, losses: Sequence[LineLoss], stage: str) -> list[Leg]:
+    """Out of what the parties have coming, into where it waits to leave."""
+    out: list[Leg] = []
+    held: list[tuple[int | None, int]] = []
+    for loss in losses:
+        if loss.deferred_minor:
+            out.append(debit(Purpose.DEFERRED, loss.deferred_minor, loss.customer_id))
+            held.append((None, loss.deferred_minor))
+        for part in loss.parts:
+            document = Document("share", str(part.key)) if part.key else None
+            out.append(debit(_source(stage, part.party_id), part.amount_minor, part.party_id, document))
+            held.append((part.party_id, part.amount_minor))
+    if cause.into is not Purpose.HELD:
+        return without_zeros([*out, credit(cause.into, sum(minor for _, minor in held), cause.payer_id)])
+    kept = by_party([Part(party or cause.taking.manufacturer_id, minor) for party, minor in held])
+    return without_zeros([*out, *(credit(Purpose.HELD, minor, party) for party, minor in kept.items())])
+
+
+def _source(stage: str, party_id: int | None) -> Purpose:
+    if stage == ACCRUED:
+        return Purpose.ACCRUED if party_id is not None else Purpose.UNDETERMINED_ACCRUED
+    return Purpose.PAYABLE if party_id is not None else Purpose.UNDETERMINED
+
+
+def _post(session: Session, cause: Cause, kind: str, legs: Sequence[Leg], now: datetime) -> None:
+    post(
+        session,
+        manufacturer_id=cause.taking.manufacturer_id,
+        currency=cause.currency,
+        kind=kind,
+        document=cause.document,
+        legs=legs,
+        allowed_pairs=TAKING_PAIRS,
+        occurred_at=now,
+        now=now,
+        description=cause.description,
+        livemode=cause.livemode,
+    )

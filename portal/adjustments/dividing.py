@@ -1,0 +1,248 @@
+"""An amount that goes back, divided: over the lines of its invoice, over their shares or to who bears it, by the facts.
+
+Read only, so that a page shows before the act exactly what the act does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from portal.adjustments.models import AdjustmentPart
+from portal.adjustments.rules.sharing import (
+    BY_SHARES,
+    Line,
+    Part,
+    Stake,
+    parts_of_line,
+    reduction_by_line,
+    within_window,
+)
+from portal.billing.actions.plans import used_of_grant
+from portal.billing.models import (
+    BillItem,
+    BillItemReversal,
+    InvoiceItem,
+    LineReduction,
+    PlanEarning,
+    PlanSale,
+    PlanShare,
+    Share,
+)
+from portal.billing.packs.models import PackSale
+from portal.billing.parties import parties_of
+from portal.billing.queries import given_back_minor, live_item
+from portal.billing.rules.postings import CASH
+from portal.contracts.agreement import Agreement, Settlement
+from portal.contracts.blocks import Company
+from portal.contracts.models import DocumentVersion
+from portal.contracts.queries import agreement_of
+from portal.entitlement.models import UsageGrant
+from portal.entitlement.queries import terms_in_force
+from portal.errors import RuleBroken
+
+Source = BillItem | PlanSale | PackSale
+REFUNDS, CHARGEBACKS = "refunds_borne_by", "chargebacks_borne_by"
+
+
+@dataclass(frozen=True)
+class Taking:
+    """What is to be taken: of which invoice or line, by which word of the agreements, or from whom by name.
+
+    ``paid_at`` is when the payer paid, None for what was never paid.
+    """
+
+    manufacturer_id: int
+    invoice_id: int
+    invoice_item_id: int | None
+    amount_minor: int
+    word: str = REFUNDS
+    bearer_id: int | None = None
+    paid_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class LineLoss:
+    """What one line takes, who loses it, and what of it was not earned yet and is nobody's loss."""
+
+    item: InvoiceItem
+    amount_minor: int
+    deferred_minor: int
+    parts: tuple[Part, ...]
+    by_shares: bool
+    customer_id: int
+
+
+def divide(session: Session, taking: Taking, *, now: datetime) -> tuple[LineLoss, ...]:
+    """Who loses what by an amount. *Raises*: RuleBroken for more than is left of what was charged."""
+    items = charged_lines(session, taking.invoice_id)
+    reduced = reductions(session, taking.invoice_id)
+    lines = [Line(item.id, item.amount_minor, reduced.get(item.id, 0)) for item in items]
+    by_line = reduction_by_line(lines, taking.amount_minor, taking.invoice_item_id)
+    return tuple(_line_loss(session, taking, item, by_line[item.id], now) for item in items if item.id in by_line)
+
+
+def charged_lines(session: Session, invoice_id: int) -> Sequence[InvoiceItem]:
+    """The lines of an invoice that cost something, in their order."""
+    return session.scalars(
+        select(InvoiceItem)
+        .where(InvoiceItem.invoice_id == invoice_id, InvoiceItem.amount_minor > 0)
+        .order_by(InvoiceItem.position)
+    ).all()
+
+
+def reductions(session: Session, invoice_id: int) -> dict[int, int]:
+    """What has been taken off each line so far."""
+    rows = session.execute(
+        select(LineReduction.invoice_item_id, func.sum(LineReduction.amount_minor))
+        .where(LineReduction.invoice_id == invoice_id)
+        .group_by(LineReduction.invoice_item_id)
+    ).tuples()
+    return {line_id: int(minor) for line_id, minor in rows}
+
+
+def _line_loss(session: Session, taking: Taking, item: InvoiceItem, minor: int, now: datetime) -> LineLoss:
+    source = source_of(session, item)
+    if taking.bearer_id is not None:
+        return _borne(item, minor, taking.bearer_id, source.customer_id)
+    settlement, bearer_id = _signed(session, source, taking.word)
+    if bearer_id is not None:
+        return _borne(item, minor, bearer_id, source.customer_id)
+    if isinstance(source, PackSale):
+        # Its hours stay usable and go on earning their shares, so nobody but the manufacturer loses by it.
+        return _borne(item, minor, taking.manufacturer_id, source.customer_id)
+    deferred = min(minor, _unearned_minor(session, source)) if isinstance(source, PlanSale) else 0
+    parts: tuple[Part, ...] = ()
+    if minor > deferred:
+        parts = _shared(_stakes(session, item, source), minor - deferred, taking)
+    if taking.paid_at is not None:
+        parts = within_window(
+            parts,
+            paid_at=taking.paid_at,
+            now=now,
+            days=settlement.clawback_days,
+            manufacturer_id=taking.manufacturer_id,
+        )
+    return LineLoss(item, minor, deferred, parts, by_shares=True, customer_id=source.customer_id)
+
+
+def _unearned_minor(session: Session, sale: PlanSale) -> int:
+    """What of a month was sold and neither used, earned nor given back."""
+    grant = session.scalars(
+        select(UsageGrant).where(
+            UsageGrant.plan_choice_id == sale.plan_choice_id, UsageGrant.starts_at == sale.starts_at
+        )
+    ).one_or_none()
+    used = 0 if grant is None else used_of_grant(session, grant)[0]
+    earned = session.scalar(select(func.sum(PlanEarning.amount_minor)).where(PlanEarning.plan_sale_id == sale.id))
+    return max(sale.amount_minor - used - int(earned or 0) - given_back_minor(session, sale.id), 0)
+
+
+def _borne(item: InvoiceItem, minor: int, bearer_id: int, customer_id: int) -> LineLoss:
+    return LineLoss(item, minor, 0, (Part(bearer_id, minor),), by_shares=False, customer_id=customer_id)
+
+
+def source_of(session: Session, item: InvoiceItem) -> Source:
+    """What a line of an invoice charges for."""
+    if item.bill_item_id is not None:
+        return session.get_one(BillItem, item.bill_item_id)
+    if item.pack_sale_id is not None:
+        return session.get_one(PackSale, item.pack_sale_id)
+    return session.get_one(PlanSale, item.plan_sale_id)
+
+
+def agreement_behind(session: Session, source: Source) -> Agreement | None:
+    """The agreement that a line of an invoice was shared by."""
+    if isinstance(source, PlanSale):
+        return terms_in_force(
+            session, manufacturer_id=source.manufacturer_id, integrator_id=source.integrator_id, at=source.starts_at
+        ).agreement
+    if source.agreement_version_id is None:
+        return None
+    return agreement_of(session.get_one(DocumentVersion, source.agreement_version_id))
+
+
+def _signed(session: Session, source: Source, word: str) -> tuple[Settlement, int | None]:
+    """How a line's parties settle, and the one that bears it all where the agreement names one."""
+    agreement = agreement_behind(session, source)
+    if agreement is None:
+        return Settlement(), None
+    named = getattr(agreement.settlement, word)
+    if named == BY_SHARES:
+        return agreement.settlement, None
+    parties = parties_of(session, source, agreement)
+    return agreement.settlement, parties.get(named, parties[Company.MANUFACTURER])
+
+
+def settlement_terms(session: Session, item: InvoiceItem) -> Settlement:
+    """How the parties of an invoice's line settle; what is usual where nothing was signed."""
+    agreement = agreement_behind(session, source_of(session, item))
+    return agreement.settlement if agreement is not None else Settlement()
+
+
+def bearer_of(session: Session, item: InvoiceItem, word: str) -> int | None:
+    """Who bears what a word of the agreement behind a line names; nobody where nothing was signed."""
+    source = source_of(session, item)
+    agreement = agreement_behind(session, source)
+    if agreement is None:
+        return None
+    return parties_of(session, source, agreement).get(getattr(agreement.settlement, word))
+
+
+def _shared(stakes: Sequence[Stake], minor: int, taking: Taking) -> tuple[Part, ...]:
+    """By the shares; what they do not cover, because the work was billed anew since, is the manufacturer's."""
+    room = sum(stake.weight_minor - stake.taken_minor for stake in stakes)
+    covered = min(minor, max(room, 0))
+    parts = parts_of_line(stakes, covered) if covered else ()
+    if covered == minor:
+        return parts
+    if taking.paid_at is None:
+        raise RuleBroken("This work was billed anew since; credit the line that stands now.")
+    return (*parts, Part(taking.manufacturer_id, minor - covered))
+
+
+def _stakes(session: Session, item: InvoiceItem, source: BillItem | PlanSale) -> tuple[Stake, ...]:
+    if isinstance(source, PlanSale):
+        return _plan_stakes(session, item, source)
+    return share_stakes(session, item, source)
+
+
+def share_stakes(session: Session, item: InvoiceItem, billed: BillItem) -> tuple[Stake, ...]:
+    """The shares of a line's work that stand now, and those that lost something before they were decided over."""
+    is_gone = session.scalar(select(BillItemReversal.id).where(BillItemReversal.bill_item_id == billed.id)) is not None
+    stands = live_item(session, billed.cut_id) if is_gone else billed
+    taken = _taken(session, item, AdjustmentPart.share_id)
+    rows: Sequence[Share] = ()
+    if stands is not None:
+        rows = session.scalars(select(Share).where(Share.bill_item_id == stands.id, Share.funding == CASH)).all()
+    gone = {row.reverses_id for row in rows if row.reverses_id is not None}
+    live = sorted((row for row in rows if row.reverses_id is None and row.id not in gone), key=lambda row: row.id)
+    stakes = [Stake(row.id, row.party_id, row.amount_minor, taken.pop(row.id, 0)) for row in live]
+    before = session.scalars(select(Share).where(Share.id.in_([key for key, minor in taken.items() if minor]))).all()
+    return (*stakes, *(Stake(row.id, row.party_id, 0, taken[row.id]) for row in sorted(before, key=lambda row: row.id)))
+
+
+def _plan_stakes(session: Session, item: InvoiceItem, sale: PlanSale) -> tuple[Stake, ...]:
+    taken = _taken(session, item, AdjustmentPart.party_id)
+    rows = session.execute(
+        select(PlanShare.party_id, func.sum(PlanShare.amount_minor))
+        .where(PlanShare.plan_sale_id == sale.id)
+        .group_by(PlanShare.party_id)
+        .order_by(func.min(PlanShare.id))
+    ).tuples()
+    return tuple(Stake(0, party, max(int(minor), 0), taken.get(party, 0)) for party, minor in rows)
+
+
+def _taken(session: Session, item: InvoiceItem, key: object) -> dict[int, int]:
+    """What each share, or party of a plan's month, has lost of a line so far."""
+    rows = session.execute(
+        select(key, func.sum(AdjustmentPart.amount_minor))  # type: ignore[call-overload]
+        .where(AdjustmentPart.invoice_item_id == item.id, key.is_not(None))  # type: ignore[attr-defined]
+        .where(AdjustmentPart.stage != "deferred")
+        .group_by(key)
+    ).tuples()
+    return {int(found): int(minor) for found, minor in rows}

@@ -1,0 +1,49 @@
+"""The jobs of money that goes back: adjustments carried out, chargebacks followed, people told."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from portal.adjustments.actions import carrying_out, chargebacks
+from portal.notifications import adjustment_notices
+from portal.worker.registry import task
+
+
+@task("advance_adjustment")
+def advance_adjustment(session: Session, now: datetime, *, adjustment_id: int) -> None:
+    carrying_out.advance(session, adjustment_id, now=now)
+
+
+@task("follow_up_intent")
+def follow_up_intent(session: Session, now: datetime, *, intent_id: str) -> None:
+    carrying_out.follow_up(session, UUID(intent_id), now=now)
+
+
+@task("advance_chargeback")
+def advance_chargeback(session: Session, now: datetime, *, chargeback_id: int) -> None:
+    chargebacks.advance_chargeback(session, chargeback_id, now=now)
+
+
+@task("sweep_adjustments", every="*/15 * * * *")
+def sweep_adjustments(session: Session, now: datetime) -> None:
+    """Adjustments, reversals and chargebacks whose job was lost."""
+    carrying_out.sweep(session)
+    chargebacks.sweep(session)
+
+
+@task("notify_adjustment_asked")
+def notify_adjustment_asked(session: Session, now: datetime, *, adjustment_id: int) -> None:
+    adjustment_notices.notify_adjustment_asked(session, adjustment_id, now)
+
+
+@task("notify_adjustment_ended")
+def notify_adjustment_ended(session: Session, now: datetime, *, adjustment_id: int) -> None:
+    adjustment_notices.notify_adjustment_ended(session, adjustment_id, now)
+
+
+@task("notify_chargeback")
+def notify_chargeback(session: Session, now: datetime, *, chargeback_id: int) -> None:
+    adjustment_notices.notify_chargeback(session, chargeback_id, now)
