@@ -12,6 +12,7 @@ The money path, one verb a module:
     rating               intervals of work to lines of money, pure
     entitlement          coverage and price before the act; authorizations; hours left
     billing.actions      cut, bill item, shares; invoices; cash applied to shares
+    selling.actions      offer, order, sell what was paid at checkout or by subscription
     ledger.actions       post, reverse, close the period
     adjustments.actions  refund, credit, adjust; hold and take shares of a chargeback, recover what was paid out
     settlement.actions   statements, contest, prepare, approve; transfer, retain, carry
@@ -20,7 +21,7 @@ The money path, one verb a module:
 
 Direction, high to low; a step imports only steps below it, names joined by ``|`` never import each other:
 
-    cli > app > web > worker > demo > importing > quoting | reporting | notifications | whatif > settlement >
+    cli > app > web > worker > demo > importing > quoting | reporting | notifications | whatif > settlement > selling >
     adjustments > billing > payments > metering > cases > entitlement > rating > contracts > identity >
     directory | ledger > audit | jobs > backup > embedded | files > rows > db | config | logs >
     access | money | calendars > zones | closures > errors | lazily

@@ -107,6 +107,10 @@ def system(row: Row, company: int) -> bool:
     return company in (row["manufacturer_id"], row["customer_id"]) or company in row["visible_to"]
 
 
+def integrator_or_customer(row: Row, company: int) -> bool:
+    return company in (row["integrator_id"], row["customer_id"])
+
+
 def maker_or_customer(row: Row, company: int) -> bool:
     return company in (row["manufacturer_id"], row["customer_id"])
 
@@ -129,10 +133,10 @@ CLAIMS: dict[Claim, str] = {
         clock_closing case_pause pause_end case_reference case_closing case_link case_known_issue usage_grant
         grant_balance grant_reservation reservation_release grant_draw standing_authorization standing_month
         time_approval time_reversal billing_cut line_query line_query_answer plan_sale promise_remedy severity_challenge
-        severity_decision grant_extension grant_expiry top_up_notice""",
+        severity_decision grant_extension grant_expiry top_up_notice offer_release offer_end purchase purchase_step""",
     both_companies: """
         custody_offer custody_decline resolution resolution_answer challenge_step challenge_proposal
-        challenge_decision plan_earning pack_use pack_earning""",
+        challenge_decision plan_earning pack_use pack_earning offer""",
     by_audience: "case_event note attachment time_entry bill_item bill_item_reversal bill_line bill_segment",
     companies_or_told_customer: """
         coverage_decision authorization_request authorization authorization_balance authorization_refusal emergency
@@ -150,13 +154,15 @@ CLAIMS: dict[Claim, str] = {
         claw_back_step""",
     payer_or_maker: """
         invoice invoice_item provider_customer payment_record cash_receipt purchase_order purchase_order_balance
-        purchase_order_withdrawal line_reduction adjustment_end""",
+        purchase_order_withdrawal line_reduction adjustment_end provider_subscription subscription_seen
+        subscription_bill""",
     payer_maker_or_asked: "adjustment",
+    integrator_or_customer: "resale_price",
     own: """
         mailed_link_use mailed_link_void invitation audit_entry document_draft running_timer time_occupancy
         connected_account delivery books_check factor_policy impersonation impersonation_answer impersonation_end
         identity_provider mail_domain role_mapping provider_flow provider_session provider_logout scim_token scim_user
-        scim_group scim_group_member what_if""",
+        scim_group scim_group_member what_if tax_exemption tax_exemption_end""",
     own_or_maker: "certificate intent intent_attempt",
     own_company_or_person: "membership web_session mailed_link provider_identity",
     own_company_and_person: "upload",

@@ -108,13 +108,31 @@ _CHECKS = {
                    CASE WHEN collector_id = integrator_id AND integrator_id <> manufacturer_id
                         THEN collector_id ELSE payer_id END,
                    amount_minor, 0
-            FROM plan_sale
+            FROM plan_sale WHERE paid_by = 'invoice'
             UNION ALL
             SELECT manufacturer_id, currency, payer_id, amount_minor, 0 FROM pack_sale WHERE paid_by = 'invoice'
             UNION ALL
             SELECT manufacturer_id, currency, payer_id, -total_minor, 0 FROM invoice
         ) one
         GROUP BY one.manufacturer_id, one.currency, one.debtor_id HAVING sum(one.fact) <> sum(one.posted)
+    """,
+    "what was paid ahead is held or was sold": """
+        SELECT 'payer ' || one.payer_id || ' ' || one.currency, 'facts ' || sum(one.fact) || ', account '
+               || sum(one.posted)
+        FROM (
+            SELECT posting.manufacturer_id, posting.currency, posting.party_id AS payer_id, 0 AS fact,
+                   -posting.amount_minor AS posted
+            FROM posting JOIN account ON account.id = posting.account_id
+            WHERE account.purpose = 'customer_prepaid'
+            UNION ALL
+            SELECT manufacturer_id, currency, payer_id, amount_minor - tax_minor, 0
+            FROM cash_receipt WHERE intent_id IS NOT NULL
+            UNION ALL
+            SELECT manufacturer_id, currency, payer_id, -amount_minor, 0 FROM plan_sale WHERE paid_by = 'ahead'
+            UNION ALL
+            SELECT manufacturer_id, currency, payer_id, -amount_minor, 0 FROM pack_sale WHERE paid_by = 'ahead'
+        ) one
+        GROUP BY one.manufacturer_id, one.currency, one.payer_id HAVING sum(one.fact) <> sum(one.posted)
     """,
     "what is deferred was sold and not used or earned": """
         SELECT 'customer ' || one.customer_id || ' ' || one.currency, 'facts ' || sum(one.fact) || ', account '

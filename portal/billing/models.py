@@ -258,13 +258,17 @@ class LineReduction(Base):
 
 
 class PlanSale(Base):
-    """One month of a chosen plan, sold at its price: deferred until its minutes are used or the month is over."""
+    """One month of a chosen plan, sold at its price: deferred until its minutes are used or the month is over.
+
+    ``paid_by`` says whether it stands on an invoice or comes out of what a subscription paid ahead.
+    """
 
     __tablename__ = "plan_sale"
     __table_args__ = (
         UniqueConstraint("plan_choice_id", "starts_at"),
         Index("ix_plan_sale_site_id", "site_id", "manufacturer_id", "ends_at"),
         CheckConstraint("amount_minor > 0", name="amount"),
+        CheckConstraint("paid_by IN ('invoice', 'ahead')", name="paid_by"),
         CheckConstraint("ends_at > starts_at", name="order"),
     )
 
@@ -281,6 +285,7 @@ class PlanSale(Base):
     policy_version_id: Mapped[int] = mapped_column(ForeignKey("document_version.id"))
     currency: Mapped[str]
     amount_minor: Mapped[int]
+    paid_by: Mapped[str] = mapped_column(default="invoice", server_default="invoice")
     period_id: Mapped[int] = mapped_column(ForeignKey("period.id"))
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime]

@@ -32,6 +32,7 @@ EVENT_WORDS = {
     "checklist_answered": "answered a part of the checklist",
     "checklist_completed": "completed the checklist",
     "severity_changed": "changed the severity",
+    "cover_bought": "says that cover was bought",
     "severity_challenged": "disputes the severity",
     "severity_decided": "decided how severe the case is",
     "task_class_changed": "changed the kind of help",

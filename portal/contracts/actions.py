@@ -6,7 +6,10 @@ company has signed. A policy needs the manufacturer's signature, an agreement bo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -177,20 +180,45 @@ def choose_plan(
         plan_named(queries.policy_of(version), plan_code)
     except RuleBroken as unknown:
         raise Invalid("Choose one of the plans.", {"plan_code": "Choose one of the plans."}) from unknown
-    integrator_id = _integrator_of_site(session, site, version.manufacturer_id, from_at)
+    integrator_id = integrator_of_site(session, site, version.manufacturer_id, from_at)
+    seller_id = integrator_id or version.manufacturer_id
+    taking = Taking(site, version, plan_code, integrator_id, seller_id, actor.person_id)
+    choice = take_plan(session, taking, from_at=from_at, now=now)
+    audit.record(session, actor, "choose_plan", "plan_choice", choice.id, details={"plan": plan_code}, now=now)
+    return choice
+
+
+@dataclass(frozen=True)
+class Taking:
+    """A plan that a site takes: under which version, who services the site, who sold it, who accepted it.
+
+    ``terms`` is what was agreed beside the policy: how it is paid.
+    """
+
+    site: Site
+    version: DocumentVersion
+    plan_code: str
+    integrator_id: int | None
+    seller_id: int
+    accepted_by: int
+    terms: Mapping[str, Any] = field(default_factory=dict)
+
+
+def take_plan(session: Session, taking: Taking, *, from_at: datetime, now: datetime) -> PlanChoice:
+    """Keep a choice of plan that was accepted before, and have it opened. *Raises*: Conflict where one begins then."""
     choice = PlanChoice(
-        manufacturer_id=version.manufacturer_id,
-        customer_id=site.customer_id,
-        integrator_id=integrator_id,
-        seller_id=integrator_id or version.manufacturer_id,
-        site_id=site.id,
-        version_id=version.id,
-        sha256=version.sha256,
-        plan_code=plan_code,
+        manufacturer_id=taking.version.manufacturer_id,
+        customer_id=taking.site.customer_id,
+        integrator_id=taking.integrator_id,
+        seller_id=taking.seller_id,
+        site_id=taking.site.id,
+        version_id=taking.version.id,
+        sha256=taking.version.sha256,
+        plan_code=taking.plan_code,
         from_at=from_at,
-        accepted_by=actor.person_id,
+        accepted_by=taking.accepted_by,
         accepted_at=now,
-        terms={},
+        terms=dict(taking.terms),
     )
     try:
         with session.begin_nested():
@@ -198,7 +226,6 @@ def choose_plan(
             session.flush()
     except IntegrityError as taken:
         raise Conflict("A plan was already chosen for this site from that instant.") from taken
-    audit.record(session, actor, "choose_plan", "plan_choice", choice.id, details={"plan": plan_code}, now=now)
     enqueue(session, "open_grants", plan_choice_id=choice.id)
     return choice
 
@@ -232,7 +259,8 @@ def _bring_into_force(session: Session, version: DocumentVersion, now: datetime)
         raise Invalid("Another signed version begins at the same instant: propose another.") from taken
 
 
-def _integrator_of_site(session: Session, site: Site, manufacturer_id: int, at: datetime) -> int | None:
+def integrator_of_site(session: Session, site: Site, manufacturer_id: int, at: datetime) -> int | None:
+    """Who services a manufacturer's systems at a site; None where nobody does, or more than one."""
     servicing = {
         directory.servicing_integrator_id(session, site_id=site.id, product_line_id=line.id, on=at.date())
         for line in directory.product_lines(session, manufacturer_id)

@@ -196,6 +196,8 @@ class Plan(Block):
     """The price of one month."""
     price_percent_of_list: DecimalText | None = None
     """The price of one year in percent of the list price of what it covers, instead of a monthly price."""
+    minimum_months: int = Field(default=0, ge=0, le=240)
+    """Months for which a plan that is paid by subscription is taken at least."""
     included_minutes_per_month: Minutes = 0
     """Minutes of work each calendar month that cost nothing more."""
     rollover_minutes: Minutes = 0

@@ -37,6 +37,7 @@ class Purpose(StrEnum):
     DEFERRED = "deferred_revenue"
     REFUNDS = "refunds_promised"
     DISPUTED = "disputed"
+    PREPAID = "customer_prepaid"
     TAX = "tax"
     INCOME = "income"
     FEES = "fees"
@@ -72,6 +73,8 @@ CHART: dict[Purpose, AccountType] = {
     Purpose.DEFERRED: AccountType(LIABILITY, "Liabilities:Deferred", per_party=True),
     Purpose.REFUNDS: AccountType(LIABILITY, "Liabilities:Refunds", per_party=True),
     Purpose.DISPUTED: AccountType(ASSET, "Assets:Disputed", per_party=True),
+    # Paid ahead of the sale it is for: by checkout, and by subscriptions month by month.
+    Purpose.PREPAID: AccountType(LIABILITY, "Liabilities:Prepaid", per_party=True),
     Purpose.TAX: AccountType(LIABILITY, "Liabilities:Tax"),
     Purpose.INCOME: AccountType(INCOME, "Income:Service"),
     Purpose.FEES: AccountType(EXPENSE, "Expenses:Stripe:Fees"),

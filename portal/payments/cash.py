@@ -226,9 +226,62 @@ def bear(
     return receipt.id
 
 
+def take_prepayment(
+    session: Session, intent: Intent, payment: PaymentOfInvoice, now: datetime, *, tax_minor: int
+) -> CashReceipt | None:
+    """Cash that arrived ahead for a purchase, once per charge; None when it is known already."""
+    receipt = insert_once(
+        session,
+        CashReceipt(
+            intent_id=intent.id,
+            manufacturer_id=intent.manufacturer_id,
+            payer_id=intent.organisation_id,
+            currency=payment.currency,
+            amount_minor=payment.amount_minor,
+            tax_minor=tax_minor,
+            fee_minor=payment.fee_minor,
+            source="stripe",
+            provider_object_id=payment.charge_id,
+            livemode=intent.livemode,
+            received_at=payment.paid_at,
+            recorded_at=now,
+        ),
+    )
+    if receipt is not None:
+        book_cash(session, receipt.id, now)
+    return receipt
+
+
+def _book_prepayment(session: Session, receipt: CashReceipt, now: datetime) -> int:
+    """The payer's money, held for what it bought; the tax in it is the state's."""
+    intent = session.get_one(Intent, receipt.intent_id)
+    arrived, fee = rules.cash_legs_minor(receipt.amount_minor, receipt.fee_minor)
+    legs = [
+        debit(Purpose.STRIPE, arrived),
+        debit(Purpose.FEES, fee),
+        credit(Purpose.PREPAID, receipt.amount_minor - receipt.tax_minor, receipt.payer_id),
+        credit(Purpose.TAX, receipt.tax_minor),
+    ]
+    return post(
+        session,
+        manufacturer_id=receipt.manufacturer_id,
+        currency=receipt.currency,
+        kind="cash_received",
+        document=Document("cash_receipt", str(receipt.id)),
+        legs=without_zeros(legs),
+        allowed_pairs=PAYMENT_PAIRS,
+        occurred_at=receipt.received_at,
+        now=now,
+        description=f"Paid ahead: {intent.request['name']}",
+        livemode=receipt.livemode,
+    )
+
+
 def book_cash(session: Session, receipt_id: int, now: datetime) -> int:
     """Post a receipt against its receivable, have its shares made payable, and tell Stripe of a payment elsewhere."""
     receipt = session.get_one(CashReceipt, receipt_id)
+    if receipt.invoice_id is None:
+        return _book_prepayment(session, receipt, now)
     invoice = queries.invoice_facts(session, receipt.invoice_id)
     intent = session.get_one(Intent, invoice.intent_id)
     receivable = Purpose(intent.request.get("receivable", Purpose.RECEIVABLE))

@@ -21,7 +21,7 @@ from portal.jobs import enqueue
 from portal.ledger.actions import post
 from portal.ledger.models import Period
 from portal.ledger.rules import Document, Purpose, credit, debit
-from portal.payments import calls, cash, going_back, outcomes, queries, rules
+from portal.payments import calls, cash, following, going_back, outcomes, queries, rules
 from portal.payments.actions import keep_event
 from portal.payments.gateway import Gateway
 from portal.payments.models import (
@@ -88,6 +88,10 @@ def _act_on(engine: Engine, gateway: Gateway, event: ProviderEvent, now: datetim
         return refresh_account(engine, gateway, event.object_id, now)
     if event.type in rules.INVOICE_EVENTS:
         return refresh_invoice(engine, gateway, event.object_id, now)
+    if event.type in rules.CHECKOUT_EVENTS:
+        return following.refresh_checkout(engine, gateway, event.object_id, now)
+    if event.type in rules.SUBSCRIPTION_EVENTS:
+        return following.refresh_subscription(engine, gateway, event.object_id, now)
     if event.type in rules.TRANSFER_EVENTS:
         return refresh_transfer(engine, gateway, event.object_id, now)
     refresh = next((refresh for types, refresh in _GOING_BACK if event.type in types), None)
@@ -159,7 +163,7 @@ def refresh_invoice(engine: Engine, gateway: Gateway, invoice_id: str, now: date
     state = gateway.retrieve_invoice(invoice_id)
     if intent is None:
         _refuse_if_coming(engine, state.intent_id)
-        return "ignored: not ours"
+        return following.refresh_bill(engine, gateway, state, now)
     paid = gateway.payments_of_invoice(invoice_id) if state.status == "paid" else []
     with transaction(engine) as session:
         locked = session.get_one(Intent, intent.id, with_for_update=True, populate_existing=True)

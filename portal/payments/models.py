@@ -52,7 +52,8 @@ class Intent(Base):
     __table_args__ = (
         CheckConstraint(
             "kind IN ('account', 'customer', 'invoice', 'transfer', 'transfer_reversal', 'out_of_band', 'refund',"
-            " 'credit_note', 'evidence')",
+            " 'credit_note', 'evidence', 'checkout', 'checkout_expiry', 'subscription_change', 'subscription_end',"
+            " 'promotion_code')",
             name="kind",
         ),
         CheckConstraint("state IN ('planned', 'sent', 'unknown', 'succeeded', 'failed', 'cancelled')", name="state"),
@@ -176,25 +177,33 @@ class PaymentRecord(Base):
 
 
 class CashReceipt(Base):
-    """Cash that arrived for an invoice, with Stripe's fee; applied to shares by billing."""
+    """Cash that arrived, with Stripe's fee: for an invoice, applied to shares by billing, or ahead for a purchase.
+
+    ``intent_id`` is the checkout that was paid, or that began the subscription; ``tax_minor`` is part of the amount.
+    """
 
     __tablename__ = "cash_receipt"
     __table_args__ = (
         UniqueConstraint("provider_object_id"),
         UniqueConstraint("record_id"),
         Index("ix_cash_receipt_invoice_id", "invoice_id"),
+        Index("ix_cash_receipt_intent_id", "intent_id"),
         CheckConstraint("amount_minor > 0 AND fee_minor >= 0", name="amounts"),
+        CheckConstraint("tax_minor >= 0 AND tax_minor <= amount_minor", name="tax"),
+        CheckConstraint("num_nonnulls(invoice_id, intent_id) = 1", name="one_reason"),
         CheckConstraint("(source = 'stripe') = (provider_object_id IS NOT NULL)", name="stripe_names_object"),
         CheckConstraint("(source = 'out_of_band') = (record_id IS NOT NULL)", name="out_of_band_names_record"),
         CheckConstraint("recorded_by IS NULL OR recorded_by <> confirmed_by", name="two_people"),
     )
 
     id: Mapped[Id]
-    invoice_id: Mapped[int] = mapped_column(ForeignKey("invoice.id"))
+    invoice_id: Mapped[int | None] = mapped_column(ForeignKey("invoice.id"))
+    intent_id: Mapped[UUID | None] = mapped_column(ForeignKey("intent.id"))
     manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     payer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     currency: Mapped[str]
     amount_minor: Mapped[int]
+    tax_minor: Mapped[int] = mapped_column(default=0, server_default="0")
     fee_minor: Mapped[int]
     source: Mapped[str]
     provider_object_id: Mapped[str | None]
@@ -285,3 +294,63 @@ class FraudWarningEnd(Base):
     explanation: Mapped[str]
     ended_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     ended_at: Mapped[datetime]
+
+
+class ProviderSubscription(Base):
+    """A subscription at Stripe and the checkout that began it."""
+
+    __tablename__ = "provider_subscription"
+    __table_args__ = (UniqueConstraint("provider_subscription_id"), UniqueConstraint("intent_id"))
+
+    id: Mapped[Id]
+    intent_id: Mapped[UUID] = mapped_column(ForeignKey("intent.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    payer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    provider_subscription_id: Mapped[str]
+    livemode: Mapped[bool]
+    recorded_at: Mapped[datetime]
+
+
+class SubscriptionSeen(Base):
+    """How a subscription stood when it was looked at, kept where that differs from the look before."""
+
+    __tablename__ = "subscription_seen"
+    __table_args__ = (
+        UniqueConstraint("subscription_id", "seq"),
+        CheckConstraint("covers_until > covers_from", name="order"),
+    )
+
+    id: Mapped[Id]
+    subscription_id: Mapped[int] = mapped_column(ForeignKey("provider_subscription.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    payer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    seq: Mapped[int]
+    status: Mapped[str]
+    covers_from: Mapped[datetime]
+    covers_until: Mapped[datetime]
+    ends_with_period: Mapped[bool]
+    seen_at: Mapped[datetime]
+
+
+class SubscriptionBill(Base):
+    """An invoice of a subscription: what it asks for a time, without its tax; whether it is paid says its receipt."""
+
+    __tablename__ = "subscription_bill"
+    __table_args__ = (
+        UniqueConstraint("provider_invoice_id"),
+        Index("ix_subscription_bill_subscription_id", "subscription_id", "covers_from"),
+        CheckConstraint("amount_minor >= 0 AND tax_minor >= 0", name="amounts"),
+        CheckConstraint("covers_until > covers_from", name="order"),
+    )
+
+    id: Mapped[Id]
+    subscription_id: Mapped[int] = mapped_column(ForeignKey("provider_subscription.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    payer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    provider_invoice_id: Mapped[str]
+    currency: Mapped[str]
+    amount_minor: Mapped[int]
+    tax_minor: Mapped[int]
+    covers_from: Mapped[datetime]
+    covers_until: Mapped[datetime]
+    recorded_at: Mapped[datetime]

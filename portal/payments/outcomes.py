@@ -67,7 +67,7 @@ def next_call(session: Session, intent_id: UUID, now: datetime) -> Call | None:
     if step is None:
         _finish(session, intent, now)
         return None
-    if step == "customer" and intent.kind == "invoice":
+    if step == "customer" and intent.kind in rules.OF_A_PAYER:
         return _customer_of(session, intent, now)
     key = rules.idempotency_key(intent.id, step, intent.generation)
     sent_at = queries.first_sent_at(session, key)
@@ -98,6 +98,8 @@ def _done(session: Session, intent: Intent) -> dict[str, Any]:
         return {"invoice": session.get_one(Intent, UUID(intent.request["invoice_intent"])).provider_object_id}
     if intent.kind == "evidence":
         return {**intent.progress, "content": queries.evidence_content(session, intent.document_id)}
+    if intent.kind == "checkout_expiry":
+        return {"checkout": session.get_one(Intent, UUID(intent.request["checkout_intent"])).provider_object_id}
     if intent.kind == "transfer_reversal":
         return {"transfer": session.get_one(Intent, UUID(intent.request["transfer_intent"])).provider_object_id}
     return dict(intent.progress)
@@ -131,7 +133,7 @@ def record_success(session: Session, call: Call, result: Result, now: datetime) 
     _attempt(session, intent, call, now, outcome="succeeded", detail=result.object_id)
     if intent.state not in rules.UNFINISHED:
         return
-    done_as = call.step if intent.kind in ("invoice", "evidence") else "object"
+    done_as = call.step if intent.kind in rules.MANY_STEPS else "object"
     kept = {name: value for name, value in intent.progress.items() if name not in ("look_first", "waiting")}
     intent.progress = {**kept, **result.facts, done_as: result.object_id}
     if call.step in rules.MAKING_STEPS:

@@ -66,6 +66,51 @@ class InvoiceState:
     intent_id: str
     attempted: bool
     livemode: bool
+    subscription_id: str = ""
+    covers_from: datetime | None = None
+    covers_until: datetime | None = None
+    tax_minor: int = 0
+
+
+@dataclass(frozen=True)
+class CheckoutState:
+    """A checkout session: ``status`` is open, complete or expired; ``payment_status`` paid, unpaid or nothing due.
+
+    ``payment`` is what arrived for something bought once; a subscription is paid by its invoices. A completed session
+    whose debit then failed stays complete and unpaid: ``debit_failed`` says so.
+    """
+
+    id: str
+    status: str
+    payment_status: str
+    url: str
+    subscription_id: str
+    invoice_id: str
+    total_minor: int
+    tax_minor: int
+    discount_minor: int
+    currency: str
+    expires_at: datetime
+    intent_id: str
+    payment: PaymentOfInvoice | None
+    debit_failed: bool
+    livemode: bool
+
+
+@dataclass(frozen=True)
+class SubscriptionState:
+    """A subscription: ``status`` is active, past_due, canceled or another of Stripe's; the period it is in."""
+
+    id: str
+    status: str
+    covers_from: datetime
+    covers_until: datetime
+    ends_with_period: bool
+    item_id: str
+    unit_minor: int
+    currency: str
+    intent_id: str
+    livemode: bool
 
 
 @dataclass(frozen=True)

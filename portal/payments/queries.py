@@ -21,6 +21,9 @@ from portal.payments.models import (
     PaymentRecord,
     ProviderEvent,
     ProviderEventOutcome,
+    ProviderSubscription,
+    SubscriptionBill,
+    SubscriptionSeen,
 )
 from portal.payments.provider import ACTIVE
 from portal.payments.rules import PLANNED, SUCCEEDED, UNFINISHED
@@ -228,6 +231,35 @@ def payments_to_confirm(session: Session, actor: Actor) -> Sequence[PaymentRecor
         )
         .order_by(PaymentRecord.id)
     ).all()
+
+
+def subscription_of(session: Session, intent_id: UUID) -> ProviderSubscription | None:
+    """The subscription that a checkout began."""
+    return session.scalars(
+        select(ProviderSubscription).where(ProviderSubscription.intent_id == intent_id)
+    ).one_or_none()
+
+
+def last_seen(session: Session, subscription_id: int) -> SubscriptionSeen | None:
+    """How a subscription stood at the last look."""
+    return session.scalars(
+        select(SubscriptionSeen)
+        .where(SubscriptionSeen.subscription_id == subscription_id)
+        .order_by(SubscriptionSeen.seq.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def bills_of(session: Session, subscription_id: int) -> Sequence[SubscriptionBill]:
+    """What a subscription asked for, in order of the time it is for."""
+    wanted = select(SubscriptionBill).where(SubscriptionBill.subscription_id == subscription_id)
+    return session.scalars(wanted.order_by(SubscriptionBill.covers_from, SubscriptionBill.id)).all()
+
+
+def prepayments_of(session: Session, intent_id: UUID) -> Sequence[CashReceipt]:
+    """What was paid by a checkout and the subscription it began."""
+    wanted = select(CashReceipt).where(CashReceipt.intent_id == intent_id)
+    return session.scalars(wanted.order_by(CashReceipt.id)).all()
 
 
 def receipts_of(session: Session, invoice_id: int) -> Sequence[CashReceipt]:

@@ -37,11 +37,17 @@ SUCCEEDED, FAILED, CANCELLED = "succeeded", "failed", "cancelled"
 UNFINISHED = (PLANNED, SENT, UNKNOWN)
 
 # The steps that make an object; the others change the invoice that is there.
-MAKING_STEPS = frozenset({"account", "customer", "invoice", "transfer", "transfer_reversal", "refund", "credit_note"})
+MAKING_STEPS = frozenset(
+    {"account", "customer", "invoice", "transfer", "transfer_reversal", "refund", "credit_note", "checkout"}
+    | {"promotion_code"}
+)
 # Evidence is a file and then the words that name it.
 EVIDENCE_STEPS = ("file", "submit")
 # What somebody else has to go on with when it has ended, well or not: the job by name.
 FOLLOWED_UP = frozenset({"refund", "credit_note", "evidence"})
+# Intents of several steps, each kept under its name; the first of those of a payer is the payer.
+MANY_STEPS = frozenset({"invoice", "checkout", "promotion_code", "evidence"})
+OF_A_PAYER = frozenset({"invoice", "checkout"})
 
 # What an unfinished transfer waits for, kept in its progress.
 WAITS_FOR_BALANCE, WAITS_FOR_ACCOUNT, WAITS_FOR_PARTY = "balance", "account", "party"
@@ -70,6 +76,10 @@ PAYMENT_PAIRS: Pairs = pairs(
     (Purpose.STRIPE, Purpose.PARTY_RECEIVABLE),
     (Purpose.FEES, Purpose.PARTY_RECEIVABLE),
     (Purpose.BANK, Purpose.PARTY_RECEIVABLE),
+    (Purpose.STRIPE, Purpose.PREPAID),
+    (Purpose.FEES, Purpose.PREPAID),
+    (Purpose.STRIPE, Purpose.TAX),
+    (Purpose.FEES, Purpose.TAX),
     (Purpose.IN_TRANSFER, Purpose.STRIPE),
     (Purpose.STRIPE, Purpose.BANK),
     (Purpose.FEES, Purpose.STRIPE),
@@ -101,8 +111,16 @@ DISPUTE_EVENTS = (
 WARNING_EVENTS = ("radar.early_fraud_warning.created", "radar.early_fraud_warning.updated")
 # What one listing may ask for.
 MOST_EVENT_TYPES = 20
+CHECKOUT_EVENTS = (
+    "checkout.session.completed",
+    "checkout.session.async_payment_succeeded",
+    "checkout.session.async_payment_failed",
+    "checkout.session.expired",
+)
+SUBSCRIPTION_EVENTS = ("customer.subscription.updated", "customer.subscription.deleted")
 POLLED_EVENTS = (
     *INVOICE_EVENTS, *TRANSFER_EVENTS, *BALANCE_EVENTS, *REFUND_EVENTS, *DISPUTE_EVENTS, *WARNING_EVENTS,
+    *CHECKOUT_EVENTS, *SUBSCRIPTION_EVENTS,
 )  # fmt: skip
 ACCOUNT_EVENT_PREFIX = "v2.core.account"
 
@@ -118,6 +136,8 @@ _DISPUTE_STEPS = {
     "won": (OPENED, WON),
     "lost": (OPENED, LOST),
 }
+# A subscription that is over, as Stripe spells it.
+SUBSCRIPTION_ENDED, SUBSCRIPTION_PAST_DUE = "canceled", "past_due"
 
 ACCOUNT_STATES = frozenset({"pending", "active", "restricted", "unsupported"})
 
@@ -157,14 +177,20 @@ def key_is_fresh(first_sent_at: datetime | None, now: datetime) -> bool:
 
 def next_step(kind: str, request: Mapping[str, Any], progress: Mapping[str, Any]) -> str | None:
     """The step an intent does next; None when all are done."""
-    if kind == "evidence":
-        return next((step for step in EVIDENCE_STEPS if step not in progress), None)
-    if kind != "invoice":
+    if kind not in MANY_STEPS:
         return None if "object" in progress else kind
-    for step in invoice_steps(request):
+    for step in _steps(kind, request):
         if step not in progress:
             return step
     return None
+
+
+def _steps(kind: str, request: Mapping[str, Any]) -> tuple[str, ...]:
+    if kind == "checkout":
+        return ("customer", *(("tax_status",) if request["tax_status"] else ()), "checkout")
+    if kind == "evidence":
+        return EVIDENCE_STEPS
+    return ("coupon", "promotion_code") if kind == "promotion_code" else invoice_steps(request)
 
 
 def invoice_steps(request: Mapping[str, Any]) -> tuple[str, ...]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from portal.payments.gateway import Gateway
 from portal.payments.outcomes import Call, Result, refund_facts
-from portal.payments.provider import AccountState, RefundState, Unknown
+from portal.payments.provider import AccountState, CheckoutState, RefundState, Unknown
 from portal.payments.rules import ANSWERABLE_DISPUTES, lines_of_step
+
+_BUYING = ("checkout", "checkout_expiry", "subscription_change", "subscription_end", "promotion_code")
 
 
 def make(gateway: Gateway, call: Call) -> Result:
@@ -24,6 +26,8 @@ def make(gateway: Gateway, call: Call) -> Result:
         return Result(made.id, {"hosted_url": made.hosted_url})
     if call.step == "send":
         return Result(gateway.send_invoice(call.done["invoice"], call.key).id)
+    if call.kind in _BUYING:
+        return _make_buying(gateway, call)
     if call.step == "transfer":
         return Result(gateway.create_transfer(call.request, call.key).id)
     if call.step == "transfer_reversal":
@@ -59,6 +63,8 @@ def look_up(gateway: Gateway, call: Call) -> Result | None:
     if call.step == "customer":
         customer = gateway.find_customer(call.intent_id)
         return Result(customer) if customer else None
+    if call.kind in _BUYING:
+        return _look_up_buying(gateway, call)
     if call.step == "transfer":
         made = [
             one for one in gateway.find_transfers(call.request["transfer_group"]) if one.intent_id == call.intent_id
@@ -108,6 +114,50 @@ def _look_up_invoice(gateway: Gateway, call: Call) -> Result | None:
 
 def _of_refund(refund: RefundState) -> Result:
     return Result(refund.id, refund_facts(refund))
+
+
+def _make_buying(gateway: Gateway, call: Call) -> Result:
+    if call.step == "tax_status":
+        return Result(gateway.set_tax_status(call.done["customer"], call.request["tax_status"], call.key))
+    if call.step == "checkout":
+        wanted = {**call.request["session"], "customer": call.done["customer"]}
+        return _of_checkout(gateway.create_checkout(wanted, call.key))
+    if call.step == "checkout_expiry":
+        return Result(gateway.expire_checkout(call.done["checkout"], call.key).id)
+    if call.step == "subscription_change":
+        changed = gateway.update_subscription(call.request["subscription"], call.request["change"], call.key)
+        return Result(changed.id)
+    if call.step == "subscription_end":
+        return Result(gateway.cancel_subscription(call.request["subscription"], call.key).id)
+    if call.step == "coupon":
+        return Result(gateway.create_coupon(call.request["coupon"], call.key))
+    promotion = {"type": "coupon", "coupon": call.done["coupon"]}
+    return Result(gateway.create_promotion_code({**call.request["promotion_code"], "promotion": promotion}, call.key))
+
+
+def _look_up_buying(gateway: Gateway, call: Call) -> Result | None:
+    if call.step == "checkout":
+        made = gateway.find_checkout(call.done["customer"], call.intent_id)
+        return _of_checkout(made) if made else None
+    if call.step == "checkout_expiry":
+        expired = gateway.retrieve_checkout(call.done["checkout"]).status != "open"
+        return Result(call.done["checkout"]) if expired else None
+    if call.step == "subscription_end":
+        ended = gateway.retrieve_subscription(call.request["subscription"]).status == "canceled"
+        return Result(call.request["subscription"]) if ended else None
+    if call.step == "coupon":
+        coupon = gateway.find_coupon(call.intent_id)
+        return Result(coupon) if coupon else None
+    if call.step == "promotion_code":
+        code = gateway.find_promotion_code(call.request["promotion_code"]["code"], call.intent_id)
+        return Result(code) if code else None
+    # A tax status and a change of a subscription are the same however often they are set.
+    return None
+
+
+def _of_checkout(made: CheckoutState) -> Result:
+    facts = {"url": made.url, "open_until": made.expires_at.isoformat(), "checkout_status": made.status}
+    return Result(made.id, facts)
 
 
 def _of_account(account: AccountState) -> Result:

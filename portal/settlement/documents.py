@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import select
@@ -15,6 +15,7 @@ from portal.billing.packs.models import PackEarning, PackSale, PackShare
 from portal.db import Base
 from portal.errors import NotFound
 from portal.payments.models import CashReceipt, Intent
+from portal.selling.models import Purchase
 from portal.settlement.models import (
     Disposition,
     ReconciliationDifference,
@@ -28,7 +29,7 @@ Value = TypeVar("Value")
 BIGGEST_ID = 2**63 - 1
 
 # A document's table, the thing a person looks at, and that thing's id in the table's row.
-_SHOWN: dict[str, tuple[str, type[Base], InstrumentedAttribute[int]]] = {
+_SHOWN: dict[str, tuple[str, type[Base], InstrumentedAttribute[Any]]] = {
     "bill_item": ("bill_item", BillItem, BillItem.id),
     "share": ("bill_item", Share, Share.bill_item_id),
     "plan_sale": ("plan_month", PlanSale, PlanSale.id),
@@ -60,6 +61,10 @@ def shown_by(session: Session, actor: Actor, document_type: str, document_id: st
     if not 0 < wanted <= BIGGEST_ID:
         raise NotFound
     found = session.scalar(select(shown).where(columns.id == wanted, columns.manufacturer_id == actor.organisation_id))
+    if found is None and document_type == "cash_receipt":
+        # Paid ahead: what shows it is the purchase.
+        paid = session.scalar(select(CashReceipt.intent_id).where(CashReceipt.id == wanted))
+        return _of_intent(session, actor, str(paid))
     if found is None:
         raise NotFound
     return kind, found
@@ -70,6 +75,8 @@ def _of_intent(session: Session, actor: Actor, document_id: str) -> tuple[str, i
     intent = session.get(Intent, _parsed(document_id, UUID))
     if intent is None or intent.manufacturer_id != actor.organisation_id:
         raise NotFound
+    if intent.document_type == "purchase":
+        return "purchase", session.scalars(select(Purchase.id).where(Purchase.intent_id == intent.id)).one()
     if intent.document_type in _SHOWN:
         return shown_by(session, actor, intent.document_type, intent.document_id)
     invoice_id = session.scalar(select(Invoice.id).where(Invoice.intent_id == intent.id))

@@ -81,6 +81,15 @@ def test_plan_covers_at_night_only_the_severities_it_says():
     assert codes(decision)[-1] == "outside_hours"
 
 
+def test_bought_hours_serve_work_that_the_plan_does_not_cover_now():
+    bought = decide(NIGHT, bought_seconds_left=36_000)
+    assert (bought.covered, bought.free_seconds, codes(bought)[-1]) == (True, 36_000, "hours_left")
+    both = decide(NIGHT, plan_code="assured", included_seconds_left=1_800, bought_seconds_left=7_200)
+    assert (both.covered, both.free_seconds) == (True, 3_600)  # what one case may use without asking, less the hours
+    on_site = decide(bought_seconds_left=36_000, mode=Mode.ON_SITE)
+    assert on_site.covered
+
+
 def test_plan_does_not_cover_other_kinds_of_work():
     decision = decide(plan_code="assured", included_seconds_left=7_200, mode=Mode.ON_SITE)
     assert (decision.covered, codes(decision)[-1], decision.minimum_minutes) == (False, "outside_scope", 120)

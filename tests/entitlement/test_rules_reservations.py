@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.entitlement.rules import NOTHING, Amount, Promise, Room, included_window, promises
+from portal.entitlement.rules import NOTHING, Amount, Promise, Room, included_window, promises, window_of
 from portal.entitlement.rules.ending import Left, ends_with, kept_minutes
 from portal.rating.grants import Use
 from tests.support.documents import policy
@@ -134,3 +134,32 @@ def test_a_pack_is_kept_by_what_was_bought_before_its_end(bought, until):
 def test_included_minutes_hold_for_the_local_month(at, start, end):
     window = included_window(policy(), at)
     assert (window.start, window.end) == (start, end)
+
+
+ANCHOR = datetime(2026, 1, 31, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("at", "start", "end"),
+    [
+        (ANCHOR, ANCHOR, datetime(2026, 2, 28, 10, tzinfo=UTC)),
+        (datetime(2026, 2, 28, 9, tzinfo=UTC), ANCHOR, datetime(2026, 2, 28, 10, tzinfo=UTC)),
+        (
+            datetime(2026, 3, 1, tzinfo=UTC),
+            datetime(2026, 2, 28, 10, tzinfo=UTC),
+            datetime(2026, 3, 31, 10, tzinfo=UTC),
+        ),
+        (
+            datetime(2027, 1, 31, 10, tzinfo=UTC),
+            datetime(2027, 1, 31, 10, tzinfo=UTC),
+            datetime(2027, 2, 28, 10, tzinfo=UTC),
+        ),
+    ],
+)
+def test_months_paid_by_subscription_are_counted_from_its_beginning(at, start, end):
+    window = window_of(policy(), at, ANCHOR)
+    assert (window.start, window.end) == (start, end)
+
+
+def test_other_months_are_the_calendars():
+    assert window_of(policy(), START, None) == included_window(policy(), START)

@@ -52,7 +52,7 @@ class Cause:
 def apply_cash(session: Session, receipt_id: int, *, now: datetime) -> int:
     """Make payable what a receipt pays for, and charge its fee; again adds nothing. *Raises*: NotFound."""
     receipt = session.get(CashReceipt, receipt_id)
-    if receipt is None:
+    if receipt is None or receipt.invoice_id is None:
         raise NotFound()
     cause = Cause(APPLIED, Document("cash_receipt", str(receipt.id)), receipt)
     moved = _move(session, {receipt.invoice_id}, cause, now=now)

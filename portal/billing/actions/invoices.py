@@ -160,6 +160,7 @@ def _open_sales(period: Period, debtor_ids: Collection[int] | None) -> Select[Pl
             PlanSale.manufacturer_id == period.manufacturer_id,
             Period.starts_at <= period.starts_at,
             _owed_by(PlanSale, debtor_ids),
+            PlanSale.paid_by == BY_INVOICE,
             PlanSale.id.not_in(select(InvoiceItem.plan_sale_id).where(InvoiceItem.plan_sale_id.is_not(None))),
         )
         .order_by(PlanSale.id)

@@ -1,9 +1,9 @@
 """Plans by the month: sold when the month opens, earned by use, and what is left earned when the month is over.
 
-A month's price is owed at once and deferred: the use of included minutes takes its worth out of it and shares that as
-use. What remains when the month is over, its work is billed and nothing is promised any more, is the month's
-subscription: it is split by the document's shares of subscriptions and payable then. Who resolved cases decides
-nothing of it beyond the document's fallback, because nobody worked for it.
+A month's price is owed at once, or comes out of what a subscription paid ahead, and is deferred: the use of included
+minutes takes its worth out of it and shares that as use. What remains when the month is over, its work is billed and
+nothing is promised any more, is the month's subscription: it is split by the document's shares of subscriptions and
+payable then. Who resolved cases decides nothing of it beyond the document's fallback, because nobody worked for it.
 
 Invariants: one sale per plan choice and month; a sale's use and earnings sum to its price. Earnings are computed from
 all use and what is missing is added, so that a case billed again after its month takes back or adds the difference.
@@ -19,7 +19,9 @@ from typing import Any
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.orm import Session
 
+from portal.billing.actions.ahead import month_minor, paid_by
 from portal.billing.models import PlanEarning, PlanSale, PlanShare
+from portal.billing.packs.rules import AHEAD
 from portal.billing.parties import parties_of, role_of
 from portal.billing.queries import given_back_minor
 from portal.billing.rules import worth_minor
@@ -29,10 +31,10 @@ from portal.contracts.models import PlanChoice
 from portal.contracts.rules import PayerFacts, amount_minor, bill_to_row, split_terms
 from portal.contracts.sharing import RevenuePart, Share, SharingFacts, shares_of
 from portal.directory.models import Site
-from portal.entitlement.actions import choices_in_force, open_monthly_grants, open_plan
+from portal.entitlement.actions import anchor_of, choices_in_force, open_monthly_grants, open_plan
 from portal.entitlement.models import GrantBalance, UsageGrant
 from portal.entitlement.queries import Terms, terms_in_force
-from portal.entitlement.rules import included_window
+from portal.entitlement.rules import window_of
 from portal.ledger.actions import lock_open_period, post
 from portal.ledger.models import Period
 from portal.ledger.rules import Document
@@ -89,8 +91,11 @@ def _sell(session: Session, wanted: _ForSale, *, now: datetime, livemode: bool) 
     )
     policy = terms.policy
     plan = next((plan for plan in policy.plans if plan.code == choice.plan_code), None)
+    month = window_of(policy, wanted.at, anchor_of(choice))
+    how = paid_by(choice)
     price = amount_minor(plan.price_per_month, policy.currency) if plan is not None else 0
-    month = included_window(policy, wanted.at)
+    if how == AHEAD and plan is not None:
+        price = month_minor(session, choice, month) or 0
     starts_at = max(month.start, choice.from_at)
     if not price or _sold_before(session, choice, starts_at):
         return 0
@@ -103,6 +108,7 @@ def _sell(session: Session, wanted: _ForSale, *, now: datetime, livemode: bool) 
             policy_version_id=terms.policy_version_id,
             currency=policy.currency,
             amount_minor=price,
+            paid_by=how,
             period_id=lock_open_period(session, choice.manufacturer_id),
             starts_at=starts_at,
             ends_at=month.end if until is None else min(month.end, until),
@@ -134,7 +140,8 @@ def _billed_to(session: Session, choice: PlanChoice, terms: Terms) -> dict[str, 
     facts = PayerFacts(TaskClass.SUPPORT, choice.plan_code, before_day1=False, in_warranty=False, certified=True)
     row = bill_to_row(terms.policy, facts)
     parties = parties_of(session, choice, terms.agreement)
-    resold = row.collector is Collector.INTEGRATOR and integrator_id != choice.manufacturer_id
+    collector = Collector(choice.terms.get("collector", row.collector))
+    resold = collector is Collector.INTEGRATOR and integrator_id != choice.manufacturer_id
     return {
         "manufacturer_id": choice.manufacturer_id,
         "integrator_id": integrator_id,
@@ -158,7 +165,7 @@ def _post_sale(session: Session, sale: PlanSale, *, now: datetime, livemode: boo
         currency=sale.currency,
         kind=SOLD,
         document=Document("plan_sale", str(sale.id)),
-        legs=sale_legs(plan_debtor(sale), sale.customer_id, sale.amount_minor),
+        legs=sale_legs(plan_debtor(sale), sale.customer_id, sale.amount_minor, ahead=sale.paid_by == AHEAD),
         allowed_pairs=PLAN_PAIRS,
         occurred_at=sale.starts_at,
         now=now,

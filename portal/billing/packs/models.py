@@ -21,7 +21,7 @@ class PackSale(Base):
         UniqueConstraint("grant_id"),
         Index("ix_pack_sale_site_id", "site_id", "manufacturer_id"),
         CheckConstraint("amount_minor > 0 AND tax_minor >= 0", name="amount"),
-        CheckConstraint("paid_by IN ('invoice', 'stripe', 'bank')", name="paid_by"),
+        CheckConstraint("paid_by IN ('invoice', 'stripe', 'bank', 'ahead')", name="paid_by"),
     )
 
     id: Mapped[Id]

@@ -26,10 +26,11 @@ class Granted(Protocol):
     def granted_incidents(self) -> int: ...
 
 
-BY_INVOICE, BY_STRIPE, BY_BANK = "invoice", "stripe", "bank"
+BY_INVOICE, BY_STRIPE, BY_BANK, AHEAD = "invoice", "stripe", "bank", "ahead"
 
 PACK_PAIRS = pairs(
     (Purpose.UNBILLED, Purpose.DEFERRED),
+    (Purpose.PREPAID, Purpose.DEFERRED),
     (Purpose.STRIPE, Purpose.DEFERRED),
     (Purpose.BANK, Purpose.DEFERRED),
     (Purpose.STRIPE, Purpose.TAX),
@@ -45,8 +46,11 @@ def sale_legs(
 ) -> list[Leg]:
     """What was paid, or is owed, for a pack: the price is deferred, the tax is the state's.
 
-    ``cash`` is the document of the money that came in, where it is known by one.
+    ``cash`` is the document of the money that came in, where it is known by one. What was paid ahead was posted with
+    its tax when it arrived.
     """
+    if paid_by == AHEAD:
+        return [debit(Purpose.PREPAID, price_minor, debtor_id), credit(Purpose.DEFERRED, price_minor, customer_id)]
     total = price_minor + tax_minor
     paid = {
         BY_INVOICE: debit(Purpose.UNBILLED, total, debtor_id),

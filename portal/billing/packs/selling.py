@@ -62,7 +62,8 @@ class PackPrice:
 
     ``price_minor`` is what is deferred and shared: the wholesale price where the integrator collects. ``paid_by`` is
     "stripe" or "bank" where the money is there (posted against clearing or the bank, with ``cash`` as the leg's
-    document), "invoice" where it stands on the payer's next invoice, which knows its own tax.
+    document), "ahead" where an earlier receipt holds the price and has posted the tax, "invoice" where it stands on
+    the payer's next invoice, which knows its own tax.
     """
 
     price_minor: int

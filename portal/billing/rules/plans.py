@@ -6,12 +6,18 @@ Invariant: what a case used is divided among the months that served it to the la
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
+from portal.calendars import Period
 from portal.ledger.rules import Document, Leg, Purpose, credit, debit, pairs, without_zeros
 from portal.money import allocate
 
+# A twelfth of a year; months differ by less than a tenth of it.
+MONTH_SECONDS = 365 * 86_400 // 12
+
 PLAN_PAIRS = pairs(
     (Purpose.UNBILLED, Purpose.DEFERRED),
+    (Purpose.PREPAID, Purpose.DEFERRED),
     (Purpose.DEFERRED, Purpose.PAYABLE),
     # A correction moves between parties as well.
     (Purpose.PAYABLE, Purpose.PAYABLE),
@@ -26,10 +32,17 @@ def use_by_grant(use_minor: int, seconds_by_grant: Mapping[int, int]) -> dict[in
     return dict(zip(drawn, allocate(use_minor, list(drawn.values())), strict=True))
 
 
-def sale_legs(debtor_id: int, customer_id: int, amount_minor: int) -> list[Leg]:
-    """The debtor owes the month; the customer has it coming."""
+def month_of_bill_minor(amount_minor: int, covered: Period, middle: datetime) -> int:
+    """What of a subscription's bill is for the month around ``middle``; the months of the bill sum to it."""
+    months = max(round(covered.seconds / MONTH_SECONDS), 1)
+    month = int((middle - covered.start).total_seconds() / covered.seconds * months)
+    return allocate(amount_minor, [1] * months)[min(month, months - 1)]
+
+
+def sale_legs(debtor_id: int, customer_id: int, amount_minor: int, *, ahead: bool = False) -> list[Leg]:
+    """The debtor owes the month, or has paid it ahead; the customer has it coming."""
     return [
-        debit(Purpose.UNBILLED, amount_minor, debtor_id),
+        debit(Purpose.PREPAID if ahead else Purpose.UNBILLED, amount_minor, debtor_id),
         credit(Purpose.DEFERRED, amount_minor, customer_id),
     ]
 

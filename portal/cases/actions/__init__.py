@@ -26,6 +26,7 @@ from portal.cases.actions.challenge import (
     withdraw_challenge,
 )
 from portal.cases.actions.changing import (
+    buy_cover,
     change_severity,
     change_task_class,
     confirm_known_issue,
@@ -110,6 +111,7 @@ __all__ = [
     "authorize_spoken",
     "begin_emergency",
     "billable_begins",
+    "buy_cover",
     "cases_to_watch",
     "challenge",
     "challenge_severity",

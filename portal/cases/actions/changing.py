@@ -55,6 +55,22 @@ def follow_severity(session: Session, held: Held, *, from_the_start: bool = Fals
         _wait_no_longer(session, held, coverage.decision.emergency.wait_seconds)
 
 
+def buy_cover(session: Session, case_id: int, *, name: str, now: datetime) -> None:
+    """The job when something was bought for a running case: its cover is decided anew, from now on.
+
+    A closed case keeps the decision it was closed under. *Raises*: NotFound, Conflict while no decision is kept yet.
+    """
+    held = hold(session, None, case_id, now=now)
+    if held.case.state == "closed":
+        return
+    coverage = coverage_now(session, held)
+    keep_coverage(session, coverage, held.case)
+    rank = {"entitlement_rank": coverage.decision.queue_rank}
+    details = {"name": name, "covered": coverage.decision.covered}
+    record(session, held, "cover_bought", details=details, changes=rank)
+    enqueue(session, "time_changed", case_id=case_id)
+
+
 def change_task_class(
     session: Session, actor: Actor, case: SupportCase, *, task_class: TaskClass, reason: str, seq: int, now: datetime
 ) -> None:

@@ -31,7 +31,7 @@ from portal.entitlement.actions.coverage import (
     keep_coverage,
 )
 from portal.entitlement.actions.ending import end_grants
-from portal.entitlement.actions.grants import choices_in_force, open_monthly_grants, open_plan
+from portal.entitlement.actions.grants import anchor_of, choices_in_force, open_monthly_grants, open_plan
 from portal.entitlement.actions.packs import grant_pack
 from portal.entitlement.actions.promises import (
     Available,
@@ -61,6 +61,7 @@ __all__ = [
     "Place",
     "StandingTerms",
     "Wanted",
+    "anchor_of",
     "ask_for",
     "authorize",
     "begin_emergency",

@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 from portal.contracts.models import PlanChoice
 from portal.contracts.policy import Policy
 from portal.contracts.queries import policy_in_force
+from portal.entitlement.actions.grants import anchor_of
 from portal.entitlement.models import GrantBalance, GrantExpiry, GrantExtension, UsageGrant
 from portal.entitlement.rules.ending import Left, ends_with, kept_minutes
-from portal.entitlement.rules.reservations import Amount, included_window
+from portal.entitlement.rules.reservations import Amount, window_of
 
 # So many grants are ended at once: nobody waits long for their rows.
 AT_ONCE = 500
@@ -56,12 +57,17 @@ def _end_place(session: Session, rows: Sequence[tuple[UsageGrant, GrantBalance]]
     kept = kept_minutes([Left(row[0].id, row[0].starts_at, row[1].free_seconds) for row in plan_rows], most)
     for grant, balance in rows:
         if grant.kind == "included" and kept.get(grant.id):
-            _extend(session, balance, included_window(policy, at).end, "rolled_over", now)
+            _extend(session, balance, _next_end(session, grant, policy, at), "rolled_over", now)
             _expire(session, balance, Amount(balance.free_seconds - kept[grant.id]), at, now)
         elif grant.kind != "included" and (until := _kept_by_top_up(session, grant, at)) is not None:
             _extend(session, balance, until[0], "topped_up", now)
         else:
             _expire(session, balance, Amount(balance.free_seconds, balance.free_incidents), at, now)
+
+
+def _next_end(session: Session, grant: UsageGrant, policy: Policy, at: datetime) -> datetime:
+    """When the month ends that begins at an instant, as the grant's plan counts its months."""
+    return window_of(policy, at, anchor_of(session.get_one(PlanChoice, grant.plan_choice_id))).end
 
 
 def _rolls_over(session: Session, rows: Sequence[tuple[UsageGrant, GrantBalance]], policy: Policy, at: datetime) -> int:

@@ -17,7 +17,7 @@ from portal.contracts.rules import plan_named
 from portal.entitlement import queries
 from portal.entitlement.actions.standing import open_standing
 from portal.entitlement.models import GrantBalance, UsageGrant
-from portal.entitlement.rules import included_window
+from portal.entitlement.rules import window_of
 from portal.errors import NotFound
 from portal.rows import insert_once
 
@@ -62,6 +62,12 @@ def choices_in_force(session: Session, now: datetime) -> list[tuple[PlanChoice, 
     return found
 
 
+def anchor_of(choice: PlanChoice) -> datetime | None:
+    """From when the months of a choice are counted where a subscription pays for it; None for calendar months."""
+    anchor = choice.terms.get("anchor")
+    return None if anchor is None else datetime.fromisoformat(anchor)
+
+
 def _policy_of(session: Session, choice: PlanChoice, at: datetime) -> Policy:
     parties = {"manufacturer_id": choice.manufacturer_id, "integrator_id": choice.manufacturer_id}
     return queries.terms_in_force(session, **parties, at=at).policy
@@ -75,7 +81,7 @@ def _open(
     minutes = plan_named(policy, choice.plan_code).included_minutes_per_month
     if minutes == 0:
         return 0
-    month = included_window(policy, at)
+    month = window_of(policy, at, anchor_of(choice))
     starts_at = max(month.start, choice.from_at)
     if _opened_before(session, choice, starts_at):
         return 0

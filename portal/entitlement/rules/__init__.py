@@ -32,7 +32,7 @@ from portal.entitlement.rules.decision import (
     to_json,
 )
 from portal.entitlement.rules.gates import Present, gate_sentence, may_wait_for, missing_gates
-from portal.entitlement.rules.reservations import NOTHING, Amount, Promise, Room, included_window, promises
+from portal.entitlement.rules.reservations import NOTHING, Amount, Promise, Room, included_window, promises, window_of
 
 __all__ = [
     "NOTHING",
@@ -69,4 +69,5 @@ __all__ = [
     "ratify_by",
     "standing_room_minor",
     "to_json",
+    "window_of",
 ]

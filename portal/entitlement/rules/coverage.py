@@ -52,8 +52,9 @@ from portal.entitlement.rules.decision import (
     standing_room_minor,
 )
 from portal.entitlement.rules.entry import Asking, entry_for
+from portal.entitlement.rules.hours import grants_left, usable_parts, usable_seconds
 from portal.rating.engine import rate
-from portal.rating.facts import CaseFacts, Cover, GrantState, WorkInterval
+from portal.rating.facts import CaseFacts, Cover, WorkInterval
 from portal.rating.policies import compile_tariff
 from portal.rating.preview import preview
 from portal.rating.tariff import Tariff
@@ -123,7 +124,7 @@ def coverage_for(
         minimum_minutes=_minimum(policy, _work(facts, situation, band.code)),
         least_minor=cost.least_minor,
         free_causes=_free_cause_labels(facts, policy, situation),
-        included_seconds_left=_usable_grants(facts, situation.plan),
+        included_seconds_left=usable_seconds(facts, situation.plan),
         nte_suggestion_minor=max(amount_minor(policy.authorization.default_nte, policy.currency), cost.least_minor),
         least_nte_minor=amount_minor(policy.authorization.least_nte, policy.currency),
         authorized_minor=authorized,
@@ -185,8 +186,7 @@ def _cost(facts: CoverageFacts, policy: Policy, tariff: Tariff, situation: _Situ
     Where cost begins is first guessed and the guess then verified; searching is the slow way to the same answer.
     """
     case = _case_facts(facts, policy, situation, now)
-    usable = _usable_grants(facts, situation.plan)
-    grants = (GrantState(1, "included", usable),) if usable else ()
+    grants = grants_left(facts, situation.plan)
     mode, task_class = facts.mode.value, facts.task_class.value
 
     def owed(seconds: int) -> int:
@@ -215,13 +215,14 @@ def _first_free(owed: Callable[[int], int], guess: int, searched: Callable[[], i
 def _guess(facts: CoverageFacts, policy: Policy, plan: Plan, now: datetime) -> int:
     """Where cost probably begins: hours left in whole steps of rounding, or the end of the plan's hours."""
     step = policy.rounding.increment_minutes * 60
-    usable = _usable_grants(facts, plan) // step * step
     if facts.severity in plan.always_covered_severities:
-        return usable
+        return usable_seconds(facts, plan) // step * step
     calendar = calendar_named(policy, plan.cover_calendar, facts.places)
     until = now + timedelta(seconds=HORIZON_SECONDS)
-    closing = sum(period.seconds for period in islice(open_periods(calendar, now, until), 1))
-    return closing if plan.unlimited else min(usable, closing)
+    begins = next(islice(open_periods(calendar, now, until), 1), None)
+    closing = begins.seconds if begins is not None and begins.start <= now else 0
+    included, bought = usable_parts(facts, plan)
+    return closing if plan.unlimited else (min(included, closing) + bought) // step * step
 
 
 def _case_facts(facts: CoverageFacts, policy: Policy, situation: _Situation, now: datetime) -> CaseFacts:
@@ -258,12 +259,16 @@ def _cover_reason(facts: CoverageFacts, policy: Policy, situation: _Situation, n
         return Reason(code="time_billed", sentence="Time is billed to the integrator from the first minute.")
     if task_class not in plan.covered_task_classes or facts.mode not in plan.covered_modes:
         return Reason(code="outside_scope", sentence=f"{plan.name} does not cover this kind of work.")
+    included, bought = usable_parts(facts, plan)
+    if bought and not (included and _plan_is_open(facts, policy, plan, now)):
+        sentence = f"{bought // 60} bought minutes are left for this case; work beyond them is billed by time."
+        return Reason(code="hours_left", sentence=sentence)
     if not _plan_is_open(facts, policy, plan, now):
         hours = calendar_label(policy, plan.cover_calendar)
         return Reason(code="outside_hours", sentence=f"{plan.name} covers {hours}; it is outside that now.")
     if plan.unlimited:
         return Reason(code="plan_covers", sentence=f"{plan.name} covers this work, however long.")
-    if usable := _usable_grants(facts, plan):
+    if usable := usable_seconds(facts, plan):
         sentence = f"{usable // 60} minutes are left for this case; work beyond them is billed by time."
         return Reason(code="hours_left", sentence=sentence)
     return Reason(code="time_billed", sentence="No hours are left or included: time is billed from the start.")
@@ -272,14 +277,6 @@ def _cover_reason(facts: CoverageFacts, policy: Policy, situation: _Situation, n
 def _plan_is_open(facts: CoverageFacts, policy: Policy, plan: Plan, now: datetime) -> bool:
     always = facts.severity in plan.always_covered_severities
     return always or is_open(calendar_named(policy, plan.cover_calendar, facts.places), now)
-
-
-def _usable_grants(facts: CoverageFacts, plan: Plan) -> int:
-    """Hours left that this case may use without asking."""
-    left = facts.included_seconds_left + facts.bought_seconds_left
-    if plan.standing_minutes_per_case is None:
-        return left
-    return min(left, max(plan.standing_minutes_per_case * 60 - facts.grant_seconds_used_on_case, 0))
 
 
 def _prices(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from portal.calendars import Period, resolve_local
 from portal.contracts.policy import Policy
+from portal.contracts.rules import months_after
 from portal.rating.grants import Use
 from portal.zones import zone_named
 
@@ -95,6 +96,20 @@ def promises(uses: Iterable[Use], rooms: Mapping[int, Room], *, most_seconds: in
 
 def _least(one: Amount, other: Amount) -> Amount:
     return Amount(min(one.seconds, other.seconds), min(one.incidents, other.incidents))
+
+
+def window_of(policy: Policy, at: datetime, anchor: datetime | None) -> Period:
+    """The month whose included minutes hold at ``at``: from the anchor on where a plan is paid by subscription."""
+    if anchor is None:
+        return included_window(policy, at)
+    months = (at.year - anchor.year) * 12 + at.month - anchor.month
+    if _months_on(anchor, months) > at:
+        months -= 1
+    return Period(_months_on(anchor, months), _months_on(anchor, months + 1))
+
+
+def _months_on(anchor: datetime, months: int) -> datetime:
+    return datetime.combine(months_after(anchor.date(), months), anchor.timetz())
 
 
 def included_window(policy: Policy, at: datetime) -> Period:

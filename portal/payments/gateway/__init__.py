@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from portal.payments.gateway.accounts import Accounts
 from portal.payments.gateway.books import Books
+from portal.payments.gateway.buying import Buying
 from portal.payments.gateway.connection import API_VERSION, open_client, read_event
 from portal.payments.gateway.invoices import Invoices
 from portal.payments.gateway.refunds import Refunds
@@ -18,7 +19,7 @@ from portal.payments.gateway.transfers import Transfers
 __all__ = ["API_VERSION", "Gateway", "connect", "read_event"]
 
 
-class Gateway(Accounts, Invoices, Transfers, Refunds, Books):
+class Gateway(Accounts, Invoices, Buying, Transfers, Refunds, Books):
     """Every call the portal makes."""
 
     def for_page(self) -> Gateway:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, cast
 
 from portal.payments.gateway.connection import PAGE_SIZE, Connection, Request, answers, instant, keyed, meta, plain
@@ -85,6 +86,8 @@ class Invoices(Connection):
 
 def _invoice(found: Any) -> InvoiceState:
     body = plain(found)
+    details = (body.get("parent") or {}).get("subscription_details") or {}
+    starts_at, ends_at = _covered(body) if details else (None, None)
     return InvoiceState(
         id=str(body["id"]),
         customer_id=str(body["customer"]),
@@ -95,4 +98,14 @@ def _invoice(found: Any) -> InvoiceState:
         intent_id=meta(body, "intent_id"),
         attempted=bool(body.get("attempted")),
         livemode=bool(body["livemode"]),
+        subscription_id=str(details.get("subscription") or ""),
+        covers_from=starts_at,
+        covers_until=ends_at,
+        tax_minor=sum(int(tax["amount"]) for tax in body.get("total_taxes") or ()),
     )
+
+
+def _covered(body: dict[str, Any]) -> tuple[datetime, datetime]:
+    """The time that a subscription's invoice is for: that of its last line, the others being corrections."""
+    period = body["lines"]["data"][-1]["period"]
+    return instant(period["start"]), instant(period["end"])

@@ -65,6 +65,7 @@ _LOOKS = {
     "noted": ("chat-left", "plain"),
     "attached": ("paperclip", "plain"),
     "severity_changed": ("exclamation-triangle", "warn"),
+    "cover_bought": ("shield-plus", "good"),
     "severity_challenged": ("shield-exclamation", "warn"),
     "severity_decided": ("shield-check", "good"),
     "workaround_given": ("bandaid", "good"),
@@ -215,6 +216,9 @@ def _details(kind: str, details: Mapping[str, Any]) -> tuple[str, ...]:
     said: list[str] = []
     if kind == "severity_changed":
         said.append(f"From {SEVERITIES[details['before']]} to {SEVERITIES[details['after']]}.")
+    if kind == "cover_bought":
+        covered = "The case is covered from now on." if details["covered"] else "It does not cover the case now."
+        said.append(f"{details['name']}. {covered}")
     if kind == "task_class_changed":
         said.append(f"From {TASK_CLASSES[details['before']]} to {TASK_CLASSES[details['after']]}.")
     if details.get("channel") in CHANNEL_WORDS:

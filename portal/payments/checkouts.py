@@ -1,0 +1,194 @@
+"""Planning what buyers do at Stripe: a checkout with its exact request, a change or the end of a subscription, a code.
+
+Nothing is asked of Stripe here; an intent and its job are stored, and a checkout is usually performed by the page that
+planned it, because somebody waits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy.orm import Session
+
+from portal.ledger.rules import Document, Purpose
+from portal.payments import rules
+from portal.payments.actions import plan
+from portal.payments.models import Intent, ProviderSubscription
+
+# The name of a line and the description of a payment, as Stripe shows them.
+LONGEST_NAME = 250
+ONCE, MONTH, YEAR = "once", "month", "year"
+
+
+@dataclass(frozen=True)
+class Wares:
+    """What a checkout is for: one kind of thing, its price each, and how often it is paid (once, month, year)."""
+
+    name: str
+    unit_minor: int
+    currency: str
+    quantity: int = 1
+    interval: str = ONCE
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """Where Stripe's page leads back to, and how tax is treated.
+
+    ``automatic_tax`` is the deployment's switch; ``tax_exempt`` what the payer's certificate says.
+    """
+
+    success_url: str
+    cancel_url: str
+    automatic_tax: bool = False
+    tax_exempt: bool = False
+
+
+def plan_checkout(
+    session: Session,
+    wares: Wares,
+    checkout: Checkout,
+    *,
+    manufacturer_id: int,
+    payer_id: int,
+    document: Document,
+    livemode: bool,
+    now: datetime,
+) -> Intent:
+    """Plan the page where a purchase is paid; what is paid there is the customer's until the sale is recorded."""
+    intent_id = uuid4()
+    status = ("exempt" if checkout.tax_exempt else "none") if checkout.automatic_tax else ""
+    request = {
+        "session": checkout_request(str(intent_id), wares, checkout),
+        "tax_status": status,
+        "name": wares.name,
+        "receivable": str(Purpose.PREPAID),
+    }
+    return plan(
+        session,
+        intent_id,
+        kind="checkout",
+        manufacturer_id=manufacturer_id,
+        organisation_id=payer_id,
+        document=document,
+        currency=wares.currency,
+        amount_minor=wares.unit_minor * wares.quantity,
+        request=request,
+        livemode=livemode,
+        now=now,
+    )
+
+
+def checkout_request(intent_id: str, wares: Wares, checkout: Checkout) -> dict[str, Any]:
+    """A session's request; the customer is added when it is known."""
+    price: dict[str, Any] = {
+        "currency": wares.currency.lower(),
+        "unit_amount": wares.unit_minor,
+        "tax_behavior": "exclusive",
+        "product_data": {"name": wares.name[:LONGEST_NAME]},
+    }
+    of_intent = {"metadata": {"intent_id": intent_id}}
+    request: dict[str, Any] = {
+        "mode": "payment",
+        "line_items": [{"price_data": price, "quantity": wares.quantity}],
+        "success_url": checkout.success_url,
+        "cancel_url": checkout.cancel_url,
+        "client_reference_id": intent_id,
+        "allow_promotion_codes": True,
+        **of_intent,
+    }
+    if wares.interval == ONCE:
+        request["payment_intent_data"] = {**of_intent, "description": wares.name, "transfer_group": intent_id}
+    else:
+        request["mode"] = "subscription"
+        price["recurring"] = {"interval": wares.interval}
+        request["subscription_data"] = {**of_intent, "description": wares.name}
+    if checkout.automatic_tax:
+        request["automatic_tax"] = {"enabled": True}
+        request["customer_update"] = {"address": "auto", "name": "auto"}
+    return request
+
+
+def plan_expiry(session: Session, checkout: Intent, *, now: datetime) -> Intent:
+    """Plan closing a checkout that nobody is to pay any more."""
+    return _plan_about(session, checkout, "checkout_expiry", {"checkout_intent": str(checkout.id)}, now)
+
+
+def plan_change(
+    session: Session, subscription: ProviderSubscription, change: dict[str, Any], *, number: int, now: datetime
+) -> Intent:
+    """Plan a change of a subscription, such as its end with the period; ``number`` counts the changes of one."""
+    begun = session.get_one(Intent, subscription.intent_id)
+    request = {"subscription": subscription.provider_subscription_id, "change": change}
+    return _plan_about(session, begun, "subscription_change", request, now, number=number)
+
+
+def plan_end(session: Session, subscription: ProviderSubscription, *, now: datetime) -> Intent:
+    """Plan the end of a subscription at once."""
+    begun = session.get_one(Intent, subscription.intent_id)
+    request = {"subscription": subscription.provider_subscription_id}
+    return _plan_about(session, begun, "subscription_end", request, now)
+
+
+def _plan_about(
+    session: Session, checkout: Intent, kind: str, request: dict[str, Any], now: datetime, *, number: int = 1
+) -> Intent:
+    return plan(
+        session,
+        uuid4(),
+        kind=kind,
+        manufacturer_id=checkout.manufacturer_id,
+        organisation_id=checkout.organisation_id,
+        document=Document(checkout.document_type, f"{checkout.document_id}:{number}"),
+        currency=checkout.currency,
+        amount_minor=0,
+        request=request,
+        livemode=checkout.livemode,
+        now=now,
+    )
+
+
+def plan_promotion_code(
+    session: Session,
+    *,
+    manufacturer_id: int,
+    code: str,
+    percent_off: int,
+    most_redemptions: int | None,
+    document: Document,
+    currency: str,
+    livemode: bool,
+    now: datetime,
+) -> Intent:
+    """Plan a code that takes a part off the first payment."""
+    intent_id = uuid4()
+    of_intent = {"metadata": {"intent_id": str(intent_id)}}
+    limit = {"max_redemptions": most_redemptions} if most_redemptions else {}
+    request = {
+        "coupon": {"percent_off": percent_off, "duration": "once", "name": code[:40], **of_intent},
+        "promotion_code": {"code": code, **limit, **of_intent},
+    }
+    return plan(
+        session,
+        intent_id,
+        kind="promotion_code",
+        manufacturer_id=manufacturer_id,
+        organisation_id=manufacturer_id,
+        document=document,
+        currency=currency,
+        amount_minor=0,
+        request=request,
+        livemode=livemode,
+        now=now,
+    )
+
+
+def page_of(intent: Intent, now: datetime) -> str:
+    """The address of a checkout's page while it can be paid there; empty before it is made and afterwards."""
+    if intent.state != rules.SUCCEEDED or intent.progress.get("checkout_status", "open") != "open":
+        return ""
+    until = datetime.fromisoformat(intent.progress["open_until"])
+    return str(intent.progress.get("url", "")) if now < until else ""

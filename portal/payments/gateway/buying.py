@@ -1,0 +1,157 @@
+"""What buyers do at Stripe: checkout, subscriptions, the customer portal, promotion codes."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from portal.payments.gateway.connection import PAGE_SIZE, Connection, Request, answers, instant, keyed, meta, plain
+from portal.payments.provider import CheckoutState, PaymentOfInvoice, SubscriptionState, Unknown
+
+_PAID = ["payment_intent.latest_charge.balance_transaction"]
+
+
+class Buying(Connection):
+    """Calls about checkout sessions, subscriptions and promotion codes."""
+
+    def create_checkout(self, request: Request, key: str) -> CheckoutState:
+        """A session with its page, open for a day at most."""
+        with answers():
+            return _checkout(self.client.v1.checkout.sessions.create(cast(Any, request), keyed(key)))
+
+    def retrieve_checkout(self, session_id: str) -> CheckoutState:
+        """The session as it is now, with the payment behind it. *Raises*: Unknown while its money is not booked."""
+        with answers():
+            wanted = cast(Any, {"expand": _PAID})
+            return _checkout(self.client.v1.checkout.sessions.retrieve(session_id, wanted))
+
+    def find_checkout(self, customer_id: str, intent_id: str) -> CheckoutState | None:
+        """The session made for an intent."""
+        with answers():
+            listed = self.client.v1.checkout.sessions.list(cast(Any, {"customer": customer_id, "limit": PAGE_SIZE}))
+            for found in listed.auto_paging_iter():
+                if meta(plain(found), "intent_id") == intent_id:
+                    return _checkout(found)
+        return None
+
+    def expire_checkout(self, session_id: str, key: str) -> CheckoutState:
+        """Closed before anybody paid. *Raises*: Refused when it is no longer open."""
+        with answers():
+            return _checkout(self.client.v1.checkout.sessions.expire(session_id, options=keyed(key)))
+
+    def set_tax_status(self, customer_id: str, status: str, key: str) -> str:
+        """Whether sales tax is due from a payer: none (nothing special), or exempt."""
+        with answers():
+            wanted = cast(Any, {"tax_exempt": status})
+            return str(self.client.v1.customers.update(customer_id, wanted, keyed(key)).id)
+
+    def retrieve_subscription(self, subscription_id: str) -> SubscriptionState:
+        """The subscription as it is now."""
+        with answers():
+            return _subscription(self.client.v1.subscriptions.retrieve(subscription_id))
+
+    def update_subscription(self, subscription_id: str, change: Request, key: str) -> SubscriptionState:
+        """Changed, as the request says."""
+        with answers():
+            return _subscription(self.client.v1.subscriptions.update(subscription_id, cast(Any, change), keyed(key)))
+
+    def cancel_subscription(self, subscription_id: str, key: str) -> SubscriptionState:
+        """Ended at once."""
+        with answers():
+            return _subscription(self.client.v1.subscriptions.cancel(subscription_id, options=keyed(key)))
+
+    def customer_portal_link(self, customer_id: str, return_url: str) -> str:
+        """An address for one payer and a short time: never stored."""
+        with answers():
+            wanted = cast(Any, {"customer": customer_id, "return_url": return_url})
+            return str(self.hosted.v1.billing_portal.sessions.create(wanted).url)
+
+    def create_coupon(self, request: Request, key: str) -> str:
+        """What a promotion code takes off; its id."""
+        with answers():
+            return str(self.client.v1.coupons.create(cast(Any, request), keyed(key)).id)
+
+    def create_promotion_code(self, request: Request, key: str) -> str:
+        """The code that buyers type; its id."""
+        with answers():
+            return str(self.client.v1.promotion_codes.create(cast(Any, request), keyed(key)).id)
+
+    def find_coupon(self, intent_id: str) -> str | None:
+        """The coupon made for an intent."""
+        with answers():
+            for found in self.client.v1.coupons.list(cast(Any, {"limit": PAGE_SIZE})).auto_paging_iter():
+                if meta(plain(found), "intent_id") == intent_id:
+                    return str(found.id)
+        return None
+
+    def find_promotion_code(self, code: str, intent_id: str) -> str | None:
+        """The code made for an intent."""
+        with answers():
+            wanted = cast(Any, {"code": code, "limit": PAGE_SIZE})
+            for found in self.client.v1.promotion_codes.list(wanted).auto_paging_iter():
+                if meta(plain(found), "intent_id") == intent_id:
+                    return str(found.id)
+        return None
+
+
+def _checkout(found: Any) -> CheckoutState:
+    body = plain(found)
+    details = body.get("total_details") or {}
+    return CheckoutState(
+        id=str(body["id"]),
+        status=str(body["status"]),
+        payment_status=str(body["payment_status"]),
+        url=str(body.get("url") or ""),
+        subscription_id=str(body.get("subscription") or ""),
+        invoice_id=str(body.get("invoice") or ""),
+        total_minor=int(body["amount_total"]),
+        tax_minor=int(details.get("amount_tax") or 0),
+        discount_minor=int(details.get("amount_discount") or 0),
+        currency=str(body["currency"]).upper(),
+        expires_at=instant(body["expires_at"]),
+        intent_id=meta(body, "intent_id"),
+        payment=_payment(body),
+        debit_failed=_has_failed(body),
+        livemode=bool(body["livemode"]),
+    )
+
+
+def _has_failed(body: dict[str, Any]) -> bool:
+    paid_by = body.get("payment_intent")
+    if body["status"] != "complete" or not isinstance(paid_by, dict):
+        return False
+    return paid_by["status"] in ("requires_payment_method", "canceled")
+
+
+def _payment(body: dict[str, Any]) -> PaymentOfInvoice | None:
+    """What arrived, where the answer was asked to bring it along."""
+    paid_by = body.get("payment_intent")
+    if body["payment_status"] != "paid" or not isinstance(paid_by, dict):
+        return None
+    charge = paid_by["latest_charge"]
+    moved = charge["balance_transaction"]
+    if moved is None:
+        raise Unknown("Stripe has not booked this payment yet.")
+    return PaymentOfInvoice(
+        charge_id=str(charge["id"]),
+        amount_minor=int(charge["amount"]),
+        fee_minor=int(moved["fee"]),
+        currency=str(charge["currency"]).upper(),
+        paid_at=instant(moved["created"]),
+    )
+
+
+def _subscription(found: Any) -> SubscriptionState:
+    body = plain(found)
+    item = body["items"]["data"][0]
+    return SubscriptionState(
+        id=str(body["id"]),
+        status=str(body["status"]),
+        covers_from=instant(item["current_period_start"]),
+        covers_until=instant(item["current_period_end"]),
+        ends_with_period=bool(body["cancel_at_period_end"]),
+        item_id=str(item["id"]),
+        unit_minor=int(item["price"]["unit_amount"]),
+        currency=str(body["currency"]).upper(),
+        intent_id=meta(body, "intent_id"),
+        livemode=bool(body["livemode"]),
+    )

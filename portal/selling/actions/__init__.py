@@ -1,0 +1,29 @@
+"""The verbs of selling: offer, order, follow a payment to its sale, end, exempt."""
+
+from portal.selling.actions.ending import cancel, end_overdue, grace_until, minimum_until
+from portal.selling.actions.exempting import end_exemption, keep_exemption
+from portal.selling.actions.following import follow_purchase, sell_purchase
+from portal.selling.actions.offering import Terms, end_offer, make_offer, may_offer, move_offers, pass_on
+from portal.selling.actions.ordering import Order, Place, accept_offer, is_subscription, order
+
+__all__ = [
+    "Order",
+    "Place",
+    "Terms",
+    "accept_offer",
+    "cancel",
+    "end_exemption",
+    "end_offer",
+    "end_overdue",
+    "follow_purchase",
+    "grace_until",
+    "is_subscription",
+    "keep_exemption",
+    "make_offer",
+    "may_offer",
+    "minimum_until",
+    "move_offers",
+    "order",
+    "pass_on",
+    "sell_purchase",
+]

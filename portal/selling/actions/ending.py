@@ -1,0 +1,139 @@
+"""How a plan that is paid by subscription ends: cancelled by its buyer, or given up after the policy's days of grace.
+
+Invariants: what is paid is covered to its end; a case that runs is covered to its own end, as cover of a case is read;
+a plan ends by the choice of the complimentary one, never by taking a choice back.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from portal.access import Actor, Role, Side
+from portal.contracts import queries as contracts
+from portal.contracts.actions import Taking, take_plan
+from portal.contracts.packs import Lapse
+from portal.contracts.rules import months_after, plan_named
+from portal.directory.models import Site
+from portal.errors import Conflict, NotAllowed, RuleBroken
+from portal.payments import checkouts, rules
+from portal.payments.models import Intent, ProviderSubscription, SubscriptionSeen
+from portal.rows import insert_once
+from portal.selling.models import Purchase, PurchaseStep
+from portal.selling.queries import Bought, bought
+from portal.selling.rules import Step
+
+
+def cancel(session: Session, actor: Actor, found: Bought, *, wanted: bool, now: datetime) -> Intent:
+    """End a subscription with the period that is paid, or take that back.
+
+    *Raises*: NotAllowed; Conflict when it has ended; RuleBroken within the plan's minimum term.
+    """
+    if actor.side is not Side.CUSTOMER or not actor.has(Role.BUYER):
+        raise NotAllowed("Your organisation's buyer cancels a plan.")
+    subscription, seen = found.subscription, found.seen
+    if subscription is None or seen is None or seen.status == rules.SUBSCRIPTION_ENDED:
+        raise Conflict("There is no running subscription.")
+    until = minimum_until(session, found)
+    if wanted and until is not None and seen.covers_until.date() < until:
+        raise RuleBroken(f"The plan is taken until {until}. It can be cancelled in the last period before that day.")
+    number = 1 + (session.scalar(_changes(subscription)) or 0)
+    return checkouts.plan_change(session, subscription, {"cancel_at_period_end": wanted}, number=number, now=now)
+
+
+def minimum_until(session: Session, found: Bought) -> date | None:
+    """The first day on which a plan may have ended; None without a minimum term."""
+    if not found.bills:
+        return None
+    policy = contracts.policy_of(contracts.version(session, found.purchase.policy_version_id))
+    months = plan_named(policy, found.purchase.code).minimum_months
+    return months_after(found.bills[0].covers_from.date(), months) if months else None
+
+
+def end_with_subscription(session: Session, found: Bought, *, now: datetime) -> None:
+    """When a subscription has ended, its plan ends with what was paid; a job's. Again is harmless."""
+    seen = found.seen
+    if seen is None or Step.SOLD not in found.steps or seen.status != rules.SUBSCRIPTION_ENDED:
+        return
+    _end(session, found, Step.ENDED, min(seen.covers_until, now) if _owes(found) else seen.covers_until, now)
+
+
+def end_overdue(session: Session, *, now: datetime) -> int:
+    """Give up the plans whose days of grace are over; how many. What was used meanwhile stays owed."""
+    latest = select(func.max(SubscriptionSeen.id)).group_by(SubscriptionSeen.subscription_id)
+    late = (
+        select(Purchase)
+        .join(ProviderSubscription, ProviderSubscription.intent_id == Purchase.intent_id)
+        .join(SubscriptionSeen, SubscriptionSeen.subscription_id == ProviderSubscription.id)
+        .where(SubscriptionSeen.id.in_(latest), SubscriptionSeen.status == rules.SUBSCRIPTION_PAST_DUE)
+        .order_by(Purchase.id)
+    )
+    return sum(_give_up(session, bought(session, purchase), now) for purchase in session.scalars(late).all())
+
+
+def grace_until(session: Session, found: Bought) -> datetime | None:
+    """Until when an unpaid plan still holds; None while nothing is overdue."""
+    seen = found.seen
+    if seen is None or seen.status != rules.SUBSCRIPTION_PAST_DUE:
+        return None
+    policy = contracts.policy_of(contracts.version(session, found.purchase.policy_version_id))
+    return seen.covers_from + timedelta(days=(policy.lapse or Lapse()).grace_days)
+
+
+def _give_up(session: Session, found: Bought, now: datetime) -> bool:
+    until = grace_until(session, found)
+    if until is None or now < until or found.subscription is None or Step.SOLD not in found.steps:
+        return False
+    if not _end(session, found, Step.LAPSED, now, now):
+        return False
+    checkouts.plan_end(session, found.subscription, now=now)
+    return True
+
+
+def _owes(found: Bought) -> bool:
+    """Whether the last bill was not paid."""
+    return sum(bill.amount_minor + bill.tax_minor for bill in found.bills) > found.paid_minor
+
+
+def _end(session: Session, found: Bought, step: Step, at: datetime, now: datetime) -> bool:
+    """Choose the complimentary plan from an instant on, unless another plan was chosen since; whether it is news."""
+    purchase = found.purchase
+    if {Step.ENDED, Step.LAPSED} & set(found.steps):
+        return False
+    row = PurchaseStep(
+        purchase_id=purchase.id,
+        manufacturer_id=purchase.manufacturer_id,
+        integrator_id=purchase.integrator_id,
+        customer_id=purchase.customer_id,
+        kind=step,
+        details={"at": at.isoformat()},
+        happened_at=at,
+        recorded_at=now,
+    )
+    if insert_once(session, row, unique=["purchase_id", "kind"]) is None:
+        return False
+    held = contracts.plan_choice_at(session, site_id=purchase.site_id, manufacturer_id=purchase.manufacturer_id, at=at)
+    if held is None or held.terms.get("purchase_id") != purchase.id:
+        return True
+    in_force = contracts.policy_in_force(session, purchase.manufacturer_id, now)
+    serviced = purchase.integrator_id if purchase.integrator_id != purchase.manufacturer_id else None
+    taking = Taking(
+        site=session.get_one(Site, purchase.site_id),
+        version=in_force.version,
+        plan_code=plan_named(in_force.policy, None).code,
+        integrator_id=serviced,
+        seller_id=serviced or purchase.manufacturer_id,
+        accepted_by=purchase.ordered_by,
+        terms={"ends_purchase_id": purchase.id, "because": step},
+    )
+    take_plan(session, taking, from_at=max(at, held.from_at + timedelta(seconds=1)), now=now)
+    return True
+
+
+def _changes(subscription: ProviderSubscription) -> Select[int]:
+    return select(func.count()).where(
+        Intent.kind == "subscription_change",
+        Intent.request["subscription"].astext == subscription.provider_subscription_id,
+    )

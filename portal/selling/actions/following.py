@@ -1,0 +1,192 @@
+"""The job that follows a purchase: what payments learned of its checkout becomes steps, and a payment becomes a sale.
+
+It is run after every event, in any order and as often as it likes: each step is taken once, and what can be sold is
+sold in the transaction that says so. Money that cannot become a sale stays the payer's, and the purchase says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from portal.billing.actions import PackOrder, PackPrice, sell_pack
+from portal.billing.packs.rules import AHEAD
+from portal.cases import actions as cases
+from portal.contracts import queries as contracts
+from portal.contracts.actions import Taking, take_plan
+from portal.directory.models import Site
+from portal.entitlement.actions import grant_pack
+from portal.errors import NotFound, PeriodClosed, RuleBroken
+from portal.payments import checkouts, rules
+from portal.payments.models import Intent
+from portal.rows import insert_once
+from portal.selling.actions.ending import end_with_subscription
+from portal.selling.models import Purchase, PurchaseStep
+from portal.selling.queries import Bought, bought
+from portal.selling.rules import CheckoutFacts, Kind, Step, payment_steps
+
+
+def follow_purchase(session: Session, intent_id: UUID, *, now: datetime, livemode: bool = False) -> None:
+    """Take the steps that a checkout's state calls for. Again is harmless. *Raises*: PeriodClosed: tried again then."""
+    purchase_id = session.scalar(select(Purchase.id).where(Purchase.intent_id == intent_id))
+    if purchase_id is None:
+        raise NotFound()
+    _alone(session, purchase_id)
+    found = bought(session, session.get_one(Purchase, purchase_id))
+    for step in payment_steps(_facts(found)):
+        take(session, found, step, now=now)
+    found = bought(session, found.purchase)
+    if Step.PAID in found.steps and not {Step.SOLD, Step.UNSALEABLE} & set(found.steps):
+        _sell(session, found, now=now, livemode=livemode)
+    elif Step.FAILED in found.steps and found.subscription is not None and Step.SOLD not in found.steps:
+        _give_up(session, found, now)
+    end_with_subscription(session, bought(session, found.purchase), now=now)
+
+
+def sell_purchase(session: Session, purchase_id: int, *, now: datetime, livemode: bool = False) -> None:
+    """Sell what the integrator collects: it owes the policy's price from the order on. Again is harmless."""
+    purchase = session.get(Purchase, purchase_id)
+    if purchase is None:
+        raise NotFound()
+    _alone(session, purchase_id)
+    found = bought(session, purchase)
+    if purchase.collector == "integrator" and Step.SOLD not in found.steps:
+        _sell(session, found, now=now, livemode=livemode)
+
+
+def take(
+    session: Session, found: Bought, step: Step, *, now: datetime, details: Mapping[str, Any] | None = None
+) -> bool:
+    """Keep a step of a purchase, once; whether it is new."""
+    purchase = found.purchase
+    row = PurchaseStep(
+        purchase_id=purchase.id,
+        manufacturer_id=purchase.manufacturer_id,
+        integrator_id=purchase.integrator_id,
+        customer_id=purchase.customer_id,
+        kind=step,
+        details=dict(details or {}),
+        happened_at=now,
+        recorded_at=now,
+    )
+    return insert_once(session, row, unique=["purchase_id", "kind"]) is not None
+
+
+def _alone(session: Session, purchase_id: int) -> None:
+    """Purchases are facts and cannot be locked: one transaction at a time follows one of them."""
+    key = f"purchase:{purchase_id}"
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
+
+
+def _facts(found: Bought) -> CheckoutFacts:
+    progress = found.intent.progress if found.intent is not None else {}
+    # A subscription says by its own state that its first payment failed.
+    unpaid = found.seen is not None and found.seen.status != "active" and not found.receipts
+    free = found.subscription is not None and any(not bill.amount_minor for bill in found.bills[:1])
+    return CheckoutFacts(
+        checkout=progress.get("checkout_status", "open"),
+        payment="paid" if free else progress.get("payment_status", "unpaid"),
+        has_cash=bool(found.receipts),
+        debit_failed=bool(progress.get("debit_failed")) or unpaid,
+    )
+
+
+def _sell(session: Session, found: Bought, *, now: datetime, livemode: bool) -> None:
+    sell = _sell_packs if found.purchase.kind == Kind.PACK else _sell_plan
+    try:
+        with session.begin_nested():
+            details = sell(session, found, now=now, livemode=livemode)
+    except PeriodClosed:
+        raise
+    except RuleBroken as refusal:
+        take(session, found, Step.UNSALEABLE, now=now, details={"reason": refusal.sentence})
+        return
+    if details is None:
+        return
+    take(session, found, Step.SOLD, now=now, details=details)
+    if found.purchase.case_id is not None:
+        cases.buy_cover(session, found.purchase.case_id, name=found.purchase.name, now=now)
+
+
+def _sell_packs(session: Session, found: Bought, *, now: datetime, livemode: bool) -> dict[str, Any] | None:
+    purchase = found.purchase
+    collects = purchase.collector == "integrator"
+    arrived_at = found.receipts[0].received_at if found.receipts else now
+    order = PackOrder(
+        site_id=purchase.site_id,
+        integrator_id=_integrator(purchase),
+        policy_version_id=purchase.policy_version_id,
+        pack_code=purchase.code,
+        quantity=purchase.quantity,
+        bought_at=purchase.ordered_at if collects else min(arrived_at, now),
+        source=f"purchase:{purchase.id}",
+    )
+    price_minor = purchase.price_minor if collects else found.paid_minor - found.tax_minor
+    if not price_minor:
+        # A promotion code took everything off: the hours are given, and nothing is sold.
+        values = {name: getattr(order, name) for name in order.__dataclass_fields__}
+        return {"grant_id": grant_pack(session, **values, now=now).id}
+    how = {"integrator_collects": True} if collects else {"paid_by": AHEAD, "tax_minor": found.tax_minor}
+    price = PackPrice(price_minor, purchase.currency, purchase.seller_id, **how)
+    grant, sale = sell_pack(session, order, price, now=now, livemode=livemode)
+    return {"grant_id": grant.id, "pack_sale_id": sale.id}
+
+
+def _sell_plan(session: Session, found: Bought, *, now: datetime, livemode: bool) -> dict[str, Any] | None:
+    purchase = found.purchase
+    in_force = contracts.policy_in_force(session, purchase.manufacturer_id, now)
+    if purchase.code not in {plan.code for plan in in_force.policy.plans}:
+        raise RuleBroken("The plan was withdrawn before the payment arrived. The money is returned.")
+    terms: dict[str, Any] = {"purchase_id": purchase.id, "interval": purchase.interval}
+    from_at = purchase.ordered_at
+    if purchase.collector == "integrator":
+        terms["collector"] = "integrator"
+    elif found.bills and purchase.intent_id is not None:
+        begins = found.bills[0].covers_from
+        # Stripe's clock may be ahead of ours by a moment: nothing begins in the future for that.
+        from_at = min(max(begins, found.receipts[0].received_at if found.receipts else now), now)
+        terms |= {"intent_id": str(purchase.intent_id), "anchor": min(begins, from_at).isoformat()}
+    else:
+        # Its first invoice has not been looked at yet: the event that brings it follows it here.
+        return None
+    held = contracts.plan_choice_at(
+        session, site_id=purchase.site_id, manufacturer_id=purchase.manufacturer_id, at=from_at
+    )
+    if (
+        held is not None
+        and held.terms.get("purchase_id") not in (None, purchase.id)
+        and held.plan_code == purchase.code
+    ):
+        raise RuleBroken("The site had this plan already when the payment arrived. The money is returned.")
+    taking = Taking(
+        site=session.get_one(Site, purchase.site_id),
+        version=contracts.version(session, purchase.policy_version_id),
+        plan_code=purchase.code,
+        integrator_id=_integrator(purchase),
+        seller_id=purchase.seller_id,
+        accepted_by=purchase.ordered_by,
+        terms=terms,
+    )
+    return {"plan_choice_id": take_plan(session, taking, from_at=from_at, now=now).id}
+
+
+def _integrator(purchase: Purchase) -> int | None:
+    return purchase.integrator_id if purchase.integrator_id != purchase.manufacturer_id else None
+
+
+def _give_up(session: Session, found: Bought, now: datetime) -> None:
+    """A subscription whose first payment failed never began: Stripe is not to try again."""
+    subscription, seen = found.subscription, found.seen
+    if subscription is None or seen is None or seen.status == rules.SUBSCRIPTION_ENDED:
+        return
+    planned = select(Intent.id).where(
+        Intent.kind == "subscription_end",
+        Intent.request["subscription"].astext == subscription.provider_subscription_id,
+    )
+    if session.scalar(planned.limit(1)) is None:
+        checkouts.plan_end(session, subscription, now=now)

@@ -1,0 +1,267 @@
+"""A buyer's order: the policy accepted by its hash, the price as shown, and the checkout planned with it.
+
+Invariants: a form sent twice is one order; an order of the same thing that is still to be paid is gone on with, and not
+made again; nobody orders what the policy in force no longer sells, or at another price than it shows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal.access import Actor, Role, Side
+from portal.audit import actions as audit
+from portal.contracts import queries as contracts
+from portal.contracts.actions import integrator_of_site
+from portal.contracts.agreement import Agreement
+from portal.contracts.models import DocumentVersion
+from portal.contracts.policy import Policy
+from portal.directory.models import Site
+from portal.errors import Conflict, NotAllowed, NotFound, RuleBroken
+from portal.jobs import enqueue
+from portal.ledger.rules import Document
+from portal.payments.checkouts import Checkout, Wares, page_of, plan_checkout
+from portal.payments.models import Intent
+from portal.selling.models import OfferEnd, OfferRelease, Purchase, PurchaseStep
+from portal.selling.queries import exemption_on
+from portal.selling.rules import Interval, Item, Kind, integrator_shares, item_named, state_of, total_minor
+from portal.selling.rules.steps import State
+
+
+@dataclass(frozen=True)
+class Order:
+    """What somebody wants and was shown: the policy by its hash, the price; ``case_id`` where a case is to be covered.
+
+    ``form_key`` is the form's own, so that it counts once.
+    """
+
+    site_id: int
+    manufacturer_id: int
+    kind: str
+    code: str
+    interval: str
+    quantity: int
+    shown_sha256: str
+    shown_minor: int
+    form_key: UUID
+    case_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a checkout's page leads back to, and the deployment's switches."""
+
+    base_url: str
+    automatic_tax: bool = False
+    livemode: bool = False
+
+
+def order(session: Session, actor: Actor, wanted: Order, place: Place, *, now: datetime) -> Purchase:
+    """Order a plan or packs of the catalogue, to be paid at Stripe's page.
+
+    *Raises*: NotAllowed, NotFound, RuleBroken for what is not sold, Conflict where what was shown no longer holds.
+    """
+    _must_buy(actor)
+    known = _known(session, actor, wanted.form_key)
+    if known is not None:
+        return known
+    site = _own_site(session, actor, wanted.site_id)
+    in_force = contracts.policy_in_force(session, wanted.manufacturer_id, now)
+    if wanted.shown_sha256 != in_force.version.sha256:
+        raise Conflict("The policy you were shown has changed. Read it again before you buy.")
+    item = item_named(in_force.policy, wanted.kind, wanted.code, wanted.interval)
+    total = total_minor(item, wanted.quantity)
+    if total != wanted.shown_minor:
+        raise Conflict("The price is another one by now. Look at it before you buy.")
+    integrator_id = integrator_of_site(session, site, wanted.manufacturer_id, now)
+    agreement = contracts.agreement_in_force(session, wanted.manufacturer_id, integrator_id or 0, now)
+    _must_share(in_force.policy, agreement.agreement if agreement else None, item, integrator_id)
+    _must_be_new(session, site, wanted, item, now)
+    waiting = _still_to_pay(session, wanted, total, in_force.version, now)
+    if waiting is not None:
+        return waiting
+    made = Purchase(
+        manufacturer_id=wanted.manufacturer_id,
+        integrator_id=integrator_id or wanted.manufacturer_id,
+        customer_id=actor.organisation_id,
+        site_id=site.id,
+        case_id=wanted.case_id,
+        kind=item.kind,
+        code=item.code,
+        name=item.name,
+        quantity=wanted.quantity,
+        interval=item.interval,
+        collector="operator",
+        seller_id=integrator_id or wanted.manufacturer_id,
+        policy_version_id=in_force.version.id,
+        sha256=in_force.version.sha256,
+        agreement_version_id=agreement.version.id if agreement else None,
+        currency=item.currency,
+        list_minor=total,
+        price_minor=total,
+        form_key=wanted.form_key,
+        ordered_by=actor.person_id,
+        ordered_at=now,
+    )
+    return _keep(session, actor, made, place, now)
+
+
+def accept_offer(
+    session: Session, actor: Actor, release: OfferRelease, *, form_key: UUID, sha256: str, place: Place, now: datetime
+) -> Purchase:
+    """Order what was offered, at the offer's price: at Stripe's page, or from the integrator that collects itself.
+
+    *Raises*: NotAllowed, Conflict for an offer that has ended or whose policy has changed, RuleBroken for what is no
+    longer sold.
+    """
+    _must_buy(actor)
+    known = _known(session, actor, form_key) or _accepted(session, release)
+    if known is not None:
+        return known
+    offer_id, version = release.offer_id, contracts.version(session, release.policy_version_id)
+    ended = session.scalars(select(OfferEnd).where(OfferEnd.offer_id == offer_id)).one_or_none()
+    if ended is not None or now >= release.expires_at:
+        raise Conflict("This offer has ended. Ask for another one.")
+    in_force = contracts.policy_in_force(session, release.manufacturer_id, now)
+    if sha256 != version.sha256 or in_force.version.id != version.id:
+        raise Conflict("The policy has changed since the offer was made. Ask for another one.")
+    item = item_named(in_force.policy, release.kind, release.code, release.interval)
+    agreement = contracts.agreement_in_force(session, release.manufacturer_id, release.integrator_id, now)
+    collects = release.collector == "integrator"
+    serviced = release.integrator_id != release.manufacturer_id
+    made = Purchase(
+        manufacturer_id=release.manufacturer_id,
+        integrator_id=release.integrator_id,
+        customer_id=release.customer_id,
+        site_id=release.site_id,
+        case_id=release.case_id,
+        offer_id=offer_id,
+        kind=item.kind,
+        code=item.code,
+        name=item.name,
+        quantity=release.quantity,
+        interval=item.interval,
+        collector=release.collector,
+        seller_id=release.offered_by_id if serviced else release.manufacturer_id,
+        policy_version_id=version.id,
+        sha256=version.sha256,
+        agreement_version_id=agreement.version.id if agreement else None,
+        currency=release.currency,
+        list_minor=release.list_minor,
+        price_minor=release.list_minor if collects or release.price_minor is None else release.price_minor,
+        form_key=form_key,
+        ordered_by=actor.person_id,
+        ordered_at=now,
+    )
+    purchase = _keep(session, actor, made, place, now)
+    parties = {name: getattr(release, name) for name in ("manufacturer_id", "integrator_id", "customer_id")}
+    session.add(OfferEnd(offer_id=offer_id, **parties, outcome="accepted", person_id=actor.person_id, ended_at=now))
+    session.flush()
+    return purchase
+
+
+def _keep(session: Session, actor: Actor, made: Purchase, place: Place, now: datetime) -> Purchase:
+    if made.collector == "operator":
+        made.intent_id = _checkout(session, made, place, now).id
+    session.add(made)
+    session.flush()
+    details = {"code": made.code, "quantity": made.quantity, "sha256": made.sha256}
+    audit.record(session, actor, "order", "purchase", made.id, details=details, now=now)
+    if made.collector == "integrator":
+        enqueue(session, "sell_purchase", purchase_id=made.id)
+    return made
+
+
+def _checkout(session: Session, made: Purchase, place: Place, now: datetime) -> Intent:
+    site = session.get_one(Site, made.site_id)
+    each = made.price_minor // made.quantity
+    # An offer's price need not be a whole number of units each: it is then paid as one thing.
+    exact = each * made.quantity == made.price_minor
+    name = f"{made.name}, {site.name}"
+    wares = Wares(
+        name=name if exact else f"{made.quantity} × {name}",
+        unit_minor=each if exact else made.price_minor,
+        currency=made.currency,
+        quantity=made.quantity if exact else 1,
+        interval=made.interval,
+    )
+    here = f"{place.base_url}/bought/{made.form_key}"
+    exempt = exemption_on(session, made.customer_id, now.date()) is not None
+    return plan_checkout(
+        session,
+        wares,
+        Checkout(f"{here}/back", here, automatic_tax=place.automatic_tax, tax_exempt=exempt),
+        manufacturer_id=made.manufacturer_id,
+        payer_id=made.customer_id,
+        document=Document("purchase", str(made.form_key)),
+        livemode=place.livemode,
+        now=now,
+    )
+
+
+def _must_buy(actor: Actor) -> None:
+    if actor.side is not Side.CUSTOMER or not actor.has(Role.BUYER):
+        raise NotAllowed("Your organisation's buyer orders this.")
+
+
+def _own_site(session: Session, actor: Actor, site_id: int) -> Site:
+    site = session.get(Site, site_id)
+    in_scope = actor.site_ids is None or site_id in actor.site_ids
+    if site is None or site.customer_id != actor.organisation_id or not in_scope:
+        raise NotFound()
+    return site
+
+
+def _known(session: Session, actor: Actor, form_key: UUID) -> Purchase | None:
+    mine = (Purchase.customer_id == actor.organisation_id, Purchase.form_key == form_key)
+    return session.scalars(select(Purchase).where(*mine)).one_or_none()
+
+
+def _accepted(session: Session, release: OfferRelease) -> Purchase | None:
+    return session.scalars(select(Purchase).where(Purchase.offer_id == release.offer_id)).one_or_none()
+
+
+def _must_share(policy: Policy, agreement: Agreement | None, item: Item, integrator_id: int | None) -> None:
+    if integrator_id is not None and not integrator_shares(policy, agreement, item.kind, sold_by_integrator=True):
+        raise RuleBroken("The site's integrator would get no share of this, so it is not sold here. Ask the factory.")
+
+
+def _must_be_new(session: Session, site: Site, wanted: Order, item: Item, now: datetime) -> None:
+    """A plan is taken once: not again while the same one is paid by a subscription."""
+    if item.kind is not Kind.PLAN:
+        return
+    held = contracts.plan_choice_at(session, site_id=site.id, manufacturer_id=wanted.manufacturer_id, at=now)
+    if held is not None and held.plan_code == item.code:
+        raise Conflict("The site has this plan already.")
+
+
+def _still_to_pay(
+    session: Session, wanted: Order, total: int, version: DocumentVersion, now: datetime
+) -> Purchase | None:
+    """The same order in another tab, or given up at Stripe's page, while that page can still be paid."""
+    same = select(Purchase).where(
+        Purchase.site_id == wanted.site_id,
+        Purchase.manufacturer_id == wanted.manufacturer_id,
+        Purchase.kind == wanted.kind,
+        Purchase.code == wanted.code,
+        Purchase.interval == wanted.interval,
+        Purchase.quantity == wanted.quantity,
+        Purchase.price_minor == total,
+        Purchase.policy_version_id == version.id,
+        Purchase.offer_id.is_(None),
+    )
+    for found in session.scalars(same.order_by(Purchase.id.desc()).limit(5)):
+        steps = session.scalars(select(PurchaseStep.kind).where(PurchaseStep.purchase_id == found.id)).all()
+        intent = session.get(Intent, found.intent_id)
+        if state_of(steps) is State.OPEN and intent is not None and page_of(intent, now):
+            return found
+    return None
+
+
+def is_subscription(purchase: Purchase) -> bool:
+    """Whether it is paid again and again."""
+    return purchase.interval != Interval.ONCE

@@ -1,0 +1,233 @@
+"""Tables of selling: offers, what of them a customer sees, purchases with their steps, exemption certificates.
+
+All facts. What the companies know of an offer and what its customer reads are two tables, so that nobody reads a column
+that is not theirs; a price that an integrator asks and collects itself is a third, which the manufacturer never reads.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.db import Base, Id, Json
+
+_KIND = "kind IN ('plan', 'pack')"
+_INTERVAL = "(kind = 'pack') = (interval = 'once') AND interval IN ('once', 'month', 'year')"
+_COLLECTOR = "collector IN ('operator', 'integrator')"
+
+
+class Offer(Base):
+    """A plan or packs that the manufacturer or the integrator offers for a site; ``price_minor`` is all of it.
+
+    Where the integrator collects, ``price_minor`` is what it owes for the sale: the policy's price.
+    """
+
+    __tablename__ = "offer"
+    __table_args__ = (
+        Index("ix_offer_manufacturer_id", "manufacturer_id", "id"),
+        Index("ix_offer_integrator_id", "integrator_id", "id"),
+        CheckConstraint(_KIND, name="kind"),
+        CheckConstraint(_INTERVAL, name="interval"),
+        CheckConstraint(_COLLECTOR, name="collector"),
+        CheckConstraint("quantity > 0 AND list_minor > 0 AND price_minor > 0", name="amounts"),
+        CheckConstraint("expires_at > offered_at", name="order"),
+    )
+
+    id: Mapped[Id]
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    integrator_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    customer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
+    case_id: Mapped[int | None] = mapped_column(ForeignKey("support_case.id"))
+    kind: Mapped[str]
+    code: Mapped[str]
+    name: Mapped[str]
+    quantity: Mapped[int]
+    interval: Mapped[str]
+    collector: Mapped[str]
+    offered_by_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    policy_version_id: Mapped[int] = mapped_column(ForeignKey("document_version.id"))
+    agreement_version_id: Mapped[int | None] = mapped_column(ForeignKey("document_version.id"))
+    currency: Mapped[str]
+    list_minor: Mapped[int]
+    price_minor: Mapped[int]
+    note: Mapped[str]
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    expires_at: Mapped[datetime]
+    offered_at: Mapped[datetime]
+
+
+class OfferRelease(Base):
+    """An offer as its customer sees it, once the integrator passed it on, countered it, or let its days pass.
+
+    ``price_minor`` is None where the integrator collects: its price is in ``resale_price``.
+    """
+
+    __tablename__ = "offer_release"
+    __table_args__ = (
+        UniqueConstraint("offer_id"),
+        Index("ix_offer_release_customer_id", "customer_id", "id"),
+        CheckConstraint("price_minor > 0", name="price"),
+        CheckConstraint("(collector = 'integrator') = (price_minor IS NULL)", name="resale_apart"),
+    )
+
+    id: Mapped[Id]
+    offer_id: Mapped[int] = mapped_column(ForeignKey("offer.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    integrator_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    customer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
+    case_id: Mapped[int | None] = mapped_column(ForeignKey("support_case.id"))
+    kind: Mapped[str]
+    code: Mapped[str]
+    name: Mapped[str]
+    quantity: Mapped[int]
+    interval: Mapped[str]
+    collector: Mapped[str]
+    offered_by_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    policy_version_id: Mapped[int] = mapped_column(ForeignKey("document_version.id"))
+    currency: Mapped[str]
+    list_minor: Mapped[int]
+    price_minor: Mapped[int | None]
+    note: Mapped[str]
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    expires_at: Mapped[datetime]
+    released_at: Mapped[datetime]
+
+
+class ResalePrice(Base):
+    """What an integrator asks its customer where it collects itself: nobody else's to read."""
+
+    __tablename__ = "resale_price"
+    __table_args__ = (UniqueConstraint("offer_id"), CheckConstraint("price_minor > 0", name="price"))
+
+    id: Mapped[Id]
+    offer_id: Mapped[int] = mapped_column(ForeignKey("offer.id"))
+    integrator_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    customer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    currency: Mapped[str]
+    price_minor: Mapped[int]
+    asked_at: Mapped[datetime]
+
+
+class OfferEnd(Base):
+    """How an offer ended: withdrawn, declined, expired by job, or accepted by a purchase."""
+
+    __tablename__ = "offer_end"
+    __table_args__ = (
+        UniqueConstraint("offer_id"),
+        CheckConstraint("outcome IN ('withdrawn', 'declined', 'expired', 'accepted')", name="outcome"),
+        CheckConstraint("(outcome = 'expired') = (person_id IS NULL)", name="person"),
+    )
+
+    id: Mapped[Id]
+    offer_id: Mapped[int] = mapped_column(ForeignKey("offer.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    integrator_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    customer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    outcome: Mapped[str]
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    ended_at: Mapped[datetime]
+
+
+class Purchase(Base):
+    """A buyer's order, with the policy accepted by its hash; ``price_minor`` is all of it, without tax, before codes.
+
+    Where the integrator collects there is no checkout and ``price_minor`` is what the integrator owes. ``form_key``
+    makes a form that is sent twice one order.
+    """
+
+    __tablename__ = "purchase"
+    __table_args__ = (
+        UniqueConstraint("intent_id"),
+        UniqueConstraint("offer_id"),
+        UniqueConstraint("customer_id", "form_key"),
+        Index("ix_purchase_site_id", "site_id", "manufacturer_id"),
+        CheckConstraint(_KIND, name="kind"),
+        CheckConstraint(_INTERVAL, name="interval"),
+        CheckConstraint(_COLLECTOR, name="collector"),
+        CheckConstraint("(collector = 'operator') = (intent_id IS NOT NULL)", name="checkout"),
+        CheckConstraint("quantity > 0 AND list_minor > 0 AND price_minor > 0", name="amounts"),
+    )
+
+    id: Mapped[Id]
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    integrator_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    customer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
+    case_id: Mapped[int | None] = mapped_column(ForeignKey("support_case.id"))
+    offer_id: Mapped[int | None] = mapped_column(ForeignKey("offer.id"))
+    kind: Mapped[str]
+    code: Mapped[str]
+    name: Mapped[str]
+    quantity: Mapped[int]
+    interval: Mapped[str]
+    collector: Mapped[str]
+    seller_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    policy_version_id: Mapped[int] = mapped_column(ForeignKey("document_version.id"))
+    sha256: Mapped[str]
+    agreement_version_id: Mapped[int | None] = mapped_column(ForeignKey("document_version.id"))
+    currency: Mapped[str]
+    list_minor: Mapped[int]
+    price_minor: Mapped[int]
+    intent_id: Mapped[UUID | None] = mapped_column(ForeignKey("intent.id"))
+    form_key: Mapped[UUID]
+    ordered_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    ordered_at: Mapped[datetime]
+
+
+class PurchaseStep(Base):
+    """What became of a purchase, each once, by job: a debit under way, paid, sold, or one of the ways to fail."""
+
+    __tablename__ = "purchase_step"
+    __table_args__ = (
+        UniqueConstraint("purchase_id", "kind"),
+        CheckConstraint(
+            "kind IN ('paying', 'paid', 'failed', 'expired', 'sold', 'unsaleable', 'lapsed', 'ended')", name="kind"
+        ),
+    )
+
+    id: Mapped[Id]
+    purchase_id: Mapped[int] = mapped_column(ForeignKey("purchase.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    integrator_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    customer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    kind: Mapped[str]
+    details: Mapped[Json]
+    happened_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+
+
+class TaxExemption(Base):
+    """A payer's certificate that no sales tax is due from it, for a jurisdiction, until a day."""
+
+    __tablename__ = "tax_exemption"
+    __table_args__ = (
+        UniqueConstraint("organisation_id", "jurisdiction", "number"),
+        CheckConstraint("expires_on > valid_from", name="order"),
+    )
+
+    id: Mapped[Id]
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    jurisdiction: Mapped[str]
+    number: Mapped[str]
+    valid_from: Mapped[date]
+    expires_on: Mapped[date]
+    recorded_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    recorded_at: Mapped[datetime]
+
+
+class TaxExemptionEnd(Base):
+    """A certificate taken back before its day."""
+
+    __tablename__ = "tax_exemption_end"
+    __table_args__ = (UniqueConstraint("exemption_id"),)
+
+    id: Mapped[Id]
+    exemption_id: Mapped[int] = mapped_column(ForeignKey("tax_exemption.id"))
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    ended_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    ended_at: Mapped[datetime]

@@ -1,0 +1,34 @@
+"""Tasks that sell: what a checkout's state makes of a purchase, offers as their days pass, plans that are not paid."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from portal.db import transaction
+from portal.selling import actions
+from portal.worker.registry import Edges, task
+
+
+@task("follow_purchase", own_transactions=True)
+def follow_purchase(edges: Edges, now: datetime, *, intent_id: str) -> None:
+    with transaction(edges.engine) as session:
+        actions.follow_purchase(session, UUID(intent_id), now=now, livemode=edges.settings.livemode)
+
+
+@task("sell_purchase", own_transactions=True)
+def sell_purchase(edges: Edges, now: datetime, *, purchase_id: int) -> None:
+    with transaction(edges.engine) as session:
+        actions.sell_purchase(session, purchase_id, now=now, livemode=edges.settings.livemode)
+
+
+@task("move_offers", own_transactions=True, every="12 * * * *")
+def move_offers(edges: Edges, now: datetime) -> None:
+    with transaction(edges.engine) as session:
+        actions.move_offers(session, now=now)
+
+
+@task("end_overdue_plans", own_transactions=True, every="42 * * * *")
+def end_overdue_plans(edges: Edges, now: datetime) -> None:
+    with transaction(edges.engine) as session:
+        actions.end_overdue(session, now=now)

@@ -1,0 +1,20 @@
+"""A stand-in at the time of the cast, a gateway to it, and its deliveries, for what is bought."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.payments.conftest import gateway, receiver, standin, standin_process
+from tests.support.buying import Shop
+from tests.support.cast import NOW
+from tests.support.payments import open_books
+
+__all__ = ["gateway", "receiver", "standin", "standin_process"]
+
+
+@pytest.fixture
+def shop(work_session, work_engine, gateway, standin, receiver, cast, run_jobs) -> Shop:
+    open_books(work_session, cast)
+    work_session.commit()
+    standin.control.set_clock(int(NOW.timestamp()))
+    return Shop(work_session, work_engine, gateway, standin, receiver, cast, run_jobs)
