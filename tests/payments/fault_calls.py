@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -19,7 +20,8 @@ from portal.payments.actions import open_account, plan_customer, retry_intent
 from portal.payments.gateway import Gateway
 from portal.payments.models import Intent, IntentAttempt
 from portal.payments.provider import Busy, Unknown
-from tests.payments.fault_world import Between, Crash, World, crash
+from tests.payments import fault_going_back
+from tests.payments.fault_world import Between, Crash, Scenario, World, crash
 
 SOON, LATER, NEXT_DAY = timedelta(minutes=5), timedelta(hours=1), timedelta(hours=25)
 
@@ -28,16 +30,6 @@ def writing_calls() -> list[str]:
     """Every call of the gateway that takes an idempotency key."""
     found = inspect.getmembers(Gateway, inspect.isfunction)
     return sorted(name for name, call in found if "key" in inspect.signature(call).parameters)
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """How a call comes about: the intent that makes it, its address, what it makes, and what must be so afterwards."""
-
-    plan: Callable[[World], UUID]
-    path: str
-    makes: Mapping[str, int]
-    check: Callable[[World, UUID], None] = lambda world, intent_id: None
 
 
 def _account(world: World) -> UUID:
@@ -98,6 +90,7 @@ SCENARIOS: dict[str, Scenario] = {
     "reverse_transfer": Scenario(
         lambda world: world.settled(-6_000), "/v1/transfers/.*/reversals", {"transfer_reversal": 1}
     ),
+    **fault_going_back.SCENARIOS,
 }
 
 
@@ -187,12 +180,7 @@ def _sent(cell: Cell) -> int:
         )
         keys = set(session.scalars(wanted))
     calls = [call for key in keys for call in cell.world.standin.control.calls(method="POST", idempotency_key=key)]
-    return sum(1 for call in calls if not call["replayed"] and _is_of(cell, call["path"]))
-
-
-def _is_of(cell: Cell, path: str) -> bool:
-    tail = cell.scenario.path.rsplit("/", 1)[-1]
-    return path.rsplit("/", 1)[-1] == tail
+    return sum(1 for call in calls if not call["replayed"] and re.fullmatch(cell.scenario.path, call["path"]))
 
 
 def _crash_before(cell: Cell) -> None:

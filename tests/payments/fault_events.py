@@ -7,7 +7,7 @@ import hmac
 import itertools
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -194,6 +194,11 @@ FAMILIES: dict[str, Family] = {
     **dict.fromkeys(rules.BALANCE_EVENTS, BALANCE),
     ACCOUNT_EVENT: ACCOUNTS,
 }
+
+
+def add_family(kinds: Iterable[str], family: Family) -> None:
+    """The events of a family that has a module of its own."""
+    FAMILIES.update(dict.fromkeys(kinds, family))
 
 
 # Deliveries as Stripe signs them.

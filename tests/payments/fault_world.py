@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -179,6 +179,16 @@ def running_world(cluster: Cluster, standin: Standin, folder: Path) -> Iterator[
     finally:
         engine.dispose()
         cluster.drop(name)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """How a call comes about: the intent that makes it, its address, what it makes, and what must be so afterwards."""
+
+    plan: Callable[[World], UUID]
+    path: str
+    makes: Mapping[str, int]
+    check: Callable[[World, UUID], None] = lambda world, intent_id: None
 
 
 class Between:
