@@ -6,7 +6,7 @@ The documents are those in force when the case was opened: what the payer was sh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from fractions import Fraction
 from typing import Any
@@ -75,7 +75,8 @@ class SiteHours:
 class BillingFacts:
     """Everything a cut of a case is billed from.
 
-    ``hours`` are the grants of its site that are good for the case, ``grants`` what it may draw of them.
+    ``hours`` are the grants of its site that are good for the case, ``grants`` what it may draw of them; ``volumes``
+    what the partnership earned in so many closed months, where the documents share by it.
     """
 
     case: SupportCase
@@ -91,6 +92,7 @@ class BillingFacts:
     seller_id: int
     parties: dict[str, int]
     entries: tuple[TimeEntry, ...]
+    volumes: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def has_integrator(self) -> bool:

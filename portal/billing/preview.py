@@ -18,12 +18,14 @@ from portal.billing.outcome import Outcome
 from portal.billing.queries import blocking_facts
 from portal.billing.rules import Blocker, ItemPart, blockers_of, included_seconds, parts_by_payer, worth_minor
 from portal.billing.splitting import split
+from portal.billing.volumes import with_volumes
 from portal.cases.models import SupportCase
 from portal.contracts.policy import Policy
 from portal.contracts.rules import plan_named
 from portal.contracts.sharing import Share
 from portal.entitlement.queries import SiteCover, site_cover
 from portal.errors import NotAllowed
+from portal.ledger.queries import open_period
 from portal.metering.models import TimeEntry
 from portal.rating.engine import rate
 from portal.rating.explanation import explain
@@ -104,7 +106,9 @@ def case_money_preview(
         included_seconds=sum(sum(included_seconds(part.rated).values()) for part in parts),
         unapproved_seconds=unapproved,
         blockers=blockers_of(blocking_facts(read.rows, now=now)),
-        shares=_shares(facts, parts) if may_see_shares(actor) else None,
+        shares=_shares(with_volumes(session, facts, open_period(session, case.manufacturer_id)), parts)
+        if may_see_shares(actor)
+        else None,
     )
 
 

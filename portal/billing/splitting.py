@@ -68,6 +68,7 @@ def _shares(
         seller=role_of(parties, facts.seller_id if seller_id is None else seller_id),
         payer=Payer.INTEGRATOR if payer == INTEGRATOR else Payer.CUSTOMER,
         has_integrator=facts.has_integrator,
+        volumes=facts.volumes,
     )
     return shares_of(documents.policy, documents.agreement, sharing)
 

@@ -137,6 +137,8 @@ class Tranche(Block):
     """Its part in basis points; the tranches of one kind sum to 10000, so one of them may leave it out."""
     cap: DecimalText | None = None
     """The most this tranche takes from one bill item; what is above goes to the next tranche."""
+    floor: DecimalText | None = None
+    """The least it takes from one bill item, as far as the item reaches; the tranches after it have that much less."""
 
     @model_validator(mode="after")
     def _names_its_party(self) -> Self:
@@ -145,17 +147,15 @@ class Tranche(Block):
         return self
 
 
-class ShareRow(Block):
-    """How revenue of some kinds is shared."""
+class Slices(Block):
+    """What is shared, cut into tranches."""
 
-    revenues: tuple[Revenue, ...] = Field(min_length=1)
-    """The revenue kinds this row is for."""
     tranches: tuple[Tranche, ...] = Field(min_length=1)
     """The slices, in order; one of them may leave out its bp and takes the rest."""
 
     @model_validator(mode="after")
     def _rest_stated(self) -> Self:
-        """The row with the rest written out: what is signed states every part."""
+        """The slices with the rest written out: what is signed states every part."""
         without = [each for each in self.tranches if each.bp == TAKES_REST]
         if not without:
             return self
@@ -166,6 +166,24 @@ class ShareRow(Block):
             raise ValueError("the tranches that state their bp sum to more than 10000: nothing is left for the other")
         stated = tuple(each.model_copy(update={"bp": rest}) if each in without else each for each in self.tranches)
         return self.model_copy(update={"tranches": stated})
+
+
+class VolumeTier(Slices):
+    """Other slices once a partnership has earned enough."""
+
+    above: DecimalText
+    """The volume above which these slices hold."""
+
+
+class ShareRow(Slices):
+    """How revenue of some kinds is shared."""
+
+    revenues: tuple[Revenue, ...] = Field(min_length=1)
+    """The revenue kinds this row is for."""
+    volume_months: int = Field(default=12, ge=1, le=36)
+    """The volume is what the partnership's bill items came to in so many closed months before the item's own."""
+    volumes: tuple[VolumeTier, ...] = ()
+    """Slices by volume, the lowest first: the last whose volume was passed holds, below all of them the row's own."""
 
 
 class Weights(Block):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from decimal import Decimal
 
 from portal.contracts.blocks import (
     WHOLE_BP,
@@ -30,11 +31,15 @@ AMOUNT_KEYS = frozenset(
         "minimum_payout",
         "carry_limit",
         "cap",
+        "floor",
+        "above",
         "credit",
         "amount",
         "price",
     }
 )
+# What is earned with a bill item, whose own period says which months came before it.
+BY_CASE = frozenset({Revenue.TIME_AND_MATERIALS, Revenue.INCLUDED, Revenue.PACK_USE})
 ALWAYS_PARTIES = ("manufacturer", "integrator", "operator")
 
 
@@ -117,9 +122,23 @@ def share_contradictions(
                 yield Contradiction((*here, "revenues"), f'"{kind}" is shared twice', (*path, first[kind]))
             first.setdefault(kind, number)
         yield from _tranche_contradictions((*here, "tranches"), row.tranches, parties)
+        yield from _volume_contradictions(here, row, parties)
     for kind in required:
         if kind not in first:
             yield Contradiction(path, f'no row shares "{kind}"')
+
+
+def _volume_contradictions(path: Path, row: ShareRow, parties: Collection[str]) -> Iterator[Contradiction]:
+    other = sorted(kind.value for kind in row.revenues if kind not in BY_CASE)
+    if row.volumes and other:
+        words = " and ".join(f'"{kind}"' for kind in other)
+        yield Contradiction((*path, "volumes"), f"only what cases earn is shared by volume, not {words}")
+    for number, tier in enumerate(row.volumes):
+        here = (*path, "volumes", number)
+        yield from _tranche_contradictions((*here, "tranches"), tier.tranches, parties)
+        if number and Decimal(tier.above) <= Decimal(row.volumes[number - 1].above):
+            before = (*path, "volumes", number - 1, "above")
+            yield Contradiction((*here, "above"), "each volume is higher than the one before", before)
 
 
 def _tranche_contradictions(
@@ -130,8 +149,12 @@ def _tranche_contradictions(
         yield Contradiction(path, f"the tranches sum to {total} basis points instead of {WHOLE_BP}")
     for number, tranche in enumerate(tranches):
         yield from unknown((*path, number, "party"), [tranche.party], parties, "the parties")
-    if tranches[-1].cap is not None:
-        yield Contradiction((*path, len(tranches) - 1, "cap"), "the last tranche takes the rest and has no cap")
+        if tranche.cap and tranche.floor and Decimal(tranche.floor) > Decimal(tranche.cap):
+            here = (*path, number)
+            yield Contradiction((*here, "floor"), "the floor is above the cap", (*here, "cap"))
+    for key in ("cap", "floor"):
+        if getattr(tranches[-1], key) is not None:
+            yield Contradiction((*path, len(tranches) - 1, key), f"the last tranche takes the rest and has no {key}")
     kinds = [each.to for each in tranches]
     for kind in (Recipient.WORKED_TIME, Recipient.RESOLVER, Recipient.SELLER):
         if kinds.count(kind) > 1:

@@ -8,12 +8,12 @@ not decided yet goes to the party "undetermined" and is divided among the resolv
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from portal.contracts.agreement import Agreement
-from portal.contracts.blocks import WHOLE_BP, Company, Payer, Recipient, Revenue, Tranche, Weights
+from portal.contracts.blocks import WHOLE_BP, Company, Payer, Recipient, Revenue, ShareRow, Tranche, Weights
 from portal.contracts.policy import Policy
 from portal.contracts.rules import rate_minor, share_row, split_terms
 from portal.errors import RuleBroken
@@ -36,7 +36,8 @@ class SharingFacts:
     """What sharing depends on beside the documents.
 
     ``worked`` are the billed seconds of each company's people; ``weights`` None while the resolution is challenged or
-    not stated; ``seller`` the party that sold the plan or pack, the manufacturer where nobody else did.
+    not stated; ``seller`` the party that sold the plan or pack, the manufacturer where nobody else did; ``volumes`` are
+    minor units by the number of closed months that they count.
     """
 
     parts: tuple[RevenuePart, ...]
@@ -45,6 +46,7 @@ class SharingFacts:
     seller: str = Company.MANUFACTURER
     payer: Payer = Payer.CUSTOMER
     has_integrator: bool = True
+    volumes: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ def shares_of(policy: Policy, agreement: Agreement | None, facts: SharingFacts) 
         if part.amount_minor == 0:
             continue
         row = share_row(policy, agreement, part.revenue)
-        claims = _claims(row.tranches, part.amount_minor, facts, policy.currency)
+        tranches, reason = _slices(row, facts, policy.currency)
+        claims = _claims(tranches, part.amount_minor, facts, policy.currency, reason)
         shares.extend(_divided(part, [_without_own_share(claim, facts) for claim in claims], order))
     return tuple(shares)
 
@@ -96,21 +99,47 @@ def settle_undetermined(
     return _divided(part, claims, split_terms(policy, agreement).party_order)
 
 
-def _claims(tranches: Sequence[Tranche], amount_minor: int, facts: SharingFacts, currency: str) -> Iterable[_Claim]:
-    """Every recipient's exact part, tranche by tranche; what a cap leaves goes to the next tranche."""
-    left_over = Fraction(0)
+def months_counted(policy: Policy, agreement: Agreement | None) -> frozenset[int]:
+    """How many closed months the documents count where they share by volume; empty where nothing depends on it."""
+    rows = [share_row(policy, agreement, revenue) for revenue in Revenue]
+    return frozenset(row.volume_months for row in rows if row.volumes)
+
+
+def _slices(row: ShareRow, facts: SharingFacts, currency: str) -> tuple[Sequence[Tranche], str]:
+    """The tranches that hold at the volume of the partnership, and why where they are not the row's own."""
+    volume = facts.volumes.get(row.volume_months, 0)
+    passed = [tier for tier in row.volumes if volume > rate_minor(tier.above, currency)]
+    if not passed:
+        return row.tranches, ""
+    months = "month" if row.volume_months == 1 else f"{row.volume_months} months"
+    return passed[-1].tranches, f", with more than {passed[-1].above} in the {months} before"
+
+
+def _claims(
+    tranches: Sequence[Tranche], amount_minor: int, facts: SharingFacts, currency: str, reason: str
+) -> Iterable[_Claim]:
+    """Every recipient's exact part, tranche by tranche.
+
+    What a cap leaves goes to the next tranche; what a floor adds is taken from the last ones.
+    """
+    left, left_over = Fraction(amount_minor), Fraction(0)
     for tranche in tranches:
         exact = Fraction(amount_minor * tranche.bp, WHOLE_BP) + left_over
         left_over = Fraction(0)
         if tranche.cap is not None and exact > rate_minor(tranche.cap, currency):
             left_over = exact - rate_minor(tranche.cap, currency)
             exact -= left_over
-        yield from _recipients(tranche, exact, facts)
+        if tranche.floor is not None:
+            exact = max(exact, rate_minor(tranche.floor, currency))
+        exact = min(exact, left)
+        left -= exact
+        yield from _recipients(tranche, exact, facts, reason)
 
 
-def _recipients(tranche: Tranche, exact: Fraction, facts: SharingFacts) -> list[_Claim]:
+def _recipients(tranche: Tranche, exact: Fraction, facts: SharingFacts, reason: str = "") -> list[_Claim]:
     """To whom one tranche goes."""
-    percent = f"{_percent(tranche.bp)}{' up to ' + tranche.cap if tranche.cap else ''}"
+    least = f", {tranche.floor} at least" if tranche.floor else ""
+    percent = f"{_percent(tranche.bp)}{' up to ' + tranche.cap if tranche.cap else ''}{least}{reason}"
     if tranche.to == Recipient.PARTY and tranche.party is not None:
         return [_Claim(_present(tranche.party, facts), exact, f"{percent} to the {tranche.party}")]
     if tranche.to == Recipient.SELLER:

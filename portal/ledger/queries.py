@@ -90,6 +90,12 @@ def period_at(session: Session, manufacturer_id: int, at: datetime) -> Period | 
     )
 
 
+def open_period(session: Session, manufacturer_id: int) -> int | None:
+    """The period that is posted into now; none before a manufacturer's books have begun."""
+    statement = select(Period.id).where(Period.manufacturer_id == manufacturer_id, Period.state == "open")
+    return session.scalars(statement).one_or_none()
+
+
 def currencies(session: Session, actor: Actor) -> list[str]:
     """The currencies the actor's manufacturer keeps books in."""
     _check(actor)

@@ -145,6 +145,8 @@ class CaseInput(Block):
     """Equipment that came back, or did not."""
     subscription: SubscriptionInput | None = None
     """A plan that is paid."""
+    volume: DecimalText = "0"
+    """What the partnership earned in the months that the agreement counts, where it shares by volume."""
 
 
 def _contradictions(case: CaseInput) -> Iterator[Contradiction]:

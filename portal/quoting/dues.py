@@ -15,7 +15,7 @@ from portal.contracts.policy import Policy
 from portal.contracts.prices import price_of
 from portal.contracts.renewals import LapsedPlan, plan_state, renewal
 from portal.contracts.rules import amount_minor, band_at, plan_named, rate_minor, table_weights
-from portal.contracts.sharing import RevenuePart, SharingFacts, shares_of
+from portal.contracts.sharing import RevenuePart, SharingFacts, months_counted, shares_of
 from portal.money import round_half_up
 from portal.quoting.bill import decimal, major, rated
 from portal.quoting.case_input import CaseInput
@@ -156,6 +156,7 @@ def shares(policy: Policy, agreement: Agreement | None, case: CaseInput) -> list
         seller=case.subscription.seller if case.subscription else Company.MANUFACTURER,
         payer=Payer.INTEGRATOR if payers == {"integrator"} else Payer.CUSTOMER,
         has_integrator=case.has_integrator,
+        volumes=dict.fromkeys(months_counted(policy, agreement), amount_minor(case.volume, policy.currency)),
     )
     return [
         {

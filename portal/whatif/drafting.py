@@ -9,6 +9,7 @@ from fractions import Fraction
 from portal.billing.facts import CLOSING, BillingFacts, tariff_of, up_to
 from portal.billing.rules import ItemPart, included_seconds, lines_of, parts_by_payer, worth_minor
 from portal.billing.splitting import split
+from portal.billing.volumes import Volumes
 from portal.cases.models import Resolution
 from portal.contracts.rules import table_weights
 from portal.contracts.sharing import UNDETERMINED, Share, settle_undetermined
@@ -33,19 +34,19 @@ class _Sums:
     rounded: list[int]
 
 
-def draft_outcome(facts: BillingFacts, billed: Sequence[Billed]) -> Outcome:
-    """What the items that the period holds would come to by these facts.
+def draft_outcome(facts: BillingFacts, billed: Sequence[Billed], volumes: Volumes) -> Outcome:
+    """What the items that the period holds would come to by these facts; ``volumes`` as they were, by ledger period.
 
     *Raises*: RuleBroken when the documents cannot bill the case.
     """
     instants = _instants(billed)
     try:
-        return _outcome(facts, instants)
+        return _outcome(facts, instants, volumes)
     except _BelowZero:
         # A cut that would take back more than it bills is billed together with those before it.
         asked = [rows for rows in instants if rows[0].is_asked]
         before = [rows for rows in instants if not rows[0].is_asked]
-        return _outcome(facts, [*before, asked[-1]])
+        return _outcome(facts, [*before, asked[-1]], volumes)
 
 
 class _BelowZero(RuleBroken):
@@ -104,12 +105,13 @@ def _instants(billed: Sequence[Billed]) -> list[list[Billed]]:
     return found
 
 
-def _outcome(facts: BillingFacts, instants: Sequence[Sequence[Billed]]) -> Outcome:
+def _outcome(facts: BillingFacts, instants: Sequence[Sequence[Billed]], volumes: Volumes) -> Outcome:
     sums = _Sums({}, {}, {}, 0, [])
     before: dict[str, RatedCase] = {}
     for rows in instants:
         # The facts of a closing are all of the case's.
         of_cut = facts if rows[0].cut.kind == CLOSING else up_to(facts, rows[0].cut)
+        of_cut = replace(of_cut, volumes=volumes[rows[0].period_id])
         parts = parts_by_payer(rate(of_cut.facts, of_cut.work, of_cut.grants, of_cut.tariff))
         if rows[0].is_asked:
             for part in parts:

@@ -25,6 +25,7 @@ class Billed:
     """
 
     item_id: int
+    period_id: int
     cut: BillingCut
     payer_id: int
     amount_minor: int
@@ -50,17 +51,17 @@ def billed_items(session: Session, question: Question, ids: Sequence[int]) -> di
     # Not the whole items: their explanations are long and nothing here reads them.
     columns = (BillItem.id, BillItem.payer_id, BillItem.amount_minor, BillItem.use_minor, BillItem.currency)
     rows = session.execute(
-        select(*columns, BillItem.occurred_at, BillingCut)
+        select(*columns, BillItem.occurred_at, BillItem.period_id, BillingCut)
         .join(BillingCut, BillingCut.id == BillItem.cut_id)
         .where(BillItem.case_id.in_(ids), stands(), BillItem.occurred_at < question.until_at)
         .order_by(BillingCut.case_id, BillingCut.seq)
     ).all()
     later = _decided_later(session, [row.id for row in rows])
     found: dict[int, list[Billed]] = defaultdict(list)
-    for item_id, payer_id, amount_minor, use_minor, currency, occurred_at, cut in rows:
+    for item_id, payer_id, amount_minor, use_minor, currency, occurred_at, period_id, cut in rows:
         is_asked = occurred_at >= question.from_at
         found[cut.case_id].append(
-            Billed(item_id, cut, payer_id, amount_minor, use_minor, currency, is_asked, item_id in later)
+            Billed(item_id, period_id, cut, payer_id, amount_minor, use_minor, currency, is_asked, item_id in later)
         )
     return found
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from portal.billing.facts import tariff_of
 from portal.billing.gathering import Gathered, facts_of, read_cases
 from portal.billing.models import PlanSale
+from portal.billing.volumes import Known, volumes_by_period
 from portal.cases.models import Resolution, SupportCase
 from portal.contracts.agreement import agreement_against_policy
 from portal.contracts.policy import Policy
@@ -40,6 +41,7 @@ class _Seen:
     drafts: dict[tuple[int, int | None], tuple[Terms, Terms]] = field(default_factory=dict)
     lines: set[str] = field(default_factory=set)
     parties: dict[tuple[int | None, ...], dict[str, int]] = field(default_factory=dict)
+    volumes: Known = field(default_factory=Known)
 
 
 def compare(engine: Engine, question: Question, *, progress: Progress = lambda done, total: None) -> dict[str, Any]:
@@ -95,7 +97,8 @@ def _draft(session: Session, question: Question, read: Gathered, rows: Sequence[
     facts = facts_of(session, replace(read, documents=terms), parties=seen.parties)
     answers = sorted(read.rows[Resolution], key=lambda row: row.seq)
     facts = as_drafted(facts, read.documents, answers[-1] if answers else None, read.product_line)
-    return draft_outcome(facts, rows)
+    volumes = volumes_by_period(session, facts, {row.period_id for row in rows}, seen.volumes)
+    return draft_outcome(facts, rows, volumes)
 
 
 def _draft_of(question: Question, signed: Terms, seen: _Seen) -> Terms:

@@ -155,6 +155,12 @@ def test_a_value_that_is_not_from_toml_is_never_written_as_text():
         _as_text(object())
 
 
+def volumes(*above):
+    """Slices by volume, in one line."""
+    tiers = [f'{{ above = "{each}", tranches = [{{ to = "seller" }}] }}' for each in above]
+    return f"volumes = [{', '.join(tiers)}]"
+
+
 CONTRADICTIONS = [
     (POLICY, ('code = "always"', 'code = "business"'), "calendars[2].code", "named twice; see calendars[1] (line "),
     (
@@ -296,6 +302,25 @@ CONTRADICTIONS = [
         ('{ to = "resolver", bp = 2000 }', '{ to = "resolver", bp = 2000, cap = "1" }'),
         "shares[1].tranches[4].cap",
         "takes the rest",
+    ),
+    (KESSLER, ('cap = "25.00" }', 'floor = "25.001" }'), "shares[1].tranches[1].floor", "2 decimals"),
+    (KESSLER, ('cap = "25.00" }', 'cap = "25", floor = "26" }'), "shares[1].tranches[1].floor", "above the cap"),
+    (
+        KESSLER,
+        ('{ to = "resolver", bp = 2000 }', '{ to = "resolver", bp = 2000, floor = "1" }'),
+        "shares[1].tranches[4].floor",
+        "takes the rest",
+    ),
+    (KESSLER, ('["included"]', f'["included"]\n{volumes("5", "4")}'), "shares[2].volumes[2].above", "higher"),
+    (KESSLER, ('["included"]', f'["included"]\n{volumes("1.001")}'), "shares[2].volumes[1].above", "2 decimals"),
+    (
+        KESSLER,
+        (
+            'revenues = ["subscription", "pack_breakage"]',
+            f'revenues = ["subscription", "pack_breakage"]\n{volumes("5")}',
+        ),
+        "shares[3].volumes",
+        'not "pack_breakage" and "subscription"',
     ),
     (
         KESSLER,

@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.contracts.blocks import Company, Payer, Revenue, ShareRow, Weights
-from portal.contracts.sharing import UNDETERMINED, RevenuePart, SharingFacts, settle_undetermined, shares_of
+from portal.contracts.sharing import (
+    UNDETERMINED,
+    RevenuePart,
+    SharingFacts,
+    months_counted,
+    settle_undetermined,
+    shares_of,
+)
 from portal.errors import RuleBroken
 from tests.support.documents import ALPEN, KESSLER, agreement, policy
 
@@ -194,3 +201,73 @@ def test_a_tranche_that_states_nothing_takes_the_rest(tranches, parts):
 def test_there_is_one_rest_and_it_is_not_below_zero(tranches, sentence):
     with pytest.raises(ValueError, match=sentence):
         row_of(*tranches)
+
+
+def sharing(**row):
+    """Kessler's agreement with another row for time and materials."""
+    stated = {"revenues": ["time_and_materials"], **row}
+    return K.model_copy(update={"shares": (ShareRow.model_validate_json(json.dumps(stated)),)})
+
+
+INTEGRATOR, MANUFACTURER = {"to": "party", "party": "integrator"}, {"to": "party", "party": "manufacturer"}
+BY_VOLUME = {
+    "tranches": [{**OPERATOR, "bp": 500}, MANUFACTURER],
+    "volume_months": 3,
+    "volumes": [
+        {"above": "1000.00", "tranches": [{**INTEGRATOR, "bp": 2_000}, MANUFACTURER]},
+        {"above": "5000.00", "tranches": [INTEGRATOR]},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("volumes", "expected"),
+    [
+        ({}, {"operator": 500, "manufacturer": 9_500}),
+        ({3: 100_000}, {"operator": 500, "manufacturer": 9_500}),
+        ({3: 100_001}, {"integrator": 2_000, "manufacturer": 8_000}),
+        ({3: 500_001}, {"integrator": 10_000}),
+        ({12: 500_001}, {"operator": 500, "manufacturer": 9_500}),
+    ],
+)
+def test_the_last_volume_that_was_passed_decides(volumes, expected):
+    assert amounts(shares_of(P, sharing(**BY_VOLUME), facts(10_000, volumes=volumes))) == expected
+
+
+def test_slices_by_volume_say_why_they_hold():
+    (share,) = shares_of(P, sharing(**BY_VOLUME), facts(10_000, volumes={3: 600_000}))
+    assert share.explanation == ("100 %, with more than 5000.00 in the 3 months before to the integrator",)
+
+
+def test_documents_name_the_months_they_count():
+    assert months_counted(P, sharing(**BY_VOLUME)) == {3}
+    assert months_counted(P, K) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("amount", "expected"),
+    [
+        # 10 % of 300.00 is more than the floor, 10 % of 100.00 is not, and 20.00 do not reach it.
+        (30_000, {"operator": 3_000, "integrator": 15_000, "manufacturer": 12_000}),
+        (10_000, {"operator": 2_500, "integrator": 5_000, "manufacturer": 2_500}),
+        (4_000, {"operator": 2_500, "integrator": 1_500}),
+        (2_000, {"operator": 2_000}),
+    ],
+)
+def test_a_floor_is_taken_from_the_last_tranches(amount, expected):
+    slices = [{**OPERATOR, "bp": 1_000, "floor": "25.00"}, {**INTEGRATOR, "bp": 5_000}, MANUFACTURER]
+    assert amounts(shares_of(P, sharing(tranches=slices), facts(amount))) == expected
+
+
+floors = st.none() | st.integers(0, 10**6).map(lambda minor: f"{minor // 100}.{minor % 100:02d}")
+
+
+@given(amount=st.integers(1, 10**7), bps=st.lists(st.integers(0, 3_000), min_size=1, max_size=3), data=st.data())
+def test_caps_and_floors_leave_nothing_over(amount, bps, data):
+    slices = [
+        {"to": "party", "party": party, "bp": bp, "cap": data.draw(floors), "floor": data.draw(floors)}
+        for party, bp in zip(("operator", "integrator", "manufacturer"), bps, strict=False)
+    ]
+    shares = shares_of(P, sharing(tranches=[*slices, {"to": "seller"}]), facts(amount))
+    assert sum(share.amount_minor for share in shares) == amount
+    assert all(share.amount_minor >= 0 for share in shares)

@@ -79,3 +79,24 @@ def test_cases_of_the_readme_are_answered(ask, case, words):
 
 def test_readme_shows_three_cases():
     assert len(README) == 3
+
+
+def test_quote_shares_by_the_volume_that_is_named(tmp_path):
+    agreement = (
+        (DOCUMENTS / KESSLER)
+        .read_text("utf-8")
+        .replace(
+            'revenues = ["time_and_materials"]',
+            'revenues = ["time_and_materials"]\nvolumes = [{ above = "50000", tranches = [{ to = "seller" }] }]',
+        )
+    )
+    signed, case = tmp_path / "agreement.toml", tmp_path / "case.toml"
+    signed.write_text(agreement, encoding="utf-8")
+    asked = ["quote", "--policy", str(DOCUMENTS / POLICY), "--agreement", str(signed), "--case", str(case), "--json"]
+    parties = {}
+    for volume in ("50000", "50000.01"):
+        case.write_text(f'volume = "{volume}"\n{CASE.replace("assured", "complimentary")}', encoding="utf-8")
+        answer = json.loads(CliRunner().invoke(main, asked).output)
+        parties[volume] = [share["party"] for share in answer["shares"]]
+    assert parties["50000.01"] == ["manufacturer"]
+    assert len(parties["50000"]) > 1

@@ -19,6 +19,7 @@ from portal.billing.gathering import facts_of
 from portal.billing.models import BillingCut, BillItem
 from portal.billing.plain import closing_cut, plain_cases
 from portal.billing.rules import ACCRUAL_PAIRS, ItemPart, ShareAmount, authorization_left, parts_by_payer
+from portal.billing.volumes import Known, with_volumes
 from portal.cases.models import SupportCase
 from portal.ledger.actions import lock_open_period
 from portal.ledger.bulk import Entry, post_new
@@ -122,12 +123,13 @@ def _store(session: Session, together: Sequence[_Rated], *, now: datetime, livem
 def _numbered(session: Session, together: Sequence[_Rated], *, now: datetime) -> list[_Made]:
     """The items with the keys of every row that refers to another, all taken at once."""
     periods = {maker: lock_open_period(session, maker) for maker in sorted({one.manufacturer_id for one in together})}
-    drafts = []
+    drafts, volumes = [], Known()
     for one in together:
         cut = one.cut or _new_cut(one.facts.case)
         item = made_item(one.facts, cut, one.part, None, period_id=periods[one.manufacturer_id], now=now)
         lines = difference(one.part.rated.lines, ())
-        drafts.append((one, cut, item, lines, shares_for(one.facts, item, lines)))
+        facts = with_volumes(session, one.facts, item.period_id, volumes)
+        drafts.append((one, cut, item, lines, shares_for(facts, item, lines)))
     keys = next_keys(
         session,
         {

@@ -22,6 +22,7 @@ from portal.billing.models import BillItem, Share
 from portal.billing.packs.using import stored_parts
 from portal.billing.queries import live_items
 from portal.billing.rules.postings import SET_OFF
+from portal.billing.volumes import with_volumes
 from portal.contracts.blocks import Revenue
 from portal.contracts.sharing import UNDETERMINED, settle_undetermined
 from portal.contracts.sharing import Share as Part
@@ -45,7 +46,8 @@ def decide_shares(session: Session, case_id: int, *, now: datetime) -> int:
             rebill(session, item.cut_id, reason="who resolved the case changed", now=now)
             return 1 + decide_shares(session, case_id, now=now)
         else:
-            parts = shares_for(facts, item, billed_lines(session, item), stored_parts(session, item))
+            known_then = with_volumes(session, facts, item.period_id)
+            parts = shares_for(known_then, item, billed_lines(session, item), stored_parts(session, item))
             _replace(session, facts, item, shares, parts, now=now)
         changed.append(item)
     move_cash(session, changed, now=now)

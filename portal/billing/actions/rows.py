@@ -19,6 +19,7 @@ from portal.billing.parties import organisation_of
 from portal.billing.rules import ItemPart, included_seconds, lines_of, worth_minor
 from portal.billing.rules.postings import CASH, SET_OFF, USE
 from portal.billing.splitting import UsedPack, split
+from portal.billing.volumes import with_volumes
 from portal.contracts.blocks import Revenue, Weights
 from portal.contracts.sharing import Share as Part
 from portal.entitlement.queries import CaseParts
@@ -56,7 +57,7 @@ def insert_item(
     session.flush()
     _insert_lines(session, item, lines, earlier)
     store_uses(session, item, packs, now=now)
-    parts = shares_for(facts, item, lines, packs)
+    parts = shares_for(with_volumes(session, facts, item.period_id), item, lines, packs)
     shares = insert_shares(session, item, "original", parts, facts.parties, now=now, weights=facts.outcome.weights)
     return item, shares
 
