@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -33,13 +33,34 @@ from tests.support.shared_connection import SharedConnection
 _numbers = itertools.count(1)
 
 
-@pytest.hookimpl(trylast=True)
+# What a test that stores or shows something asks for.
+WORLDLY_FIXTURES = frozenset({"cluster", "shared_connection", "chromium"})
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests come last: Playwright keeps an event loop running in its process, where no other may start."""
+    """Mark what is measured. Browser tests come last: Playwright's event loop keeps any other from its process."""
     for item in items:
         if item.get_closest_marker("browser") and browsing.CHROMIUM is None:
             item.add_marker(pytest.mark.skip(reason=browsing.WHY_SKIPPED))
+        # Examples hold the pure modules to full coverage; what chance reaches is no example.
+        by_chance = item.get_closest_marker("hypothesis") is not None
+        if not by_chance and WORLDLY_FIXTURES.isdisjoint(item.fixturenames):
+            item.add_marker(pytest.mark.measured)
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """With ``--cov``, look at measured tests only: looking doubles the time of a test."""
+    coverage = getattr(item.config.pluginmanager.getplugin("_cov"), "cov_controller", None)
+    if coverage is None or item.get_closest_marker("measured"):
+        return (yield)
+    coverage.pause()
+    try:
+        return (yield)
+    finally:
+        coverage.resume()
 
 
 @pytest.fixture(scope="session")
