@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# Tests are spread over this many processes.
+# Tests are spread over this many processes: see tests/support/spreading.py.
 WORKERS ?= 2
 ARGS ?=
 

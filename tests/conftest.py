@@ -20,6 +20,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
+from xdist.remote import Producer
 
 from portal.config import Settings
 from portal.db import WEB_ROLE, WORK_ROLE, Scope, engine_for, open_session
@@ -29,6 +30,7 @@ from tests.support import browsing
 from tests.support.cast import Cast, build_cast, recast
 from tests.support.database import PREFIX, Cluster, running_cluster
 from tests.support.shared_connection import SharedConnection
+from tests.support.spreading import Spreading
 
 _numbers = itertools.count(1)
 
@@ -48,6 +50,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not by_chance and WORLDLY_FIXTURES.isdisjoint(item.fixturenames):
             item.add_marker(pytest.mark.measured)
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Spreading:
+    return Spreading(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

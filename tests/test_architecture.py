@@ -9,8 +9,12 @@ import pytest
 
 from tests.support import architecture
 from tests.support.architecture import Source
+from tests.support.spreading import group_of
+
+pytestmark = pytest.mark.xdist_group("architecture")
 
 ROOT = Path(__file__).resolve().parent.parent
+OWN = "tests/test_architecture.py"
 # What a checkout gathers that is not the project: see .gitignore.
 NOT_OURS = {
     ".git",
@@ -106,6 +110,13 @@ def test_every_module_that_touches_nothing_is_held_to_full_coverage():
     coded = {source.path for source in PORTAL if architecture.has_code(source)}
     assert (held - left_out) & coded == {source.path for source in architecture.untouched(PORTAL)} & coded
     assert settings["report"]["fail_under"] == 100
+
+
+def test_every_group_of_tests_is_one_that_is_kept_together():
+    marked = {source.path for source in SOURCES if source.within(["tests/"]) and "mark.xdist_group(" in source.text}
+    assert group_of("tests/demo/test_building.py") == group_of("tests/demo/test_journal.py") == "demo"
+    assert group_of("tests/test_money.py") is None
+    assert {path for path in marked - {OWN, "tests/support/spreading.py"} if group_of(path) is None} == set()
 
 
 def test_partials_stay_small():
