@@ -30,7 +30,6 @@ from portal.billing.facts import (
 from portal.billing.models import BillingCut, BillItem
 from portal.billing.outcome import Outcome, outcome_from
 from portal.billing.parties import parties_of, plain_parties
-from portal.calendars import is_open
 from portal.cases.models import (
     Challenge,
     ChallengeDecision,
@@ -40,8 +39,7 @@ from portal.cases.models import (
     SupportCase,
 )
 from portal.contracts.models import DocumentInForce, DocumentVersion, PlanChoice
-from portal.contracts.queries import agreement_known_as, policies_of, policy_known_as
-from portal.contracts.rules import calendar_named
+from portal.contracts.queries import agreement_known_as, policy_known_as
 from portal.directory.models import Organisation, ProductLine, System
 from portal.entitlement.models import (
     Authorization,
@@ -56,6 +54,7 @@ from portal.entitlement.models import (
 )
 from portal.entitlement.queries import Terms
 from portal.entitlement.rules import NOTHING, Amount, decision_from_json, facts_from_json
+from portal.entitlement.terms import is_good_at
 from portal.errors import NotFound
 from portal.metering.models import RunningTimer, TimeApproval, TimeEntry, TimeReversal
 from portal.rating.facts import Cover, Custody, GrantState, RateKey
@@ -320,10 +319,7 @@ def _serves(session: Session, case: SupportCase, hours: SiteHours, *, certified:
     terms = hours.terms
     if terms.get("certified_only") and not certified:
         return False
-    if terms.get("calendar") is None or hours.grant.policy_version_id is None:
-        return True
-    policy = policies_of(session, [hours.grant.policy_version_id])[hours.grant.policy_version_id]
-    return is_open(calendar_named(policy, terms["calendar"]), case.opened_at)
+    return is_good_at(session, terms, hours.grant.policy_version_id, case.opened_at)
 
 
 def _drawn(rows: Facts) -> dict[int, Amount]:

@@ -6,6 +6,7 @@ shares are for those who may see them. Work that is not approved yet counts here
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,6 +25,9 @@ from portal.contracts.policy import Policy
 from portal.contracts.rules import plan_named
 from portal.contracts.sharing import Share
 from portal.entitlement.queries import SiteCover, site_cover
+from portal.entitlement.rules.bought import pack_states
+from portal.entitlement.rules.decision import PackLeft
+from portal.entitlement.terms import packs_left
 from portal.errors import NotAllowed
 from portal.ledger.queries import open_period
 from portal.metering.models import TimeEntry
@@ -96,7 +100,8 @@ def case_money_preview(
     )
     # The servicing integrator may be another than when the plan was chosen: then it reads the plan, not the choice.
     cover = cover_of(read.documents, read.choices, case) if read.choices else _cover(policy, here, case)
-    view = View(entries, cover, _grants(read, here), outcome)
+    packs = packs_left(session, here, case.opened_at)
+    view = View(entries, cover, _grants(read, here, packs), outcome)
     facts = facts_of(session, read, view=view)
     rated = rate(facts.facts, facts.work, facts.grants, facts.tariff)
     parts = [part for part in parts_by_payer(rated) if actor.side is not Side.CUSTOMER or part.payer == CUSTOMER]
@@ -123,15 +128,17 @@ def _cover(policy: Policy, here: SiteCover, case: SupportCase) -> tuple[Cover, .
     return (Cover(case.opened_at, plan_named(policy, here.plan_code).code),)
 
 
-def _grants(read: Gathered, here: SiteCover) -> tuple[GrantState, ...]:
+def _grants(read: Gathered, here: SiteCover, packs: Sequence[PackLeft]) -> tuple[GrantState, ...]:
     """What is promised to the case, and what of the free hours it may still use without asking."""
     promised = promised_hours(read)
     plan = plan_named(read.documents.policy, here.plan_code)
-    room = here.included_seconds
+    included, room = here.included_seconds, None
     if plan.standing_minutes_per_case is not None:
         used = sum(grant.remaining_seconds for grant in promised)
-        room = min(room, max(plan.standing_minutes_per_case * 60 - used, 0))
-    return (*promised, GrantState(_FREE_HOURS, INCLUDED_GRANT, room)) if room else promised
+        room = max(plan.standing_minutes_per_case * 60 - used, 0)
+        included, room = min(included, room), room - min(included, room)
+    free = (GrantState(_FREE_HOURS, INCLUDED_GRANT, included),) if included else ()
+    return (*promised, *free, *pack_states(packs, room))
 
 
 def _payer(facts: BillingFacts, part: ItemPart) -> PayerPreview:

@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from portal.entitlement.hours import HoursLeft
 from portal.entitlement.models import GrantDraw, GrantReservation
-from portal.entitlement.queries import HoursLeft, released
+from portal.entitlement.queries import released
 from portal.entitlement.rules.burning import DayLeft, Use, burn_down
 
 

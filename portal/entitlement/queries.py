@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Protocol
+from datetime import UTC, date, datetime
+from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, exists, func, or_, select, text
 from sqlalchemy.orm import Session
@@ -24,7 +24,6 @@ from portal.entitlement.models import (
     CoverageDecision,
     Emergency,
     EmergencyRefusal,
-    GrantBalance,
     GrantReservation,
     ReservationRelease,
     StandingAuthorization,
@@ -58,6 +57,17 @@ class Terms:
 
 
 @dataclass(frozen=True)
+class PackAtSite:
+    """What is free of a pack of a site, with the terms it was sold under."""
+
+    seconds_left: int
+    incidents_left: int
+    ends_at: datetime | None
+    policy_version_id: int
+    terms: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class SiteCover:
     """What is chosen, left and standing at a site at an instant."""
 
@@ -65,7 +75,7 @@ class SiteCover:
     plan_code: str | None
     included_seconds: int
     has_included: bool
-    bought_seconds: int
+    packs: tuple[PackAtSite, ...]
     standing_id: int | None
     incident_minor: int | None
     month_minor: int | None
@@ -80,19 +90,6 @@ class CaseUse:
     grant_seconds: int
     standing_minor: int
     authorized_minor: dict[Payer, int]
-
-
-@dataclass(frozen=True)
-class HoursLeft:
-    """One grant of a site: what it began with, what is free, what is promised to approved work; None is for ever."""
-
-    grant_id: int
-    kind: str
-    granted_seconds: int
-    free_seconds: int
-    reserved_seconds: int
-    starts_at: datetime
-    expires_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -166,7 +163,12 @@ def site_cover(session: Session, *, site_id: int, manufacturer_id: int, policy: 
     if row is None:
         raise NotFound()
     found = row._asdict()
-    return SiteCover(**{**found, "severities": tuple(found["severities"] or ())})
+    packs = tuple(PackAtSite(**{**pack, "ends_at": _instant(pack["ends_at"])}) for pack in found["packs"] or ())
+    return SiteCover(**{**found, "packs": packs, "severities": tuple(found["severities"] or ())})
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
 
 
 def case_use(session: Session, case: CaseParts, policy: Policy, now: datetime) -> CaseUse:
@@ -264,36 +266,6 @@ def latest_coverage(session: Session, case_id: int) -> CoverageDecision | None:
 def decision_of(row: CoverageDecision) -> Decision:
     """The decision's value of a stored row."""
     return decision_from_json(row.decision)
-
-
-def hours_left(session: Session, actor: Actor, *, site_id: int, manufacturer_id: int, now: datetime) -> list[HoursLeft]:
-    """The grants of a site that hold now, the first to expire first."""
-    own = {
-        Side.MANUFACTURER: UsageGrant.manufacturer_id,
-        Side.INTEGRATOR: UsageGrant.integrator_id,
-        Side.CUSTOMER: UsageGrant.customer_id,
-    }[actor.side]
-    rows = session.execute(
-        select(
-            UsageGrant.id,
-            UsageGrant.kind,
-            UsageGrant.granted_seconds,
-            GrantBalance.free_seconds,
-            GrantBalance.reserved_seconds,
-            UsageGrant.starts_at,
-            GrantBalance.ends_at,
-        )
-        .join(GrantBalance, GrantBalance.grant_id == UsageGrant.id)
-        .where(
-            own == actor.organisation_id,
-            UsageGrant.site_id == site_id,
-            UsageGrant.manufacturer_id == manufacturer_id,
-            UsageGrant.starts_at <= now,
-            or_(GrantBalance.ends_at.is_(None), GrantBalance.ends_at > now),
-        )
-        .order_by(GrantBalance.ends_at, UsageGrant.id)
-    )
-    return [HoursLeft(*row) for row in rows]
 
 
 def reserved_for_case(session: Session, case_id: int) -> list[ReservedHours]:

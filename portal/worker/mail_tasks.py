@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 import portal.notifications.case_letters  # noqa: F401  registers its letters
 from portal.cases.actions import authorizing
 from portal.db import transaction
-from portal.notifications import actions, case_notices, finance_notices, notices, payment_notices
+from portal.notifications import actions, case_notices, finance_notices, hours_notices, notices, payment_notices
 from portal.notifications.letters import LETTERS, Writing
 from portal.notifications.models import Delivery
 from portal.notifications.rendering import Letter
@@ -117,3 +117,13 @@ def notify_line_answer(session: Session, now: datetime, *, query_id: int) -> Non
 @task("notify_cash_needed")
 def notify_cash_needed(session: Session, now: datetime, *, manufacturer_id: int, currency: str) -> None:
     finance_notices.notify_cash_needed(session, manufacturer_id, currency, now)
+
+
+@task("notify_pack_use")
+def notify_pack_use(session: Session, now: datetime, *, bill_item_id: int) -> None:
+    hours_notices.notify_pack_use(session, bill_item_id, now)
+
+
+@task("notify_top_up")
+def notify_top_up(session: Session, now: datetime, *, notice_id: int) -> None:
+    hours_notices.notify_top_up(session, notice_id, now)

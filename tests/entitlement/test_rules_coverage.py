@@ -83,7 +83,7 @@ def test_plan_covers_at_night_only_the_severities_it_says():
 
 def test_bought_hours_serve_work_that_the_plan_does_not_cover_now():
     bought = decide(NIGHT, bought_seconds_left=36_000)
-    assert (bought.covered, bought.free_seconds, codes(bought)[-1]) == (True, 36_000, "hours_left")
+    assert (bought.covered, bought.free_seconds, codes(bought)[-1]) == (True, 36_000, "pack_pays")
     both = decide(NIGHT, plan_code="assured", included_seconds_left=1_800, bought_seconds_left=7_200)
     assert (both.covered, both.free_seconds) == (True, 3_600)  # what one case may use without asking, less the hours
     on_site = decide(bought_seconds_left=36_000, mode=Mode.ON_SITE)

@@ -7,12 +7,14 @@ import re
 import pytest
 from sqlalchemy import select
 
+from portal.billing.actions import reserve_hours
 from portal.contracts.models import PlanChoice
 from portal.entitlement.actions import open_plan
 from portal.entitlement.models import StandingAuthorization
 from tests.support.billed import billed, open_books, settled, worked
 from tests.support.cases import accepted
-from tests.support.cast import NOW, everything
+from tests.support.cast import NOW, everything, hours_later
+from tests.support.packs import bought
 
 
 @pytest.fixture
@@ -124,7 +126,7 @@ def test_a_buyer_signs_a_yes_in_advance(visit, cast, work_session):
     signed = work_session.scalars(select(StandingAuthorization)).one()
     assert (signed.nte_incident_minor, signed.nte_month_minor, signed.severities) == (20_000, 60_000, [1, 2])
     assert signed.approver_ids == [cast.bea.person_id]
-    assert 'up to <span class="money">€200.00</span> per case' in bea.get("/plan").text
+    assert ">€200.00</a> per case" in bea.get("/plan").text
 
 
 @pytest.mark.parametrize(
@@ -150,3 +152,23 @@ def test_a_site_without_a_choice_is_told_to_choose_first(visit, cast, plain):
     assert "Choose a plan for this site first" in bea.get(f"{plain}/standing").text
     said = {**STANDING, "first": str(cast.bea.person_id)}
     assert bea.post(f"{plain}/standing", said).status_code == 409
+
+
+def test_each_grant_shows_where_it_went(visit, cast, work_session):
+    """A pack with work billed, work promised, and a rest; and cases that nobody has used yet."""
+    open_books(work_session, cast)
+    bought(work_session, cast, site=cast.plain_site)
+    bought(work_session, cast, site=cast.plain_site, pack_code="incidents_5", source="checkout:2")
+    case = accepted(work_session, cast, system_id=cast.plain_system.id)
+    worked(work_session, cast, case, minutes=60)
+    settled(work_session, cast, case)
+    item = billed(work_session, case)
+    running = accepted(work_session, cast, system_id=cast.plain_system.id)
+    worked(work_session, cast, running, minutes=30, start=hours_later(5))
+    reserve_hours(work_session, running.id, now=hours_later(6))
+    work_session.commit()
+    page = visit(cast.bea).get(f"/plan/{cast.plain_site.id}/{cast.factory.id}/hours").text
+    for words in ("Ten hours of support", "8 h 30 min left until 10 Mar 2027", "Five support cases", "5 cases left"):
+        assert words in page
+    assert f"/bill-items/{item.id}" in page
+    assert f"/cases/{running.name}" in page

@@ -7,7 +7,7 @@ billed in their order, each the difference to the ones before; a correction reve
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -27,7 +27,9 @@ from portal.billing.rules import ItemPart, draw_changes, drawn_by, lines_of, par
 from portal.cases.models import SupportCase
 from portal.entitlement.actions import draw_reserved, return_unused
 from portal.entitlement.orders.actions import settle_orders
+from portal.entitlement.rules import Amount
 from portal.errors import NotFound, RuleBroken
+from portal.jobs import enqueue
 from portal.rating.engine import rate
 from portal.rating.explanation import explain, replay
 from portal.rating.facts import CUSTOMER
@@ -217,6 +219,8 @@ def _bill_instant(
         if part.payer == CUSTOMER and facts.grants:
             changes = draw_changes(part.rated, drawn_of(session, case.id))
             draw_reserved(session, case, bill_item_id=item.id, drawn=changes, now=now)
+            if _takes_bought(facts, changes):
+                enqueue(session, "notify_pack_use", bill_item_id=item.id)
         post_item(session, item, shares, now=now, livemode=livemode)
         made.append(item)
     settle_authorizations(session, case, facts.authorizations)
@@ -256,6 +260,12 @@ def _nothing(side: str, rated: RatedCase) -> ItemPart:
 def _owed(part: ItemPart, before: dict[str, RatedCase]) -> int:
     """What the part costs more than was billed before."""
     return sum(line.amount_minor for line in difference(part.rated.lines, lines_of(before.get(part.payer))))
+
+
+def _takes_bought(facts: BillingFacts, changes: Mapping[int, Amount]) -> bool:
+    """Whether hours that the customer bought are used: it is told."""
+    bought = {each.grant.id for each in facts.hours if each.grant.kind == "pack"}
+    return any(amount.seconds > 0 or amount.incidents > 0 for grant, amount in changes.items() if grant in bought)
 
 
 def _takes_back(part: ItemPart, before: dict[str, RatedCase]) -> bool:

@@ -77,7 +77,7 @@ def _is_paid_in_advance(session: Session, case: SupportCase, policy: Policy, now
         GrantReservation.case_id == case.id, UsageGrant.id == GrantReservation.grant_id, bought, ~released()
     )
     drawn = exists().where(GrantDraw.case_id == case.id, UsageGrant.id == GrantDraw.grant_id, bought)
-    return cover.bought_seconds > 0 or bool(session.scalar(select(held | drawn)))
+    return bool(cover.packs) or bool(session.scalar(select(held | drawn)))
 
 
 def _has_order(session: Session, case: SupportCase, payer: Payer) -> bool:

@@ -28,6 +28,7 @@ from portal.entitlement import queries
 from portal.entitlement.models import CoverageDecision as CoverageRow
 from portal.entitlement.queries import CaseParts, CaseUse, SiteCover, Terms
 from portal.entitlement.rules import CoverageDecision, CoverageFacts, StandingFacts, coverage_for, to_json
+from portal.entitlement.terms import packs_left
 from portal.errors import NotFound
 from portal.identity.models import Membership
 
@@ -282,7 +283,7 @@ def _decide(
         warranty_ends_on=system.warranty_ends_on,
         has_integrator=place.has_integrator,
         included_seconds_left=_included_seconds(terms, cover),
-        bought_seconds_left=cover.bought_seconds,
+        packs=packs_left(session, cover, now),
         grant_seconds_used_on_case=use.grant_seconds,
         authorized_minor=use.authorized_minor,
         standing=_standing(cover, use),

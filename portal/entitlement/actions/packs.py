@@ -20,6 +20,7 @@ from portal.contracts.models import DocumentVersion
 from portal.contracts.policy import Policy
 from portal.contracts.queries import policy_of
 from portal.directory.models import Site
+from portal.entitlement.actions.topping_up import note_crossings
 from portal.entitlement.models import GrantBalance, UsageGrant
 from portal.errors import Conflict, NotFound, RuleBroken
 from portal.zones import zone_named
@@ -77,7 +78,7 @@ def grant_pack(
         return _known(session, columns)
     grant = session.get_one(UsageGrant, grant_id)
     session.add(_balance(grant))
-    session.flush()
+    note_crossings(session, site_id=site_id, manufacturer_id=version.manufacturer_id, now=now)
     return grant
 
 

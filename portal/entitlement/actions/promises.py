@@ -15,6 +15,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from portal.entitlement import queries
+from portal.entitlement.actions.topping_up import note_crossings
 from portal.entitlement.models import (
     GrantBalance,
     GrantDraw,
@@ -120,6 +121,7 @@ def keep_promises(session: Session, case: CaseParts, held: Held, promises: Seque
             raise RuleBroken("More hours would be promised than are left.")
         _reserve(session, case, balance, promise, now)
     session.flush()
+    note_crossings(session, site_id=case.site_id, manufacturer_id=case.manufacturer_id, now=now)
 
 
 def release_for_case(session: Session, case: CaseParts, *, reason: str, now: datetime) -> int:
@@ -156,7 +158,7 @@ def draw_reserved(
                 drawn_at=now,
             )
         )
-    session.flush()
+    note_crossings(session, site_id=case.site_id, manufacturer_id=case.manufacturer_id, now=now)
 
 
 def _available(

@@ -40,6 +40,7 @@ from portal.contracts.rules import (
 from portal.contracts.targets import Clock
 from portal.contracts.terms import BillTo, Plan
 from portal.entitlement.rules.beside import prices_beside, told_words
+from portal.entitlement.rules.bought import pays_with, usable_parts, usable_seconds, usable_states
 from portal.entitlement.rules.decision import (
     BandPrice,
     CoverageDecision,
@@ -52,7 +53,6 @@ from portal.entitlement.rules.decision import (
     standing_room_minor,
 )
 from portal.entitlement.rules.entry import Asking, entry_for
-from portal.entitlement.rules.hours import grants_left, usable_parts, usable_seconds
 from portal.rating.engine import rate
 from portal.rating.facts import CaseFacts, Cover, WorkInterval
 from portal.rating.policies import compile_tariff
@@ -186,7 +186,7 @@ def _cost(facts: CoverageFacts, policy: Policy, tariff: Tariff, situation: _Situ
     Where cost begins is first guessed and the guess then verified; searching is the slow way to the same answer.
     """
     case = _case_facts(facts, policy, situation, now)
-    grants = grants_left(facts, situation.plan)
+    grants = usable_states(facts, situation.plan)
     mode, task_class = facts.mode.value, facts.task_class.value
 
     def owed(seconds: int) -> int:
@@ -257,20 +257,19 @@ def _cover_reason(facts: CoverageFacts, policy: Policy, situation: _Situation, n
         return Reason(code="warranty_covers", sentence="The warranty covers this kind of help.")
     if situation.payer != Payer.CUSTOMER:
         return Reason(code="time_billed", sentence="Time is billed to the integrator from the first minute.")
-    if task_class not in plan.covered_task_classes or facts.mode not in plan.covered_modes:
+    in_scope = task_class in plan.covered_task_classes and facts.mode in plan.covered_modes
+    is_open = _plan_is_open(facts, policy, plan, now)
+    if not (plan.unlimited and in_scope and is_open):
+        pays = pays_with(facts, plan, covered=in_scope and is_open)
+        if pays is not None:
+            return pays
+    if not in_scope:
         return Reason(code="outside_scope", sentence=f"{plan.name} does not cover this kind of work.")
-    included, bought = usable_parts(facts, plan)
-    if bought and not (included and _plan_is_open(facts, policy, plan, now)):
-        sentence = f"{bought // 60} bought minutes are left for this case; work beyond them is billed by time."
-        return Reason(code="hours_left", sentence=sentence)
-    if not _plan_is_open(facts, policy, plan, now):
+    if not is_open:
         hours = calendar_label(policy, plan.cover_calendar)
         return Reason(code="outside_hours", sentence=f"{plan.name} covers {hours}; it is outside that now.")
     if plan.unlimited:
         return Reason(code="plan_covers", sentence=f"{plan.name} covers this work, however long.")
-    if usable := usable_seconds(facts, plan):
-        sentence = f"{usable // 60} minutes are left for this case; work beyond them is billed by time."
-        return Reason(code="hours_left", sentence=sentence)
     return Reason(code="time_billed", sentence="No hours are left or included: time is billed from the start.")
 
 

@@ -42,6 +42,25 @@ class StandingFacts(Value):
     """Used in this month, this case included."""
 
 
+class PackLeft(Value):
+    """What is free of a pack that the site's customer bought."""
+
+    label: str
+    """What people call it."""
+    seconds_left: int = Field(default=0, ge=0)
+    """Time not used and not reserved."""
+    incidents_left: int = Field(default=0, ge=0)
+    """Cases it can still pay for."""
+    priority: int = 0
+    """Lower is used first."""
+    modes: tuple[Mode, ...] = ()
+    """Modes it can be used for; any where empty."""
+    certified_only: bool = False
+    """Only for technicians with a certificate."""
+    ends_at: AwareDatetime | None = None
+    """When it can no longer be used; never where left out."""
+
+
 class CoverageFacts(Value):
     """What is known when a case is opened or something about it changes."""
 
@@ -70,7 +89,9 @@ class CoverageFacts(Value):
     included_seconds_left: int = Field(default=0, ge=0)
     """Included time not used and not reserved by other cases, this month."""
     bought_seconds_left: int = Field(default=0, ge=0)
-    """Bought time not used and not reserved by other cases."""
+    """Bought time of no named pack."""
+    packs: tuple[PackLeft, ...] = ()
+    """What is left of bought packs."""
     grant_seconds_used_on_case: int = Field(default=0, ge=0)
     """Included and bought time this case has used or reserved already."""
     authorized_minor: dict[Payer, int] = Field(default_factory=dict)

@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
+from portal.billing.packs.holding import Taken, taken_by_cases
 from portal.entitlement.burning import burned
-from portal.entitlement.queries import HoursLeft
+from portal.entitlement.hours import HoursLeft, hours_left
 from portal.entitlement.rules.burning import DayLeft
 from portal.errors import NotFound
 from portal.reporting.rules import Chart, Kind, Series
 from portal.web import charts
-from portal.web.gate import current_now, current_session, current_zone, open_to
+from portal.web.gate import current_actor, current_now, current_session, current_zone, open_to
 from portal.web.plans.blueprint import blueprint
 from portal.web.plans.choosing import SitePlan, may_see_plans, place_named
+
+# How long a grant that has ended is still shown.
+_ENDED_SHOWN = timedelta(days=400)
 
 
 @dataclass(frozen=True)
 class Burned:
-    """One grant with its days; ``used`` are those on which something was taken."""
+    """One grant with its days and what took of it; ``used`` are the days on which something was taken."""
 
     hours: HoursLeft
     days: tuple[DayLeft, ...]
+    takers: tuple[Taken, ...]
 
     @property
-    def title(self) -> str:
-        """What people call the grant."""
-        return "Included this month" if self.hours.kind == "included" else "Bought"
+    def has_ended(self) -> bool:
+        """Whether nothing of it can be used any more."""
+        return self.hours.expires_at is not None and self.hours.expires_at <= current_now()
 
     @property
     def used(self) -> list[DayLeft]:
@@ -38,7 +44,7 @@ class Burned:
     @property
     def is_fast(self) -> bool:
         """Whether more is used than evenly."""
-        return self.days[-1].left_seconds < self.days[-1].even_seconds
+        return not self.has_ended and self.days[-1].left_seconds < self.days[-1].even_seconds
 
 
 @blueprint.get("/plan/<int:site_id>/<int:manufacturer_id>/hours")
@@ -61,13 +67,18 @@ def hours_chart(site_id: int, manufacturer_id: int) -> ResponseReturnValue:
 
 
 def _grants(place: SitePlan) -> list[Burned]:
-    found = burned(current_session(), place.hours, now=current_now(), zone=current_zone())
-    return [Burned(hours, days) for hours, days in zip(place.hours, found, strict=True)]
+    session, actor, now = current_session(), current_actor(), current_now()
+    hours = hours_left(
+        session, actor, site_id=place.site.id, manufacturer_id=place.maker.id, now=now, since=now - _ENDED_SHOWN
+    )
+    days = burned(session, hours, now=now, zone=current_zone())
+    takers = taken_by_cases(session, [each.grant_id for each in hours])
+    return [Burned(each, of_days, takers.get(each.grant_id, ())) for each, of_days in zip(hours, days, strict=True)]
 
 
 def _chart(place: SitePlan, grant: Burned) -> Chart:
     return Chart(
-        title=f"Hours left at {place.site.name}: {grant.title}",
+        title=f"Hours left at {place.site.name}: {grant.hours.label}",
         labels=tuple(f"{day.on:%d %b}" for day in grant.days),
         series=(
             Series("Left", "accent", tuple(day.left_seconds for day in grant.days)),

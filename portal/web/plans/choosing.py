@@ -25,8 +25,8 @@ from portal.directory import queries as directory
 from portal.directory.models import Organisation, Site
 from portal.entitlement import queries as entitlement
 from portal.entitlement.actions.standing import NO_MONTHLY_LIMIT_MINOR
+from portal.entitlement.hours import HoursLeft, hours_left
 from portal.entitlement.models import StandingAuthorization
-from portal.entitlement.queries import HoursLeft
 from portal.errors import NotAllowed, NotFound
 from portal.money import Money
 from portal.web.display import duration
@@ -153,7 +153,7 @@ def _site_plan(site: Site, maker: Organisation) -> SitePlan:
     begun = [each for each in choices if each.from_at <= now]
     later = [each for each in choices if each.from_at > now]
     choice = begun[-1] if begun else None
-    hours = entitlement.hours_left(session, actor, site_id=site.id, manufacturer_id=maker.id, now=now)
+    hours = hours_left(session, actor, site_id=site.id, manufacturer_id=maker.id, now=now)
     return SitePlan(
         site=site,
         maker=maker,
