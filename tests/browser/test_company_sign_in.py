@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
-from portal.access import Actor
+from portal.access import Actor, Role
 from portal.db import open_session
+from portal.identity.models import WebSession
+from portal.identity.sso import settings
 from portal.identity.sso.models import IdentityProvider
 from portal.outbound import Outbound
 from tests.support.browsing import assert_pleasant, rows_of_cards
+from tests.support.cast import add_person
+from tests.support.providers.lying import CLIENT_SECRET, lying_provider
 from tests.support.providers.packaged import PLAIN_SECRET, Packaged, mock_provider, pyop_provider
 from tests.support.sign_in import PASSWORD, email_of, give_password
+from tests.web.company_sign_in import connect as connect_account
 from tests.web.company_sign_in import set_up
 
 
@@ -124,6 +131,57 @@ def test_another_package_lets_in_by_its_rotated_key_too(site, silent_provider, s
     other.wait_for_url("**/sign-in")
     other.goto(f"{site.address}/security")
     other.wait_for_url("**/sign-in?**")
+
+
+@contextmanager
+def lying_package() -> Iterator[Packaged]:
+    """The provider that says when somebody signed in, which the packages do not."""
+    with lying_provider() as state:
+        state.reset(lambda: datetime.now(UTC))
+
+        def know(subject: str, claims: dict[str, Any]) -> None:
+            state.subject, state.person = subject, claims
+
+        yield Packaged(state.issuer, know, rotate=lambda: None)
+
+
+@pytest.fixture(scope="module")
+def exact_provider(site) -> Iterator[tuple[Packaged, Actor]]:
+    """A provider of the customer, whose administrator has no password."""
+    with open_session(site.work_engine) as session:
+        administrator = add_person(session, site.cast.customer, "cora", Role.ADMINISTRATOR)
+        session.commit()
+    with signed_in_at(site, lying_package(), administrator, CLIENT_SECRET) as running:
+        with open_session(site.work_engine) as session:
+            connect_account(session, settings.provider_of(session, site.cast.customer.id), administrator, "cora")
+        yield running, administrator
+
+
+def test_what_was_typed_comes_back_from_confirming_at_the_company(site, exact_provider, screen, width):
+    provider, cora = exact_provider
+    with open_session(site.work_engine) as session:
+        address = email_of(session, cora)
+    provider.know("cora", {"email": address, "email_verified": True})
+    page = screen()
+    page.goto("/sign-in")
+    page.get_by_label("Email").first.fill(address)
+    page.get_by_role("button", name="Sign in through your company").click()
+    page.wait_for_url(f"{site.address}/")
+    with open_session(site.work_engine) as session:
+        hour_ago = datetime.now(UTC) - timedelta(hours=1)
+        session.query(WebSession).filter_by(person_id=cora.person_id).update({"proven_at": hour_ago})
+        session.commit()
+    page.goto("/company-sign-in")
+    page.get_by_label("Levels that ask for one").fill(f"level-{width}")
+    page.get_by_role("button", name="Keep", exact=True).click()
+    page.get_by_role("heading", name="Show that it is you").wait_for()
+    assert_pleasant(page, "confirm at the company")
+    page.get_by_role("button", name="Sign in at my company").click()
+    page.get_by_role("heading", name="Your company says that it is you").wait_for()
+    assert_pleasant(page, "confirmed at the company")
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_text("Kept. Test the sign-in").wait_for()
+    assert page.get_by_label("Levels that ask for one").input_value() == f"level-{width}"
 
 
 def test_the_administrators_page_is_pleasant_and_full(site, provider, enter, width):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
@@ -141,6 +142,12 @@ class TestStepUp:
         assert answer.status_code == 403
         assert "signed out meanwhile" in answer.text
         assert TYPED["client_secret"] not in answer.text
+
+    def test_where_every_act_asks_it_goes_on_all_the_same(self, app, ian, asked):
+        edges = app.extensions["portal"]
+        app.extensions["portal"] = replace(edges, settings=replace(edges.settings, step_up_minutes=0))
+        back = ian.get(str(way(ian.post(form_of(asked), kept(asked))).visit()))
+        assert ian.post(form_of(back), kept(back)).status_code == 303
 
     def test_the_token_changes_with_the_proof(self, app, ian, asked):
         back = way(ian.post(form_of(asked), kept(asked))).visit()
