@@ -4,11 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# Tests are spread over this many processes.
+# Tests are spread over this many processes: see tests/support/spreading.py.
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: run test check bench lock screenshots clean
+.PHONY: run test coverage check bench lock screenshots clean
 
 # The portal with a demonstration in it: web, worker, database, and Stripe's stand-in. Ctrl-C stops all of it.
 run: $(INSTALLED)
@@ -16,6 +16,11 @@ run: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+# The tests that need neither database nor browser, and whether they reach every line and branch of the modules that
+# touch nothing outside themselves. `make test ARGS=--cov` says the same beside all other tests.
+coverage: $(INSTALLED)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m measured $(ARGS) --cov
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

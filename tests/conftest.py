@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
+from xdist.remote import Producer
 
 from portal.config import Settings
 from portal.db import WEB_ROLE, WORK_ROLE, Scope, engine_for, open_session
@@ -29,17 +30,43 @@ from tests.support import browsing
 from tests.support.cast import Cast, build_cast, recast
 from tests.support.database import PREFIX, Cluster, running_cluster
 from tests.support.shared_connection import SharedConnection
+from tests.support.spreading import Spreading
 
 _numbers = itertools.count(1)
 
 
-@pytest.hookimpl(trylast=True)
+# What a test that stores or shows something asks for.
+WORLDLY_FIXTURES = frozenset({"cluster", "shared_connection", "chromium"})
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests come last: Playwright keeps an event loop running in its process, where no other may start."""
+    """Mark what is measured. Browser tests come last: Playwright's event loop keeps any other from its process."""
     for item in items:
         if item.get_closest_marker("browser") and browsing.CHROMIUM is None:
             item.add_marker(pytest.mark.skip(reason=browsing.WHY_SKIPPED))
+        # Examples hold the pure modules to full coverage; what chance reaches is no example.
+        by_chance = item.get_closest_marker("hypothesis") is not None
+        if not by_chance and WORLDLY_FIXTURES.isdisjoint(item.fixturenames):
+            item.add_marker(pytest.mark.measured)
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Spreading:
+    return Spreading(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """With ``--cov``, look at measured tests only: looking doubles the time of a test."""
+    coverage = getattr(item.config.pluginmanager.getplugin("_cov"), "cov_controller", None)
+    if coverage is None or item.get_closest_marker("measured"):
+        return (yield)
+    coverage.pause()
+    try:
+        return (yield)
+    finally:
+        coverage.resume()
 
 
 @pytest.fixture(scope="session")

@@ -2,14 +2,19 @@
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from tests.support import architecture
 from tests.support.architecture import Source
+from tests.support.spreading import group_of
+
+pytestmark = pytest.mark.xdist_group("architecture")
 
 ROOT = Path(__file__).resolve().parent.parent
+OWN = "tests/test_architecture.py"
 # What a checkout gathers that is not the project: see .gitignore.
 NOT_OURS = {
     ".git",
@@ -94,6 +99,24 @@ def test_pure_modules_are_pure_and_import_only_pure_ones():
     closure = architecture.pure_closure(SOURCES)
     assert {"portal/money.py", "portal/calendars.py", "portal/contracts/policy.py"} <= {s.path for s in closure}
     assert_none(violation for source in closure for violation in architecture.is_pure(source))
+
+
+def test_every_module_that_touches_nothing_is_held_to_full_coverage():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["coverage"]
+    held, left_out = (
+        {file.relative_to(ROOT).as_posix() for pattern in settings["run"][key] for file in ROOT.glob(pattern)}
+        for key in ("include", "omit")
+    )
+    coded = {source.path for source in PORTAL if architecture.has_code(source)}
+    assert (held - left_out) & coded == {source.path for source in architecture.untouched(PORTAL)} & coded
+    assert settings["report"]["fail_under"] == 100
+
+
+def test_every_group_of_tests_is_one_that_is_kept_together():
+    marked = {source.path for source in SOURCES if source.within(["tests/"]) and "mark.xdist_group(" in source.text}
+    assert group_of("tests/demo/test_building.py") == group_of("tests/demo/test_journal.py") == "demo"
+    assert group_of("tests/test_money.py") is None
+    assert {path for path in marked - {OWN, "tests/support/spreading.py"} if group_of(path) is None} == set()
 
 
 def test_partials_stay_small():
@@ -193,6 +216,29 @@ def test_what_a_pure_module_imports_has_to_be_pure():
     assert [violation for source in closure for violation in architecture.is_pure(source)] == [
         "portal/cases/clock.py:1: a pure module imports time"
     ]
+
+
+def test_what_touches_nothing_is_found_by_what_it_does():
+    steps = Source("portal/cases/steps.py", "import enum\nfrom portal.cases.days import DAY")
+    days = Source("portal/cases/days.py", "DAY = 86_400")
+    clock = Source("portal/cases/clock.py", "import time")
+    waiting = Source("portal/cases/waiting.py", "from portal.cases import steps, watch")
+    watch = Source("portal/cases/watch.py", "from portal.cases.clock import tick")
+    assert architecture.untouched([steps, days, clock, waiting, watch]) == [days, steps]
+
+
+@pytest.mark.parametrize(
+    ("text", "has_code"),
+    [
+        ('"""What it is for."""\n', False),
+        ('"""What it is for."""\nfrom __future__ import annotations\n', False),
+        ("", False),
+        ("A = 1", True),
+        ("import portal.cases", True),
+    ],
+)
+def test_a_docstring_is_no_code(text, has_code):
+    assert architecture.has_code(Source("portal/a.py", text)) is has_code
 
 
 @pytest.mark.parametrize(

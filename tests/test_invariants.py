@@ -83,6 +83,8 @@ from tests.support.payments import earn, open_books
 from tests.support.racing import second_of
 from tests.support.settling import REVIEWED_AT, approve, close, statement_of
 
+pytestmark = pytest.mark.xdist_group("invariants")
+
 _LINE = re.compile(r"^ - .*?:\s+(\S+)$", re.MULTILINE)
 
 

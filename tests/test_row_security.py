@@ -18,6 +18,8 @@ from tests.support import every_row
 from tests.support.database import PREFIX, Cluster
 from tests.support.every_row import COMPANIES, Stored, person_of, read_as
 
+pytestmark = pytest.mark.xdist_group("row_security")
+
 Row = dict[str, Any]
 Claim = Callable[[Row, int], bool]
 

@@ -154,7 +154,7 @@ def _gap(policy: Policy, weeks: Sequence[tuple[int, CalendarBlock, tuple[_Span, 
     last = len(policy.bands) - 1
     path = ("bands", last, "calendar")
     sentence = "the last band takes all other time and has no calendar"
-    missing = _without(((0, _WEEK),), [span for _, _, week in weeks for span in week])
+    missing = _gaps([span for _, _, week in weeks for span in week])
     if missing and weeks:
         before = next((n for n, _, week in weeks if any(span[1] == missing[0][0] for span in week)), 0)
         yield Contradiction(path, f"{sentence}; no band has {_spoken(missing[0])}", ("bands", before))
@@ -191,17 +191,10 @@ def _common(one: Sequence[_Span], other: Sequence[_Span]) -> tuple[_Span, ...]:
     return _merged([pair for pair in pairs if pair[0] < pair[1]])
 
 
-def _without(one: Sequence[_Span], other: Sequence[_Span]) -> tuple[_Span, ...]:
-    left: list[_Span] = []
-    for begins, ends in one:
-        reached = begins
-        for start, stop in _merged(other):
-            if start > reached:
-                left.append((reached, start))
-            reached = max(reached, stop)
-        if reached < ends:
-            left.append((reached, ends))
-    return tuple(left)
+def _gaps(spans: Sequence[_Span]) -> tuple[_Span, ...]:
+    """What of a week the spans leave out."""
+    edges = ((0, 0), *_merged(spans), (_WEEK, _WEEK))
+    return tuple((stop, start) for (_, stop), (start, _) in pairwise(edges) if stop < start)
 
 
 def _spoken(span: _Span) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 from portal.contracts.agreement import Agreement
-from portal.contracts.conditions import CONDITIONS
 from portal.contracts.policy import Policy
 from portal.contracts.reading import Contradiction, Problem, problems_of
 from portal.contracts.work_checks import TABLES
@@ -66,7 +65,7 @@ def _texts(value: object) -> Iterator[str]:
 def _unconditional_before_the_last(policy: Policy) -> Iterator[Contradiction]:
     """A row of caps or fees without any condition is for all work, travel too; that is rarely meant."""
     for number, cap in enumerate(policy.caps):
-        if not any(getattr(cap, name) for name in CONDITIONS):
+        if cap.unconditional:
             yield Contradiction(("caps", number), "this cap holds for all work, travel too; name its modes to be plain")
 
 

@@ -20,6 +20,7 @@ from portal.money import round_half_up
 from portal.quoting.bill import decimal, major, rated
 from portal.quoting.case_input import CaseInput
 from portal.quoting.facts import class_of, holdings_of, instant, opened_on
+from portal.quoting.money_input import CancelledInput, LapseInput
 from portal.rating.lines import INCLUDED, PAID_KINDS
 
 _MONTHS_OF_A_YEAR = 12
@@ -31,9 +32,9 @@ def dues(policy: Policy, agreement: Agreement | None, case: CaseInput) -> dict[s
     if case.buys:
         found["purchases"] = _purchases(policy, case)
     if case.lapse is not None:
-        found["renewal"] = _renewal(policy, case)
+        found["renewal"] = _renewal(policy, case, case.lapse)
     if case.cancelled is not None:
-        found["cancellation"] = {"amount": major(_cancellation(policy, case), policy.currency)}
+        found["cancellation"] = {"amount": major(_cancellation(policy, case, case.cancelled), policy.currency)}
     if case.equipment:
         found["equipment"] = {"amount": major(_equipment(policy, case), policy.currency)}
     if case.subscription is not None:
@@ -72,10 +73,7 @@ def _subscription(policy: Policy, case: CaseInput) -> int:
     return round_half_up(Fraction(yearly_minor(policy, case, asked.list_price) * asked.months, _MONTHS_OF_A_YEAR))
 
 
-def _renewal(policy: Policy, case: CaseInput) -> dict[str, Any]:
-    asked = case.lapse
-    if asked is None:
-        return {}
+def _renewal(policy: Policy, case: CaseInput, asked: LapseInput) -> dict[str, Any]:
     listed = round_half_up(rate_minor(asked.list_price or "0", policy.currency))
     stated = asked.yearly_price
     yearly = amount_minor(stated, policy.currency) if stated else yearly_minor(policy, case, asked.list_price)
@@ -95,23 +93,19 @@ def _renewal(policy: Policy, case: CaseInput) -> dict[str, Any]:
     }
 
 
-def _cancellation(policy: Policy, case: CaseInput) -> int:
-    asked = case.cancelled
-    if asked is None:
-        return 0
+def _cancellation(policy: Policy, case: CaseInput, asked: CancelledInput) -> int:
     visit_at = instant(policy.zone, asked.visit_at)
     notice = visit_at - instant(policy.zone, asked.cancelled_at)
     for row in policy.cancellations:
         in_time = row.notice_below_hours is None or notice.total_seconds() < row.notice_below_hours * 3_600
         if in_time and row.dispatched in (None, asked.dispatched):
-            return _called_off_minor(policy, case, row)
+            return _called_off_minor(policy, case, asked, row)
     return 0
 
 
-def _called_off_minor(policy: Policy, case: CaseInput, row: Cancellation) -> int:
-    asked = case.cancelled
-    if row.amount is not None or asked is None:
-        return amount_minor(row.amount or "0", policy.currency)
+def _called_off_minor(policy: Policy, case: CaseInput, asked: CancelledInput, row: Cancellation) -> int:
+    if row.amount is not None:
+        return amount_minor(row.amount, policy.currency)
     spent = max(row.minutes or 0, asked.travel_minutes if row.or_travel else 0)
     work = WorkKey(
         asked.mode.value,

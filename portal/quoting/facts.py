@@ -48,10 +48,8 @@ def work_of(policy: Policy, case: CaseInput) -> tuple[WorkInterval, ...]:
     follows = instant(policy.zone, case.opened_at)
     for number, piece in enumerate(case.work, start=1):
         start = instant(policy.zone, piece.starts_at) if piece.starts_at else follows
-        if piece.minutes is not None:
-            follows = start + timedelta(minutes=piece.minutes)
-        elif piece.ends_at is not None:
-            follows = instant(policy.zone, piece.ends_at)
+        length = timedelta(minutes=piece.minutes or 0)
+        follows = instant(policy.zone, piece.ends_at) if piece.ends_at is not None else start + length
         if follows < start:
             raise RuleBroken(f"Work {number} ends before it starts.")
         task_class = (piece.task_class or case.task_class).value

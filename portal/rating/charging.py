@@ -208,13 +208,12 @@ def _stopped_at(cost: Cost, room: int) -> list[Cost]:
     fitting = part.seconds * room // cost.minor if part.seconds and cost.charge is None else 0
     if not fitting:
         return [Cost(part._replace(kind=BEYOND_NTE), 0, cost.listed, cost.charge)]
-    first, rest = split(part, fitting)
+    first, _ = split(part, fitting)
+    # The room is less than the cost, so something is always left.
+    beyond = part._replace(kind=BEYOND_NTE, start=first.end, seconds=part.seconds - fitting)
     minor = round_half_up(Fraction(cost.minor * fitting, part.seconds))
     listed = round_half_up(Fraction(cost.listed * fitting, part.seconds))
-    kept = [Cost(first, minor, max(listed, minor))]
-    if rest is not None:
-        kept.append(Cost(rest._replace(kind=BEYOND_NTE), 0, max(cost.listed - listed, 0)))
-    return kept
+    return [Cost(first, minor, max(listed, minor)), Cost(beyond, 0, max(cost.listed - listed, 0))]
 
 
 def lines_of(found: Iterable[Cost]) -> tuple[Line, ...]:

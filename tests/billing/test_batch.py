@@ -18,6 +18,8 @@ from portal.importing import actions as importing
 from tests.importing.logs import NOW, VINST, many_cases, write_log
 from tests.support.database import PREFIX, Cluster
 
+pytestmark = pytest.mark.xdist_group("batch")
+
 _numbers = itertools.count(1)
 _BILLED = {
     "bill_item": "id,case_id,cut_id,period_id,resolution_id",

@@ -18,10 +18,11 @@ from portal.cases.rules import (
     read_clock,
     segments,
 )
+from portal.cases.rules.clocks import spec_of, stopping
 from portal.contracts.blocks import Company
 from portal.contracts.promises import Asked
 from portal.contracts.rules import plan_named
-from portal.contracts.targets import Clock
+from portal.contracts.targets import Clock, PauseReason, StartEvent, Target
 from tests.support.documents import policy
 
 P = policy()
@@ -207,3 +208,41 @@ def test_used_time_of_both_companies_and_pauses_never_exceeds_open_time(
         assert sum(seconds for _, seconds in reading.steps) in (0, target)
         if reading.missed_at is not None:
             assert reading.missed_at < end
+
+
+NEXT_RELEASE = Target(clock=Clock.RESOLUTION, calendar="always", next_release=True)
+ON_PARTS = Target(clock=Clock.RESOLUTION, calendar="always", minutes=60, pauses=("parts",))
+REASONS = (
+    PauseReason(code="parts", label="Waiting for parts", stops=(Clock.RESOLUTION,)),
+    PauseReason(code="site", label="No access to the site", stops=(Clock.RESPONSE, Clock.RESOLUTION)),
+)
+
+
+@pytest.mark.parametrize(
+    ("clock", "target", "code", "stops"),
+    [
+        (Clock.RESOLUTION, ON_PARTS, "parts", True),
+        (Clock.RESOLUTION, ON_PARTS, "site", False),
+        (Clock.RESPONSE, None, "parts", False),
+        (Clock.RESPONSE, NEXT_RELEASE, "site", True),
+        (Clock.RESPONSE, None, None, False),
+        (Clock.RESOLUTION, None, None, True),
+        (Clock.UPDATE, None, "unknown", True),
+    ],
+)
+def test_a_pause_stops_what_the_promise_says_else_what_the_reason_says(clock, target, code, stops):
+    assert stopping(clock, target, REASONS, code) is stops
+
+
+@pytest.mark.parametrize(
+    ("stopped", "state"), [(None, ClockState.RUNNING), (1, ClockState.MET), (3, ClockState.RUNNING)]
+)
+def test_a_promise_without_a_date_is_kept_or_open_but_never_broken(stopped, state):
+    reading = read_clock(resolution(without_date=True, stopped_at=None if stopped is None else at(stopped)), at(2))
+    assert (reading.state, reading.due_at, reading.missed_at) == (state, None, None)
+
+
+def test_a_clock_counts_from_the_event_its_promise_names():
+    assert ClockSpec(Clock.RESPONSE, 60, "always").starts is StartEvent.ARRIVAL
+    target = Target(clock=Clock.RESPONSE, calendar="always", minutes=1, starts=StartEvent.INTAKE)
+    assert spec_of(target).starts is StartEvent.INTAKE

@@ -6,7 +6,15 @@ from datetime import date, timedelta
 
 import pytest
 
-from portal.directory.rules import Phase, check_place, check_system_dates, in_warranty, is_valid_on, phase_on
+from portal.directory.rules import (
+    Phase,
+    check_organisation,
+    check_place,
+    check_system_dates,
+    in_warranty,
+    is_valid_on,
+    phase_on,
+)
 from portal.errors import Invalid
 
 DAY = date(2026, 3, 10)
@@ -67,4 +75,23 @@ def test_dates_in_order_pass() -> None:
 def test_place_is_refused_at_the_field(name: str, zone: str, fields: set[str]) -> None:
     with pytest.raises(Invalid) as refused:
         check_place(name, zone)
+    assert set(refused.value.fields) == fields
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "zone", "currency", "fields"),
+    [
+        ("NOR", "Nordlicht Access", "Europe/Berlin", "EUR", set()),
+        ("N", "Nordlicht Access", "Europe/Berlin", "EUR", {"code"}),
+        ("2NOR", "Nordlicht Access", "Europe/Berlin", "EUR", {"code"}),
+        ("NOR", "Nordlicht Access", "Europe/Berlin", "eur", {"currency"}),
+        ("nor", " ", "Kiel", "€", {"code", "name", "zone", "currency"}),
+    ],
+)
+def test_organisation_is_refused_at_every_field_at_once(code, name, zone, currency, fields) -> None:
+    if not fields:
+        check_organisation(code, name, zone, currency)
+        return
+    with pytest.raises(Invalid) as refused:
+        check_organisation(code, name, zone, currency)
     assert set(refused.value.fields) == fields

@@ -148,3 +148,9 @@ def test_a_recovery_code_is_known_however_it_is_typed():
     assert rules.recovery_hash(7, typed) == rules.recovery_hash(7, code) != rules.recovery_hash(8, code)
     assert rules.looks_like_recovery(typed)
     assert not rules.looks_like_recovery("123 456")
+
+
+def test_a_challenge_of_another_length_is_none():
+    assert not rules.challenge_fits(b"short", **PLACE, now=NOW)
+    with pytest.raises(ValueError, match="random bytes"):
+        rules.new_challenge(b"short", **PLACE, now=NOW)

@@ -90,3 +90,20 @@ def test_a_weak_password_is_refused_with_the_reason(password, words):
 def test_words_of_two_letters_are_no_context():
     words = rules.context_words(rules.Chooser("b@ab.example", "Bo Li"))
     assert words == {"example", "factoryline", "factory", "portal"}
+
+
+@pytest.mark.parametrize(
+    ("is_yes", "until_at", "ended_at", "now", "state"),
+    [
+        (None, None, None, NOW, "waiting"),
+        (None, None, None, NOW + rules.LOOKING_ON_ANSWERABLE, "over"),
+        (False, None, None, NOW, "refused"),
+        (True, NOW + timedelta(minutes=30), None, NOW, "open"),
+        (True, NOW, None, NOW, "over"),
+        (True, None, None, NOW, "over"),
+        (True, NOW + timedelta(minutes=30), NOW, NOW, "over"),
+    ],
+)
+def test_looking_on_needs_a_yes_and_ends_by_itself(is_yes, until_at, ended_at, now, state):
+    found = rules.looking_on_state(asked_at=NOW, is_yes=is_yes, until_at=until_at, ended_at=ended_at, now=now)
+    assert found == state

@@ -179,3 +179,109 @@ def test_an_address_is_found_where_there_is_one(attributes, address):
 )
 def test_a_page_makes_sense_of_nonsense(start, count, page):
     assert resources.page_of(start, count) == page
+
+
+@pytest.mark.parametrize(
+    ("written", "equals"),
+    [
+        ('userName eq "ann"', filters.Equals("username", "ann")),
+        (r' externalId EQ "a\"b" ', filters.Equals("externalid", 'a"b')),
+        ('emails.value eq "ann"', None),
+        ('userName eq "ann" and active eq true', None),
+        (r'userName eq "\x"', None),
+    ],
+)
+def test_a_filter_of_one_comparison_is_told_apart(written, equals):
+    assert filters.simple_equals(written) == equals
+
+
+@pytest.mark.parametrize(
+    ("written", "fits"),
+    [
+        ('emails eq "ann@home.example"', True),
+        ("active gt false", False),
+        ("userName gt 5", False),
+        ("title eq null and title ne null", True),
+        ("logins ge 3 and logins lt 4", True),
+        ('logins co "3"', False),
+        ("logins sw 3", False),
+        ('externalId eq "E-1"', True),
+        ('externalId eq "e-1"', False),
+        ("name.familyName.deeper pr", False),
+    ],
+)
+def test_a_comparison_is_of_like_with_like(written, fits):
+    person = {
+        "userName": "ann",
+        "externalId": "E-1",
+        "active": True,
+        "logins": 3,
+        "name": {"familyName": "Berg"},
+        "emails": [{"value": "ann@home.example"}],
+    }
+    assert filters.read_filter(written)(person) is fits
+
+
+@pytest.mark.parametrize("written", ["userName eq ?", "userName [", '"a" eq "b"', 'userName eq "\\x"', "not a pr"])
+def test_marks_where_none_belong_are_refused(written):
+    with pytest.raises(ScimRefused):
+        filters.read_filter(written)
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ({}, "invalidSyntax"),
+        ({"Operations": []}, "invalidSyntax"),
+        ({"Operations": [{"op": "add"}] * 501}, "invalidSyntax"),
+        ({"Operations": [{"op": "add", "path": "meta", "value": {}}]}, "mutability"),
+        ({"Operations": [{"op": "add", "path": 'title[value eq "x"]', "value": {}}]}, "invalidPath"),
+        ({"Operations": [{"op": "add", "path": 'emails[type eq "home"]', "value": "x"}]}, "invalidValue"),
+        ({"Operations": [{"op": "add", "path": 'emails[type ne "home"]', "value": {"value": "x"}}]}, "noTarget"),
+    ],
+)
+def test_a_message_that_is_no_patch_is_refused(message, kind):
+    with pytest.raises(ScimRefused) as refused:
+        patches.patched({"userName": "ann"}, message, schemas.USER)
+    assert refused.value.kind == kind
+
+
+ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+
+
+@pytest.mark.parametrize(
+    ("operation", "changes"),
+    [
+        ({"op": "add", "path": f"{ENTERPRISE}:manager", "value": "x"}, {}),
+        ({"op": "add", "path": "name.shoeSize", "value": "43"}, {}),
+        ({"op": "add", "value": {ENTERPRISE: {"manager": "x"}, "groups": [], "id": "9"}}, {}),
+        ({"op": "add", "value": {schemas.USER: {"title": "Lead"}}}, {"title": "Lead"}),
+        ({"op": "replace", "path": "emails.value", "value": "a@x.example"}, {"emails": [{"value": "a@x.example"}]}),
+        ({"op": "remove", "path": "name.givenName"}, {"name": {"familyName": "Berg"}}),
+    ],
+)
+def test_directories_of_every_make_are_understood(operation, changes):
+    person = {"userName": "ann", "name": {"givenName": "Ann", "familyName": "Berg"}}
+    assert patches.patched(person, {"operations": [operation]}, schemas.USER) == {**person, **changes}
+
+
+def test_a_value_that_becomes_primary_takes_it_from_the_others():
+    person = {"userName": "a", "emails": [{"value": "h", "type": "home"}, {"value": "w", "type": "w", "primary": True}]}
+    operation = {"op": "replace", "path": 'emails[type eq "home"].primary', "value": "True"}
+    assert patches.patched(person, {"operations": [operation]}, schemas.USER)["emails"] == [
+        {"value": "w", "type": "w", "primary": False},
+        {"value": "h", "type": "home", "primary": True},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "left"),
+    [
+        ("emails.type", [{"value": "h"}, {"value": "w"}]),
+        ('emails[type eq "home"].type', [{"value": "h"}, {"value": "w", "type": "work"}]),
+        ('emails[type eq "home"]', [{"value": "w", "type": "work"}]),
+    ],
+)
+def test_a_part_or_a_value_is_taken_away(path, left):
+    person = {"userName": "a", "emails": [{"value": "h", "type": "home"}, {"value": "w", "type": "work"}]}
+    assert patches.patched(person, {"operations": [{"op": "remove", "path": path}]}, schemas.USER)["emails"] == left

@@ -43,6 +43,8 @@ from tests.importing.logs import (
 )
 from tests.support.database import PREFIX, Cluster
 
+pytestmark = pytest.mark.xdist_group("import_log")
+
 CASES = 520
 _numbers = count(1)
 

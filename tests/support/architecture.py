@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -225,6 +225,27 @@ def pure_closure(sources: Iterable[Source]) -> list[Source]:
             closure[module] = by_module[module]
             waiting.extend(imported for _, imported in by_module[module].imports)
     return [closure[module] for module in sorted(closure)]
+
+
+def untouched(sources: Iterable[Source]) -> list[Source]:
+    """The modules that touch nothing outside themselves, whatever they are called: nor does anything they import."""
+    by_module = {module_of(source): source for source in sources}
+    pure = {module for module, source in by_module.items() if not any(is_pure(source))}
+    while touched := {module for module in pure if any(_reaches(by_module[module], by_module, pure))}:
+        pure -= touched
+    return [by_module[module] for module in sorted(pure)]
+
+
+def _reaches(source: Source, by_module: Mapping[str, Source], pure: Collection[str]) -> Iterator[str]:
+    """What a module imports of the portal that is not pure."""
+    return (module for _, module in source.imports if module in by_module and module not in pure)
+
+
+def has_code(source: Source) -> bool:
+    """Whether there is more in a module than what it says of itself."""
+    futures = [node for node in source.tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
+    said = ast.get_docstring(source.tree) is not None
+    return len(source.tree.body) > len(futures) + said
 
 
 def module_of(source: Source) -> str:

@@ -14,6 +14,8 @@ from tests.support.providers.travelling import Return, Way, way
 from tests.support.sign_in import email_of
 from tests.web.company_sign_in import is_signed_in, set_up
 
+pytestmark = pytest.mark.xdist_group("packages")
+
 PACKAGES = {"oidc-provider-mock": mock_provider, "pyop": pyop_provider}
 
 

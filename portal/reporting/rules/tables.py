@@ -13,10 +13,14 @@ from portal.reporting.rules.values import Cell, Chart, Column, Group, Kind, Name
 MOST_BARS = 12
 
 CLOCKS = {
+    "acknowledgement": "Receipt",
     "response": "Response",
     "update": "Next update",
     "workaround": "Workaround",
+    "on_site": "On site",
+    "delivery": "Part delivered",
     "resolution": "Resolution",
+    "management": "Management told",
 }
 RESOLVED_BY = {
     "integrator": ("Integrator", "accent"),
