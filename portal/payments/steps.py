@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from portal.payments.gateway import Gateway
 from portal.payments.outcomes import Call, Result, refund_facts
-from portal.payments.provider import AccountState, CheckoutState, RefundState, Unknown
+from portal.payments.provider import AccountState, CheckoutState, RefundState, Refused, Unknown
 from portal.payments.rules import ANSWERABLE_DISPUTES, lines_of_step
 
 _BUYING = ("checkout", "checkout_expiry", "subscription_change", "subscription_end", "promotion_code")
@@ -128,7 +128,7 @@ def _make_buying(gateway: Gateway, call: Call) -> Result:
         changed = gateway.update_subscription(call.request["subscription"], call.request["change"], call.key)
         return Result(changed.id)
     if call.step == "subscription_end":
-        return Result(gateway.cancel_subscription(call.request["subscription"], call.key).id)
+        return Result(_ended(gateway, call))
     if call.step == "coupon":
         return Result(gateway.create_coupon(call.request["coupon"], call.key))
     promotion = {"type": "coupon", "coupon": call.done["coupon"]}
@@ -153,6 +153,17 @@ def _look_up_buying(gateway: Gateway, call: Call) -> Result | None:
         return Result(code) if code else None
     # A tax status and a change of a subscription are the same however often they are set.
     return None
+
+
+def _ended(gateway: Gateway, call: Call) -> str:
+    """The end of a subscription takes no key at Stripe: one that has ended already is what was wanted."""
+    try:
+        return gateway.cancel_subscription(call.request["subscription"], call.key).id
+    except Refused:
+        found = _look_up_buying(gateway, call)
+        if found is None:
+            raise
+        return found.object_id
 
 
 def _of_checkout(made: CheckoutState) -> Result:

@@ -189,6 +189,7 @@ class Scenario:
     path: str
     makes: Mapping[str, int]
     check: Callable[[World, UUID], None] = lambda world, intent_id: None
+    method: str = "POST"
 
 
 class Between:

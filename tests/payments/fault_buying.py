@@ -1,0 +1,216 @@
+"""Cells of the fault matrix about what buyers do: checkouts, subscriptions, promotion codes."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select
+
+from portal.db import transaction
+from portal.ledger.rules import Document
+from portal.payments import rules
+from portal.payments.checkouts import (
+    MONTH,
+    ONCE,
+    Checkout,
+    Wares,
+    plan_change,
+    plan_checkout,
+    plan_end,
+    plan_expiry,
+    plan_promotion_code,
+)
+from portal.payments.following import refresh_checkout
+from portal.payments.models import Intent, ProviderSubscription
+from portal.payments.provider import Busy, Unknown
+from tests.payments.fault_events import Family, Subject, add_family, deliver, handle
+from tests.payments.fault_world import Between, Scenario, World
+
+PRICE = 5_000
+SESSIONS, SUBSCRIPTION = "/v1/checkout/sessions", "/v1/subscriptions/[^/]+"
+
+
+def _planned(world: World, *, interval: str = ONCE, taxed: bool = False) -> UUID:
+    """A checkout of the customer's, not made yet."""
+    about = Document("test_purchase", str(next(world.numbers)))
+    leads = Checkout("https://portal.example/done", "https://portal.example/back", automatic_tax=taxed)
+    with transaction(world.engine) as session:
+        return plan_checkout(
+            session,
+            Wares("Ten hours", PRICE, "EUR", interval=interval),
+            leads,
+            manufacturer_id=world.cast.factory.id,
+            payer_id=world.cast.customer.id,
+            document=about,
+            livemode=False,
+            now=world.now,
+        ).id
+
+
+def _made(world: World, *, interval: str = ONCE) -> UUID:
+    intent_id = _planned(world, interval=interval)
+    assert world.perform(intent_id) == "succeeded"
+    return intent_id
+
+
+def _expiry(world: World) -> UUID:
+    made = _made(world)
+    with transaction(world.engine) as session:
+        return plan_expiry(session, session.get_one(Intent, made), now=world.now).id
+
+
+def _subscribed(world: World) -> ProviderSubscription:
+    """A subscription that was begun, paid and told of."""
+    made = _made(world, interval=MONTH)
+    world.standin.control.pay_session(world.object_of(made))
+    refresh_checkout(world.engine, world.gateway, world.object_of(made), world.now)
+    with transaction(world.engine) as session:
+        return session.scalars(select(ProviderSubscription).where(ProviderSubscription.intent_id == made)).one()
+
+
+def _change(world: World) -> UUID:
+    subscription = _subscribed(world)
+    with transaction(world.engine) as session:
+        return plan_change(session, subscription, {"cancel_at_period_end": True}, number=1, now=world.now).id
+
+
+def _end(world: World) -> UUID:
+    subscription = _subscribed(world)
+    with transaction(world.engine) as session:
+        return plan_end(session, subscription, now=world.now).id
+
+
+def _code(world: World) -> UUID:
+    number = next(world.numbers)
+    with transaction(world.engine) as session:
+        return plan_promotion_code(
+            session,
+            manufacturer_id=world.cast.factory.id,
+            code=f"FAULTS{number}",
+            percent_off=10,
+            most_redemptions=1,
+            document=Document("test_code", str(number)),
+            currency="EUR",
+            livemode=False,
+            now=world.now,
+        ).id
+
+
+def _is_expired(world: World, intent_id: UUID) -> None:
+    with transaction(world.engine) as session:
+        made = session.get_one(Intent, UUID(session.get_one(Intent, intent_id).request["checkout_intent"]))
+    assert world.gateway.retrieve_checkout(str(made.provider_object_id)).status == "expired"
+
+
+def _ends_with_its_period(world: World, intent_id: UUID) -> None:
+    about = _subscription_of(world, intent_id)
+    assert world.gateway.retrieve_subscription(about).ends_with_period
+    _ended_now(world, about)
+
+
+def _has_ended(world: World, intent_id: UUID) -> None:
+    assert world.gateway.retrieve_subscription(_subscription_of(world, intent_id)).status == "canceled"
+
+
+def _subscription_of(world: World, intent_id: UUID) -> str:
+    with transaction(world.engine) as session:
+        return str(session.get_one(Intent, intent_id).request["subscription"])
+
+
+def _ended_now(world: World, subscription_id: str) -> None:
+    """Another cell moves the clock on: nothing may be renewed there."""
+    world.standin.client().v1.subscriptions.cancel(subscription_id)
+
+
+SCENARIOS = {
+    "create_checkout": Scenario(_planned, SESSIONS, {"checkout.session": 1}),
+    "set_tax_status": Scenario(
+        lambda world: _planned(world, taxed=True), "/v1/customers/[^/]+", {"checkout.session": 1}
+    ),
+    "expire_checkout": Scenario(_expiry, f"{SESSIONS}/.*/expire", {}, _is_expired),
+    "update_subscription": Scenario(_change, SUBSCRIPTION, {}, _ends_with_its_period),
+    "cancel_subscription": Scenario(_end, SUBSCRIPTION, {}, _has_ended, method="DELETE"),
+    "create_coupon": Scenario(_code, "/v1/coupons", {"promotion_code": 1}),
+    "create_promotion_code": Scenario(_code, "/v1/promotion_codes", {"promotion_code": 1}),
+}
+
+
+def _paid_checkout(world: World) -> Subject:
+    made = _made(world)
+    world.standin.control.pay_session(world.object_of(made))
+    return Subject(world.object_of(made), lambda: None, lambda: _paid_once(world, made))
+
+
+def _paid_once(world: World, intent_id: UUID) -> None:
+    receipts = "SELECT count(*) FROM cash_receipt WHERE intent_id = :id AND amount_minor = 5000"
+    booked = """
+        SELECT count(*) FROM journal_transaction journal JOIN cash_receipt receipt
+            ON journal.kind = 'cash_received' AND journal.document_id = receipt.id::text
+        WHERE receipt.intent_id = :id
+    """
+    assert world.count(receipts, id=intent_id) == world.count(booked, id=intent_id) == 1
+
+
+def _early_checkout(world: World, kind: str) -> None:
+    intent_id, told = _planned(world), list[str]()
+
+    def tell(made: Any) -> None:
+        told.append(deliver(world, kind, made.id))
+        with pytest.raises(Busy):
+            handle(world, told[0])
+
+    assert world.perform(intent_id, gateway=Between(world.gateway, "create_checkout", after=tell)) == "succeeded"
+    world.standin.control.pay_session(world.object_of(intent_id))
+    handle(world, told[0])
+    _paid_once(world, intent_id)
+
+
+def _begun_subscription(world: World) -> Subject:
+    made = _made(world, interval=MONTH)
+    at_stripe = world.object_of(made)
+    world.standin.control.pay_session(at_stripe)
+    begun = world.gateway.retrieve_checkout(at_stripe).subscription_id
+    return Subject(
+        begun,
+        lambda: _refreshed(world, at_stripe),
+        lambda: _known_once(world, made, begun),
+    )
+
+
+def _refreshed(world: World, session_id: str) -> None:
+    refresh_checkout(world.engine, world.gateway, session_id, world.now)
+
+
+def _known_once(world: World, intent_id: UUID, subscription_id: str) -> None:
+    known = "SELECT count(*) FROM provider_subscription WHERE intent_id = :id"
+    seen = """
+        SELECT count(*) FROM subscription_seen seen JOIN provider_subscription one ON one.id = seen.subscription_id
+        WHERE one.intent_id = :id
+    """
+    assert world.count(known, id=intent_id) == world.count(seen, id=intent_id) == 1
+    _paid_once(world, intent_id)
+    _ended_now(world, subscription_id)
+
+
+def _early_subscription(world: World, kind: str) -> None:
+    """The page was paid although its answer never came; what it began is told of first."""
+    intent_id = _planned(world, interval=MONTH)
+    world.standin.control.fault("lose_answer", method="POST", path=SESSIONS)
+    with pytest.raises(Unknown):
+        world.perform(intent_id)
+    made = world.standin.client().v1.checkout.sessions.list({"limit": 1}).data[0].id
+    world.standin.control.pay_session(made)
+    begun = world.gateway.retrieve_checkout(made).subscription_id
+    told = deliver(world, kind, begun)
+    with pytest.raises(Busy):
+        handle(world, told)
+    assert world.perform(intent_id) == "succeeded"
+    handle(world, told)
+    refresh_checkout(world.engine, world.gateway, made, world.now)
+    _known_once(world, intent_id, begun)
+
+
+add_family(rules.CHECKOUT_EVENTS, Family(_paid_checkout, _early_checkout, "checkout.session.completed"))
+add_family(rules.SUBSCRIPTION_EVENTS, Family(_begun_subscription, _early_subscription, "customer.subscription.updated"))
