@@ -135,15 +135,16 @@ CLAIMS: dict[Claim, str] = {
         clock_closing case_pause pause_end case_reference case_closing case_link case_known_issue usage_grant
         grant_balance grant_reservation reservation_release grant_draw standing_authorization standing_month
         time_approval time_reversal billing_cut line_query line_query_answer plan_sale promise_remedy severity_challenge
-        severity_decision grant_extension grant_expiry top_up_notice offer_release offer_end purchase purchase_step""",
+        severity_decision grant_extension grant_expiry top_up_notice offer_release offer_end purchase purchase_step
+        remedy_reversal""",
     both_companies: """
         custody_offer custody_decline resolution resolution_answer challenge_step challenge_proposal
-        challenge_decision plan_earning pack_use pack_earning offer""",
+        challenge_decision plan_earning pack_use pack_earning offer claim claim_answer""",
     by_audience: "case_event note attachment time_entry bill_item bill_item_reversal bill_line bill_segment",
     companies_or_told_customer: """
         coverage_decision authorization_request authorization authorization_balance authorization_refusal emergency
-        emergency_refusal purchase_order_movement""",
-    companies_or_party: "share cash_application plan_share pack_share",
+        emergency_refusal purchase_order_movement supplement""",
+    companies_or_party: "share cash_application plan_share pack_share supplement_share",
     companies_or_payer: "pack_sale",
     companies_or_challenger: "challenge",
     manufacturers: """

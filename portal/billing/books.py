@@ -112,6 +112,12 @@ _CHECKS = {
             UNION ALL
             SELECT manufacturer_id, currency, payer_id, amount_minor, 0 FROM pack_sale WHERE paid_by = 'invoice'
             UNION ALL
+            SELECT manufacturer_id, currency,
+                   CASE WHEN collector_id = integrator_id AND integrator_id <> manufacturer_id
+                        THEN collector_id ELSE payer_id END,
+                   amount_minor, 0
+            FROM supplement
+            UNION ALL
             SELECT manufacturer_id, currency, payer_id, -total_minor, 0 FROM invoice
         ) one
         GROUP BY one.manufacturer_id, one.currency, one.debtor_id HAVING sum(one.fact) <> sum(one.posted)
@@ -192,6 +198,22 @@ _CHECKS = {
                    JOIN journal_transaction journal ON journal.id = posting.transaction_id
                         AND journal.kind = 'pack_earned')
             ON posting.document_type = 'pack_share' AND posting.document_id = part.id::text
+               AND posting.party_id = part.party_id
+        GROUP BY part.id HAVING coalesce(-sum(posting.amount_minor), 0) <> part.amount_minor
+    """,
+    "a supplement's shares sum to what is owed and are payable": """
+        SELECT 'supplement ' || one.id,
+               'owes ' || one.amount_minor || ', shares ' || coalesce(sum(part.amount_minor), 0)
+        FROM supplement one LEFT JOIN supplement_share part ON part.supplement_id = one.id
+        GROUP BY one.id HAVING coalesce(sum(part.amount_minor), 0) <> one.amount_minor
+        UNION ALL
+        SELECT 'supplement share ' || part.id,
+               'is ' || part.amount_minor || ', posted ' || coalesce(-sum(posting.amount_minor), 0)
+        FROM supplement_share part
+        LEFT JOIN (posting JOIN account ON account.id = posting.account_id AND account.purpose = 'payable'
+                   JOIN journal_transaction journal ON journal.id = posting.transaction_id
+                        AND journal.kind = 'supplemented')
+            ON posting.document_type = 'supplement_share' AND posting.document_id = part.id::text
                AND posting.party_id = part.party_id
         GROUP BY part.id HAVING coalesce(-sum(posting.amount_minor), 0) <> part.amount_minor
     """,

@@ -200,14 +200,17 @@ class Invoice(Base):
 
 
 class InvoiceItem(Base):
-    """A bill item on an invoice, once, and once as a credit when it was taken back; a plan's month or a pack, once."""
+    """A bill item on an invoice, once, and once as a credit when it was taken back; a plan's month, a pack or an
+    supplement, once.
+    """
 
     __tablename__ = "invoice_item"
     __table_args__ = (
         UniqueConstraint("bill_item_id", "kind"),
         UniqueConstraint("plan_sale_id"),
         UniqueConstraint("pack_sale_id"),
-        CheckConstraint("num_nonnulls(bill_item_id, plan_sale_id, pack_sale_id) = 1", name="source"),
+        UniqueConstraint("supplement_id"),
+        CheckConstraint("num_nonnulls(bill_item_id, plan_sale_id, pack_sale_id, supplement_id) = 1", name="source"),
         UniqueConstraint("invoice_id", "position"),
         CheckConstraint("kind IN ('charge', 'credit')", name="kind"),
         CheckConstraint("(kind = 'charge') = (amount_minor > 0)", name="sign"),
@@ -220,6 +223,7 @@ class InvoiceItem(Base):
     bill_item_id: Mapped[int | None] = mapped_column(ForeignKey("bill_item.id"))
     plan_sale_id: Mapped[int | None] = mapped_column(ForeignKey("plan_sale.id"))
     pack_sale_id: Mapped[int | None] = mapped_column(ForeignKey("pack_sale.id"))
+    supplement_id: Mapped[int | None] = mapped_column(ForeignKey("supplement.id"))
     position: Mapped[int]
     kind: Mapped[str]
     description: Mapped[str]

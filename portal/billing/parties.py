@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from portal.billing.models import BillItem, PlanSale
 from portal.billing.packs.models import PackSale
+from portal.billing.supplements.models import Supplement
 from portal.cases.models import SupportCase
 from portal.contracts.agreement import Agreement
 from portal.contracts.blocks import Company
@@ -21,7 +22,7 @@ from portal.errors import RuleBroken
 
 def parties_of(
     session: Session,
-    case: SupportCase | PlanChoice | PlanSale | PackSale | UsageGrant | BillItem,
+    case: SupportCase | PlanChoice | PlanSale | PackSale | UsageGrant | BillItem | Supplement,
     agreement: Agreement | None,
 ) -> dict[str, int]:
     """Every party's organisation by its name in the documents. *Raises*: RuleBroken for one that is not known here."""

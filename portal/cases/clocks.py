@@ -23,6 +23,7 @@ from portal.cases.models import (
     ClockClosing,
     CustodyAcceptance,
     PauseEnd,
+    PromiseRemedy,
     SupportCase,
 )
 from portal.cases.remedies import owed_for
@@ -269,8 +270,7 @@ def stop_clocks(
         outcome = "void" if void else "missed" if reading.state is rules.ClockState.MISSED else "met"
         if outcome == "missed" and is_promised(clock):
             late = reading.used_seconds - clock.target_seconds
-            owed = owed_for(case, clock, policies[clock.version_id], late_seconds=late, now=now)
-            session.add_all([owed] if owed is not None else [])
+            _owe(session, owed_for(case, clock, policies[clock.version_id], late_seconds=late, now=now))
         session.add(
             ClockClosing(
                 case_id=case.id,
@@ -285,6 +285,14 @@ def stop_clocks(
         )
     session.flush()
     return ended
+
+
+def _owe(session: Session, owed: PromiseRemedy | None) -> None:
+    """Keep what a broken promise gives back; a job settles it."""
+    if owed is not None:
+        session.add(owed)
+        session.flush()
+        enqueue(session, "settle_remedy", remedy_id=owed.id)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from portal.contracts.blocks import (
 )
 from portal.contracts.calendar_blocks import CalendarBlock
 from portal.contracts.canonical import canonical_json, sha256
+from portal.contracts.owing import Owing
 from portal.contracts.policy import Policy
 from portal.contracts.rates import RateRow
 from portal.contracts.reading import Problem, document_from_json, document_from_toml, problems_of
@@ -112,6 +113,8 @@ class Settlement(Block):
     """The party that bears the provider's fee of a chargeback."""
     goodwill_borne_by: Code = "manufacturer"
     """The party that bears what is given up without an obligation, where nobody else is named."""
+    remedies_borne_by: Code = "manufacturer"
+    """The party that bears what is given back for broken promises; both companies sign who does."""
 
 
 class Permissions(Block):
@@ -156,6 +159,8 @@ class Agreement(Block):
     """What the integrator may ask its customer."""
     selling: Selling = Selling()
     """What selling a pack earns by itself."""
+    owing: Owing = Owing()
+    """What the companies owe each other beside shares."""
     settlement: Settlement = Settlement()
     """How and when shares are paid."""
     permissions: Permissions = Permissions()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from portal.contracts.agreement import Agreement
     from portal.contracts.policy import Policy
 
-_BORNE_BY_A_PARTY = ("stripe_fees_borne_by", "chargeback_fees_borne_by", "goodwill_borne_by")
+_BORNE_BY_A_PARTY = ("remedies_borne_by", "stripe_fees_borne_by", "chargeback_fees_borne_by", "goodwill_borne_by")
 _BORNE_BY_SHARES_TOO = ("refunds_borne_by", "chargebacks_borne_by")
 # Each party by its share, where an agreement names who bears something.
 SHARES = "shares"

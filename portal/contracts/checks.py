@@ -36,6 +36,8 @@ AMOUNT_KEYS = frozenset(
         "credit",
         "amount",
         "price",
+        "per_trip",
+        "most",
     }
 )
 # What is earned with a bill item, whose own period says which months came before it.

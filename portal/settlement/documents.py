@@ -12,6 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from portal.access import Actor
 from portal.billing.models import BillItem, Invoice, PlanEarning, PlanSale, PlanShare, Share
 from portal.billing.packs.models import PackEarning, PackSale, PackShare
+from portal.billing.supplements.models import Supplement, SupplementShare
 from portal.db import Base
 from portal.errors import NotFound
 from portal.payments.models import CashReceipt, Intent
@@ -38,6 +39,8 @@ _SHOWN: dict[str, tuple[str, type[Base], InstrumentedAttribute[Any]]] = {
     "pack_sale": ("pack", PackSale, PackSale.id),
     "pack_earning": ("pack", PackEarning, PackEarning.pack_sale_id),
     "pack_share": ("pack", PackShare, PackShare.pack_sale_id),
+    "supplement": ("supplement", Supplement, Supplement.id),
+    "supplement_share": ("supplement", SupplementShare, SupplementShare.supplement_id),
     "invoice": ("invoice", Invoice, Invoice.id),
     "cash_receipt": ("invoice", CashReceipt, CashReceipt.invoice_id),
     "statement": ("statement", Statement, Statement.id),

@@ -97,6 +97,8 @@ _CURRENCIES = text(
         UNION ALL
         SELECT currency, amount_minor, 0, 0, 0 FROM pack_sale WHERE period_id = :period_id
         UNION ALL
+        SELECT currency, amount_minor, 0, 0, 0 FROM supplement WHERE period_id = :period_id
+        UNION ALL
         SELECT currency, 0, total_minor, 0, 0 FROM invoice WHERE period_id = :period_id
         UNION ALL
         SELECT receipt.currency, 0, 0, receipt.amount_minor, 0

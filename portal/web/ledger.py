@@ -35,6 +35,7 @@ PAGES = {
     "bill_item": ("billing.item", "item_id"),
     "plan_month": ("billing.plan_month", "plan_sale_id"),
     "pack": ("billing.pack_sale", "pack_sale_id"),
+    "supplement": ("billing.supplement", "supplement_id"),
     "invoice": ("billing.invoice", "invoice_id"),
     "statement": ("settlement.statement", "statement_id"),
     "statement_line": ("settlement.line", "statement_line_id"),

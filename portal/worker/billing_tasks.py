@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session
 
 from portal.billing import actions, queries
 from portal.billing.actions.batch import BILLED_AT_ONCE, bill_closed
+from portal.billing.supplements import actions as supplements
+from portal.billing.supplements import claims
 from portal.cases import actions as cases
 from portal.cases.models import CaseKnownIssue
 from portal.db import transaction
@@ -53,6 +55,18 @@ def rebill_known_issue(session: Session, now: datetime, *, known_issue_id: int) 
 @task("settle_shares")
 def settle_shares(session: Session, now: datetime, *, case_id: int) -> None:
     actions.decide_shares(session, case_id, now=now)
+
+
+@task("settle_claim", own_transactions=True)
+def settle_claim(edges: Edges, now: datetime, *, claim_id: int) -> None:
+    with transaction(edges.engine) as session:
+        claims.settle_claim(session, claim_id, now=now, livemode=edges.settings.livemode)
+
+
+@task("settle_remedy", own_transactions=True)
+def settle_remedy(edges: Edges, now: datetime, *, remedy_id: int) -> None:
+    with transaction(edges.engine) as session:
+        supplements.settle_remedy(session, remedy_id, now=now, livemode=edges.settings.livemode)
 
 
 @task("reserve_case_hours")

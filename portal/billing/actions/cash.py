@@ -119,9 +119,11 @@ def _connected(session: Session, invoice_ids: Collection[int]) -> list[InvoiceCa
                 .where(BillItem.cut_id.in_(cuts), InvoiceItem.payer_id.in_(payers))
             )
         )
-    # A plan's month or a pack takes its part of the cash like a cut, though nothing becomes payable by it: no cut has
-    # its number, and neither has the other.
-    of_sale = func.coalesce(-2 * InvoiceItem.plan_sale_id, -2 * InvoiceItem.pack_sale_id - 1)
+    # A plan's month, a pack or a supplement takes its part of the cash like a cut, though nothing becomes payable by
+    # it: no cut has its number, and neither has another of them.
+    of_sale = func.coalesce(
+        -3 * InvoiceItem.plan_sale_id, -3 * InvoiceItem.pack_sale_id - 1, -3 * InvoiceItem.supplement_id - 2
+    )
     line_id = func.coalesce(BillItem.cut_id, of_sale).label("cut_id")
     lowered = (
         select(func.coalesce(func.sum(LineReduction.amount_minor), 0))
@@ -136,6 +138,7 @@ def _connected(session: Session, invoice_ids: Collection[int]) -> list[InvoiceCa
         .group_by(InvoiceItem.invoice_id, line_id)
         .order_by(InvoiceItem.invoice_id, func.min(InvoiceItem.position))
     ).all()
+    credited = _credited(session, known)
     cash = dict(
         session.execute(
             select(CashReceipt.invoice_id, func.sum(CashReceipt.amount_minor))
@@ -148,11 +151,25 @@ def _connected(session: Session, invoice_ids: Collection[int]) -> list[InvoiceCa
     return [
         InvoiceCash(
             invoice_id,
-            int(cash.get(invoice_id, 0)),
+            int(cash.get(invoice_id, 0)) + credited.get(invoice_id, 0),
             tuple((row.cut_id, int(row[2])) for row in nets if row.invoice_id == invoice_id),
         )
         for invoice_id in sorted(known)
     ]
+
+
+def _credited(session: Session, invoice_ids: Collection[int]) -> dict[int, int]:
+    """What supplements credit on invoices: whoever bears it has paid it, so it settles the invoice like cash."""
+    rows = session.execute(
+        select(InvoiceItem.invoice_id, -func.sum(InvoiceItem.amount_minor))
+        .where(
+            InvoiceItem.invoice_id.in_(invoice_ids),
+            InvoiceItem.supplement_id.is_not(None),
+            InvoiceItem.amount_minor < 0,
+        )
+        .group_by(InvoiceItem.invoice_id)
+    ).tuples()
+    return {invoice_id: int(minor) for invoice_id, minor in rows}
 
 
 def _shares(session: Session, item_ids: Sequence[int]) -> dict[int, list[tuple[Share, ShareCash]]]:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from portal.billing.models import BillItem, Invoice, InvoiceItem, PlanSale
 from portal.billing.packs.models import PackSale
 from portal.billing.parties import parties_of
+from portal.billing.supplements.models import Supplement
 from portal.contracts.blocks import Company
 from portal.contracts.models import DocumentVersion
 from portal.contracts.queries import agreement_of
@@ -35,16 +36,17 @@ def charge_fee(session: Session, receipt: CashReceipt, *, now: datetime) -> int:
     if not receipt.fee_minor:
         return 0
     rows = session.execute(
-        select(InvoiceItem.amount_minor, BillItem, PlanSale, PackSale)
+        select(InvoiceItem.amount_minor, BillItem, PlanSale, PackSale, Supplement)
         .outerjoin(BillItem, BillItem.id == InvoiceItem.bill_item_id)
         .outerjoin(PlanSale, PlanSale.id == InvoiceItem.plan_sale_id)
         .outerjoin(PackSale, PackSale.id == InvoiceItem.pack_sale_id)
+        .outerjoin(Supplement, Supplement.id == InvoiceItem.supplement_id)
         .where(InvoiceItem.invoice_id == receipt.invoice_id, InvoiceItem.amount_minor > 0)
         .order_by(InvoiceItem.position)
     ).all()
     borne: dict[int, int] = defaultdict(int)
     for row, part in zip(rows, allocate(receipt.fee_minor, [row.amount_minor for row in rows]), strict=True):
-        bearer_id = _bearer(session, row.BillItem or row.PlanSale or row.PackSale)
+        bearer_id = _bearer(session, row.BillItem or row.PlanSale or row.PackSale or row.Supplement)
         if bearer_id is not None:
             borne[bearer_id] += part
     legs = [debit(Purpose.PAYABLE, minor, party_id) for party_id, minor in sorted(borne.items()) if minor]
@@ -67,7 +69,7 @@ def charge_fee(session: Session, receipt: CashReceipt, *, now: datetime) -> int:
     return charged
 
 
-def _bearer(session: Session, source: BillItem | PlanSale | PackSale) -> int | None:
+def _bearer(session: Session, source: BillItem | PlanSale | PackSale | Supplement) -> int | None:
     """Who bears the fee of a line, if it is not the operator, whose expense it is already."""
     if not isinstance(source, PlanSale):
         version_id = source.agreement_version_id

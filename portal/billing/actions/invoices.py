@@ -23,6 +23,8 @@ from portal.billing.packs.selling import pack_words
 from portal.billing.queries import stands
 from portal.billing.rules import INVOICE_PAIRS
 from portal.billing.rules.postings import SET_OFF
+from portal.billing.supplements.actions import supplement_debtor
+from portal.billing.supplements.models import Supplement
 from portal.cases.models import SupportCase
 from portal.directory.models import Organisation
 from portal.entitlement.orders.queries import OrderNamed, orders_behind
@@ -42,7 +44,7 @@ CHARGE, CREDIT = "charge", "credit"
 class _Claim:
     """A line to be: an item or a plan's month charged, or an item credited, and who owes it."""
 
-    item: BillItem | PlanSale | PackSale
+    item: BillItem | PlanSale | PackSale | Supplement
     kind: str
     debtor_id: int
     amount_minor: int
@@ -79,6 +81,13 @@ _DEBTORS = text(
     JOIN period upto ON upto.id = :period_id AND period.starts_at <= upto.starts_at
     WHERE sale.manufacturer_id = upto.manufacturer_id
       AND NOT EXISTS (SELECT FROM invoice_item charged WHERE charged.plan_sale_id = sale.id)
+    UNION
+    SELECT CASE WHEN one.collector_id = one.integrator_id AND one.integrator_id <> one.manufacturer_id
+                THEN one.collector_id ELSE one.payer_id END
+    FROM supplement one JOIN period ON period.id = one.period_id
+    JOIN period upto ON upto.id = :period_id AND period.starts_at <= upto.starts_at
+    WHERE one.manufacturer_id = upto.manufacturer_id AND one.amount_minor <> 0
+      AND NOT EXISTS (SELECT FROM invoice_item charged WHERE charged.supplement_id = one.id)
     ORDER BY id
     """
 )
@@ -135,13 +144,17 @@ def _claims(session: Session, period: Period, debtor_ids: Collection[int] | None
             )
             sign = 1 if kind == CHARGE else -1
             yield _Claim(item, kind, debtor_of(item), sign * due, words if sign > 0 else f"Credit: {words}", orders)
+    for one in session.scalars(_open_supplements(period, debtor_ids)):
+        kind = CHARGE if one.amount_minor > 0 else CREDIT
+        words = one.description if kind == CHARGE else f"Credit: {one.description}"
+        yield _Claim(one, kind, supplement_debtor(one), one.amount_minor, words)
     for sale in session.scalars(_open_sales(period, debtor_ids)):
         yield _Claim(sale, CHARGE, plan_debtor(sale), sale.amount_minor, plan_words(session, sale))
     for pack in session.scalars(_open_packs(period)):
         yield _Claim(pack, CHARGE, pack.payer_id, pack.amount_minor, pack_words(session, pack))
 
 
-def _owed_by(item: type[BillItem | PlanSale], debtor_ids: Collection[int] | None) -> ColumnElement[bool]:
+def _owed_by(item: type[BillItem | PlanSale | Supplement], debtor_ids: Collection[int] | None) -> ColumnElement[bool]:
     """Rows that one of these debtors owes, as ``debtor_of`` and ``plan_debtor`` have it."""
     if debtor_ids is None:
         return true()
@@ -164,6 +177,22 @@ def _open_sales(period: Period, debtor_ids: Collection[int] | None) -> Select[Pl
             PlanSale.id.not_in(select(InvoiceItem.plan_sale_id).where(InvoiceItem.plan_sale_id.is_not(None))),
         )
         .order_by(PlanSale.id)
+    )
+
+
+def _open_supplements(period: Period, debtor_ids: Collection[int] | None) -> Select[Supplement]:
+    """Supplements up to the period that somebody owes, or has coming, and that are on no invoice."""
+    return (
+        select(Supplement)
+        .join(Period, Period.id == Supplement.period_id)
+        .where(
+            Supplement.manufacturer_id == period.manufacturer_id,
+            Supplement.amount_minor != 0,
+            Period.starts_at <= period.starts_at,
+            _owed_by(Supplement, debtor_ids),
+            Supplement.id.not_in(select(InvoiceItem.supplement_id).where(InvoiceItem.supplement_id.is_not(None))),
+        )
+        .order_by(Supplement.id)
     )
 
 
@@ -270,7 +299,7 @@ def _issue(session: Session, period: Period, claims: Sequence[_Claim], *, now: d
     return invoice
 
 
-def _key(item: BillItem | PlanSale | PackSale) -> str:
+def _key(item: BillItem | PlanSale | PackSale | Supplement) -> str:
     return f"{item.__tablename__}-{item.id}"
 
 
@@ -288,6 +317,7 @@ def _row(invoice: Invoice, claim: _Claim, position: int) -> dict[str, object]:
         "bill_item_id": claim.item.id if isinstance(claim.item, BillItem) else None,
         "plan_sale_id": claim.item.id if isinstance(claim.item, PlanSale) else None,
         "pack_sale_id": claim.item.id if isinstance(claim.item, PackSale) else None,
+        "supplement_id": claim.item.id if isinstance(claim.item, Supplement) else None,
         "position": position,
         "kind": claim.kind,
         "description": claim.description,

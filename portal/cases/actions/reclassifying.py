@@ -17,6 +17,7 @@ from portal.cases import rules
 from portal.cases.actions.changing import follow_severity
 from portal.cases.actions.core import PORTAL_NAME, Held, hold, parties, person_id, record
 from portal.cases.actions.movement import terms_of
+from portal.cases.actions.remedying import review_remedies
 from portal.cases.models import CaseEvent, SeverityChallenge, SeverityDecision, SupportCase
 from portal.contracts.promises import day_closes
 from portal.contracts.rules import calendar_named
@@ -149,4 +150,5 @@ def _decide(
     record(session, held, "severity_decided", details=details, changes=changes)
     if counts_again:
         follow_severity(session, held, from_the_start=True)
+    review_remedies(session, held, reason=f"severity {held.case.severity} was decided")
     return decision

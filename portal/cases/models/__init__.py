@@ -22,7 +22,7 @@ from portal.cases.models.header import (
     KnownIssue,
     SupportCase,
 )
-from portal.cases.models.promises import PromiseRemedy, SeverityChallenge, SeverityDecision
+from portal.cases.models.promises import PromiseRemedy, RemedyReversal, SeverityChallenge, SeverityDecision
 from portal.cases.models.record import (
     Attachment,
     Note,
@@ -58,6 +58,7 @@ __all__ = [
     "Note",
     "PauseEnd",
     "PromiseRemedy",
+    "RemedyReversal",
     "Resolution",
     "ResolutionAnswer",
     "SeverityChallenge",

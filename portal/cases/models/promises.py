@@ -34,6 +34,22 @@ class PromiseRemedy(CaseScoped, Base):
     owed_at: Mapped[datetime]
 
 
+class RemedyReversal(CaseScoped, Base):
+    """A promise that gave something back is found kept: by the severity that was decided, it was not broken."""
+
+    __tablename__ = "remedy_reversal"
+    __table_args__ = (
+        UniqueConstraint("remedy_id"),
+        Index("ix_remedy_reversal_case_id", "case_id"),
+        case_foreign_key(),
+    )
+
+    id: Mapped[Id]
+    remedy_id: Mapped[int] = mapped_column(ForeignKey("promise_remedy.id"))
+    reason: Mapped[str]
+    reversed_at: Mapped[datetime]
+
+
 class SeverityChallenge(CaseScoped, Base):
     """The other side disputes a severity that the factory set; ``seq`` is the event that set it."""
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side, may_see_prices
 from portal.billing.gathering import read_case
+from portal.billing.supplements.reading import SupplementView, supplements_of_case
 from portal.cases import queries, rules
 from portal.cases.models import PromiseRemedy, SupportCase
 from portal.cases.queries import Dossier
@@ -138,6 +139,7 @@ def _side_column(session: Session, actor: Actor, found: SupportCase, dossier: Do
         "dispute": dispute_of(rows, actor),
         "remedies": rows[PromiseRemedy],
         "told": told_facts(found),
+        "supplements": _supplements(session, actor, found, remedies=bool(rows[PromiseRemedy])),
     }
 
 
@@ -158,6 +160,12 @@ def _work_waits(session: Session, found: SupportCase, decided: Sequence[Coverage
     if not decided or found.state == "closed":
         return ""
     return queries.waits_for(session, found, now=current_now(), kept=decided[-1])
+
+
+def _supplements(session: Session, actor: Actor, found: SupportCase, *, remedies: bool) -> Sequence[SupplementView]:
+    """What moved beside the bill; looked for only where something can have."""
+    ended = found.state in ("resolved", "closed")
+    return supplements_of_case(session, actor, found.id) if remedies or ended else ()
 
 
 def _company_names(found: SupportCase, dossier: Dossier) -> Mapping[int, str]:

@@ -10,6 +10,11 @@ from sqlalchemy.orm import Session
 from portal.billing.actions import apply_cash, ask, earn_plans, gather_invoices, open_month
 from portal.billing.models import BillItem, BillLine, Invoice, LineQuery, PlanSale
 from portal.billing.packs.models import PackSale
+from portal.billing.supplements.actions import Cause, settle
+from portal.billing.supplements.models import Supplement
+from portal.billing.supplements.rules import credit_of
+from portal.cases.models import SupportCase
+from portal.entitlement.queries import terms_in_force
 from portal.ledger.models import Account, JournalTransaction, Period, Posting
 from portal.payments.cash import book_cash, confirm_payment, record_payment
 from portal.payments.models import BalanceMovement, PaymentRecord
@@ -65,6 +70,19 @@ def sold_pack(session: Session, cast: Cast) -> PackSale:
     if known is None:
         billed_item(session, cast)
     return known or bought(session, cast, site=cast.plain_site)[1]
+
+
+def credit_for_a_promise(session: Session, cast: Cast) -> Supplement:
+    """A credit for a promise that was missed on that item's case."""
+    known = session.scalars(select(Supplement).limit(1)).one_or_none()
+    if known is not None:
+        return known
+    case = session.get_one(SupportCase, billed_item(session, cast).case_id)
+    terms = terms_in_force(session, manufacturer_id=case.manufacturer_id, integrator_id=case.integrator_id, at=NOW)
+    cause = Cause("sample", "remedy", "customer", "Nordlicht credit", ("Because.",), NOW)
+    made = settle(session, case, terms, cause, credit_of(100, case.manufacturer_id), now=BILLED_AT)
+    assert made is not None
+    return made
 
 
 def asked_question(session: Session, cast: Cast) -> LineQuery:

@@ -219,6 +219,7 @@ def _order(session: Session, cast: Cast) -> int:
 SAMPLES: dict[str, Sample] = {
     "what_if_id": _what_if,
     "order_id": _order,
+    "supplement_id": lambda session, cast: money.credit_for_a_promise(session, cast).id,
     "passkey_id": _passkey,
     "wish_id": _wish,
     "flow_id": _flow,

@@ -1,0 +1,215 @@
+"""Posting supplements: what a cause comes to now, less what was posted of it before. A job's; again adds nothing.
+
+Each cause has a name of its own; a lock on that name makes two jobs at once one after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, insert, select, text
+from sqlalchemy.orm import Session
+
+from portal.billing.models import PlanSale
+from portal.billing.parties import parties_of
+from portal.billing.supplements.models import Supplement, SupplementShare
+from portal.billing.supplements.rules import (
+    REMEDY,
+    SUPPLEMENT_PAIRS,
+    SUPPLEMENTED,
+    Effect,
+    credit_of,
+    difference,
+    supplement_legs,
+)
+from portal.cases.models import PromiseRemedy, RemedyReversal, SupportCase
+from portal.contracts.blocks import Company
+from portal.contracts.holdings import part_of_month
+from portal.contracts.models import DocumentVersion
+from portal.contracts.policy import Policy
+from portal.contracts.queries import WITHOUT_TEXT, policy_of
+from portal.contracts.rules import amount_minor, plan_named
+from portal.entitlement.queries import Terms, terms_in_force
+from portal.entitlement.rules import included_window
+from portal.errors import NotFound
+from portal.ledger.actions import lock_open_period, post
+from portal.ledger.rules import Document
+from portal.zones import zone_named
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why money moves: the name that is unique to it, what people read, and when it happened."""
+
+    source: str
+    kind: str
+    audience: str
+    description: str
+    sentences: tuple[str, ...]
+    occurred_at: datetime
+    person_id: int | None = None
+
+
+def settle_remedy(session: Session, remedy_id: int, *, now: datetime, livemode: bool = False) -> Supplement | None:
+    """Credit what a broken promise gives back, or take the credit back where the promise is found kept.
+
+    *Raises*: NotFound.
+    """
+    remedy = session.get(PromiseRemedy, remedy_id)
+    if remedy is None:
+        raise NotFound
+    case = session.get_one(SupportCase, remedy.case_id)
+    terms = terms_in_force(
+        session, manufacturer_id=case.manufacturer_id, integrator_id=case.integrator_id, at=case.opened_at
+    )
+    version = session.get_one(DocumentVersion, remedy.policy_version_id, options=WITHOUT_TEXT)
+    minor, words = _worth(remedy, policy_of(version))
+    taken_back = session.scalars(select(RemedyReversal).where(RemedyReversal.remedy_id == remedy.id)).one_or_none()
+    parties = parties_of(session, case, terms.agreement)
+    word = terms.agreement.settlement.remedies_borne_by if terms.agreement is not None else Company.MANUFACTURER
+    bearer_id = parties.get(word, parties[Company.MANUFACTURER])
+    sentences: tuple[str, ...] = (words, f"The {word} bears it, as the signed document says.")
+    if taken_back is not None:
+        sentences = (*sentences, f"Taken back: {taken_back.reason}")
+    cause = Cause(
+        f"promise_remedy:{remedy.id}", REMEDY, "customer", f"{case.name}, for a missed promise", sentences,
+        remedy.owed_at,
+    )  # fmt: skip
+    target = credit_of(0 if taken_back is not None else minor, bearer_id)
+    return settle(session, case, terms, cause, target, now=now, livemode=livemode)
+
+
+def settle(
+    session: Session,
+    case: SupportCase,
+    terms: Terms,
+    cause: Cause,
+    target: Effect,
+    *,
+    now: datetime,
+    livemode: bool = False,
+) -> Supplement | None:
+    """Post what has to be added so that a cause comes to its target; None where nothing is missing."""
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": cause.source})
+    seq, known = _known(session, cause.source)
+    change = difference(target, known)
+    if not change.by_party and not change.owed_minor:
+        return None
+    supplement = Supplement(
+        case_id=case.id,
+        manufacturer_id=case.manufacturer_id,
+        integrator_id=case.integrator_id,
+        customer_id=case.customer_id,
+        audience=cause.audience,
+        kind=cause.kind,
+        source=cause.source,
+        seq=seq + 1,
+        **_billed_to(session, case, terms),
+        currency=terms.policy.currency,
+        amount_minor=change.owed_minor,
+        description=cause.description,
+        explanation={"sentences": list(cause.sentences)},
+        agreement_version_id=terms.agreement_version_id,
+        person_id=cause.person_id,
+        period_id=lock_open_period(session, case.manufacturer_id),
+        occurred_at=cause.occurred_at,
+        recorded_at=now,
+    )
+    session.add(supplement)
+    session.flush()
+    _post(session, supplement, _shares(session, supplement, change), now=now, livemode=livemode)
+    return supplement
+
+
+def supplement_debtor(supplement: Supplement) -> int:
+    """Who owes a supplement to the operator: the payer, or the integrator that collects from it."""
+    collects = supplement.collector_id == supplement.integrator_id != supplement.manufacturer_id
+    return supplement.collector_id if collects else supplement.payer_id
+
+
+def _worth(remedy: PromiseRemedy, policy: Policy) -> tuple[int, str]:
+    """What a remedy is worth, and how that comes about; days of a longer term are not charged, by their month."""
+    if remedy.extra_days is None:
+        return remedy.amount_minor or 0, "The plan gives a credit for a promise that was missed."
+    plan = plan_named(policy, remedy.plan_code)
+    month = included_window(policy, remedy.owed_at)
+    local = zone_named(policy.zone)
+    days = (month.end.astimezone(local).date() - month.start.astimezone(local).date()).days
+    price = amount_minor(plan.price_per_month, policy.currency)
+    whole, rest = divmod(remedy.extra_days, days)
+    minor = whole * price + part_of_month(price, rest, days)
+    return minor, f"The paid term lasts {remedy.extra_days} days longer: they are not charged, {days} days a month."
+
+
+def _known(session: Session, source: str) -> tuple[int, Effect]:
+    """How often a cause was posted, and what that comes to."""
+    count, owed = session.execute(
+        select(func.count(), func.coalesce(func.sum(Supplement.amount_minor), 0)).where(Supplement.source == source)
+    ).one()
+    gained = session.execute(
+        select(SupplementShare.party_id, func.sum(SupplementShare.amount_minor))
+        .join(Supplement, Supplement.id == SupplementShare.supplement_id)
+        .where(Supplement.source == source)
+        .group_by(SupplementShare.party_id)
+    ).tuples()
+    return count, Effect(int(owed), {party_id: int(minor) for party_id, minor in gained})
+
+
+def _billed_to(session: Session, case: SupportCase, terms: Terms) -> dict[str, int]:
+    """Who is billed and by whom: as the site's plan last was; the customer, by the manufacturer, where none was."""
+    sale = session.scalars(
+        select(PlanSale)
+        .where(PlanSale.site_id == case.site_id, PlanSale.manufacturer_id == case.manufacturer_id)
+        .order_by(PlanSale.id.desc())
+        .limit(1)
+    ).one_or_none()
+    if sale is not None and sale.customer_id == case.customer_id and sale.integrator_id == case.integrator_id:
+        names = ("payer_id", "collector_id", "seller_of_record_id")
+        return {name: getattr(sale, name) for name in names}
+    operator_id = parties_of(session, case, terms.agreement)["operator"]
+    return {
+        "payer_id": case.customer_id,
+        "collector_id": operator_id,
+        "seller_of_record_id": case.manufacturer_id,
+    }
+
+
+def _shares(session: Session, supplement: Supplement, change: Effect) -> Sequence[SupplementShare]:
+    rows = [
+        {
+            "case_id": supplement.case_id,
+            "manufacturer_id": supplement.manufacturer_id,
+            "integrator_id": supplement.integrator_id,
+            "customer_id": supplement.customer_id,
+            "supplement_id": supplement.id,
+            "party_id": party_id,
+            "currency": supplement.currency,
+            "amount_minor": minor,
+            "recorded_at": supplement.recorded_at,
+        }
+        for party_id, minor in change.by_party.items()
+    ]
+    session.execute(insert(SupplementShare), rows)
+    mine = SupplementShare.supplement_id == supplement.id
+    return session.scalars(select(SupplementShare).where(mine).order_by(SupplementShare.id)).all()
+
+
+def _post(
+    session: Session, supplement: Supplement, shares: Sequence[SupplementShare], *, now: datetime, livemode: bool
+) -> None:
+    parts = [(share.party_id, share.amount_minor, Document("supplement_share", str(share.id))) for share in shares]
+    post(
+        session,
+        manufacturer_id=supplement.manufacturer_id,
+        currency=supplement.currency,
+        kind=SUPPLEMENTED,
+        document=Document("supplement", str(supplement.id)),
+        legs=supplement_legs(supplement_debtor(supplement), supplement.amount_minor, parts),
+        allowed_pairs=SUPPLEMENT_PAIRS,
+        occurred_at=supplement.occurred_at,
+        now=now,
+        description=supplement.description,
+        livemode=livemode,
+    )
