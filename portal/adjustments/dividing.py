@@ -152,6 +152,8 @@ def source_of(session: Session, item: InvoiceItem) -> Source:
         return session.get_one(BillItem, item.bill_item_id)
     if item.pack_sale_id is not None:
         return session.get_one(PackSale, item.pack_sale_id)
+    if item.supplement_id is not None:
+        raise RuleBroken("This line takes back a credit: it is not given back with the invoice. Choose other lines.")
     return session.get_one(PlanSale, item.plan_sale_id)
 
 
