@@ -31,6 +31,7 @@ from portal.notifications.mail import FileMailer, SmtpMailer
 from portal.outbound import Outbound
 from portal.payments.gateway import Gateway, connect
 from portal.web import (
+    adjustments,
     billing,
     cases,
     contracts,
@@ -76,6 +77,7 @@ BLUEPRINTS = (
     payouts.blueprint,
     reporting.blueprint,
     ledger.blueprint,
+    adjustments.blueprint,
     billing.blueprint,
     settlement.blueprint,
 )

@@ -10,12 +10,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from portal.access import Actor
+from portal.adjustments.models import Adjustment
 from portal.billing.models import BillItem, Invoice, PlanEarning, PlanSale, PlanShare, Share
 from portal.billing.packs.models import PackEarning, PackSale, PackShare
 from portal.billing.supplements.models import Supplement, SupplementShare
 from portal.db import Base
 from portal.errors import NotFound
-from portal.payments.models import CashReceipt, Intent
+from portal.payments.models import CashReceipt, Chargeback, Intent
 from portal.selling.models import Purchase
 from portal.settlement.models import (
     Disposition,
@@ -43,6 +44,8 @@ _SHOWN: dict[str, tuple[str, type[Base], InstrumentedAttribute[Any]]] = {
     "supplement_share": ("supplement", SupplementShare, SupplementShare.supplement_id),
     "invoice": ("invoice", Invoice, Invoice.id),
     "cash_receipt": ("invoice", CashReceipt, CashReceipt.invoice_id),
+    "adjustment": ("adjustment", Adjustment, Adjustment.id),
+    "chargeback": ("chargeback", Chargeback, Chargeback.id),
     "statement": ("statement", Statement, Statement.id),
     "statement_approval": ("statement", StatementApproval, StatementApproval.statement_id),
     "statement_line": ("statement_line", StatementLine, StatementLine.id),

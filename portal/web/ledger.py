@@ -37,6 +37,8 @@ PAGES = {
     "pack": ("billing.pack_sale", "pack_sale_id"),
     "supplement": ("billing.supplement", "supplement_id"),
     "invoice": ("billing.invoice", "invoice_id"),
+    "adjustment": ("adjustments.adjustment", "adjustment_id"),
+    "chargeback": ("adjustments.chargeback", "chargeback_id"),
     "statement": ("settlement.statement", "statement_id"),
     "statement_line": ("settlement.line", "statement_line_id"),
     "difference": ("settlement.difference", "difference_id"),

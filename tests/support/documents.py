@@ -10,6 +10,7 @@ from portal.contracts.policy import Policy, parse_policy
 
 DOCUMENTS = Path(__file__).parents[2] / "portal" / "demo" / "documents"
 POLICY = "nordlicht_policy.toml"
+AGREEMENT = "nordlicht_kessler_agreement.toml"
 KESSLER = "nordlicht_kessler_agreement.toml"
 ALPEN = "nordlicht_alpen_agreement.toml"
 

@@ -16,7 +16,7 @@ from portal.adjustments.books import adjustment_problems
 from portal.adjustments.models import Adjustment
 from portal.adjustments.rules.saga import Step, next_step
 from portal.billing.actions import gather_invoices
-from portal.billing.models import Invoice
+from portal.billing.models import Invoice, InvoiceItem, Share
 from portal.ledger.models import Period
 from portal.notifications.mail import Message
 from portal.payments import handling
@@ -96,6 +96,11 @@ class Desk:
         self.session.commit()
         end = queries.end_of(self.session, adjustment.id)
         return end.outcome if end else None
+
+    def shares(self, invoice: Invoice) -> list[Share]:
+        """The shares of the work that an invoice charges for."""
+        lines = select(InvoiceItem.bill_item_id).where(InvoiceItem.invoice_id == invoice.id)
+        return list(self.session.scalars(select(Share).where(Share.bill_item_id.in_(lines)).order_by(Share.id)))
 
     def payable(self, party_id: int) -> int:
         """What a party has coming."""

@@ -201,10 +201,7 @@ def keep_payment(session: Session, actor: Actor, warning_id: int, *, explanation
 
     *Raises*: NotAllowed, NotFound, Invalid, Conflict when it is answered already.
     """
-    queries.check_finance(actor)
-    warning = session.get(FraudWarning, warning_id)
-    if warning is None or warning.manufacturer_id != actor.organisation_id:
-        raise NotFound
+    warning = warning_seen(session, actor, warning_id)
     if not 1 <= len(explanation.strip()) <= LONGEST_EXPLANATION:
         raise Invalid("Say why.", {"explanation": f"1 to {LONGEST_EXPLANATION} characters."})
     ended = end_warning(
@@ -212,6 +209,15 @@ def keep_payment(session: Session, actor: Actor, warning_id: int, *, explanation
     )
     if not ended:
         raise Conflict("This warning is answered already.")
+
+
+def warning_seen(session: Session, actor: Actor, warning_id: int) -> FraudWarning:
+    """A fraud warning of the actor's manufacturer. *Raises*: NotAllowed, NotFound."""
+    queries.check_finance(actor)
+    warning = session.get(FraudWarning, warning_id)
+    if warning is None or warning.manufacturer_id != actor.organisation_id:
+        raise NotFound
+    return warning
 
 
 def open_warnings(session: Session, actor: Actor) -> list[FraudWarning]:

@@ -28,11 +28,13 @@ def may_read_worth(actor: Actor) -> bool:
 
 TABS: tuple[tuple[str, str, Rule], ...] = (
     ("Invoices", "billing.invoices", may_read_invoices),
+    ("Refunds and credits", "adjustments.adjustments", may_read_invoices),
     ("Bill items", "billing.items", may_see_prices),
     ("Purchase orders", "billing.orders", may_enter_orders),
     ("Value", "billing.value", may_read_worth),
     ("Unbilled work", "billing.unbilled", may_collect),
     ("Receivables", "billing.receivables", may_collect),
+    ("Chargebacks", "adjustments.chargebacks", may_collect),
     ("Undetermined shares", "billing.undetermined", may_collect),
 )
 

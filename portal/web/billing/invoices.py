@@ -10,6 +10,9 @@ from wtforms import DateField, SelectField
 from wtforms.validators import InputRequired
 
 from portal.access import Side
+from portal.adjustments import queries as adjusted
+from portal.adjustments.actions.asking import kinds_for
+from portal.adjustments.rules.asking import KINDS
 from portal.billing import reading
 from portal.billing.reading import InvoiceRow
 from portal.calendars import resolve_local
@@ -75,6 +78,9 @@ def invoice(invoice_id: int) -> ResponseReturnValue:
         state=_state_of(row),
         names=people.names(session, {each.recorded_by for each in waiting}),
         methods=METHODS,
+        adjustments=adjusted.adjustments(session, actor, invoice_id=invoice_id),
+        kinds=KINDS,
+        may_adjust=bool(kinds_for(actor)) and bool(items),
         may_record=may_collect(actor) and row.open_minor > 0,
         may_pay=actor.side is not Side.MANUFACTURER and row.open_minor > 0 and current_edges().gateway is not None,
     )

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from portal.adjustments.actions.asking import Wanted
+from portal.adjustments.actions.asking import ask as ask_for
+from portal.adjustments.models import Adjustment
 from portal.billing.actions import apply_cash, ask, earn_plans, gather_invoices, open_month
 from portal.billing.models import BillItem, BillLine, Invoice, LineQuery, PlanSale
 from portal.billing.packs.models import PackSale
@@ -17,7 +21,7 @@ from portal.cases.models import SupportCase
 from portal.entitlement.queries import terms_in_force
 from portal.ledger.models import Account, JournalTransaction, Period, Posting
 from portal.payments.cash import book_cash, confirm_payment, record_payment
-from portal.payments.models import BalanceMovement, PaymentRecord
+from portal.payments.models import BalanceMovement, CashReceipt, Chargeback, FraudWarning, PaymentRecord
 from portal.settlement import actions as settlement
 from portal.settlement import closing, holding
 from portal.settlement.models import (
@@ -216,3 +220,54 @@ def difference(session: Session, cast: Cast) -> ReconciliationDifference:
     )
     find_differences(session, now=NOW)
     return session.scalars(select(ReconciliationDifference)).one()
+
+
+def adjustment(session: Session, cast: Cast) -> Adjustment:
+    """A refund of the payment of that invoice that waits for a second person."""
+    known = session.scalars(select(Adjustment).limit(1)).one_or_none()
+    if known is not None:
+        return known
+    closed_statement(session, cast)
+    paid = session.scalars(select(CashReceipt).where(CashReceipt.source == "out_of_band").limit(1)).one()
+    wanted = Wanted("refund", 100, "Nordlicht billed too much", receipt_id=paid.id, reference="W-1")
+    return ask_for(session, cast.fay, paid.invoice_id, wanted, now=CLOSED_AT)
+
+
+def chargeback(session: Session, cast: Cast) -> Chargeback:
+    """A payment of that invoice that the payer's bank has taken back."""
+    known = session.scalars(select(Chargeback).limit(1)).one_or_none()
+    return known or _of_payment(session, cast, Chargeback, amount_minor=500, currency="EUR", reason="fraudulent",
+                                opened_at=BILLED_AT, answer_by=None, payer_id=cast.customer.id)  # fmt: skip
+
+
+def fraud_warning(session: Session, cast: Cast) -> FraudWarning:
+    """A warning about a payment of that invoice."""
+    known = session.scalars(select(FraudWarning).limit(1)).one_or_none()
+    return known or _of_payment(session, cast, FraudWarning, kind="nordlicht_misc", warned_at=BILLED_AT)
+
+
+def _of_payment(session: Session, cast: Cast, table: type[Any], **columns: Any) -> Any:
+    invoice = issued_invoice(session, cast)
+    # The payment that is recorded for it takes all that is open.
+    closed_statement(session, cast)
+    receipt = session.scalars(select(CashReceipt).where(CashReceipt.source == "stripe").limit(1)).one_or_none()
+    if receipt is None:
+        receipt = CashReceipt(
+            invoice_id=invoice.id, manufacturer_id=invoice.manufacturer_id, payer_id=invoice.payer_id,
+            currency=invoice.currency, amount_minor=500, fee_minor=0, source="stripe",
+            provider_object_id="ch_nordlicht", livemode=False, received_at=BILLED_AT, recorded_at=BILLED_AT,
+        )  # fmt: skip
+        session.add(receipt)
+        session.flush()
+    row = table(
+        provider_object_id=f"{table.__tablename__}_nordlicht",
+        manufacturer_id=invoice.manufacturer_id,
+        invoice_id=invoice.id,
+        receipt_id=receipt.id,
+        livemode=False,
+        recorded_at=BILLED_AT,
+        **columns,
+    )
+    session.add(row)
+    session.flush()
+    return row

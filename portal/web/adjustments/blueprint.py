@@ -1,0 +1,73 @@
+"""The blueprint of money that goes back, who reaches which of its pages, and the words for its states."""
+
+from __future__ import annotations
+
+from flask import Blueprint, g
+
+from portal.access import Actor, Role, Side, may_administer, may_handle_finance
+from portal.adjustments.actions.asking import kinds_for
+from portal.adjustments.rules.saga import Step
+from portal.web.gate import Rule
+
+blueprint = Blueprint("adjustments", __name__)
+
+STATES = {
+    Step.WAIT_FOR_DECISION: ("Waits for a second person", "warn"),
+    Step.WAIT_FOR_CONSENT: ("Waits for the integrator", "warn"),
+    Step.WAIT_FOR_REVERSALS: ("Shares come back", "accent"),
+    Step.WAIT_FOR_STRIPE: ("At Stripe", "accent"),
+}
+ENDS = {"done": ("Done", "good"), "failed": ("Could not be done", "bad"), "declined": ("Declined", "plain")}
+STAGE_TONES = {
+    "done": ("Done", "good"),
+    "waits": ("Waits", "warn"),
+    "to_come": ("To come", "plain"),
+    "ended": ("Ended", "bad"),
+}
+CHARGEBACK_STATES = {
+    "inquiry": ("The bank asks", "warn"),
+    "opened": ("Answer the bank", "bad"),
+    "submitted": ("The bank decides", "accent"),
+    "won": ("Won", "good"),
+    "lost": ("Lost", "bad"),
+    "closed": ("Closed", "plain"),
+}
+BEARERS = {
+    "signed": "As the agreements say",
+    "manufacturer": "The manufacturer alone",
+    "integrator": "The integrator alone",
+}
+
+
+def may_adjust(actor: Actor) -> bool:
+    """Refunds and credits are asked for by the manufacturer's finance, some by its support lead."""
+    return bool(kinds_for(actor))
+
+
+def may_read(actor: Actor) -> bool:
+    """Those who ask, those who lose a share, those who pay."""
+    return actor.has(Role.FINANCE, Role.BUYER, Role.ADMINISTRATOR, Role.SERVICE_MANAGER, Role.SUPPORT_LEAD)
+
+
+def may_decide_any(actor: Actor) -> bool:
+    """The second person is of the manufacturer's finance."""
+    return actor.side is Side.MANUFACTURER and may_handle_finance(actor)
+
+
+def may_set_limits(actor: Actor) -> bool:
+    """Limits are the manufacturer's administrator's."""
+    return actor.side is Side.MANUFACTURER and may_administer(actor)
+
+
+TABS: tuple[tuple[str, str, Rule], ...] = (
+    ("Invoices", "billing.invoices", may_read),
+    ("Refunds and credits", "adjustments.adjustments", may_read),
+    ("Chargebacks", "adjustments.chargebacks", may_decide_any),
+    ("Limits", "adjustments.limits", may_set_limits),
+)
+
+
+@blueprint.context_processor
+def tabs_of_the_viewer() -> dict[str, object]:
+    viewer = g.get("viewer")
+    return {"tabs": [(label, page) for label, page, rule in TABS if viewer and rule(viewer.actor)]}
