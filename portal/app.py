@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from types import CodeType
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 from flask import Flask, g, url_for
 from flask_bootstrap import Bootstrap5
@@ -90,20 +92,40 @@ STATIC_AGE = timedelta(days=30)
 
 
 class CompiledTemplates(BytecodeCache):
-    """Templates compiled once a process, however many applications it makes; a test makes one each."""
+    """Templates compiled once a release, kept in ``folder``, and once a process, however many applications it makes.
 
-    def __init__(self) -> None:
-        self._compiled: dict[tuple[str, str], CodeType] = {}
+    Compiling all of them takes a second of a start. What is kept is named by the hash of the template and read like
+    Python's own compiled files; a folder that cannot be written costs that second again.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        bucket.code = self._compiled.get((bucket.key, bucket.checksum))
+        bucket.code = _compiled.get((bucket.key, bucket.checksum))
+        if bucket.code is None:
+            with suppress(OSError), self._file(bucket).open("rb") as file:
+                bucket.load_bytecode(file)
+        if bucket.code is not None:
+            _compiled[bucket.key, bucket.checksum] = bucket.code
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        if bucket.code is not None:
-            self._compiled[bucket.key, bucket.checksum] = bucket.code
+        if bucket.code is None:
+            return
+        _compiled[bucket.key, bucket.checksum] = bucket.code
+        target = self._file(bucket)
+        being_written = target.with_suffix(f".{uuid4().hex}.part")
+        with suppress(OSError):
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with being_written.open("wb") as file:
+                bucket.write_bytecode(file)
+            being_written.replace(target)
+
+    def _file(self, bucket: Bucket) -> Path:
+        return self._folder / f"{bucket.key}.{bucket.checksum[:12]}.compiled"
 
 
-_compiled_templates = CompiledTemplates()
+_compiled: dict[tuple[str, str], CodeType] = {}
 
 
 def utc_now() -> datetime:
@@ -225,7 +247,7 @@ def _flask_settings(settings: Settings) -> dict[str, Any]:
 
 
 def _prepare_templates(app: Flask, settings: Settings) -> None:
-    app.jinja_env.bytecode_cache = _compiled_templates
+    app.jinja_env.bytecode_cache = CompiledTemplates(settings.instance_dir / "templates")
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True

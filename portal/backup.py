@@ -17,11 +17,10 @@ import tempfile
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import psycopg
-from alembic.script import ScriptDirectory
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import text
@@ -31,6 +30,12 @@ from portal import db, embedded
 from portal.config import MIGRATIONS, child_environment
 from portal.errors import Misconfigured, NotFound
 from portal.files import Store
+from portal.lazily import lazily
+
+if TYPE_CHECKING:
+    from alembic import script
+else:
+    script = lazily("alembic.script")
 
 DUMP, FILES, MANIFEST = "database.dump", "files", "manifest.json"
 _CHUNK_BYTES = 1024 * 1024
@@ -133,8 +138,8 @@ def _restore_dump(owner_url: str, dump: Path, listed: Path) -> None:
     )
 
 
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory(str(MIGRATIONS))
+def _scripts() -> script.ScriptDirectory:
+    return script.ScriptDirectory(str(MIGRATIONS))
 
 
 def _first_migration() -> Any:

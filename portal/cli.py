@@ -31,6 +31,8 @@ from portal.quoting.commands import agreement_group, policy_group, quote_command
 # mallopt(3): blocks from this size on are mapped by themselves and unmapped when freed; glibc else raises the size with
 # each block it frees.
 _M_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES = -3, 1024 * 1024
+# Threads share two heaps: with one each, what is free in one is of no use to another.
+_M_ARENA_MAX, _HEAPS = -8, 2
 
 
 class _Commands(click.Group):
@@ -353,7 +355,9 @@ def serve_pages(build: Callable[[], Any], *, bind: str, workers: int, threads: i
 def _give_back_large_blocks() -> None:
     """Keep glibc from holding on to what each thread's password hashes took: 19 MiB and more per thread."""
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES)
+        library = ctypes.CDLL(None)
+        library.mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES)
+        library.mallopt(_M_ARENA_MAX, _HEAPS)
 
 
 class _GunicornLog(GunicornLogger):  # type: ignore[misc]  # gunicorn has no types

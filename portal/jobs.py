@@ -11,23 +11,26 @@ Invariants:
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from procrastinate import SyncPsycopgConnector
-from procrastinate.jobs import Job
-from procrastinate.manager import JobManager
-from procrastinate.tasks import configure_task
-from procrastinate.types import JSONDict
 from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, Session
 
 from portal.db import Base, Id, RecordedAt, Ref, Words
 
-# Never opened: it words the statements, which run on the connection they are given.
-_queue = JobManager(SyncPsycopgConnector())
+# procrastinate's own way in, in our words: its package brings an event loop, a pool and a calendar of schedules, which
+# a web process that only enqueues neither waits for nor holds.
+_DEFER = """
+    SELECT procrastinate_defer_jobs_v1(array_agg(
+        ROW('default', name, 0, NULL, NULL, ids, run_at)::procrastinate_job_to_defer_v1 ORDER BY place))
+    FROM ROWS FROM (json_to_recordset(%(jobs)s::json) AS (name text, ids jsonb, run_at timestamptz))
+        WITH ORDINALITY AS wanted (name, ids, run_at, place)
+"""
 
 
 class JobFailure(Base):
@@ -72,15 +75,8 @@ def enqueue_all(session: Session, wanted: Sequence[NewJob]) -> list[int]:
         return []
     if any(each.run_at is not None and each.run_at.utcoffset() is None for each in wanted):
         raise TypeError("a job's time needs a time zone")
-    connection = session.connection().connection.driver_connection
-    made = _queue.batch_defer_jobs([_job(each) for each in wanted], connection=connection)
-    return [job.id for job in made if job.id is not None]
-
-
-def _job(wanted: NewJob) -> Job:
-    task = configure_task(name=wanted.name, job_manager=_queue, schedule_at=wanted.run_at)
-    return task.job.evolve(task_kwargs=_as_json(wanted.ids))
-
-
-def _as_json(ids: Mapping[str, int | str | UUID]) -> JSONDict:
-    return {key: str(value) if isinstance(value, UUID) else value for key, value in ids.items()}
+    jobs = [{"name": each.name, "ids": each.ids, "run_at": each.run_at} for each in wanted]
+    connection: Any = session.connection().connection.driver_connection
+    # Dates and uuids become text, which the database and the tasks read.
+    (numbers,) = connection.execute(_DEFER, {"jobs": json.dumps(jobs, default=str)}).fetchone()
+    return list(numbers)

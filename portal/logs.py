@@ -7,8 +7,25 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-import structlog
+
+@contextmanager
+def absent(name: str) -> Iterator[None]:
+    """Have a package not be there while the block runs: for one that another imports where it happens to be."""
+    known = sys.modules.get(name)
+    sys.modules[name] = known  # type: ignore[assignment]  # None is how Python says that there is none
+    try:
+        yield
+    finally:
+        if known is None:
+            del sys.modules[name]
+
+
+with absent("rich"):
+    # structlog draws tracebacks in colour where rich is installed; ours are lines of JSON.
+    import structlog
 
 # These say in sentences what our own lines say with ids.
 QUIET = ("procrastinate", "alembic", "stripe", "urllib3")

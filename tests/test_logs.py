@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Iterator
+from importlib import import_module
 
 import pytest
 import structlog
@@ -53,3 +55,17 @@ def test_a_traceback_shows_no_variables(capsys):
     (line,) = lines(capsys)
     assert "KeyError" in line["exception"]
     assert secret not in line["exception"]
+
+
+def test_absent_package_is_not_found_and_back_afterwards() -> None:
+    sys.modules.pop("colorsys", None)
+    with logs.absent("colorsys"), pytest.raises(ImportError):
+        import_module("colorsys")
+    assert import_module("colorsys").rgb_to_hsv(0, 0, 0) == (0, 0, 0)
+
+
+def test_package_that_was_imported_before_stays() -> None:
+    known = import_module("colorsys")
+    with logs.absent("colorsys"):
+        assert import_module("colorsys") is known
+    assert import_module("colorsys") is known

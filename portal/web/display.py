@@ -38,13 +38,13 @@ def local_time(at: datetime | None, zone: ZoneInfo) -> Markup:
     if at is None:
         return Markup("–")
     local = at.astimezone(zone)
-    return _time_element(at, local, f"{local:%d %b %Y, %H:%M}")
+    return _time_element(at, local, f"{_day(local)}, {_clock(local)}")
 
 
 def local_clock(at: datetime, zone: ZoneInfo) -> Markup:
     """The time of day alone, for rows whose day is said elsewhere."""
     local = at.astimezone(zone)
-    return _time_element(at, local, f"{local:%H:%M}")
+    return _time_element(at, local, _clock(local))
 
 
 def local_date(on: date | datetime | None, zone: ZoneInfo) -> str:
@@ -53,7 +53,7 @@ def local_date(on: date | datetime | None, zone: ZoneInfo) -> str:
         return "–"
     if isinstance(on, datetime):
         on = on.astimezone(zone).date()
-    return f"{on:%d %b %Y}"
+    return _day(on)
 
 
 def due(at: datetime | None, now: datetime, zone: ZoneInfo) -> Markup:
@@ -61,7 +61,9 @@ def due(at: datetime | None, now: datetime, zone: ZoneInfo) -> Markup:
     if at is None:
         return Markup("no time set")
     local, today = at.astimezone(zone), now.astimezone(zone).date()
-    clock = f"{local:%H:%M}" if local.date() == today else f"{local:%a %d %b %H:%M}"
+    clock = _clock(local)
+    if local.date() != today:
+        clock = f"{_WEEKDAYS[local.weekday()]} {local.day:02d} {_MONTHS[local.month]} {clock}"
     remaining_seconds = int((at - now).total_seconds())
     words = (
         f"due in {duration(remaining_seconds)}"
@@ -156,8 +158,23 @@ def _time_element(at: datetime, local: datetime, text: str) -> Markup:
 
 
 def _iso(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return at.astimezone(UTC).isoformat(timespec="seconds")[:_TO_THE_SECOND] + "Z"
 
 
 def _exact(at: datetime, local: datetime) -> str:
-    return f"{local:%a %d %b %Y %H:%M:%S %Z} ({at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC)"
+    clock = f"{_WEEKDAYS[local.weekday()]} {_day(local)} {_clock(local)}:{local.second:02d} {local.tzname()}"
+    return f"{clock} ({at.astimezone(UTC).isoformat(' ', 'seconds')[:_TO_THE_SECOND]} UTC)"
+
+
+# A page of a case prints two dozen instants in three forms each, where strftime asks the C library each time.
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_TO_THE_SECOND = len("2026-11-22T13:05:00")
+
+
+def _day(on: date) -> str:
+    return f"{on.day:02d} {_MONTHS[on.month]} {on.year:04d}"
+
+
+def _clock(local: datetime) -> str:
+    return f"{local.hour:02d}:{local.minute:02d}"

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from portal.errors import NotFound
+from portal.lazily import lazily
 from portal.money import Money
 from portal.reporting import queries
 from portal.reporting.rules import Cell, Kind, Month, Report, Table, may_see_reports, month_of, reports_for
-from portal.web import charts, paging
+from portal.web import paging
 from portal.web.exports import CsvValue, csv_response, money_cells
 from portal.web.gate import current_actor, current_now, current_zone, open_to, report_session
+
+if TYPE_CHECKING:
+    from portal.web import charts
+else:
+    charts = lazily("portal.web.charts")
 
 blueprint = Blueprint("reporting", __name__)
 

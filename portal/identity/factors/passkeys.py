@@ -6,43 +6,39 @@ answer is refused and the person is told.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
-from webauthn import (
-    generate_authentication_options,
-    generate_registration_options,
-    options_to_json,
-    verify_authentication_response,
-    verify_registration_response,
-)
-from webauthn.helpers import base64url_to_bytes, parse_client_data_json
-from webauthn.helpers.exceptions import WebAuthnException
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
 
 from portal.access import Actor
 from portal.errors import Invalid
 from portal.identity import notices
 from portal.identity.factors import queries, rules
 from portal.identity.factors.models import Passkey, SpentChallenge
+from portal.lazily import lazily
+
+if TYPE_CHECKING:
+    import webauthn
+    from webauthn.helpers import exceptions, structs
+else:
+    webauthn, exceptions, structs = (
+        lazily(name) for name in ("webauthn", "webauthn.helpers.exceptions", "webauthn.helpers.structs")
+    )
 
 REGISTER, SIGN_IN, SECOND, CONFIRM = "register", "sign in", "second factor", "confirm"
 REFUSED = "This passkey was not accepted. Try again, or use another way."
 # What a browser sends of a passkey is a few kilobytes; attestation is not asked for.
 ANSWER_LIMIT = 20_000
-# base64url_to_bytes, json and the structures inside raise these on what is no answer of a browser.
-MALFORMED = (WebAuthnException, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+# How long the browser waits for its person; py_webauthn's own.
+ANSWER_MILLISECONDS = 60_000
 
 
 @dataclass(frozen=True)
@@ -71,19 +67,20 @@ class Asking:
 def registration_options(session: Session, actor: Actor, asking: Asking, email: str) -> str:
     """What the browser is asked to make, as JSON: discoverable, with user verification, none that is here already."""
     known = queries.passkeys(session, actor.person_id)
-    options = generate_registration_options(
+    options = webauthn.generate_registration_options(
         rp_id=asking.host,
         rp_name="Factoryline",
         user_id=rules.user_handle(asking.secret, actor.person_id),
         user_name=email,
         user_display_name=actor.display_name,
         challenge=asking.challenge(),
-        authenticator_selection=AuthenticatorSelectionCriteria(
-            resident_key=ResidentKeyRequirement.REQUIRED, user_verification=UserVerificationRequirement.REQUIRED
+        authenticator_selection=structs.AuthenticatorSelectionCriteria(
+            resident_key=structs.ResidentKeyRequirement.REQUIRED,
+            user_verification=structs.UserVerificationRequirement.REQUIRED,
         ),
-        exclude_credentials=[PublicKeyCredentialDescriptor(id=each.credential_id) for each in known],
+        exclude_credentials=[structs.PublicKeyCredentialDescriptor(id=each.credential_id) for each in known],
     )
-    return options_to_json(options)
+    return webauthn.options_to_json(options)
 
 
 def register(session: Session, actor: Actor, asking: Asking, answer: str, *, name: str) -> Passkey:
@@ -96,7 +93,7 @@ def register(session: Session, actor: Actor, asking: Asking, answer: str, *, nam
     try:
         credential = _parsed(answer)
         challenge = _spend(session, asking, credential)
-        verified = verify_registration_response(
+        verified = webauthn.verify_registration_response(
             credential=credential,
             expected_challenge=challenge,
             expected_rp_id=asking.host,
@@ -104,7 +101,7 @@ def register(session: Session, actor: Actor, asking: Asking, answer: str, *, nam
             require_user_verification=True,
         )
         transports = [str(each) for each in credential["response"].get("transports", [])][:8]
-    except MALFORMED:
+    except _malformed():
         raise Invalid("The passkey could not be added. Try again.") from None
     passkey = Passkey(
         person_id=actor.person_id,
@@ -142,21 +139,26 @@ def remove(session: Session, actor: Actor, passkey_id: int, now: datetime) -> No
 
 
 def proof_options(asking: Asking, allowed: tuple[bytes, ...] = ()) -> str:
-    """What the browser is asked to prove, as JSON; without ``allowed`` any passkey of this site may answer."""
-    options = generate_authentication_options(
-        rp_id=asking.host,
-        challenge=asking.challenge(),
-        allow_credentials=[PublicKeyCredentialDescriptor(id=each) for each in allowed] or None,
-        user_verification=UserVerificationRequirement.REQUIRED,
-    )
-    return options_to_json(options)
+    """What the browser is asked to prove, as JSON; without ``allowed`` any passkey of this site may answer.
+
+    Written here and not by py_webauthn, because every sign-in page shows it and few browsers then send a passkey.
+    *Source*: WebAuthn Level 3, PublicKeyCredentialRequestOptionsJSON.
+    """
+    options = {
+        "challenge": _base64url(asking.challenge()),
+        "timeout": ANSWER_MILLISECONDS,
+        "rpId": asking.host,
+        "allowCredentials": [{"id": _base64url(each), "type": "public-key"} for each in allowed],
+        "userVerification": "required",
+    }
+    return json.dumps(options)
 
 
 def owner_of(session: Session, answer: str) -> int | None:
     """Whose passkey an answer claims to be; nothing is proven by it."""
     try:
-        credential_id = base64url_to_bytes(_parsed(answer)["rawId"])
-    except MALFORMED:
+        credential_id = webauthn.base64url_to_bytes(_parsed(answer)["rawId"])
+    except _malformed():
         return None
     found = session.scalar(text("SELECT find_passkey(:credential)"), {"credential": credential_id})
     return int(found) if found is not None else None
@@ -167,10 +169,10 @@ def prove_passkey(session: Session, actor: Actor, asking: Asking, answer: str) -
     try:
         credential = _parsed(answer)
         handle = credential["response"].get("userHandle")
-        if handle and base64url_to_bytes(handle) != rules.user_handle(asking.secret, actor.person_id):
+        if handle and webauthn.base64url_to_bytes(handle) != rules.user_handle(asking.secret, actor.person_id):
             return False
-        passkey = _locked(session, actor.person_id, base64url_to_bytes(credential["rawId"]))
-        verified = verify_authentication_response(
+        passkey = _locked(session, actor.person_id, webauthn.base64url_to_bytes(credential["rawId"]))
+        verified = webauthn.verify_authentication_response(
             credential=credential,
             expected_challenge=_spend(session, asking, credential),
             expected_rp_id=asking.host,
@@ -180,7 +182,7 @@ def prove_passkey(session: Session, actor: Actor, asking: Asking, answer: str) -
             credential_current_sign_count=0,
             require_user_verification=True,
         )
-    except MALFORMED:
+    except _malformed():
         return False
     if not rules.counter_is_acceptable(passkey.sign_count, verified.new_sign_count):
         notices.record_and_tell(session, actor, "refuse_copied_passkey", now=asking.now, details={"name": passkey.name})
@@ -189,6 +191,15 @@ def prove_passkey(session: Session, actor: Actor, asking: Asking, answer: str) -
     passkey.is_backed_up = verified.credential_backed_up
     passkey.last_used_at = asking.now
     return True
+
+
+def _base64url(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+
+
+def _malformed() -> tuple[type[Exception], ...]:
+    """What base64url_to_bytes, json and the structures inside raise on what is no answer of a browser."""
+    return (exceptions.WebAuthnException, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 def _parsed(answer: str) -> dict:  # type: ignore[type-arg]
@@ -212,7 +223,9 @@ def _locked(session: Session, person_id: int, credential_id: bytes) -> Passkey:
 
 def _spend(session: Session, asking: Asking, credential: dict) -> bytes:  # type: ignore[type-arg]
     """The challenge that was answered, used up by it."""
-    client = parse_client_data_json(base64url_to_bytes(credential["response"]["clientDataJSON"]))
+    client = webauthn.helpers.parse_client_data_json(
+        webauthn.base64url_to_bytes(credential["response"]["clientDataJSON"])
+    )
     if not asking.made(client.challenge):
         raise ValueError("this challenge was made for another browser or purpose, or is too old")
     spent = session.execute(

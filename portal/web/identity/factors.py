@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
-import segno
 from flask import Response, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import HiddenField
@@ -13,6 +13,7 @@ from portal.access import ROLES_OF_SIDE, Role, may_administer
 from portal.errors import NotFound
 from portal.identity.factors import generators, passkeys, policy, proving, queries, recovery, resetting, rules
 from portal.identity.factors.rules import Proof, Proven
+from portal.lazily import lazily
 from portal.web import signed_in
 from portal.web.forms import CheckboxesField, Form, line_field, page, refusals_of
 from portal.web.gate import (
@@ -27,6 +28,11 @@ from portal.web.gate import (
 from portal.web.identity.blueprint import blueprint
 from portal.web.people import ROLE_LABELS
 from portal.web.stepping import asking, confirmed
+
+if TYPE_CHECKING:
+    import segno
+else:
+    segno = lazily("segno")
 
 WRONG_CODE = "This code is not right. Type the one the app shows now; check the clock of your phone."
 OTHERS = "Other browsers stay signed in; sign them out under Security if you want to."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
@@ -13,11 +14,16 @@ from portal.entitlement.burning import burned
 from portal.entitlement.hours import HoursLeft, hours_left
 from portal.entitlement.rules.burning import DayLeft
 from portal.errors import NotFound
+from portal.lazily import lazily
 from portal.reporting.rules import Chart, Kind, Series
-from portal.web import charts
 from portal.web.gate import current_actor, current_now, current_session, current_zone, open_to
 from portal.web.plans.blueprint import blueprint
 from portal.web.plans.choosing import SitePlan, may_see_plans, place_named
+
+if TYPE_CHECKING:
+    from portal.web import charts
+else:
+    charts = lazily("portal.web.charts")
 
 # How long a grant that has ended is still shown.
 _ENDED_SHOWN = timedelta(days=400)
