@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from bench import loading, month, pages, sign_in, sizes, starting, world
+from bench import loading, month, pages, rating, sign_in, sizes, starting, world
 from bench.client import AppTransport, Visitor
 from bench.databases import Databases, databases, engines, migrate
 from bench.report import Report
@@ -18,11 +18,12 @@ from portal import logs
 from portal.app import create_app
 from portal.db import transaction
 
-PARTS = ("statements", "pages", "money", "close", "sign_in", "demo", "import")
+PARTS = ("statements", "pages", "money", "close", "sign_in", "demo", "import", "rating")
 BY_SIZE = frozenset(PARTS[:3])
 DEFAULT_CASES = (1_000, 100_000)
 DEFAULT_ITEMS = (10_000,)
 DEMO_SECONDS, IMPORT_SECONDS, IMPORT_MB = 30.0, 120.0, 500.0
+RATING_SECONDS, RATING_MB, CASE_MS = 60.0, 500.0, 2.0
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ def main(
                 measure_demo(report, server.folder)
             if "import" in wanted.parts:
                 measure_import(server, report)
+            if "rating" in wanted.parts:
+                measure_rating(report)
     finally:
         # A run that was stopped, or that failed late, has measured something.
         click.echo(report.as_text())
@@ -153,6 +156,25 @@ def measure_import(server: Databases, report: Report) -> None:
     # The second run reads the log again, changes nothing in it, and bills the closed cases together.
     report.add("bill the imported cases together", f"{billed.seconds:.0f} s, {billed.peak_mb:.0f} MB at most")
     report.keep("import and bill", asdict(billed))
+
+
+def measure_rating(report: Report) -> None:
+    """A million work entries, without a database."""
+    say("rating")
+    done = rating.rate_apart()
+    report.add(
+        f"rate {done.entries:,} entries, one core",
+        f"{done.seconds:.1f} s, {done.peak_mb:.0f} MB at most",
+        f"{RATING_SECONDS:.0f} s, {RATING_MB:.0f} MB",
+        reached=done.seconds <= RATING_SECONDS and done.peak_mb <= RATING_MB,
+    )
+    report.add(
+        "rate one case",
+        f"{1_000 * done.seconds / done.cases:.2f} ms, p99 {done.case_p99_ms:.2f} ms",
+        f"{CASE_MS:.0f} ms",
+        reached=done.case_p99_ms <= CASE_MS,
+    )
+    report.keep("rating", asdict(done))
 
 
 def say(words: str) -> None:

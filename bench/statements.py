@@ -18,6 +18,9 @@ from sqlalchemy import Engine, event, text
 from bench import pages
 from bench.client import AppTransport
 from bench.pages import Asked, Places
+from portal.access import Actor, Role, Side
+from portal.cases.queries import queue_counts
+from portal.db import Scope, open_session
 
 # What only opens a transaction is not what an operation asks.
 SCOPE = re.compile(r"^\s*SELECT set_config", re.IGNORECASE)
@@ -104,9 +107,21 @@ def plans(app: Flask, web: Engine, owner: Engine, where: Places) -> list[Plan]:
             if "support_case" in statement and statement.lstrip().startswith("SELECT"):
                 lines = _explained(web, scope, statement, parameters)
                 found.append(Plan(asked.name, " ".join(statement.split())[:90], lines))
+    counts = _count_statement(web, scope)
+    found.append(Plan("queue counts", "queue_counts(actor, now)", _explained(web, scope, *counts)))
     # The function searches with its owner's rights, so its own statement is explained as the owner.
-    found.append(Plan("search", "search_cases(words, before_id, page_size)", _inside_search(owner, scope)))
+    for words in pages.SEARCHES[1:3]:
+        found.append(Plan("search", f"search_cases('{words}')", _inside_search(owner, scope, words)))
     return found
+
+
+def _count_statement(web: Engine, scope: Mapping[str, str]) -> tuple[str, Any]:
+    """What counts the factory's queue for one of its engineers."""
+    person, organisation = int(scope["person"]), int(scope["organisation"])
+    engineer = Actor(person, organisation, Side.MANUFACTURER, frozenset({Role.ENGINEER}))
+    with open_session(web, Scope(organisation, person)) as session, watched() as seen:
+        queue_counts(session, engineer, now=pages.utc_now())
+    return next(each for each in seen.statements if "support_case" in each[0])
 
 
 def _scope(owner: Engine, email: str) -> Mapping[str, str]:
@@ -131,10 +146,10 @@ def _explained(engine: Engine, scope: Mapping[str, str], statement: str, paramet
         return tuple(row[0] for row in rows)
 
 
-def _inside_search(owner: Engine, scope: Mapping[str, str]) -> tuple[str, ...]:
+def _inside_search(owner: Engine, scope: Mapping[str, str], words: str) -> tuple[str, ...]:
     with owner.connect() as connection:
         body = connection.scalar(text("SELECT prosrc FROM pg_proc WHERE proname = 'search_cases'"))
-    values = {"words": pages.SEARCHES[1], "before_id": None, "page_size": 51}
+    values = {"words": words, "before_id": None, "page_size": 51}
     for name in values:
         body = re.sub(rf"\b{name}\b", f"%({name})s", body)
     return _explained(owner, scope, body.replace("%(before_id)s", "CAST(%(before_id)s AS bigint)"), values)

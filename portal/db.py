@@ -246,6 +246,18 @@ def database_revision(session: Session) -> str | None:
     return found
 
 
+# For a statement that finds for whom to read: it tells PostgreSQL on the way, and ``take_scope`` tells the session.
+TELL_SCOPE = """
+    set_config('portal.organisation_id', coalesce(CAST(organisation_id AS text), ''), true),
+    set_config('portal.person_id', CAST(person_id AS text), true)
+"""
+
+
+def take_scope(session: Session, scope: Scope) -> None:
+    """Read for ``scope`` from here on; a statement with ``TELL_SCOPE`` has told the running transaction already."""
+    session.info["scope"] = scope
+
+
 def set_scope(session: Session, scope: Scope | None) -> None:
     """Read for ``scope`` from here on; a transaction that has begun already is told at once."""
     session.info["scope"] = scope

@@ -2,6 +2,10 @@
 
 A case is plain when it is closed, its closing is its one cut and has no item, nothing holds it, and no hours of its
 site bear on it. Every other case is billed by itself.
+
+Hours stay out for good: what a case draws is gone for the next of its site, and giving back what it had reserved can
+make the next one dearer or cheaper. Which case comes first decides what each pays, so they are rated one by one
+under the lock of their balance; rated from facts that were read together, two of them would draw the same hour.
 """
 
 from __future__ import annotations
