@@ -15,10 +15,15 @@ from tests.support.documents import AGREEMENT, POLICY, changed
 
 def signed_policy(session: Session, cast: Cast, *changes: tuple[str, str]) -> DocumentVersion:
     """Nordlicht's policy with these replacements, in force since a day after the first."""
+    return signed_text(session, cast, changed(POLICY, *changes))
+
+
+def signed_text(session: Session, cast: Cast, body_toml: str) -> DocumentVersion:
+    """A policy of Nordlicht's with this text, in force since a day after the first."""
     document = queries.document(session, cast.policy_version.document_id)
     since = SIGNED_AT + timedelta(days=1)
     version = contracts.propose_version(
-        session, cast.adam, document, body_toml=changed(POLICY, *changes), effective_from=since, now=SIGNED_AT
+        session, cast.adam, document, body_toml=body_toml, effective_from=since, now=SIGNED_AT
     )
     contracts.sign_version(session, cast.adam, version, shown_sha256=version.sha256, now=SIGNED_AT)
     return version

@@ -59,10 +59,10 @@ def reserve_for(session: Session, facts: BillingFacts, *, now: datetime) -> int:
     starts = [datetime.fromtimestamp(use.start, UTC) for use in endless.uses]
     most_seconds = _limit_seconds(facts, min(starts))
     held = hold_hours(session, case, (min(starts), max(starts)))
-    made = _promises(facts, held, most_seconds)
+    made = _promises(facts, held, min(starts), most_seconds)
     if _is_short(facts, made, endless, most_seconds) and make_room(session, case, held, after=min(starts), now=now):
         held = hold_hours(session, case, (min(starts), max(starts)))
-        made = _promises(facts, held, most_seconds)
+        made = _promises(facts, held, min(starts), most_seconds)
     keep_promises(session, case, held, made, now=now)
     return _counted(endless) - _counted(_rated(facts, _states_after(facts, made)))
 
@@ -89,12 +89,12 @@ def _limit_seconds(facts: BillingFacts, at: datetime) -> int | None:
     return None if minutes is None else minutes * 60
 
 
-def _promises(facts: BillingFacts, held: Held, most_seconds: int | None) -> tuple[Promise, ...]:
+def _promises(facts: BillingFacts, held: Held, begun_at: datetime, most_seconds: int | None) -> tuple[Promise, ...]:
     """What the case's bill would draw of what is held, in order of work."""
     serving = {each.grant.id: each for each in facts.hours}
     available = [each for each in held.available if each.grant.id in serving]
     rooms = {each.grant.id: _room(each, facts.drawn.get(each.grant.id, NOTHING)) for each in available}
-    states = [state for each in available for state in _states(serving[each.grant.id], rooms[each.grant.id])]
+    states = [state for each in available for state in _states(serving[each.grant.id], rooms[each.grant.id], begun_at)]
     uses = (use._replace(grant_id=abs(use.grant_id)) for use in _rated(facts, states).uses)
     return promises(uses, rooms, most_seconds=most_seconds)
 
@@ -110,14 +110,19 @@ def _room(available: Available, drawn: Amount) -> Room:
     )
 
 
-def _states(hours: SiteHours, room: Room) -> Iterable[GrantState]:
-    """A grant as rating takes it; where it outlives what has expired of it, that is a second one, below zero."""
+def _states(hours: SiteHours, room: Room, begun_at: datetime) -> Iterable[GrantState]:
+    """A grant as rating takes it; where it outlives what has expired of it, that is a second one, below zero.
+
+    What the case has drawn already counts where its work began.
+    """
     if not room.outlives_expiry or not room.expired:
         yield grant_state(hours, room.left + room.drawn + room.expired)
         return
-    yield grant_state(hours, room.left)
-    expired = grant_state(replace(hours, ends_at=room.expired_at), room.expired + room.drawn)
-    yield replace(expired, grant_id=-expired.grant_id)
+    was_earlier = room.expired_at is not None and begun_at < room.expired_at
+    yield grant_state(hours, room.left if was_earlier else room.left + room.drawn)
+    expired = room.expired + room.drawn if was_earlier else room.expired
+    second = grant_state(replace(hours, ends_at=room.expired_at), expired)
+    yield replace(second, grant_id=-second.grant_id)
 
 
 def _is_short(facts: BillingFacts, made: Sequence[Promise], endless: RatedCase, most_seconds: int | None) -> bool:
