@@ -18,6 +18,7 @@ from portal.identity.factors.models import KnownDevice
 from portal.identity.factors.rules import BY_PROVIDER, Proof, Proven
 from portal.identity.models import Membership, Person, WebSession
 from portal.identity.sso import requirement
+from portal.identity.user_agents import browser_words
 
 TOKEN_BYTES = 32
 KEPT_CHARACTERS = 200
@@ -148,4 +149,4 @@ def _note_device(session: Session, membership: Membership, browser: Browser, now
 
 def _seen(browser: Browser) -> dict[str, str]:
     """What a letter tells of a browser."""
-    return {"browser": browser.user_agent[:KEPT_CHARACTERS], "address": browser.address[:KEPT_CHARACTERS]}
+    return {"browser": browser_words(browser.user_agent), "address": browser.address[:KEPT_CHARACTERS]}

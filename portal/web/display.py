@@ -15,6 +15,7 @@ from babel.numbers import format_currency, format_decimal
 from flask import Flask
 from markupsafe import Markup
 
+from portal.identity.user_agents import browser_words
 from portal.money import Money, minor_digits, round_half_up
 
 LOCALE = "en_US"
@@ -146,6 +147,7 @@ def register(app: Flask, *, zone: Callable[[], ZoneInfo], now: Callable[[], date
         due=lambda at: due(at, now(), zone()),
         window_end=lambda at: window_end(at, now(), zone()),
         sentence=sentence,
+        browser=browser_words,
         duration=duration,
         minutes=minutes_text,
         bp=percentage,
