@@ -64,7 +64,9 @@ def plan_months(story: Story, standin: StandIn, ends: Sequence[datetime]) -> Non
         # A month of a plan is sold into its own books, which open with the close of the month before.
         story.plan(closed_at + DAY // 24, _open_month)
         story.plan(closed_at + 9 * DAY, _pay(standin, keep_one=position == last - 1))
-        story.plan(closed_at + 9 * DAY + 5 * MINUTE, _poll(standin))
+        # The second look finds what moved by events that the first one brought.
+        for minutes in (5, 65):
+            story.plan(closed_at + 9 * DAY + minutes * MINUTE, _poll(standin))
         if position == last:
             story.plan(closed_at + DAY, _contest(story, end))
         if position < last:
