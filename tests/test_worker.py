@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import signal
@@ -23,7 +24,7 @@ from portal.db import driver_conninfo, engine_for, open_session, transaction, up
 from portal.errors import ProviderTrouble, RuleBroken
 from portal.jobs import JobFailure, enqueue
 from portal.worker.registry import TASKS, Edges, task
-from portal.worker.running import MOST_ATTEMPTS, build_queue, pause_after, run_pending
+from portal.worker.running import MOST_ATTEMPTS, build_queue, pause_after, retry_stalled, run_pending
 from tests.conftest import settings_for
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -285,3 +286,22 @@ def answer_to(settings: Settings, word: str) -> None:
         words = iter(lambda: next_word(listening, "answered"), None)
         assert word in itertools.islice(words, 2)
     engine.dispose()
+
+
+def test_a_job_is_put_back_when_its_worker_died_between_its_failure_and_its_return(committed_database):
+    edges = Edges(committed_database.settings, committed_database.work_engine, lambda: datetime.now(UTC))
+    with transaction(committed_database.work_engine) as session:
+        job_id = enqueue(session, "sweep_payments")
+        session.add(JobFailure(job_id=job_id, name="sweep_payments", attempt=1, error="Unknown", is_final=False))
+    with transaction(committed_database.owner_engine) as session:
+        session.execute(text("UPDATE procrastinate_jobs SET status = 'doing' WHERE id = :id"), {"id": job_id})
+
+    async def look() -> int:
+        app = build_queue(edges)
+        async with app.open_async():
+            return await retry_stalled(app, edges, 0)
+
+    assert asyncio.run(look()) == 1
+    with transaction(committed_database.work_engine) as session:
+        assert session.execute(STATES).one()[1:] == ("todo", 1)
+        assert session.scalars(select(JobFailure.error)).all() == ["Unknown"]

@@ -29,6 +29,7 @@ import portal.worker.tasks  # noqa: F401  registers every task
 from portal.db import driver_conninfo, transaction
 from portal.errors import NotAllowed, NotFound, PortalError, RuleBroken
 from portal.jobs import JobFailure
+from portal.rows import insert_once
 from portal.worker.registry import TASKS, Edges, Task
 
 MOST_ATTEMPTS = 12
@@ -254,7 +255,7 @@ def _record(edges: Edges, number: int | None, error: Exception, *, name: str, at
     kind = type(error).__name__
     final = pause_after(error, attempt) is None
     log.error("job_failed", job=name, job_id=number, attempt=attempt, error=kind, is_final=final)
+    words = f"{kind}: {words}".rstrip(": ")
     with transaction(edges.engine) as session:
-        session.add(
-            JobFailure(job_id=number, name=name, attempt=attempt, error=f"{kind}: {words}".rstrip(": "), is_final=final)
-        )
+        # A worker may be killed after it has kept a failure and before it has put the job back: the first word stands.
+        insert_once(session, JobFailure(job_id=number, name=name, attempt=attempt, error=words, is_final=final))
