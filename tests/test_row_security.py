@@ -148,7 +148,7 @@ CLAIMS: dict[Claim, str] = {
     companies_or_payer: "pack_sale",
     companies_or_challenger: "challenge",
     manufacturers: """
-        journal_transaction chain_block balance_movement close_manifest hold hold_end bank_line
+        journal_transaction chain_block balance_movement close_manifest hold hold_end bank_entry bank_line
         reconciliation_difference difference_owner difference_end adjustment_decision adjustment_limit chargeback
         chargeback_step chargeback_evidence fraud_warning fraud_warning_end""",
     party_or_maker: """

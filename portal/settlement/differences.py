@@ -16,19 +16,19 @@ from portal.jobs import enqueue
 from portal.ledger.actions import post
 from portal.ledger.models import Account, Period, Posting
 from portal.ledger.rules import Document, Purpose, credit, debit
-from portal.payments.rules import PAYMENT_PAIRS
-from portal.settlement.models import BankLine, DifferenceEnd, DifferenceOwner, ReconciliationDifference
+from portal.settlement.models import BankEntry, BankLine, DifferenceEnd, DifferenceOwner, ReconciliationDifference
 from portal.settlement.reconciling import one_at_a_time
+from portal.settlement.rules import SETTLEMENT_PAIRS
 
 LONGEST_REASON = 2_000
 LONGEST_REFERENCE = 100
-# What a posting between Stripe's clearing account and its fees can put right.
-BOOKABLE = frozenset({"movement_unposted", "movement_amount", "posting_unmoved"})
+# What a posting between Stripe's clearing account, or the bank's, and the fees can put right.
+BOOKABLE = frozenset({"movement_unposted", "movement_amount", "posting_unmoved", "bank_unknown"})
 
 
 def difference_seen(session: Session, actor: Actor, difference_id: int) -> ReconciliationDifference:
     """A difference of the actor's manufacturer. *Raises*: NotAllowed, NotFound."""
-    _check(actor)
+    check_reconciler(actor)
     found = session.get(ReconciliationDifference, difference_id)
     if found is None or found.manufacturer_id != actor.organisation_id:
         raise NotFound
@@ -77,7 +77,7 @@ def request_booking(session: Session, actor: Actor, difference_id: int, *, expla
 def book_difference(
     session: Session, difference_id: int, *, person_id: int, explanation: str, livemode: bool, now: datetime
 ) -> DifferenceEnd:
-    """Post what Stripe's clearing account lacks against Stripe's fees, once; the difference ends with it."""
+    """Post what Stripe's clearing account, or the bank's, lacks against the fees, once; the difference ends with it."""
     difference = session.get_one(ReconciliationDifference, difference_id)
     one_at_a_time(session)
     ended = end_of(session, difference.id)
@@ -85,27 +85,52 @@ def book_difference(
         return ended
     _check_bookable(session, difference)
     lacks = difference.expected_minor - difference.found_minor
-    is_movement = difference.kind == "movement_unposted"
-    post(
+    place = Purpose.BANK if difference.kind == "bank_unknown" else Purpose.STRIPE
+    transaction_id = post(
         session,
         manufacturer_id=difference.manufacturer_id,
         currency=difference.currency,
         kind="reconciled",
         document=Document("balance_movement", difference.subject)
-        if is_movement
+        if difference.kind == "movement_unposted"
         else Document("reconciliation_difference", str(difference.id)),
-        legs=[debit(Purpose.STRIPE, lacks), credit(Purpose.FEES, lacks)],
-        allowed_pairs=PAYMENT_PAIRS,
+        legs=[debit(place, lacks), credit(Purpose.FEES, lacks)],
+        allowed_pairs=SETTLEMENT_PAIRS,
         occurred_at=difference.happened_at,
         now=now,
         description=f"Difference {difference.id}: {explanation}",
         person_id=person_id,
         livemode=livemode,
     )
+    if difference.kind == "bank_unknown":
+        session.add(_answered_by(session, difference, transaction_id, now))
     made = _end(difference, "booked", explanation, person_id, now)
     session.add(made)
     session.flush()
     return made
+
+
+def _answered_by(
+    session: Session, difference: ReconciliationDifference, transaction_id: int, now: datetime
+) -> BankLine:
+    """The uploaded line that the difference was about, as the one of the posting that books it."""
+    entry = session.get_one(BankEntry, int(difference.subject.split()[1]))
+    posting_id = session.scalars(
+        select(Posting.id)
+        .join(Account, Account.id == Posting.account_id)
+        .where(Posting.transaction_id == transaction_id, Account.purpose == str(Purpose.BANK))
+    ).one()
+    return BankLine(
+        manufacturer_id=difference.manufacturer_id,
+        posting_id=posting_id,
+        entry_id=entry.id,
+        currency=entry.currency,
+        amount_minor=entry.amount_minor,
+        booked_on=entry.booked_on,
+        reference=entry.reference,
+        recorded_by=entry.uploaded_by,
+        recorded_at=now,
+    )
 
 
 def record_bank_line(
@@ -146,7 +171,7 @@ def record_bank_line(
 
 def bank_posting_seen(session: Session, actor: Actor, posting_id: int) -> Posting:
     """A posting to the bank account of the actor's manufacturer. *Raises*: NotAllowed, NotFound."""
-    _check(actor)
+    check_reconciler(actor)
     found = session.scalars(
         select(Posting)
         .join(Account, Account.id == Posting.account_id)
@@ -201,6 +226,7 @@ def _end(
     )
 
 
-def _check(actor: Actor) -> None:
+def check_reconciler(actor: Actor) -> None:
+    """*Raises*: NotAllowed for anybody but the manufacturer's finance."""
     if actor.side is not Side.MANUFACTURER or not may_handle_finance(actor):
         raise NotAllowed("The books are reconciled by the manufacturer's finance.")

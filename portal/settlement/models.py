@@ -281,15 +281,43 @@ class BooksCheck(Base):
     checked_at: Mapped[datetime]
 
 
+class BankEntry(Base):
+    """A line of a bank's statement as uploaded; ``nth`` tells lines of one file apart that say exactly the same."""
+
+    __tablename__ = "bank_entry"
+    __table_args__ = (
+        UniqueConstraint(
+            "manufacturer_id", "currency", "booked_on", "amount_minor", "reference", "nth", name="uq_bank_entry_said"
+        ),
+        CheckConstraint("nth > 0", name="nth"),
+    )
+
+    id: Mapped[Id]
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    currency: Mapped[str]
+    amount_minor: Mapped[int]
+    booked_on: Mapped[date]
+    reference: Mapped[str]
+    words: Mapped[str]
+    nth: Mapped[int]
+    uploaded_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    uploaded_at: Mapped[datetime]
+
+
 class BankLine(Base):
-    """A line of a bank statement as finance read it, for one posting to the bank account."""
+    """A line of a bank statement for one posting to the bank account: as typed, or the uploaded one it answers to."""
 
     __tablename__ = "bank_line"
-    __table_args__ = (UniqueConstraint("posting_id"), Index("ix_bank_line_manufacturer_id", "manufacturer_id", "id"))
+    __table_args__ = (
+        UniqueConstraint("posting_id"),
+        UniqueConstraint("entry_id"),
+        Index("ix_bank_line_manufacturer_id", "manufacturer_id", "id"),
+    )
 
     id: Mapped[Id]
     manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     posting_id: Mapped[int] = mapped_column(ForeignKey("posting.id"))
+    entry_id: Mapped[int | None] = mapped_column(ForeignKey("bank_entry.id"))
     currency: Mapped[str]
     amount_minor: Mapped[int]
     booked_on: Mapped[date]

@@ -14,11 +14,14 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from portal.settlement.bank_matching import match_entries
 from portal.settlement.models import DifferenceEnd, ReconciliationDifference
 
 # A transfer or charge is in Stripe's list of movements an hour later; a payout is at the bank within five days.
 STRIPE_PATIENCE = timedelta(days=1)
 BANK_PATIENCE = timedelta(days=7)
+# What the bank shows is booked here by the next day's import.
+ENTRY_PATIENCE = timedelta(days=1)
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('reconciliation', 0))"
 
 # Which journal transactions a movement of Stripe's balance answers to, with what they moved there and as fees.
@@ -106,6 +109,12 @@ _FIND = text(
         JOIN posting ON posting.id = line.posting_id
         JOIN journal_transaction journal ON journal.id = posting.transaction_id
         WHERE line.amount_minor <> posting.amount_minor
+        UNION ALL
+        SELECT 'bank_unknown', 'entry ' || entry.id, entry.manufacturer_id, entry.currency, entry.amount_minor, 0,
+               entry.booked_on::timestamp AT TIME ZONE 'UTC'
+        FROM bank_entry entry
+        WHERE entry.uploaded_at < :entry_due AND entry.amount_minor <> 0
+          AND NOT EXISTS (SELECT FROM bank_line line WHERE line.entry_id = entry.id)
     )
     SELECT found.kind, found.subject, found.manufacturer_id, found.currency, found.expected_minor,
            found.found_minor + coalesce(booked.moved_minor, 0) AS found_minor, found.happened_at
@@ -130,7 +139,13 @@ _STANDING = text(
 def find_differences(session: Session, *, now: datetime) -> int:
     """Compare the four books; keep new differences, end those that are gone. How many stand."""
     one_at_a_time(session)
-    values = {"stripe_due": now - STRIPE_PATIENCE, "bank_due": now - BANK_PATIENCE}
+    for manufacturer_id in session.scalars(text("SELECT DISTINCT manufacturer_id FROM bank_entry ORDER BY 1")).all():
+        match_entries(session, manufacturer_id, now=now)
+    values = {
+        "stripe_due": now - STRIPE_PATIENCE,
+        "bank_due": now - BANK_PATIENCE,
+        "entry_due": now - ENTRY_PATIENCE,
+    }
     found = {_key(row): row for row in session.execute(_FIND, values).mappings()}
     known = {_key(row): row for row in session.execute(_STANDING).mappings()}
     for key, row in known.items():

@@ -35,6 +35,9 @@ SETTLEMENT_PAIRS: Pairs = pairs(
     (Purpose.PAYABLE, Purpose.PARTY_RECEIVABLE),
     (Purpose.PAYABLE, Purpose.PAYABLE),
     (Purpose.WORK_IN_PROGRESS, Purpose.ESTIMATED),
+    # What finance books to put a difference right.
+    (Purpose.STRIPE, Purpose.FEES),
+    (Purpose.BANK, Purpose.FEES),
 )
 
 _DESTINATION = {

@@ -78,6 +78,12 @@ _MOVED = (
         LEFT JOIN bank_line line ON line.posting_id = posting.id
         CROSS JOIN (VALUES ('booked'), ('seen')) side (book)
         WHERE posting.manufacturer_id = :own
+        UNION ALL
+        SELECT entry.booked_on::timestamp AT TIME ZONE :zone, entry.currency, 'seen', entry.amount_minor,
+               entry.reference, NULL, NULL
+        FROM bank_entry entry
+        WHERE entry.manufacturer_id = :own
+          AND NOT EXISTS (SELECT FROM bank_line line WHERE line.entry_id = entry.id)
     )
     """
 )

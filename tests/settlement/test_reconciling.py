@@ -18,6 +18,7 @@ from portal.payments.provider import PaymentOfInvoice
 from portal.payments.queries import tie_out as stripe_and_clearing
 from portal.payments.rules import PAYMENT_PAIRS
 from portal.settlement import differences, tie_out
+from portal.settlement.bank_statements import Taken, take_bank_file
 from portal.settlement.models import DifferenceEnd, ReconciliationDifference
 from portal.settlement.reconciling import find_differences
 from portal.web.settlement.reconciling import KINDS
@@ -133,6 +134,16 @@ def _bank_differs(session, cast):
     seen_by_bank(session, cast, 4_999)
 
 
+def uploaded(session, cast, *lines):
+    head = "date,amount,currency,reference,description"
+    return take_bank_file(session, cast.fay, "\n".join([head, *lines]).encode(), now=LATER - timedelta(days=2))
+
+
+def _bank_unknown(session, cast):
+    charge(session, cast)
+    uploaded(session, cast, "2026-03-12,-4.90,EUR,B7,Charges")
+
+
 def _unapproved(session, cast):
     charge(session, cast)
     sent(session, cast, 2_000, 2_000)
@@ -151,6 +162,7 @@ INJECTED = {
     "transfer_unapproved": (_unapproved, 0, 2_000),
     "bank_unseen": (_unseen, 5_000, 0),
     "bank_amount": (_bank_differs, 5_000, 4_999),
+    "bank_unknown": (_bank_unknown, -490, 0),
 }
 
 
@@ -199,6 +211,7 @@ def test_difference_is_found_once_named_and_ended(work_session, books, kind):
         ended, again = book(work_session, books, row.id)
         assert ended is again
         assert [tie.difference_minor for tie in stripe_and_clearing(work_session)] == [0]
+        assert not any(day.difference_minor for day in tie_out.tied_days(work_session, books.fay, zone="UTC"))
     elif kind == "bank_unseen":
         seen_by_bank(work_session, books, 5_000)
     else:
@@ -252,3 +265,29 @@ def test_what_cannot_be_is_refused(work_session, books):
     with pytest.raises(Conflict):
         differences.own_difference(work_session, books.fay, row.id, now=LATER)
     assert work_session.query(ReconciliationDifference).count() == 1
+
+
+def test_an_uploaded_statement_answers_to_what_is_booked_once(work_session, books):
+    charge(work_session, books)
+    paid_out(work_session, books, 5_000)
+    lines = ("2026-03-12,50.00,EUR,SEPA 1,STRIPE", "2026-03-12,-4.90,EUR,B7,Charges")
+    assert uploaded(work_session, books, *lines) == Taken(read=2, known=0, matched=1)
+    assert uploaded(work_session, books, *lines) == Taken(read=2, known=2, matched=0)
+    assert tie_out.waiting_for_bank(work_session, books.fay) == []
+    assert find_differences(work_session, now=LATER) == 1
+    assert listed(work_session, books)[0].kind == "bank_unknown"
+
+
+def test_a_line_that_came_first_finds_its_posting_later(work_session, books):
+    charge(work_session, books)
+    assert uploaded(work_session, books, "2026-03-12,50.00,EUR,SEPA 1").waiting == 1
+    paid_out(work_session, books, 5_000)
+    assert find_differences(work_session, now=LATER) == 0
+
+
+def test_a_forecast_is_no_statement(work_session, books):
+    with pytest.raises(Invalid, match="in the future"):
+        uploaded(work_session, books, "2026-03-30,50.00,EUR,SEPA 1")
+    for stranger in (books.ana, books.ivo):
+        with pytest.raises(NotAllowed):
+            take_bank_file(work_session, stranger, b"", now=LATER)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import pytest
 
 from portal.worker.registry import TASKS, Edges
@@ -58,9 +60,26 @@ def test_banks_line_is_recorded_once(visit, cast, difference, work_session):
     assert where not in fay.get("/reconciliation").text
 
 
+def test_the_banks_file_is_uploaded(visit, cast, difference, work_session):
+    fay, posting = visit(cast.fay), money.bank_posting(work_session, cast)
+    assert "/bank-statement" in fay.get("/reconciliation").text
+    for body, says in ((b"", "Choose the bank"), (b"date,amount\n", "missing: currency, reference")):
+        answer = fay.post("/bank-statement", {"file": (BytesIO(body), "bank.csv")})
+        assert answer.status_code == 422
+        assert says in answer.text
+    amount = f"{posting.amount_minor // 100}.{posting.amount_minor % 100:02}"
+    lines = f"date,amount,currency,reference\n2026-03-10,{amount},{posting.currency},SEPA 7\n".encode()
+    answer = fay.post("/bank-statement", {"file": (BytesIO(lines), "bank.csv")})
+    assert answer.location == "/reconciliation"
+    assert "1 lines read: 1 matched" in fay.get("/reconciliation").text
+    (row,) = everything(work_session, "bank_line")
+    assert (row["posting_id"], row["reference"]) == (posting.id, "SEPA 7")
+
+
 @pytest.mark.parametrize("who", ["leo", "ana", "ivo", "mia", "flo", "eve"])
 def test_others_find_nothing(visit, cast, difference, who):
     browser = visit(getattr(cast, who))
     assert browser.get("/reconciliation").status_code == 404
+    assert browser.get("/bank-statement").status_code == 404
     assert browser.get(f"/differences/{difference.id}").status_code == 404
     assert browser.post(f"/differences/{difference.id}/owner").status_code == 404

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from datetime import date
 
-from flask import flash, redirect, render_template, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from wtforms import DateField
+from werkzeug.datastructures import FileStorage
+from wtforms import DateField, FileField
 from wtforms.validators import InputRequired
 
 from portal.errors import Invalid, NotFound
 from portal.identity import queries as people
 from portal.money import parse_amount
 from portal.settlement import differences, tie_out
+from portal.settlement.bank_statements import take_bank_file
 from portal.web.forms import Form, line_field, page, refusals_of, text_field
 from portal.web.gate import current_actor, current_now, current_session, current_zone, open_to
 from portal.web.settlement.blueprint import blueprint, may_settle
+
+LARGEST_BANK_FILE_BYTES = 10 * 1024 * 1024
 
 # What differs, and what to do about it.
 KINDS = {
@@ -41,6 +45,10 @@ KINDS = {
         "Compare the statement's approval; have the transfer taken back at Stripe or say why it stands.",
     ),
     "bank_unseen": ("Not on the bank's statement", "Record the bank's line when it is there."),
+    "bank_unknown": (
+        "On the bank's statement, not in the journal",
+        "Find out what it was: book a fee or charge of the bank's, or record the payment it brings.",
+    ),
     "bank_amount": ("Another amount on the bank's statement", "Ask the bank; say why it stays."),
 }
 BOOKS = {
@@ -62,6 +70,10 @@ class BankLineForm(Form):
     amount = line_field("Amount", required="The amount on the bank's statement.", limit=30)
     booked_on = DateField("Booked on", validators=[InputRequired("The day on the bank's statement.")])
     reference = line_field("Reference", required="The bank's reference.", limit=differences.LONGEST_REFERENCE)
+
+
+class BankFileForm(Form):
+    file = FileField("File of the bank")
 
 
 @blueprint.get("/reconciliation")
@@ -177,6 +189,32 @@ def bank_line(posting_id: int) -> ResponseReturnValue:
             flash("The bank's line is recorded.", "good")
             return redirect(url_for("settlement.reconciliation"), code=303)
     return page("settlement/bank_line.html", form, posting=posting)
+
+
+@blueprint.route("/bank-statement", methods=["GET", "POST"])
+@open_to(may_settle)
+def bank_statement() -> ResponseReturnValue:
+    form = BankFileForm()
+    if form.validate_on_submit():
+        with refusals_of(form):
+            sent = request.files.get("file")
+            taken = take_bank_file(current_session(), current_actor(), _read(sent), now=current_now())
+            flash(
+                f"{taken.read} lines read: {taken.matched} matched, {taken.known} known already,"
+                f" {taken.waiting} waiting for their posting.",
+                "good",
+            )
+            return redirect(url_for("settlement.reconciliation"), code=303)
+    return page("settlement/bank_statement.html", form)
+
+
+def _read(sent: FileStorage | None) -> bytes:
+    raw = sent.read(LARGEST_BANK_FILE_BYTES + 1) if sent is not None else b""
+    if not raw:
+        raise Invalid("Choose the bank's file.", {"file": "Choose the bank's file."})
+    if len(raw) > LARGEST_BANK_FILE_BYTES:
+        raise Invalid("The file is too large.", {"file": "At most 10 MB; export a shorter time."})
+    return raw
 
 
 def _amount(typed: str, currency: str) -> int:
