@@ -4,10 +4,10 @@ Promises: the draft is rated by the engine that rates bills and shared by the ru
 the bills were made of; where the draft says what the signed documents say, the sums are those of the bill items, to the
 cent. Nothing is posted and nobody is billed.
 
-How it is laid out: ``rules`` compare one case, add cases up and find what is odd, without reading anything; ``reading``
-says what the bill items say and what the draft makes of the same cases; ``running`` goes through the cases in
-batches; ``actions`` and ``queries`` keep what was asked and what came out; ``printing`` and ``commands`` are the
-command line.
+How it is laid out: ``rules`` compare one case, add cases up and find what is odd, without reading anything;
+``reading`` says what the bill items say and what the draft makes of the same cases; ``running`` goes through the cases
+in batches, each compared by ``batching``, those of a long period by the processes of ``spreading``; ``actions`` and
+``queries`` keep what was asked and what came out; ``printing`` and ``commands`` are the command line.
 
 What stays as it was: the work, who held the case, what payers said yes to up to which sum, the hours that were drawn,
 how much the partnership had earned in the months before. A price that a payer had accepted is the draft's price for

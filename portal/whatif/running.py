@@ -1,66 +1,64 @@
-"""A draft over a past period: every billed case in batches, each in a transaction of its own that only reads."""
+"""A draft over a past period: every billed case, in batches that this process or several compare, added up in order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from portal.billing.facts import tariff_of
-from portal.billing.gathering import Gathered, facts_of, read_cases
 from portal.billing.models import PlanSale
-from portal.billing.volumes import Known, volumes_by_period
-from portal.cases.models import Resolution, SupportCase
 from portal.contracts.agreement import agreement_against_policy
 from portal.contracts.policy import Policy
-from portal.contracts.rules import amount_minor, plan_named
+from portal.contracts.rules import amount_minor
 from portal.db import transaction
-from portal.entitlement.queries import Terms
 from portal.errors import RuleBroken
-from portal.whatif.drafting import as_drafted, draft_outcome
+from portal.whatif.batching import Seen, compared
 from portal.whatif.question import Question
-from portal.whatif.reading import Billed, billed_items, case_ids, number_of_cases, signed_outcomes
+from portal.whatif.reading import case_ids, number_of_cases
 from portal.whatif.rules.probing import inversions
 from portal.whatif.rules.result import result_of
 from portal.whatif.rules.tally import Pair, Tally, count, refuse
-from portal.whatif.rules.values import Compared, Outcome, Refused
+from portal.whatif.rules.values import Compared, Refused
+from portal.whatif.spreading import compared_apart
 
 CASES_AT_ONCE = 500
+# Processes of their own begin by importing what they need, a second or two.
+SPREAD_FROM = 10_000
 
 Progress = Callable[[int, int], None]
 
 
-@dataclass
-class _Seen:
-    """What is remembered beside the sums: documents, plans, product lines; few, however many cases there are."""
-
-    currency: str = ""
-    drafts: dict[tuple[int, int | None], tuple[Terms, Terms]] = field(default_factory=dict)
-    lines: set[str] = field(default_factory=set)
-    parties: dict[tuple[int | None, ...], dict[str, int]] = field(default_factory=dict)
-    volumes: Known = field(default_factory=Known)
-
-
-def compare(engine: Engine, question: Question, *, progress: Progress = lambda done, total: None) -> dict[str, Any]:
+def compare(
+    engine: Engine,
+    question: Question,
+    *,
+    progress: Progress = lambda done, total: None,
+    spread_from: int = SPREAD_FROM,
+    at_once: int = CASES_AT_ONCE,
+) -> dict[str, Any]:
     """The result over all cases, as ``result_of`` says it; ``progress`` is told after each batch.
+
+    From ``spread_from`` cases on several processes share the batches of ``at_once``.
 
     *Raises*: RuleBroken when nothing was billed in the period.
     """
-    tally, seen, after, done = Tally(), _Seen(), 0, 0
+    tally, seen, done = Tally(), Seen(), 0
     with transaction(engine) as session:
         total = number_of_cases(session, question)
     if not total:
         raise RuleBroken("Nothing was billed in this period: choose another.")
-    while True:
-        with transaction(engine) as session:
-            ids = case_ids(session, question, after=after, most=CASES_AT_ONCE)
-            if not ids:
-                break
-            _count_batch(session, question, ids, tally, seen)
-        after, done = ids[-1], done + len(ids)
+    batches = _batches(engine, question, at_once)
+    for batch in _compared(engine, question, batches, seen, spread=total >= spread_from):
+        for case in batch:
+            if isinstance(case, Refused):
+                refuse(tally, case)
+            else:
+                count(tally, case)
+        done += len(batch)
         progress(done, max(total, done))
     with transaction(engine) as session:
         months = _plan_months(session, question)
@@ -68,54 +66,31 @@ def compare(engine: Engine, question: Question, *, progress: Progress = lambda d
     return {**result_of(tally, currency=seen.currency, notes=notes, inversions=inverted), "months": months}
 
 
-def _count_batch(session: Session, question: Question, ids: Sequence[int], tally: Tally, seen: _Seen) -> None:
-    cases = session.scalars(select(SupportCase).where(SupportCase.id.in_(ids)).order_by(SupportCase.id)).all()
-    billed = billed_items(session, question, ids)
-    signed = signed_outcomes(session, billed)
-    for read in read_cases(session, cases):
-        rows = billed[read.case.id]
-        try:
-            draft = _draft(session, question, read, rows, seen)
-        except RuleBroken as error:
-            refuse(tally, Refused(read.case.id, read.case.name, error.sentence))
-        else:
-            count(tally, _compared(read, signed[read.case.id], draft))
+def _compared(
+    engine: Engine, question: Question, batches: Iterator[list[int]], seen: Seen, *, spread: bool
+) -> Iterator[list[Compared | Refused]]:
+    if spread:
+        # The first batch says the currency that all others are held to.
+        for ids in islice(batches, 1):
+            yield compared(engine, question, ids, seen)
+        yield from compared_apart(engine, question, batches, seen)
+        return
+    for ids in batches:
+        yield compared(engine, question, ids, seen)
 
 
-def _compared(read: Gathered, signed: Outcome, draft: Outcome) -> Compared:
-    case = read.case
-    return Compared(case.id, case.name, case.integrator_id, case.customer_id, _plan_of(read), signed, draft)
+def _batches(engine: Engine, question: Question, at_once: int) -> Iterator[list[int]]:
+    after = 0
+    while True:
+        with transaction(engine) as session:
+            ids = case_ids(session, question, after=after, most=at_once)
+        if not ids:
+            return
+        yield ids
+        after = ids[-1]
 
 
-def _draft(session: Session, question: Question, read: Gathered, rows: Sequence[Billed], seen: _Seen) -> Outcome:
-    terms = _draft_of(question, read.documents, seen)
-    currency = terms.policy.currency
-    seen.currency = seen.currency or rows[0].currency
-    if {currency, *(row.currency for row in rows)} != {seen.currency}:
-        raise RuleBroken(f"It was billed in {rows[0].currency} and the documents say {currency}.")
-    seen.lines.add(read.product_line)
-    facts = facts_of(session, replace(read, documents=terms), parties=seen.parties)
-    answers = sorted(read.rows[Resolution], key=lambda row: row.seq)
-    facts = as_drafted(facts, read.documents, answers[-1] if answers else None, read.product_line)
-    volumes = volumes_by_period(session, facts, {row.period_id for row in rows}, seen.volumes)
-    return draft_outcome(facts, rows, volumes)
-
-
-def _draft_of(question: Question, signed: Terms, seen: _Seen) -> Terms:
-    """The draft's documents of a case; one value for all cases of the same documents, so that it is compiled once."""
-    key = signed.policy_version_id, signed.agreement_version_id
-    if key not in seen.drafts:
-        seen.drafts[key] = (signed, question.terms(signed))
-    return seen.drafts[key][1]
-
-
-def _plan_of(read: Gathered) -> str:
-    """The plan that the site had chosen when the case was opened, by its code."""
-    begun = [choice.plan_code for choice in read.choices if choice.from_at <= read.case.opened_at]
-    return begun[-1] if begun else plan_named(read.documents.policy, None).code
-
-
-def _notes(seen: _Seen) -> Iterator[str]:
+def _notes(seen: Seen) -> Iterator[str]:
     """What of the documents themselves the reader has to know."""
     said: set[str] = set()
     for signed, draft in seen.drafts.values():
@@ -139,7 +114,7 @@ def _plan_notes(signed: Policy, draft: Policy) -> Iterator[str]:
             )
 
 
-def _inversions(question: Question, seen: _Seen) -> Iterator[str]:
+def _inversions(question: Question, seen: Seen) -> Iterator[str]:
     """Each sentence once, whatever product lines share the prices."""
     said: dict[str, None] = {}
     for _, draft in seen.drafts.values():

@@ -1,0 +1,76 @@
+"""Batches of cases compared by several processes, for periods that hold many; their order stays.
+
+Reading and rating a case is work of one core, and no case needs what another has found. Each process opens the database
+for itself, under the same role; one that ends early ends the comparison with an error.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+
+from sqlalchemy import Engine
+
+from portal.billing.volumes import Known
+from portal.db import engine_for
+from portal.whatif.batching import Seen, compared
+from portal.whatif.question import Question
+from portal.whatif.rules.values import Compared, Refused
+
+PROCESSES_AT_MOST = 4
+# Batches that wait for each process, so that none is idle and few are held.
+AHEAD = 2
+# People at their pages go first.
+NICER = 5
+
+Batch = list[Compared | Refused]
+
+
+@dataclass(frozen=True)
+class _Mine:
+    """What a process compares with, from its beginning to its end."""
+
+    engine: Engine
+    question: Question
+    seen: Seen
+
+
+_mine: list[_Mine] = []
+
+
+def compared_apart(engine: Engine, question: Question, batches: Iterable[Sequence[int]], seen: Seen) -> Iterator[Batch]:
+    """The batches in their order, each compared by one of the processes; ``seen`` learns what they have seen."""
+    address = engine.url.render_as_string(hide_password=False)
+    processes = min(os.cpu_count() or 1, PROCESSES_AT_MOST)
+    begin = (address, question, seen.currency)
+    with ProcessPoolExecutor(processes, get_context("spawn"), _begin, begin) as pool:
+        waiting: deque[Future[tuple[Batch, Seen]]] = deque()
+        for ids in batches:
+            waiting.append(pool.submit(_compare, ids))
+            if len(waiting) > AHEAD * processes:
+                yield _learnt(waiting.popleft(), seen)
+        while waiting:
+            yield _learnt(waiting.popleft(), seen)
+
+
+def _learnt(future: Future[tuple[Batch, Seen]], seen: Seen) -> Batch:
+    batch, theirs = future.result()
+    seen.learn(theirs)
+    return batch
+
+
+def _begin(address: str, question: Question, currency: str) -> None:
+    """Make a process ready."""
+    os.nice(NICER)
+    _mine.append(_Mine(engine_for(address), question, Seen(currency=currency)))
+
+
+def _compare(ids: Sequence[int]) -> tuple[Batch, Seen]:
+    (mine,) = _mine
+    batch = compared(mine.engine, mine.question, ids, mine.seen)
+    # Who stands for whom, and what months came to, is remembered for this process alone.
+    return batch, replace(mine.seen, parties={}, volumes=Known())
