@@ -196,15 +196,3 @@ class WarningState:
     warned_at: datetime
     is_open: bool
     livemode: bool
-
-
-@dataclass(frozen=True)
-class PayoutState:
-    """A payout to the bank of the platform; ``status`` is pending, in_transit, paid, failed or canceled."""
-
-    id: str
-    amount_minor: int
-    currency: str
-    status: str
-    failure: str
-    arrives_at: datetime

@@ -16,6 +16,7 @@ _CANDIDATES = """
                 WHEN journal.kind = 'held_released' THEN 'released'
                 WHEN journal.kind IN ('shares_taken_back', 'shares_given_back') THEN
                     CASE journal.document_type WHEN 'chargeback' THEN 'chargeback' ELSE 'refund' END
+                WHEN journal.kind = 'lost_shares_redivided' THEN 'refund'
                 WHEN journal.kind = 'chargeback_fee_borne' THEN 'chargeback'
                 WHEN posting.document_type IN ('claw_back', 'claw_back_step') THEN 'claw_back'
                 WHEN posting.document_type = 'adjustment' THEN 'adjustment'
@@ -24,7 +25,8 @@ _CANDIDATES = """
                 WHEN posting.document_type = 'plan_share' THEN 'plan'
                 WHEN posting.document_type = 'pack_share' THEN 'pack'
                 ELSE 'other' END AS kind,
-           CASE WHEN journal.kind IN ('shares_taken_back', 'shares_given_back') THEN journal.description
+           CASE WHEN journal.kind IN ('shares_taken_back', 'shares_given_back', 'lost_shares_redivided')
+                    THEN journal.description
                 WHEN share.id IS NOT NULL THEN replace(share.revenue_kind, '_', ' ') ELSE journal.description END
                || coalesce(', from ' || origin.label, '') AS description,
            journal.occurred_at,

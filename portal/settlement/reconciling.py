@@ -102,6 +102,13 @@ _FIND = text(
         JOIN journal_transaction journal ON journal.id = posting.transaction_id
         WHERE journal.occurred_at < :bank_due
           AND NOT EXISTS (SELECT FROM bank_line line WHERE line.posting_id = posting.id)
+          -- A payout that the bank sent back never shows on its statement, nor does its return.
+          AND NOT EXISTS (
+              SELECT FROM balance_movement mine
+              JOIN balance_movement other ON other.source_object_id = mine.source_object_id
+                  AND other.provider_id <> mine.provider_id AND other.net_minor = -mine.net_minor
+              WHERE journal.document_type = 'balance_movement' AND mine.provider_id = journal.document_id
+                AND mine.category IN ('payout', 'payout_reversal'))
         UNION ALL
         SELECT 'bank_amount', 'posting ' || posting.id, posting.manufacturer_id, posting.currency,
                posting.amount_minor, line.amount_minor, journal.occurred_at

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from portal.adjustments.actions import carrying_out, chargebacks
+from portal.adjustments.actions import carrying_out, chargebacks, redividing
 from portal.notifications import adjustment_notices
 from portal.worker.registry import task
 
@@ -25,6 +25,11 @@ def follow_up_intent(session: Session, now: datetime, *, intent_id: str) -> None
 @task("advance_chargeback")
 def advance_chargeback(session: Session, now: datetime, *, chargeback_id: int) -> None:
     chargebacks.advance_chargeback(session, chargeback_id, now=now)
+
+
+@task("redivide_losses")
+def redivide_losses(session: Session, now: datetime, *, case_id: int) -> None:
+    redividing.redivide(session, case_id, now=now)
 
 
 @task("sweep_adjustments", every="*/15 * * * *")

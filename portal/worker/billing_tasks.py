@@ -54,7 +54,8 @@ def rebill_known_issue(session: Session, now: datetime, *, known_issue_id: int) 
 
 @task("settle_shares")
 def settle_shares(session: Session, now: datetime, *, case_id: int) -> None:
-    actions.decide_shares(session, case_id, now=now)
+    if actions.decide_shares(session, case_id, now=now):
+        enqueue_many(session, "redivide_losses", [{"case_id": case_id}])
 
 
 @task("settle_claim", own_transactions=True)

@@ -12,8 +12,11 @@ from sqlalchemy.exc import DBAPIError
 from portal.adjustments import queries
 from portal.adjustments.actions import asking, carrying_out
 from portal.adjustments.actions.recovering import owed_by_party, write_off
+from portal.adjustments.actions.redividing import redivide
 from portal.adjustments.models import AdjustmentPart, ClawBackStep
 from portal.adjustments.rules.saga import Step
+from portal.cases import actions as cases
+from portal.cases.models import SupportCase
 from portal.errors import Conflict, Invalid, NotAllowed
 from portal.payments import going_back
 from portal.payments.models import Intent
@@ -228,3 +231,23 @@ def test_a_lost_job_is_found_by_the_sweep(desk, invoice) -> None:
     assert carrying_out.sweep(desk.session) == 1
     desk.jobs()
     assert desk.outcome(asked) == "done"
+
+
+def test_what_nobody_yet_lost_is_taken_over_by_those_who_are_known_later(desk) -> None:
+    invoice = paid_invoice(desk, confirmed=False)
+    desk.allow()
+    asked = desk.refund(invoice, 10_000)
+    desk.jobs()
+    assert desk.outcome(asked) == "done"
+    assert None in {row.party_id for row in queries.losses(desk.session, desk.cast.fay, "adjustment", asked.id)}
+    desk.check()
+    case = desk.session.scalars(select(SupportCase)).one()
+    cases.confirm(desk.session, desk.cast.mia, case, seq=case.seq, now=desk.now)
+    desk.jobs()
+    assert desk.held("undetermined") == 0
+    assert redivide(desk.session, case.id, now=desk.now) == 0
+    desk.check()
+    rest = desk.refund(invoice, invoice.total_minor - 10_000)
+    desk.jobs()
+    assert (desk.outcome(rest), set(both(desk).values())) == ("done", {0})
+    desk.check()

@@ -137,14 +137,14 @@ class Desk:
         assert self.gateway.available_balance()["EUR"] == -self.held("stripe_clearing")
 
 
-def paid_invoice(desk: Desk, *, pay: bool = True) -> Invoice:
+def paid_invoice(desk: Desk, *, pay: bool = True, confirmed: bool = True) -> Invoice:
     """Four hours of both companies are billed, its invoice is at the stand-in and paid by card."""
     session, cast = desk.session, desk.cast
     open_books(session, cast)
     case = paid_case(session, cast)
     worked(session, cast, case, minutes=120)
     worked(session, cast, case, minutes=120, worker=cast.tom, start=NOW + timedelta(hours=4))
-    settled(session, cast, case)
+    settled(session, cast, case, confirmed=confirmed)
     billed(session, case)
     period_id = session.scalars(select(Period.id).where(Period.manufacturer_id == cast.factory.id)).one()
     (invoice,) = gather_invoices(session, period_id, now=BILLED_AT)

@@ -271,7 +271,7 @@ def _legs(cause: Cause, losses: Sequence[LineLoss], stage: str) -> list[Leg]:
             held.append((None, loss.deferred_minor))
         for part in loss.parts:
             document = Document("share", str(part.key)) if part.key else None
-            out.append(debit(_source(stage, part.party_id), part.amount_minor, part.party_id, document))
+            out.append(debit(account_of(stage, part.party_id), part.amount_minor, part.party_id, document))
             held.append((part.party_id, part.amount_minor))
     if cause.into is not Purpose.HELD:
         return without_zeros([*out, credit(cause.into, sum(minor for _, minor in held), cause.payer_id)])
@@ -279,7 +279,8 @@ def _legs(cause: Cause, losses: Sequence[LineLoss], stage: str) -> list[Leg]:
     return without_zeros([*out, *(credit(Purpose.HELD, minor, party) for party, minor in kept.items())])
 
 
-def _source(stage: str, party_id: int | None) -> Purpose:
+def account_of(stage: str, party_id: int | None) -> Purpose:
+    """The account in which a share waits: accrued or payable, of its party or of nobody yet."""
     if stage == ACCRUED:
         return Purpose.ACCRUED if party_id is not None else Purpose.UNDETERMINED_ACCRUED
     return Purpose.PAYABLE if party_id is not None else Purpose.UNDETERMINED

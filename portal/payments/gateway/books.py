@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from portal.payments.gateway.connection import PAGE_SIZE, Connection, answers, event_of, instant, plain
-from portal.payments.provider import Movement, PayoutState, ReceivedEvent
+from portal.payments.provider import Movement, ReceivedEvent
 
 
 class Books(Connection):
@@ -25,13 +25,6 @@ class Books(Connection):
             wanted = cast(Any, {"created": {"gte": int(since.timestamp())}, "limit": PAGE_SIZE})
             for found in self.client.v1.balance_transactions.list(wanted).auto_paging_iter():
                 yield movement_of(plain(found))
-
-    def payouts(self, since: datetime) -> Iterator[PayoutState]:
-        """Payouts to the platform's bank made from ``since`` on, newest first."""
-        with answers():
-            wanted = cast(Any, {"created": {"gte": int(since.timestamp())}, "limit": PAGE_SIZE})
-            for found in self.client.v1.payouts.list(wanted).auto_paging_iter():
-                yield _payout(plain(found))
 
     def events(self, since: datetime, types: Sequence[str]) -> Iterator[ReceivedEvent]:
         """Snapshot events of the last thirty days at most, newest first."""
@@ -63,15 +56,4 @@ def movement_of(body: dict[str, Any]) -> Movement:
         net_minor=int(body["net"]),
         source_id=str(body.get("source") or ""),
         occurred_at=instant(body["created"]),
-    )
-
-
-def _payout(body: dict[str, Any]) -> PayoutState:
-    return PayoutState(
-        id=str(body["id"]),
-        amount_minor=int(body["amount"]),
-        currency=str(body["currency"]).upper(),
-        status=str(body["status"]),
-        failure=str(body.get("failure_message") or ""),
-        arrives_at=instant(body["arrival_date"]),
     )
