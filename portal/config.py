@@ -56,6 +56,7 @@ class Settings:
     log_level: str = "INFO"
     proxy_hops: int = 0
     step_up_minutes: int = 10
+    automatic_tax: bool = False
     breached_passwords_url: str | None = None
 
     @property
@@ -194,6 +195,7 @@ def _read(reader: _Reader) -> Settings:
         log_level=reader.choice("LOG_LEVEL", LOG_LEVELS, "INFO"),
         proxy_hops=reader.count("PROXY_HOPS", 0, 5),
         step_up_minutes=reader.count("STEP_UP_MINUTES", 10, 60),
+        automatic_tax=reader.choice("STRIPE_TAX", ("off", "on"), "off") == "on",
         breached_passwords_url=(reader.url("BREACHED_PASSWORDS_URL", ("https", "http")) or "").rstrip("/") or None,
     )
 

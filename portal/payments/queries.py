@@ -19,6 +19,7 @@ from portal.payments.models import (
     Intent,
     IntentAttempt,
     PaymentRecord,
+    ProviderCustomer,
     ProviderEvent,
     ProviderEventOutcome,
     ProviderSubscription,
@@ -231,6 +232,12 @@ def payments_to_confirm(session: Session, actor: Actor) -> Sequence[PaymentRecor
         )
         .order_by(PaymentRecord.id)
     ).all()
+
+
+def customer_of(session: Session, *, manufacturer_id: int, payer_id: int) -> ProviderCustomer | None:
+    """A payer as Stripe knows it for a manufacturer."""
+    mine = (ProviderCustomer.manufacturer_id == manufacturer_id, ProviderCustomer.payer_id == payer_id)
+    return session.scalars(select(ProviderCustomer).where(*mine)).one_or_none()
 
 
 def subscription_of(session: Session, intent_id: UUID) -> ProviderSubscription | None:

@@ -169,7 +169,6 @@ class Purchase(Base):
     seller_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     policy_version_id: Mapped[int] = mapped_column(ForeignKey("document_version.id"))
     sha256: Mapped[str]
-    agreement_version_id: Mapped[int | None] = mapped_column(ForeignKey("document_version.id"))
     currency: Mapped[str]
     list_minor: Mapped[int]
     price_minor: Mapped[int]

@@ -34,6 +34,7 @@ blueprint = Blueprint("ledger", __name__)
 PAGES = {
     "bill_item": ("billing.item", "item_id"),
     "plan_month": ("billing.plan_month", "plan_sale_id"),
+    "purchase": ("shop.purchase_by_number", "purchase_id"),
     "pack": ("billing.pack_sale", "pack_sale_id"),
     "supplement": ("billing.supplement", "supplement_id"),
     "invoice": ("billing.invoice", "invoice_id"),

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from portal.db import transaction
 from portal.errors import ProviderTrouble
-from portal.payments import calls, cash, handling
+from portal.payments import calls, cash, following, handling
 from portal.payments.gateway import Gateway
-from portal.payments.models import ConnectedAccount
+from portal.payments.models import ConnectedAccount, Intent
 from portal.worker.registry import Edges, task
 
 
@@ -36,6 +36,15 @@ def refresh_account(edges: Edges, now: datetime, *, organisation_id: int) -> Non
         account = session.get(ConnectedAccount, organisation_id)
     if account is not None:
         handling.refresh_account(edges.engine, _gateway(edges), account.provider_account_id, now)
+
+
+@task("look_at_checkout", own_transactions=True)
+def look_at_checkout(edges: Edges, now: datetime, *, intent_id: str) -> None:
+    """A buyer is back from Stripe's page: nobody waits for the event that says so."""
+    with transaction(edges.engine) as session:
+        made = session.get_one(Intent, UUID(intent_id)).provider_object_id
+    if made is not None:
+        following.refresh_checkout(edges.engine, _gateway(edges), made, now)
 
 
 @task("book_cash")

@@ -13,8 +13,11 @@ from portal.contracts.models import PlanChoice
 from portal.contracts.queries import plan_choice_at
 from portal.entitlement.models import UsageGrant
 from portal.errors import Conflict, NotAllowed
+from portal.payments import calls
 from portal.payments import queries as payments
+from portal.payments.checkouts import plan_end
 from portal.payments.models import CashReceipt, Intent, SubscriptionSeen
+from portal.payments.provider import Unknown
 from portal.selling.actions import cancel, end_overdue, order
 from portal.selling.rules import State
 from tests.support.buying import DAY_SECONDS, MONTH_MINOR, PLACE, plan_order, posted
@@ -162,3 +165,16 @@ def test_months_of_the_open_books_are_sold_as_they_come(shop, work_session):
     open_month(work_session, now=NOW + timedelta(days=32))
     assert len(work_session.scalars(select(PlanSale).where(PlanSale.paid_by == "ahead")).all()) == 1
     assert shop.seen(purchase).state is State.ACTIVE
+
+
+def test_an_end_whose_answer_was_lost_is_found_and_not_refused(shop, work_session):
+    purchase = shop.buy(plan_order(shop.cast))
+    known = shop.seen(purchase).subscription
+    planned = plan_end(work_session, known, now=NOW).id
+    work_session.commit()
+    shop.standin.control.fault("lose_answer", method="DELETE", path="/v1/subscriptions/.*")
+    with pytest.raises(Unknown):
+        calls.perform(shop.engine, shop.gateway, planned, NOW)
+    assert calls.perform(shop.engine, shop.gateway, planned, NOW) == "succeeded"
+    shop.hear()
+    assert shop.seen(purchase).state is State.ENDED

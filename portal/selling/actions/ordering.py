@@ -1,5 +1,8 @@
 """A buyer's order: the policy accepted by its hash, the price as shown, and the checkout planned with it.
 
+A buyer cannot read the agreement: what is ordered from the catalogue is sold by the site's integrator, and shared by
+the agreement in force at the sale.
+
 Invariants: a form sent twice is one order; an order of the same thing that is still to be paid is gone on with, and not
 made again; nobody orders what the policy in force no longer sells, or at another price than it shows.
 """
@@ -17,18 +20,16 @@ from portal.access import Actor, Role, Side
 from portal.audit import actions as audit
 from portal.contracts import queries as contracts
 from portal.contracts.actions import integrator_of_site
-from portal.contracts.agreement import Agreement
 from portal.contracts.models import DocumentVersion
-from portal.contracts.policy import Policy
 from portal.directory.models import Site
-from portal.errors import Conflict, NotAllowed, NotFound, RuleBroken
+from portal.errors import Conflict, NotAllowed, NotFound
 from portal.jobs import enqueue
 from portal.ledger.rules import Document
 from portal.payments.checkouts import Checkout, Wares, page_of, plan_checkout
 from portal.payments.models import Intent
 from portal.selling.models import OfferEnd, OfferRelease, Purchase, PurchaseStep
 from portal.selling.queries import exemption_on
-from portal.selling.rules import Interval, Item, Kind, integrator_shares, item_named, state_of, total_minor
+from portal.selling.rules import Interval, Item, Kind, item_named, state_of, total_minor
 from portal.selling.rules.steps import State
 
 
@@ -78,8 +79,6 @@ def order(session: Session, actor: Actor, wanted: Order, place: Place, *, now: d
     if total != wanted.shown_minor:
         raise Conflict("The price is another one by now. Look at it before you buy.")
     integrator_id = integrator_of_site(session, site, wanted.manufacturer_id, now)
-    agreement = contracts.agreement_in_force(session, wanted.manufacturer_id, integrator_id or 0, now)
-    _must_share(in_force.policy, agreement.agreement if agreement else None, item, integrator_id)
     _must_be_new(session, site, wanted, item, now)
     waiting = _still_to_pay(session, wanted, total, in_force.version, now)
     if waiting is not None:
@@ -99,7 +98,6 @@ def order(session: Session, actor: Actor, wanted: Order, place: Place, *, now: d
         seller_id=integrator_id or wanted.manufacturer_id,
         policy_version_id=in_force.version.id,
         sha256=in_force.version.sha256,
-        agreement_version_id=agreement.version.id if agreement else None,
         currency=item.currency,
         list_minor=total,
         price_minor=total,
@@ -130,7 +128,6 @@ def accept_offer(
     if sha256 != version.sha256 or in_force.version.id != version.id:
         raise Conflict("The policy has changed since the offer was made. Ask for another one.")
     item = item_named(in_force.policy, release.kind, release.code, release.interval)
-    agreement = contracts.agreement_in_force(session, release.manufacturer_id, release.integrator_id, now)
     collects = release.collector == "integrator"
     serviced = release.integrator_id != release.manufacturer_id
     made = Purchase(
@@ -149,7 +146,6 @@ def accept_offer(
         seller_id=release.offered_by_id if serviced else release.manufacturer_id,
         policy_version_id=version.id,
         sha256=version.sha256,
-        agreement_version_id=agreement.version.id if agreement else None,
         currency=release.currency,
         list_minor=release.list_minor,
         price_minor=release.list_minor if collects or release.price_minor is None else release.price_minor,
@@ -223,11 +219,6 @@ def _known(session: Session, actor: Actor, form_key: UUID) -> Purchase | None:
 
 def _accepted(session: Session, release: OfferRelease) -> Purchase | None:
     return session.scalars(select(Purchase).where(Purchase.offer_id == release.offer_id)).one_or_none()
-
-
-def _must_share(policy: Policy, agreement: Agreement | None, item: Item, integrator_id: int | None) -> None:
-    if integrator_id is not None and not integrator_shares(policy, agreement, item.kind, sold_by_integrator=True):
-        raise RuleBroken("The site's integrator would get no share of this, so it is not sold here. Ask the factory.")
 
 
 def _must_be_new(session: Session, site: Site, wanted: Order, item: Item, now: datetime) -> None:

@@ -27,6 +27,7 @@ from portal.metering.rules import MODES, TASK_CLASSES, may_log_time
 from portal.money import Money, round_half_up
 from portal.web.cases.blueprint import blueprint, case_named
 from portal.web.cases.challenges import may_dispute
+from portal.web.cases.cures import cures_of
 from portal.web.cases.money import MoneyView, money_view
 from portal.web.cases.notes import note_form
 from portal.web.cases.resolution import may_see_weights
@@ -140,6 +141,7 @@ def _side_column(session: Session, actor: Actor, found: SupportCase, dossier: Do
         "remedies": rows[PromiseRemedy],
         "told": told_facts(found),
         "supplements": _supplements(session, actor, found, remedies=bool(rows[PromiseRemedy])),
+        **cures_of(session, actor, found, rows[CoverageRow]),
     }
 
 

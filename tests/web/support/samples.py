@@ -29,10 +29,13 @@ from portal.identity.sso import domains, settings
 from portal.identity.sso.models import IdentityProvider, ProviderFlow, ProviderIdentity
 from portal.metering import actions as metering
 from portal.metering.actions import Work
+from portal.selling.actions import Place, Terms, keep_exemption, make_offer, order
+from portal.selling.models import Purchase
 from portal.whatif import queries as what_if
 from portal.whatif.actions import Asked, ask
 from tests.support import cases as stories
 from tests.support.builders import opened_case
+from tests.support.buying import pack_order
 from tests.support.cast import NOW, Cast, hours_later
 from tests.support.sign_in import membership_of
 from tests.web.support import money
@@ -216,7 +219,29 @@ def _order(session: Session, cast: Cast) -> int:
     return enter_order(session, cast.fay, new, now=NOW).id
 
 
+def _purchase(session: Session, cast: Cast) -> Purchase:
+    known = session.scalars(select(Purchase)).first()
+    return known or order(session, cast.bea, pack_order(cast), Place("https://portal.example"), now=NOW)
+
+
+def _offer(session: Session, cast: Cast) -> int:
+    terms = Terms(cast.plain_site.id, cast.factory.id, "pack", "hours_10", "once", 1, 135_000, 14)
+    return make_offer(session, cast.mia, terms, now=NOW).id
+
+
+def _exemption(session: Session, cast: Cast) -> int:
+    days = {"valid_from": NOW.date(), "expires_on": NOW.date() + timedelta(days=90)}
+    return keep_exemption(session, cast.bea, jurisdiction="Nordlicht", number="1", now=NOW, **days).id
+
+
 SAMPLES: dict[str, Sample] = {
+    "purchase_key": lambda session, cast: _purchase(session, cast).form_key,
+    "purchase_id": lambda session, cast: _purchase(session, cast).id,
+    "offer_id": _offer,
+    "exemption_id": _exemption,
+    "kind": lambda session, cast: "pack",
+    "code": lambda session, cast: "hours_10",
+    "interval": lambda session, cast: "once",
     "what_if_id": _what_if,
     "order_id": _order,
     "supplement_id": lambda session, cast: money.credit_for_a_promise(session, cast).id,

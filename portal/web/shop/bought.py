@@ -1,0 +1,176 @@
+"""What was bought: orders with their state in words, the way to pay, the end of a plan, Stripe's customer portal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from flask import flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from portal.access import Side
+from portal.cases import queries as cases
+from portal.directory import queries as directory
+from portal.errors import NotFound, ProviderTrouble
+from portal.jobs import enqueue
+from portal.payments import queries as payments
+from portal.selling import queries
+from portal.selling.actions import cancel, grace_until, minimum_until
+from portal.selling.models import Purchase
+from portal.selling.queries import Bought, may_see_purchases
+from portal.selling.rules import State
+from portal.web.gate import current_actor, current_edges, current_now, current_session, open_to
+from portal.web.shop.blueprint import blueprint
+from portal.web.shop.catalogue import INTERVALS, may_buy
+from portal.web.shop.paying import gateway, to_checkout
+
+# State to (words, tone, what happens next).
+STATES: dict[State, tuple[str, str, str]] = {
+    State.OPEN: (
+        "Not paid",
+        "warn",
+        "Nothing is covered yet. Pay at Stripe's page, or leave it: it ends by itself.",
+    ),
+    State.PAYING: ("Bank debit on its way", "accent", "Cover starts when the money arrives, usually within four days."),
+    State.PAID: ("Paid", "accent", "The payment has arrived and is being recorded."),
+    State.FAILED: ("Payment failed", "bad", "The bank refused the debit and nothing was charged. Order it again."),
+    State.EXPIRED: ("Expired", "plain", "It was not paid within a day. Order it again if you still want it."),
+    State.ACTIVE: ("Bought", "good", "It serves your cases from the moment of the payment."),
+    State.UNSALEABLE: ("To be returned", "bad", "The payment arrived, but this could not be sold any more."),
+    State.LAPSED: (
+        "Ended unpaid",
+        "bad",
+        "It was not paid within the days of grace. Order it again to renew it.",
+    ),
+    State.ENDED: ("Ended", "plain", "The plan ended with what was paid. A running case keeps its cover."),
+}
+
+
+@blueprint.get("/bought")
+@open_to(may_see_purchases)
+def bought() -> ResponseReturnValue:
+    session, actor = current_session(), current_actor()
+    found = queries.purchases(session, actor)
+    return render_template(
+        "shop/bought.html",
+        bought=found,
+        states=STATES,
+        intervals=INTERVALS,
+        names=_names(found),
+        makers=_makers(found) if actor.side is Side.CUSTOMER else {},
+        may_buy=may_buy(actor),
+    )
+
+
+@blueprint.get("/bought/<uuid:purchase_key>")
+@open_to(may_see_purchases)
+def purchase(purchase_key: UUID) -> ResponseReturnValue:
+    return _page(_found(purchase_key))
+
+
+@blueprint.get("/bought/number/<int:purchase_id>")
+@open_to(may_see_purchases)
+def purchase_by_number(purchase_id: int) -> ResponseReturnValue:
+    """Where the ledger leads: the purchase of a number."""
+    found = current_session().get(Purchase, purchase_id)
+    if found is None:
+        raise NotFound()
+    return redirect(url_for("shop.purchase", purchase_key=_found(found.form_key).purchase.form_key), code=303)
+
+
+@blueprint.get("/bought/<uuid:purchase_key>/back")
+@open_to(may_see_purchases)
+def back(purchase_key: UUID) -> ResponseReturnValue:
+    """Where Stripe leads a buyer who is done: the checkout is looked at by job, whatever the address says."""
+    found = _found(purchase_key)
+    if found.state in (State.OPEN, State.PAYING) and found.intent is not None:
+        enqueue(current_session(), "look_at_checkout", intent_id=found.intent.id)
+    flash("Thank you. The state here follows as soon as Stripe has told us of your payment.", "good")
+    return redirect(url_for("shop.purchase", purchase_key=purchase_key), code=303)
+
+
+@blueprint.post("/bought/<uuid:purchase_key>/payment")
+@open_to(may_buy)
+def pay(purchase_key: UUID) -> ResponseReturnValue:
+    found = _found(purchase_key)
+    if found.state is not State.OPEN:
+        flash("This order no longer waits for a payment.", "warn")
+        return redirect(url_for("shop.purchase", purchase_key=purchase_key), code=303)
+    return to_checkout(found.purchase)
+
+
+@blueprint.post("/bought/<uuid:purchase_key>/cancellation")
+@open_to(may_buy)
+def end_plan(purchase_key: UUID) -> ResponseReturnValue:
+    cancel(current_session(), current_actor(), _found(purchase_key), wanted=True, now=current_now())
+    flash("The plan ends with the period that is paid. A running case keeps its cover until it closes.", "good")
+    return redirect(url_for("shop.purchase", purchase_key=purchase_key), code=303)
+
+
+@blueprint.post("/bought/<uuid:purchase_key>/resumption")
+@open_to(may_buy)
+def keep_plan(purchase_key: UUID) -> ResponseReturnValue:
+    cancel(current_session(), current_actor(), _found(purchase_key), wanted=False, now=current_now())
+    flash("The plan goes on.", "good")
+    return redirect(url_for("shop.purchase", purchase_key=purchase_key), code=303)
+
+
+@blueprint.post("/bought/payment-method/<int:manufacturer_id>")
+@open_to(may_see_purchases)
+def payment_method(manufacturer_id: int) -> ResponseReturnValue:
+    """Stripe's page with invoices and the way to pay, by an address for this visit."""
+    session, actor = current_session(), current_actor()
+    known = payments.customer_of(session, manufacturer_id=manufacturer_id, payer_id=actor.organisation_id)
+    if known is None or actor.side is not Side.CUSTOMER:
+        raise NotFound()
+    back_to = current_edges().settings.base_url + url_for("shop.bought")
+    try:
+        return redirect(gateway().customer_portal_link(known.provider_customer_id, back_to), code=303)
+    except ProviderTrouble as trouble:
+        return render_template("shop/preparing.html", sentence=trouble.sentence, key=None), 503
+
+
+def _found(key: UUID) -> Bought:
+    return queries.purchase_by_key(current_session(), current_actor(), key)
+
+
+def _page(found: Bought) -> ResponseReturnValue:
+    session, actor, now = current_session(), current_actor(), current_now()
+    row = found.purchase
+    case = cases.cases_by_id(session, actor, [row.case_id]).get(row.case_id) if row.case_id else None
+    return render_template(
+        "shop/purchase.html",
+        found=found,
+        row=row,
+        state=STATES[found.state],
+        names=_names([found]),
+        interval=INTERVALS[row.interval],
+        case_name=case.name if case is not None else None,
+        page=found.page(now),
+        grace_until=grace_until(session, found),
+        minimum_until=minimum_until(session, found) if row.kind == "plan" else None,
+        may_buy=may_buy(actor),
+        reason=_reason(found),
+    )
+
+
+def _reason(found: Bought) -> str:
+    step = found.steps.get("unsaleable")
+    return str(step.details.get("reason", "")) if step is not None else ""
+
+
+def _names(found: list[Bought]) -> Mapping[int, str]:
+    session = current_session()
+    ids = {row.purchase.customer_id for row in found} | {row.purchase.seller_id for row in found}
+    return directory.organisation_names(session, sorted(ids | {row.purchase.manufacturer_id for row in found}))
+
+
+def _makers(found: list[Bought]) -> dict[int, Any]:
+    """Manufacturers that Stripe knows this payer for."""
+    session, actor = current_session(), current_actor()
+    known = {row.purchase.manufacturer_id for row in found if row.intent is not None}
+    return {
+        maker: payments.customer_of(session, manufacturer_id=maker, payer_id=actor.organisation_id)
+        for maker in sorted(known)
+    }

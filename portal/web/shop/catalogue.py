@@ -1,0 +1,151 @@
+"""What the sites of a customer can buy, and the order of one thing with the policy that is accepted with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from flask import redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from wtforms import BooleanField, HiddenField, IntegerField
+from wtforms.validators import InputRequired, NumberRange
+
+from portal.access import Actor, Role, Side
+from portal.cases import queries as cases
+from portal.cases.models import SupportCase
+from portal.errors import Conflict, NotFound, RuleBroken
+from portal.money import Money
+from portal.selling.actions import Order, order
+from portal.selling.rules import MOST_QUANTITY, Item, Kind, catalogue, item_named, total_minor
+from portal.web.display import duration
+from portal.web.forms import Form, once_field, page, refusals_of
+from portal.web.gate import current_actor, current_now, current_session, open_to
+from portal.web.plans.choosing import SitePlan, place_named, site_plans
+from portal.web.shop.blueprint import blueprint
+from portal.web.shop.paying import place, to_checkout
+
+INTERVALS = {"once": "", "month": "a month", "year": "a year"}
+
+
+class OrderForm(Form):
+    quantity = IntegerField(
+        "How many",
+        default=1,
+        validators=[
+            InputRequired("Say how many."),
+            NumberRange(1, MOST_QUANTITY, message=f"From 1 to {MOST_QUANTITY}."),
+        ],
+    )
+    accepted = BooleanField("I accept the service policy", validators=[InputRequired("Accept the policy to buy.")])
+    shown_sha256 = HiddenField()
+    form_key = once_field()
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """What one site can buy of one manufacturer."""
+
+    place: SitePlan
+    items: tuple[Item, ...]
+
+    def price(self, item: Item) -> Money:
+        """Its price without tax."""
+        return Money(item.price_minor, item.currency)
+
+    def holds(self, item: Item) -> bool:
+        """Whether the site has this plan already."""
+        return item.kind is Kind.PLAN and item.code == self.place.plan.code
+
+
+def may_see_shop(actor: Actor) -> bool:
+    """Whoever buys, pays or needs it at the customer."""
+    return actor.side is Side.CUSTOMER and actor.has(Role.BUYER, Role.FINANCE, Role.CONTACT)
+
+
+def may_buy(actor: Actor) -> bool:
+    """Orders are the buyer's."""
+    return actor.side is Side.CUSTOMER and actor.has(Role.BUYER)
+
+
+def item_rows(item: Item) -> tuple[tuple[str, str], ...]:
+    """What a thing gives, as label and words."""
+    rows = []
+    if item.minutes:
+        rows.append(("Included each month" if item.kind is Kind.PLAN else "Hours", duration(item.minutes * 60)))
+    if item.incidents:
+        rows.append(("Support cases", str(item.incidents)))
+    if item.valid_months:
+        rows.append(("To be used within", f"{item.valid_months} months"))
+    if item.minimum_months:
+        rows.append(("Taken for at least", f"{item.minimum_months} months"))
+    return tuple(rows)
+
+
+@blueprint.get("/shop")
+@open_to(may_see_shop)
+def shop() -> ResponseReturnValue:
+    shelves = [Shelf(found, catalogue(found.in_force.policy)) for found in site_plans()]
+    return render_template(
+        "shop/shop.html", shelves=shelves, rows=item_rows, intervals=INTERVALS, may_buy=may_buy(current_actor())
+    )
+
+
+@blueprint.route("/shop/<int:site_id>/<int:manufacturer_id>/<kind>/<code>/<interval>", methods=["GET", "POST"])
+@open_to(may_buy)
+def item(site_id: int, manufacturer_id: int, kind: str, code: str, interval: str) -> ResponseReturnValue:
+    found = place_named(site_id, manufacturer_id)
+    case = _case()
+    try:
+        wanted = item_named(found.in_force.policy, kind, code, interval)
+    except RuleBroken as gone:
+        return render_template("shop/gone.html", sentence=gone.sentence), 404
+    shelf = Shelf(found, (wanted,))
+    form = OrderForm(shown_sha256=found.in_force.version.sha256)
+    context = {"shelf": shelf, "item": wanted, "case": case, "rows": item_rows(wanted), "interval": INTERVALS[interval]}
+    if form.validate_on_submit():
+        with refusals_of(form):
+            quantity = form.quantity.data if wanted.kind is Kind.PACK else 1
+            asked = Order(
+                site_id=site_id,
+                manufacturer_id=manufacturer_id,
+                kind=kind,
+                code=code,
+                interval=interval,
+                quantity=quantity,
+                shown_sha256=form.shown_sha256.data or "",
+                shown_minor=total_minor(wanted, quantity),
+                form_key=_key(form),
+                case_id=case.id if case is not None else None,
+            )
+            try:
+                purchase = order(current_session(), current_actor(), asked, place(), now=current_now())
+            except Conflict as moved:
+                form.refusal = moved.sentence
+                form.shown_sha256.data = found.in_force.version.sha256
+                current_session().rollback()
+                return page("shop/item.html", form, **context)
+            return to_checkout(purchase)
+    return page("shop/item.html", form, **context)
+
+
+def _key(form: OrderForm) -> UUID:
+    try:
+        return UUID(form.form_key.data or "")
+    except ValueError:
+        return uuid4()
+
+
+def _case() -> SupportCase | None:
+    """The case that is to be covered, where the address names one of the actor's."""
+    name = request.args.get("case", "")
+    if not name:
+        return None
+    try:
+        return cases.case_by_name(current_session(), current_actor(), name)
+    except NotFound:
+        return None
+
+
+def to_shop() -> ResponseReturnValue:
+    """Back to the shop."""
+    return redirect(url_for("shop.shop"), code=303)

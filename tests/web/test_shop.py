@@ -1,0 +1,213 @@
+"""The shop: bought in a few clicks at Stripe's page, and every way in which that goes wrong said in words."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from sqlalchemy import func, select
+
+from portal.app import create_app
+from portal.billing.packs.models import PackSale
+from portal.contracts import actions as contracts
+from portal.db import open_session
+from portal.entitlement.models import CoverageDecision
+from portal.notifications.mail import FileMailer
+from portal.payments.gateway import connect
+from portal.payments.models import Intent
+from portal.selling.models import Purchase, TaxExemption
+from tests.support.buying import PACK_MINOR
+from tests.support.cases import escalated
+from tests.support.cast import DOCUMENTS, NOW
+from tests.support.payments import open_books
+
+BUY = {"quantity": "1", "accepted": "y"}
+
+
+@pytest.fixture
+def gateway(standin):
+    standin.control.set_clock(int(NOW.timestamp()))
+    return connect(standin.key, standin.base_url)
+
+
+@pytest.fixture
+def app(settings, web_engine, clock, gateway, work_session, cast):
+    open_books(work_session, cast)
+    work_session.commit()
+    return create_app(settings, clock=clock, open_session=lambda: open_session(web_engine), gateway=gateway)
+
+
+@pytest.fixture
+def pack(cast):
+    return f"/shop/{cast.plain_site.id}/{cast.factory.id}/pack/hours_10/once"
+
+
+def hidden(page, name):
+    return re.search(rf'name="{name}"[^>]*value="([^"]*)"', page.text)[1]
+
+
+def sent(browser, address, **changed):
+    page = browser.get(address)
+    filled = {name: hidden(page, name) for name in ("shown_sha256", "form_key")}
+    return browser.post(address, {**BUY, **filled, **changed})
+
+
+def session_of(work_session):
+    intent = work_session.scalars(select(Intent).where(Intent.kind == "checkout")).one()
+    work_session.refresh(intent)
+    return intent.provider_object_id
+
+
+def test_a_buyer_orders_pays_and_sees_it_bought(visit, cast, pack, standin, gateway, work_session, run_jobs):
+    bea = visit(cast.bea)
+    assert "Ten hours of support" in bea.get("/shop").text
+    led = sent(bea, pack)
+    assert led.location.startswith(standin.base_url)
+    standin.control.pay_session(session_of(work_session))
+    key = work_session.scalars(select(Purchase.form_key)).one()
+    assert bea.get(f"/bought/{key}/back").status_code == 303
+    run_jobs(NOW, gateway=gateway)
+    page = bea.get(f"/bought/{key}")
+    assert "Bought" in page.text
+    assert "€1,350.00" in page.text
+    assert work_session.scalars(select(PackSale)).one().amount_minor == PACK_MINOR
+    assert bea.post(f"/bought/{key}/payment").location == f"/bought/{key}"
+    fay = visit(cast.fay)
+    assert "Ten hours" in fay.get("/bought").text
+    number = work_session.scalars(select(Purchase.id)).one()
+    assert fay.get(f"/bought/number/{number}").location == f"/bought/{key}"
+    led = bea.post(f"/bought/payment-method/{cast.factory.id}")
+    assert led.location.startswith(standin.base_url)
+
+
+def test_a_double_click_and_a_second_tab_are_one_order(visit, cast, pack, work_session):
+    bea = visit(cast.bea)
+    page = bea.get(pack)
+    filled = {**BUY, **{name: hidden(page, name) for name in ("shown_sha256", "form_key")}}
+    assert len({bea.post(pack, filled).location for _ in range(2)} | {sent(bea, pack).location}) == 1
+    assert work_session.scalar(select(func.count()).select_from(Purchase)) == 1
+
+
+def test_the_order_waits_when_stripe_does_not_answer(visit, cast, pack, standin, work_session):
+    standin.control.fault("error_before", method="POST", path="/v1/customers", times=5)
+    bea = visit(cast.bea)
+    answer = sent(bea, pack)
+    assert answer.status_code == 503
+    assert "being prepared" in answer.text
+    standin.control.clear_faults()
+    key = work_session.scalars(select(Purchase.form_key)).one()
+    assert bea.post(f"/bought/{key}/payment").location.startswith(standin.base_url)
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [({"accepted": ""}, "Accept the policy"), ({"quantity": "0"}, "From 1 to 100"), ({"quantity": "x"}, "Not a valid")],
+)
+def test_what_is_wrong_is_said_at_the_field(visit, cast, pack, work_session, changed, sentence):
+    refused = sent(visit(cast.bea), pack, **changed)
+    assert refused.status_code == 422
+    assert sentence in refused.text
+    assert work_session.scalar(select(func.count()).select_from(Purchase)) == 0
+
+
+def test_a_policy_that_changed_meanwhile_is_read_again(visit, cast, pack, work_session):
+    refused = sent(visit(cast.bea), pack, shown_sha256="0" * 64)
+    assert refused.status_code == 422
+    assert "has changed" in refused.text
+    assert work_session.scalar(select(func.count()).select_from(Purchase)) == 0
+
+
+def test_a_withdrawn_pack_says_what_to_do(visit, cast, pack, work_session):
+    document = contracts.queries.document(work_session, cast.policy_version.document_id)
+    text = (DOCUMENTS / "nordlicht_policy.toml").read_text()
+    block = text[text.index('[[packs]]\ncode = "hours_10"') : text.index('[[packs]]\ncode = "incidents_5"')]
+    version = contracts.propose_version(
+        work_session, cast.adam, document, body_toml=text.replace(block, ""), effective_from=NOW, now=NOW
+    )
+    contracts.sign_version(work_session, cast.adam, version, shown_sha256=version.sha256, now=NOW)
+    work_session.commit()
+    gone = visit(cast.bea).get(pack)
+    assert gone.status_code == 404
+    assert "no longer sold" in gone.text
+
+
+def test_an_expired_order_offers_no_payment(visit, cast, pack, standin, gateway, work_session, run_jobs, clock):
+    bea = visit(cast.bea)
+    sent(bea, pack)
+    standin.client().v1.checkout.sessions.expire(session_of(work_session))
+    key = work_session.scalars(select(Purchase.form_key)).one()
+    bea.get(f"/bought/{key}/back")
+    run_jobs(NOW, gateway=gateway)
+    page = bea.get(f"/bought/{key}").text
+    assert "Expired" in page
+    assert "Pay at Stripe" not in page
+
+
+@pytest.mark.parametrize("who", ["cal", "flo", "tom", "fay"])
+def test_only_the_buyer_finds_the_order_page(visit, cast, pack, who):
+    assert visit(getattr(cast, who)).get(pack).status_code == 404
+
+
+def test_empty_pages_say_what_to_do(visit, cast):
+    bea = visit(cast.bea)
+    assert "Nothing was bought yet" in bea.get("/bought").text
+    assert "No offers" in bea.get("/offers").text
+    assert "No certificate" in bea.get("/tax-exemptions").text
+
+
+def test_a_case_without_cover_is_covered_by_what_its_buyer_buys(
+    visit, cast, pack, standin, gateway, work_session, run_jobs, clock, settings
+):
+    clock.advance(hours=11)  # 20:00 in Berlin: the office is closed
+    case = escalated(work_session, cast, system_id=cast.plain_system.id)
+    work_session.commit()
+    bea = visit(cast.bea)
+    page = bea.get(f"/cases/{case.name}").text
+    assert "Cover it now" in page
+    address = f"{pack}?case={case.name}"
+    assert address.replace("&", "&amp;") in page
+    assert "Cover it now" in visit(cast.tom).get(f"/cases/{case.name}").text
+    assert "Cover it now" not in visit(cast.ana).get(f"/cases/{case.name}").text
+    sent(bea, address)
+    standin.control.set_clock(int(clock().timestamp()))
+    standin.control.pay_session(session_of(work_session))
+    bea.get(f"/bought/{work_session.scalars(select(Purchase.form_key)).one()}/back")
+    run_jobs(clock(), gateway=gateway, mailer=FileMailer(settings.mail_dir, settings.mail_from))
+    work_session.expire_all()
+    decided = work_session.scalars(
+        select(CoverageDecision).where(CoverageDecision.case_id == case.id).order_by(CoverageDecision.id)
+    ).all()
+    assert [row.decision["covered"] for row in decided] == [False, True]
+    page = bea.get(f"/cases/{case.name}").text
+    assert "Cover it now" not in page
+    assert "says that cover was bought" in page
+    assert "The case is covered from now on." in page
+
+
+def test_a_plan_is_ended_and_kept_from_its_page(visit, cast, standin, gateway, work_session, run_jobs):
+    bea = visit(cast.bea)
+    sent(bea, f"/shop/{cast.plain_site.id}/{cast.factory.id}/plan/assured/month")
+    standin.control.pay_session(session_of(work_session))
+    key = work_session.scalars(select(Purchase.form_key)).one()
+    bea.get(f"/bought/{key}/back")
+    run_jobs(NOW, gateway=gateway)
+    assert "End the plan" in bea.get(f"/bought/{key}").text
+    assert bea.post(f"/bought/{key}/cancellation").status_code == 303
+    run_jobs(NOW, gateway=gateway)
+    assert bea.post(f"/bought/{key}/resumption").status_code == 303
+    assert bea.get(f"/bought/{key}/cancellation").status_code == 405
+
+
+def test_certificates_are_kept_and_taken_back(visit, cast, work_session):
+    bea = visit(cast.bea)
+    kept = {"jurisdiction": "Texas", "number": "T-1", "valid_from": "2026-01-01", "expires_on": "2027-01-01"}
+    assert bea.post("/tax-exemptions", kept).status_code == 303
+    again = bea.post("/tax-exemptions", kept)
+    assert (again.status_code, "already" in again.text) == (422, True)
+    late = bea.post("/tax-exemptions", {**kept, "number": "T-2", "expires_on": "2025-01-01"})
+    assert (late.status_code, "A day to come" in late.text) == (422, True)
+    number = work_session.scalars(select(TaxExemption.id)).one()
+    assert visit(cast.bob).post(f"/tax-exemptions/{number}/end").status_code == 404
+    for _ in range(2):
+        assert bea.post(f"/tax-exemptions/{number}/end").status_code == 303
+    assert "Taken back" in bea.get("/tax-exemptions").text
