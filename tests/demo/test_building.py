@@ -69,6 +69,10 @@ def test_plan_of_the_museum_is_nearly_used_up(built: Built) -> None:
     assert 0 <= left[0] <= 1800
 
 
+def test_web_that_waits_for_it_goes_on(built: Built) -> None:
+    assert building.wait_until_built(built.session.get_bind()) is None
+
+
 def test_second_building_is_refused(built: Built) -> None:
     assert building.is_built(built.session)
     with pytest.raises(Misconfigured):
