@@ -1,0 +1,116 @@
+"""Offers: the integrator sees each first, counters within its ceiling, and is never sold around."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import select
+
+from portal.billing.packs.models import PackSale
+from portal.errors import Conflict, Invalid, NotAllowed, NotFound
+from portal.selling import queries
+from portal.selling.actions import Terms, accept_offer, end_offer, make_offer, move_offers, pass_on
+from portal.selling.models import OfferRelease, ResalePrice
+from portal.selling.rules import State
+from tests.support.buying import PACK_MINOR, PLACE, posted
+from tests.support.cast import NOW
+
+
+@pytest.fixture
+def terms(cast):
+    return Terms(cast.plain_site.id, cast.factory.id, "pack", "hours_10", "once", 1, PACK_MINOR, 14)
+
+
+def released(session, offer):
+    return session.scalars(select(OfferRelease).where(OfferRelease.offer_id == offer.id)).one_or_none()
+
+
+def accepted(session, cast, offer, *, now=NOW):
+    sha256 = cast.policy_version.sha256
+    return accept_offer(
+        session, cast.bea, released(session, offer), form_key=uuid4(), sha256=sha256, place=PLACE, now=now
+    )
+
+
+def test_a_direct_offer_waits_for_the_integrator_and_is_passed_on(work_session, cast, terms):
+    offer = make_offer(work_session, cast.fay, terms, now=NOW)
+    assert queries.offers(work_session, cast.bea) == []
+    assert [each.state(NOW) for each in queries.offers(work_session, cast.mia)] == ["with_integrator"]
+    pass_on(work_session, cast.mia, offer.id, price_minor=None, now=NOW)
+    assert [each.customer_minor for each in queries.offers(work_session, cast.bea)] == [PACK_MINOR]
+    with pytest.raises(Conflict):
+        pass_on(work_session, cast.mia, offer.id, price_minor=None, now=NOW)
+
+
+def test_an_offer_nobody_passes_on_is_shown_after_its_days_and_expires_in_the_end(work_session, cast, terms):
+    offer = make_offer(work_session, cast.fay, terms, now=NOW)
+    assert move_offers(work_session, now=NOW + timedelta(days=2)) == 0
+    assert move_offers(work_session, now=NOW + timedelta(days=3)) == 1
+    assert released(work_session, offer).price_minor == PACK_MINOR
+    assert [move_offers(work_session, now=NOW + timedelta(days=14)) for _ in range(2)] == [1, 0]
+    with pytest.raises(Conflict, match="ended"):
+        accepted(work_session, cast, offer)
+
+
+def test_an_accepted_offer_is_paid_at_its_price(shop, work_session, cast, terms):
+    offer = make_offer(work_session, cast.fay, replace(terms, price_minor=120_000), now=NOW)
+    pass_on(work_session, cast.mia, offer.id, price_minor=125_000, now=NOW)
+    purchase = accepted(work_session, cast, offer)
+    assert accepted(work_session, cast, offer).id == purchase.id
+    work_session.commit()
+    shop.run_jobs(NOW, gateway=shop.gateway)
+    shop.pay(purchase)
+    shop.hear()
+    assert shop.seen(purchase).state is State.ACTIVE
+    assert work_session.scalars(select(PackSale)).one().amount_minor == 125_000
+    assert queries.offer_view(work_session, cast.mia, offer.id).state(NOW) == "accepted"
+
+
+def test_an_integrator_that_collects_owes_the_policys_price_at_the_sale(shop, work_session, cast, terms):
+    own = replace(terms, price_minor=140_000, collector="integrator")
+    offer = make_offer(work_session, cast.mia, own, now=NOW)
+    assert released(work_session, offer).price_minor is None
+    assert work_session.scalars(select(ResalePrice.price_minor)).one() == 140_000
+    purchase = accepted(work_session, cast, offer)
+    work_session.commit()
+    shop.run_jobs(NOW, gateway=shop.gateway)
+    assert (purchase.intent_id, shop.seen(purchase).state) == (None, State.ACTIVE)
+    sale = work_session.scalars(select(PackSale)).one()
+    assert (sale.payer_id, sale.amount_minor, sale.paid_by) == (cast.integrator.id, PACK_MINOR, "invoice")
+    assert posted(work_session, "receivable_unbilled") == PACK_MINOR
+    assert queries.offer_view(work_session, cast.bea, offer.id).customer_minor == 140_000
+
+
+@pytest.mark.parametrize(
+    ("who", "changed", "error"),
+    [
+        ("fay", {"price_minor": PACK_MINOR + 1}, Invalid),
+        ("fay", {"collector": "integrator"}, Invalid),
+        ("mia", {"price_minor": PACK_MINOR - 1}, Invalid),
+        ("mia", {"price_minor": 100 * PACK_MINOR}, Invalid),
+        ("mia", {"days": 0}, Invalid),
+        ("mia", {"price_minor": 0}, Invalid),
+        ("tom", {}, NotAllowed),
+        ("bea", {}, NotAllowed),
+        ("sam", {}, NotAllowed),
+    ],
+)
+def test_what_may_not_be_offered_is_refused(work_session, cast, terms, who, changed, error):
+    with pytest.raises(error):
+        make_offer(work_session, getattr(cast, who), replace(terms, **changed), now=NOW)
+
+
+def test_an_offer_is_withdrawn_by_its_maker_and_declined_by_its_buyer(work_session, cast, terms):
+    first = make_offer(work_session, cast.mia, terms, now=NOW)
+    with pytest.raises(NotAllowed):
+        end_offer(work_session, cast.fay, first.id, now=NOW)
+    assert end_offer(work_session, cast.mia, first.id, now=NOW) == "withdrawn"
+    with pytest.raises(Conflict):
+        end_offer(work_session, cast.mia, first.id, now=NOW)
+    second = make_offer(work_session, cast.mia, terms, now=NOW)
+    with pytest.raises(NotFound):
+        end_offer(work_session, cast.bob, second.id, now=NOW)
+    assert end_offer(work_session, cast.bea, second.id, now=NOW) == "declined"
