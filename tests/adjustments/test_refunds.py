@@ -13,7 +13,7 @@ from portal.adjustments import queries
 from portal.adjustments.actions import asking, carrying_out
 from portal.adjustments.actions.recovering import owed_by_party, write_off
 from portal.adjustments.actions.redividing import redivide
-from portal.adjustments.models import AdjustmentPart, ClawBackStep
+from portal.adjustments.models import AdjustmentPart, ClawBack, ClawBackStep
 from portal.adjustments.rules.saga import Step
 from portal.cases import actions as cases
 from portal.cases.models import SupportCase
@@ -102,6 +102,37 @@ def test_more_than_the_rest_is_refused_by_the_action_and_by_the_database(desk, i
             )
         )
     desk.session.rollback()
+
+
+def test_the_database_takes_no_more_off_a_line_and_recovers_no_more_than_is_owed(desk, invoice) -> None:
+    desk.allow()
+    desk.refund(invoice, 2_000)
+    desk.jobs()
+    beyond = (
+        "INSERT INTO line_reduction (invoice_id, invoice_item_id, manufacturer_id, payer_id, cause_type, cause_id,"
+        " is_return, lowers_net, currency, amount_minor, deferred_minor, recorded_at) SELECT invoice_id,"
+        " invoice_item_id, manufacturer_id, payer_id, cause_type, 0, {is_return}, lowers_net, currency, {amount}, 0,"
+        " recorded_at FROM line_reduction"
+    )
+    owed = ClawBack(
+        cause_type="adjustment", cause_id=0, manufacturer_id=desk.cast.factory.id, party_id=desk.cast.integrator.id,
+        currency="EUR", amount_minor=100, reason="Refund", opened_at=desk.now,
+    )  # fmt: skip
+    desk.session.add(owed)
+    desk.session.commit()
+    step = (
+        "INSERT INTO claw_back_step (claw_back_id, seq, manufacturer_id, party_id, kind, currency, amount_minor,"
+        " recorded_at) SELECT id, 9, manufacturer_id, party_id, '{kind}', currency, {amount}, opened_at FROM claw_back"
+    )
+    for statement, says in (
+        (beyond.format(is_return=False, amount=invoice.total_minor), "more than it cost"),
+        (beyond.format(is_return=True, amount=-2_001), "more than it cost"),
+        (step.format(kind="owed", amount=101), "more than it owes"),
+        (step.format(kind="netted", amount=1), "more than it owes"),
+    ):
+        with pytest.raises(DBAPIError, match=says):
+            desk.session.execute(text(statement))
+        desk.session.rollback()
 
 
 @pytest.mark.parametrize("fault", ["lose_answer", "break_body", "error_kept", "rate_limit"])

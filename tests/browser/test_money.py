@@ -32,6 +32,7 @@ def test_the_manufacturers_bills_and_books_are_pleasant(site, enter, billed):
         ("invoices", "/invoices"),
         ("invoice", f"/invoices/{billed['invoice']}"),
         ("record payment", f"/invoices/{billed['invoice']}/payments/new"),
+        ("adjust", f"/invoices/{billed['invoice']}/adjustments/new"),
         ("bill items", "/bill-items"),
         ("bill item", f"/bill-items/{billed['item']}"),
         ("answer", f"/line-questions/{billed['query']}/answer"),
