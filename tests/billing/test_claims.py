@@ -24,8 +24,8 @@ SALE = NewClaim("referral", sale="Q-77", technician_name="Tom", amount_minor=400
 PART = NewClaim("material", part="Power supply", serial="PS-1", rma="R-9", disposition="returned", amount_minor=9_900)
 
 
-@pytest.fixture
-def case(work_session, cast):
+@pytest.fixture(name="case")
+def resolved_case(work_session, cast):
     """A case under warranty, resolved as a defect, between companies whose agreement says what is owed."""
     open_books(work_session, cast)
     document = contract_queries.document(work_session, cast.agreement_version.document_id)

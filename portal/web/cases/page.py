@@ -28,6 +28,7 @@ from portal.money import Money, round_half_up
 from portal.web.cases.blueprint import blueprint, case_named
 from portal.web.cases.challenges import may_dispute
 from portal.web.cases.cures import cures_of
+from portal.web.cases.claims import claim_lines
 from portal.web.cases.money import MoneyView, money_view
 from portal.web.cases.notes import note_form
 from portal.web.cases.resolution import may_see_weights
@@ -140,6 +141,7 @@ def _side_column(session: Session, actor: Actor, found: SupportCase, dossier: Do
         "dispute": dispute_of(rows, actor),
         "remedies": rows[PromiseRemedy],
         "told": told_facts(found),
+        "claims": claim_lines(session, actor, found),
         "supplements": _supplements(session, actor, found, remedies=bool(rows[PromiseRemedy])),
         **cures_of(session, actor, found, rows[CoverageRow]),
     }

@@ -103,6 +103,8 @@ def _unlisted(case: SupportCase, dossier: Dossier, actor: Actor) -> list[Step]:
         found.append(("Complete the checklist", "cases.complete_checklist", "list-check", False))
     if works and running:
         found.append(("Ask for authorization", "cases.ask_authorization", "cash-coin", False))
+    if works and case.state in ("resolved", "closed") and case.integrator_id != case.manufacturer_id:
+        found.append(("Claim what is owed", "cases.new_claim", "receipt", False))
     if works and actor.side is Side.MANUFACTURER:
         found.append(("Link a known issue", "cases.link_known_issue", "bug", False))
     if Verb.CHALLENGE_CAUSE in dossier.verbs and Verb.CHALLENGE not in dossier.verbs and actor.has(Role.BUYER):

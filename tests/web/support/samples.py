@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.access import Audience, Role
+from portal.billing.supplements.models import Claim
 from portal.cases import actions as cases
 from portal.cases.actions import NewUpload, keep_upload
 from portal.cases.models import CaseClock
@@ -234,6 +235,21 @@ def _exemption(session: Session, cast: Cast) -> int:
     return keep_exemption(session, cast.bea, jurisdiction="Nordlicht", number="1", now=NOW, **days).id
 
 
+def _claim(session: Session, cast: Cast) -> int:
+    case = stories.resolved(session, cast)
+    row = Claim(
+        case_id=case.id, manufacturer_id=case.manufacturer_id, integrator_id=case.integrator_id,
+        customer_id=case.customer_id, kind="labour_credit", company_id=case.integrator_id,
+        debtor_id=case.manufacturer_id, trips=0, part="", serial="", rma="", disposition="", sale="",
+        technician_name="", currency="EUR", price_minor=0, amount_minor=100, explanation={"sentences": ["Nordlicht"]},
+        agreement_version_id=cast.agreement_version.id, claimed_by=cast.tom.person_id, claimed_name="Tom",
+        claimed_at=NOW,
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    return row.id
+
+
 SAMPLES: dict[str, Sample] = {
     "purchase_key": lambda session, cast: _purchase(session, cast).form_key,
     "purchase_id": lambda session, cast: _purchase(session, cast).id,
@@ -244,6 +260,7 @@ SAMPLES: dict[str, Sample] = {
     "interval": lambda session, cast: "once",
     "what_if_id": _what_if,
     "order_id": _order,
+    "claim_id": _claim,
     "supplement_id": lambda session, cast: money.credit_for_a_promise(session, cast).id,
     "passkey_id": _passkey,
     "wish_id": _wish,
