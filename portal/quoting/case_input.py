@@ -19,6 +19,7 @@ from portal.contracts.targets import Channel
 from portal.quoting.moment_input import MomentsInput, PlacesInput, PlanChangeInput, SystemInput
 from portal.quoting.money_input import (
     CancelledInput,
+    ClaimInput,
     EquipmentInput,
     HoldingInput,
     LapseInput,
@@ -129,6 +130,8 @@ class CaseInput(Block):
     """The packs the customer holds."""
     paid: DecimalText | None = None
     """What was paid for the case in advance."""
+    claims: tuple[ClaimInput, ...] = ()
+    """What the companies claim of each other beside the shares; needs an agreement."""
     last_action: Code | None = None
     """The last corrective action, for the shares."""
     work: tuple[WorkInput, ...] = Field(default=(), max_length=10_000)

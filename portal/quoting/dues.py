@@ -10,18 +10,21 @@ from portal.contracts.blocks import Company, Payer, Revenue
 from portal.contracts.conditions import Circumstance, WorkKey
 from portal.contracts.fees import Cancellation, Occasion
 from portal.contracts.holdings import expires_on, pack_named, packs_for, price_of_packs
+from portal.contracts.owing import Claimed, Owing, labour_credit, material_owed, referral_bonus
 from portal.contracts.packs import Lapse
 from portal.contracts.policy import Policy
 from portal.contracts.prices import price_of
 from portal.contracts.renewals import LapsedPlan, plan_state, renewal
 from portal.contracts.rules import amount_minor, band_at, plan_named, rate_minor, table_weights
 from portal.contracts.sharing import RevenuePart, SharingFacts, months_counted, shares_of
+from portal.errors import Invalid
 from portal.money import round_half_up
 from portal.quoting.bill import decimal, major, rated
 from portal.quoting.case_input import CaseInput
-from portal.quoting.facts import class_of, holdings_of, instant, opened_on
-from portal.quoting.money_input import CancelledInput, LapseInput
+from portal.quoting.facts import case_facts, class_of, holdings_of, instant, opened_on
+from portal.quoting.money_input import CancelledInput, ClaimInput, ClaimKind, LapseInput
 from portal.rating.lines import INCLUDED, PAID_KINDS
+from portal.rating.situations import setting_at
 
 _MONTHS_OF_A_YEAR = 12
 
@@ -39,7 +42,35 @@ def dues(policy: Policy, agreement: Agreement | None, case: CaseInput) -> dict[s
         found["equipment"] = {"amount": major(_equipment(policy, case), policy.currency)}
     if case.subscription is not None:
         found["subscription"] = {"amount": major(_subscription(policy, case), policy.currency)}
+    if case.claims:
+        found["owed"] = [_owed(policy, agreement, case, each) for each in case.claims]
     return found
+
+
+def _owed(policy: Policy, agreement: Agreement | None, case: CaseInput, said: ClaimInput) -> dict[str, Any]:
+    """What one company owes the other by the agreement, or why it owes nothing."""
+    owing, currency = (agreement.owing if agreement is not None else Owing()), policy.currency
+    in_warranty = setting_at(case_facts(policy, case), instant(policy.zone, case.opened_at)).in_warranty
+    about = Claimed(case.product_line, case.cause or "", in_warranty, said.days)
+    minor = amount_minor(said.amount, currency)
+    try:
+        if said.kind is ClaimKind.LABOUR:
+            owed = labour_credit(owing, currency, about, trips=said.trips)
+        elif said.kind is ClaimKind.REFERRAL:
+            owed = referral_bonus(owing, currency, about, sale_minor=minor)
+        else:
+            owed = material_owed(
+                owing, currency, about, supplier=said.supplier, disposition=said.disposition, price_minor=minor
+            )
+    except Invalid as refused:
+        return {"kind": said.kind.value, "amount": major(0, currency), "because": refused.sentence}
+    return {
+        "kind": said.kind.value,
+        "amount": major(owed.amount_minor, currency),
+        "debtor": owed.debtor.value,
+        "creditor": owed.creditor.value,
+        "because": " ".join(owed.sentences),
+    }
 
 
 def _purchases(policy: Policy, case: CaseInput) -> list[dict[str, Any]]:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Self
 
 from pydantic import Field, model_validator
 
-from portal.contracts.blocks import Block, Code, DecimalText, Minutes, Mode
+from portal.contracts.blocks import Block, Code, Company, DecimalText, Minutes, Mode
+from portal.contracts.owing import Disposition
+
+
+class ClaimKind(StrEnum):
+    """What is claimed."""
+
+    LABOUR = "labour"
+    REFERRAL = "referral"
+    MATERIAL = "material"
 
 
 class HoldingInput(Block):
@@ -92,3 +102,20 @@ class SubscriptionInput(Block):
     """The list price of what it covers, where the plan costs a percentage of it."""
     seller: Code = "manufacturer"
     """The party that sold it."""
+
+
+class ClaimInput(Block):
+    """What one company claims of the other beside the shares: its work, a bonus for a sale, a replaced part."""
+
+    kind: ClaimKind
+    """labour, referral or material."""
+    trips: int = Field(default=0, ge=0)
+    """For labour: trips to the site."""
+    amount: DecimalText = "0"
+    """For referral the sale's amount; for material the part's price."""
+    disposition: Disposition = Disposition.RETURNED
+    """For material: what became of the old part: returned, kept, scrapped or lost."""
+    supplier: Company = Company.INTEGRATOR
+    """For material: whose the new part was."""
+    days: int = Field(default=0, ge=0)
+    """Days since the resolution; for referral since the opening."""
