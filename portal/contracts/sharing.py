@@ -99,6 +99,14 @@ def settle_undetermined(
     return _divided(part, claims, split_terms(policy, agreement).party_order)
 
 
+def average_weights(found: Sequence[Weights], fallback: Weights) -> Weights:
+    """The weights of several cases, each counting once, half a basis point for the integrator; of none the fallback."""
+    if not found:
+        return fallback
+    integrator_bp = round_half_up(Fraction(sum(each.integrator_bp for each in found), len(found)))
+    return Weights(integrator_bp=integrator_bp, manufacturer_bp=WHOLE_BP - integrator_bp)
+
+
 def months_counted(policy: Policy, agreement: Agreement | None) -> frozenset[int]:
     """How many closed months the documents count where they share by volume; empty where nothing depends on it."""
     rows = [share_row(policy, agreement, revenue) for revenue in Revenue]

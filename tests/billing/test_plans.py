@@ -9,10 +9,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.billing.actions import earn_plans, gather_invoices, open_choice, open_month, rebill_case
+from portal.billing.actions.covered import covered_weights
 from portal.billing.books import check_books
+from portal.billing.gathering import read_case
 from portal.billing.models import Invoice, InvoiceItem, PlanEarning, PlanSale, PlanShare
 from portal.billing.rules.plans import use_by_grant
 from portal.contracts import actions as contracts
+from portal.contracts.blocks import Weights
+from portal.contracts.models import PlanChoice
 from portal.ledger.actions import begin_close
 from portal.ledger.models import Period
 from portal.ledger.queries import balances
@@ -24,6 +28,7 @@ from tests.support.billed import approve, billed, open_books, settled, worked
 from tests.support.cases import accepted
 from tests.support.cast import NOW, Cast, hours_later
 from tests.support.settling import close, statement_of
+from tests.support.versions import signed_policy
 
 APRIL = datetime(2026, 4, 1, 6, tzinfo=UTC)
 
@@ -167,3 +172,31 @@ def test_the_statement_line_of_a_month_opens_into_it(work_engine, work_session: 
     assert origin.plan_share is not None
     assert origin.plan_share.amount_minor == line.amount_minor
     assert all_problems(work_session) == []
+
+
+def test_a_month_begun_late_costs_its_days_where_the_plan_says_so(work_session: Session, books: Cast) -> None:
+    by_days = ('price_per_month = "290.00"', 'price_per_month = "290.00"\nfirst_month_by_days = true')
+    signed_policy(work_session, books, by_days)
+    chosen = PlanChoice(
+        manufacturer_id=books.factory.id, customer_id=books.customer.id, integrator_id=books.integrator.id,
+        seller_id=books.integrator.id, site_id=books.plain_site.id, version_id=books.policy_version.id, sha256="",
+        plan_code="assured", from_at=NOW, accepted_by=books.bea.person_id, accepted_at=NOW, terms={},
+    )  # fmt: skip
+    work_session.add(chosen)
+    work_session.flush()
+    open_choice(work_session, chosen.id, now=NOW)
+    sale = work_session.scalars(select(PlanSale).where(PlanSale.plan_choice_id == chosen.id)).one()
+    # The tenth to the last of March are 22 of 31 days.
+    assert sale.amount_minor == 20_581
+    assert check_books(work_session) == []
+
+
+def test_what_a_month_left_goes_to_who_resolved_the_cases_it_covered(work_session: Session, books: Cast) -> None:
+    open_month(work_session, now=NOW)
+    (sale,) = work_session.scalars(select(PlanSale))
+    fallback = Weights(integrator_bp=5_000, manufacturer_bp=5_000)
+    assert covered_weights(work_session, sale, fallback) == fallback
+    case, _ = used(work_session, books)
+    weights = covered_weights(work_session, sale, fallback)
+    assert weights == read_case(work_session, case).outcome.weights
+    assert weights != fallback

@@ -3,7 +3,7 @@
 A month's price is owed at once, or comes out of what a subscription paid ahead, and is deferred: the use of included
 minutes takes its worth out of it and shares that as use. What remains when the month is over, its work is billed and
 nothing is promised any more, is the month's subscription: it is split by the document's shares of subscriptions and
-payable then. Who resolved cases decides nothing of it beyond the document's fallback, because nobody worked for it.
+payable then. What goes to resolvers is weighted over the cases it covered; of a month without one by the fallback.
 
 Invariants: one sale per plan choice and month; a sale's use and earnings sum to its price. Earnings are computed from
 all use and what is missing is added, so that a case billed again after its month takes back or adds the difference.
@@ -20,12 +20,13 @@ from sqlalchemy import func, insert, select, text
 from sqlalchemy.orm import Session
 
 from portal.billing.actions.ahead import month_minor, paid_by
+from portal.billing.actions.covered import covered_weights
 from portal.billing.models import PlanEarning, PlanSale, PlanShare
 from portal.billing.packs.rules import AHEAD
 from portal.billing.parties import parties_of, role_of
 from portal.billing.queries import given_back_minor
 from portal.billing.rules import worth_minor
-from portal.billing.rules.plans import PLAN_PAIRS, earning_legs, sale_legs, use_by_grant
+from portal.billing.rules.plans import PLAN_PAIRS, earning_legs, month_price, sale_legs, use_by_grant
 from portal.contracts.blocks import WHOLE_BP, Collector, Company, Revenue, TaskClass
 from portal.contracts.models import PlanChoice
 from portal.contracts.rules import PayerFacts, amount_minor, bill_to_row, split_terms
@@ -97,6 +98,9 @@ def _sell(session: Session, wanted: _ForSale, *, now: datetime, livemode: bool) 
     if how == AHEAD and plan is not None:
         price = month_minor(session, choice, month) or 0
     starts_at = max(month.start, choice.from_at)
+    ends_at = month.end if until is None else min(month.end, until)
+    if how != AHEAD and plan is not None:
+        price = month_price(price, plan, month, starts_at=starts_at, ends_at=ends_at, zone=policy.zone)
     if not price or _sold_before(session, choice, starts_at):
         return 0
     sale = insert_once(
@@ -111,7 +115,7 @@ def _sell(session: Session, wanted: _ForSale, *, now: datetime, livemode: bool) 
             paid_by=how,
             period_id=lock_open_period(session, choice.manufacturer_id),
             starts_at=starts_at,
-            ends_at=month.end if until is None else min(month.end, until),
+            ends_at=ends_at,
             recorded_at=now,
         ),
         unique=["plan_choice_id", "starts_at"],
@@ -329,7 +333,7 @@ def _share(
     choice = session.get_one(PlanChoice, sale.plan_choice_id)
     facts = SharingFacts(
         parts=(RevenuePart(Revenue.SUBSCRIPTION, total_minor),),
-        weights=split_terms(terms.policy, terms.agreement).fallback,
+        weights=covered_weights(session, sale, split_terms(terms.policy, terms.agreement).fallback),
         seller=role_of(parties, choice.seller_id),
         has_integrator=sale.integrator_id != sale.manufacturer_id,
     )

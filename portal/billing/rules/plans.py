@@ -6,11 +6,16 @@ Invariant: what a case used is divided among the months that served it to the la
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 from portal.calendars import Period
+from portal.contracts.holdings import part_of_month
+from portal.contracts.terms import Plan
 from portal.ledger.rules import Document, Leg, Purpose, credit, debit, pairs, without_zeros
 from portal.money import allocate
+from portal.zones import zone_named
+
+_INSTANT = timedelta(microseconds=1)
 
 # A twelfth of a year; months differ by less than a tenth of it.
 MONTH_SECONDS = 365 * 86_400 // 12
@@ -51,3 +56,22 @@ def earning_legs(customer_id: int, parts: Iterable[tuple[int, int, Document]]) -
     """What was deferred is the parties'; an amount below zero takes it back."""
     legs = [credit(Purpose.PAYABLE, minor, party_id, document) for party_id, minor, document in parts]
     return without_zeros([debit(Purpose.DEFERRED, -sum(leg.amount_minor for leg in legs), customer_id), *legs])
+
+
+def month_price(
+    price_minor: int, plan: Plan, month: Period, *, starts_at: datetime, ends_at: datetime, zone: str
+) -> int:
+    """What a month of a plan costs that is held for a part of it, by whole local days where the plan says so.
+
+    A day on which it is held at all counts. *Raises*: RuleBroken where the plan is not held in the month.
+    """
+    local = zone_named(zone)
+
+    def day(at: datetime) -> date:
+        return at.astimezone(local).date()
+
+    # The last day of a stretch is that of the instant before its end.
+    first, last = day(month.start), day(month.end - _INSTANT)
+    begins = day(starts_at) if plan.first_month_by_days else first
+    ends = day(ends_at - _INSTANT) if plan.last_month_by_days else last
+    return part_of_month(price_minor, (ends - begins).days + 1, (last - first).days + 1)

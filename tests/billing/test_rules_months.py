@@ -1,0 +1,75 @@
+"""What a part of a plan's month costs, by whole local days, and the weights of the cases a month covered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portal.billing.rules.plans import month_price
+from portal.calendars import Period
+from portal.contracts.blocks import WHOLE_BP, Weights
+from portal.contracts.sharing import average_weights
+from portal.contracts.terms import Plan
+from portal.errors import RuleBroken
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(f"2026-{text}").replace(tzinfo=BERLIN)
+
+
+# Daylight saving begins on the 29th: the month has 31 days all the same.
+MARCH = Period(at("03-01"), at("04-01"))
+
+
+def plan(first: bool, last: bool) -> Plan:
+    return Plan(code="a", name="A", first_month_by_days=first, last_month_by_days=last)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "starts", "ends", "price"),
+    [
+        (False, False, "03-10T12:00", "03-20T12:00", 31_000),
+        (True, False, "03-01", "04-01", 31_000),
+        (True, False, "03-10T12:00", "04-01", 22_000),
+        (True, False, "03-31T23:59", "04-01", 1_000),
+        # The day on which it ends counts, unless it ends with the day before.
+        (False, True, "03-01", "03-20T12:00", 20_000),
+        (False, True, "03-01", "03-20T00:00", 19_000),
+        (True, True, "03-10T12:00", "03-20T00:00", 10_000),
+        (True, True, "03-10T08:00", "03-10T09:00", 1_000),
+    ],
+)
+def test_price_of_a_part_of_a_month(first, last, starts, ends, price):
+    terms = {"starts_at": at(starts), "ends_at": at(ends), "zone": "Europe/Berlin"}
+    assert month_price(31_000, plan(first, last), MARCH, **terms) == price
+
+
+def test_a_month_in_which_it_was_not_held_costs_nothing_that_could_be_said():
+    with pytest.raises(RuleBroken):
+        month_price(1, plan(True, True), MARCH, starts_at=at("04-03"), ends_at=at("04-01"), zone="Europe/Berlin")
+
+
+def weights(integrator_bp: int) -> Weights:
+    return Weights(integrator_bp=integrator_bp, manufacturer_bp=WHOLE_BP - integrator_bp)
+
+
+@pytest.mark.parametrize(
+    ("found", "average"),
+    [([], 5_000), ([0], 0), ([2_500], 2_500), ([0, 10_000], 5_000), ([0, 0, 10_000], 3_333), ([0, 1], 1)],
+)
+def test_each_covered_case_counts_once(found, average):
+    assert average_weights([weights(each) for each in found], weights(5_000)) == weights(average)
+
+
+@given(st.lists(st.integers(0, WHOLE_BP), max_size=20))
+def test_average_weights_are_whole(found):
+    average = average_weights([weights(each) for each in found], weights(5_000))
+    assert average.integrator_bp + average.manufacturer_bp == WHOLE_BP
+    if found:
+        assert min(found) <= average.integrator_bp <= max(found)
