@@ -196,12 +196,15 @@ def the_invoice_is_paid(story: Story) -> None:
 
 
 def march_is_settled(story: Story) -> None:
-    """In March included minutes were used and the rest of the plan's month was earned when it was over."""
+    """In March included minutes were used and the rest of the plan's month was earned when it was over.
+
+    Of the 17,000 that were left the resolvers' 42 % follow the case that the month covered: a quarter is Kessler's.
+    """
     stage, cast = story.stage, story.stage.cast
     stage.at(utc(4, 14, 8))
     period = period_of(stage, "2026-03")
     parts = {party.code: settle(stage, period, party) for party in (cast.integrator, cast.factory)}
-    assert parts == {"KES": {"transferred": 1_200 + 5_406}, "NOR": {"retained": 10_800 + 11_594}}
+    assert parts == {"KES": {"transferred": 1_200 + 2_550 + 1_785}, "NOR": {"retained": 10_800 + 12_665}}
     end_for_good(stage, period)
 
 
@@ -237,7 +240,7 @@ def two_people_pay_out_april(story: Story) -> None:
     stage.deliver()
     with stage.work() as session:
         transfers = session.scalars(select(Intent).where(Intent.kind == "transfer").order_by(Intent.created_at)).all()
-        assert [(each.state, each.amount_minor) for each in transfers] == [("succeeded", 6_606), ("succeeded", 30_946)]
+        assert [(each.state, each.amount_minor) for each in transfers] == [("succeeded", 5_535), ("succeeded", 30_946)]
         assert all((each.provider_object_id or "").startswith("tr_") for each in transfers)
     end_for_good(stage, period)
 
