@@ -27,8 +27,8 @@ from portal.metering.rules import MODES, TASK_CLASSES, may_log_time
 from portal.money import Money, round_half_up
 from portal.web.cases.blueprint import blueprint, case_named
 from portal.web.cases.challenges import may_dispute
-from portal.web.cases.cures import cures_of
 from portal.web.cases.claims import claim_lines
+from portal.web.cases.cures import cures_of
 from portal.web.cases.money import MoneyView, money_view
 from portal.web.cases.notes import note_form
 from portal.web.cases.resolution import may_see_weights
