@@ -54,6 +54,7 @@ def load_month(owner: Engine, count: int, *, now: datetime, say: Say) -> Month:
                 session.execute(text(statement), {"first": first, "last": last, "bp": INTEGRATOR_BP})
         say(f"{last:,} of {count:,} bill items")
     with transaction(owner) as session:
+        session.execute(text(_WORK))
         for statement in _PAID:
             session.execute(text(statement), {"page": ON_ONE_INVOICE})
         say("paid")
@@ -199,6 +200,16 @@ _ITEMS = (
     WHERE b.n BETWEEN :first AND :last
     """,
 )
+
+# The work of a carrier is billed by the first of its items.
+_WORK = """
+    INSERT INTO bill_segment (case_id, manufacturer_id, integrator_id, customer_id, audience, owner_id, line_id,
+        entry_id, started_at, ended_at, seconds, billed_seconds)
+    SELECT entry.case_id, entry.manufacturer_id, entry.integrator_id, entry.customer_id, line.audience, line.owner_id,
+           line.id, entry.id, entry.started_at, entry.ended_at, entry.seconds, 0
+    FROM time_entry entry JOIN bench_carrier c USING (case_id) CROSS JOIN bench_start s
+    JOIN bill_line line ON line.id = s.line + c.place + 1
+"""
 
 # The paid items of each customer by invoice, and each invoice's cash.
 _PAID = (

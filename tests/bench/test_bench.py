@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from bench import loading, money, pages, sign_in, sizes, statements, world
+from bench import billed, closing, loading, money, pages, sign_in, sizes, statements, world
 from bench.client import AppTransport, Visitor, measure
 from bench.databases import Engines, engines
 from bench.floor import create_floor
@@ -17,6 +17,7 @@ from bench.report import Report
 from portal.app import create_app
 from portal.billing.books import check_books
 from portal.db import open_session, transaction
+from portal.settlement.closing import close_period
 from portal.worker.registry import Edges
 from portal.worker.running import perform
 from tests.support.database import PREFIX, Cluster
@@ -118,3 +119,14 @@ def test_known_and_unknown_addresses_get_the_same_answers(size, loaded):
 def test_chance_is_small_where_two_sides_differ_and_not_where_they_do_not():
     assert sign_in.chance_of([1.0, 1.1, 1.2] * 20, [2.0, 2.1, 2.2] * 20) < sign_in.BY_CHANCE
     assert sign_in.chance_of([1.0, 1.1, 1.2] * 20, [1.2, 1.1, 1.0] * 20) > sign_in.BY_CHANCE
+
+
+def test_a_loaded_month_closes_and_its_books_hold(loaded):
+    bound, now = loaded[0], pages.utc_now()
+    month = billed.load_month(bound.owner, 600, now=now, say=lambda words: None)
+    assert closing.floor_seconds(bound.owner, month) > 0
+    state = close_period(bound.work, month.manufacturer_id, month.period_id, livemode=False, now=now)
+    came = closing.outcome(bound.work, month)
+    assert (state, came.problems) == ("soft_closed", ())
+    assert sum(row[3] for row in came.statements) > 0
+    assert came.invoices > 0
