@@ -1,0 +1,68 @@
+"""Offers on their pages: made, passed on with a price of the integrator's, accepted by the buyer at Stripe's page."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from portal.app import create_app
+from portal.db import open_session
+from portal.payments.gateway import connect
+from portal.selling.models import Offer, OfferRelease
+from tests.support.cast import NOW
+from tests.support.payments import open_books
+
+
+@pytest.fixture
+def app(settings, web_engine, clock, standin, work_session, cast):
+    open_books(work_session, cast)
+    work_session.commit()
+    standin.control.set_clock(int(NOW.timestamp()))
+    gateway = connect(standin.key, standin.base_url)
+    return create_app(settings, clock=clock, open_session=lambda: open_session(web_engine), gateway=gateway)
+
+
+@pytest.fixture
+def new(cast):
+    return f"/offers/new/{cast.plain_site.id}/{cast.factory.id}"
+
+
+OFFER = {"item": "pack:hours_10:once", "quantity": "1", "price": "1200.00", "days": "14", "note": "For the move"}
+
+
+def test_an_offer_goes_from_the_factory_by_the_integrator_to_the_buyer(visit, cast, new, standin, work_session):
+    leo = visit(cast.leo)
+    assert "Ten hours of support" in leo.get(new).text
+    made = leo.post(new, OFFER)
+    assert made.status_code == 303
+    offer_id = work_session.scalars(select(Offer.id)).one()
+    bea, mia = visit(cast.bea), visit(cast.mia)
+    assert bea.get(f"/offers/{offer_id}").status_code == 404
+    assert "With the integrator" in mia.get("/offers").text
+    refused = mia.post(f"/offers/{offer_id}/release", {"price": "1.00"})
+    assert (refused.status_code, "Not below" in refused.text) == (422, True)
+    assert mia.post(f"/offers/{offer_id}/release", {"price": "1250.00"}).status_code == 303
+    page = bea.get(f"/offers/{offer_id}").text
+    assert "€1,250.00" in page
+    assert "For the move" in page
+    assert bea.post(f"/offers/{offer_id}/acceptance", {}).status_code == 422
+    led = bea.post(f"/offers/{offer_id}/acceptance", {"accepted": "y"})
+    assert led.location.startswith(standin.base_url)
+    assert "The order it became" in mia.get(f"/offers/{offer_id}").text
+
+
+def test_an_offer_is_declined_once(visit, cast, new, work_session):
+    mia, bea = visit(cast.mia), visit(cast.bea)
+    mia.post(new, {**OFFER, "price": "1400.00", "collector": "integrator"})
+    offer_id = work_session.scalars(select(OfferRelease.offer_id)).one()
+    assert "€1,400.00" in bea.get(f"/offers/{offer_id}").text
+    assert "€1,400.00" not in visit(cast.fay).get(f"/offers/{offer_id}").text
+    assert bea.post(f"/offers/{offer_id}/end").status_code == 303
+    assert bea.post(f"/offers/{offer_id}/end").status_code == 409
+    assert "Declined" in bea.get("/offers").text
+
+
+@pytest.mark.parametrize("changed", [{"price": "x"}, {"days": "0"}, {"item": "pack:none:once"}, {"price": "99999.00"}])
+def test_what_is_wrong_is_said_on_the_form(visit, cast, new, work_session, changed):
+    assert visit(cast.leo).post(new, {**OFFER, **changed}).status_code == 422
+    assert work_session.scalars(select(Offer)).all() == []
