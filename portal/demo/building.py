@@ -16,6 +16,7 @@ from portal.db import transaction
 from portal.demo import founding
 from portal.demo.founding import World
 from portal.demo.money import plan_accounts, plan_last_poll, plan_months
+from portal.demo.packs import plan_packs
 from portal.demo.plots import plots
 from portal.demo.present import plan_present
 from portal.demo.standin_control import StandIn
@@ -79,6 +80,7 @@ def build(
         # What the worker's schedule does every hour matters here once a month.
         story.plan(month, lambda session, at: billing.open_month(session, now=at))
     plan_present(story)
+    plan_packs(story)
     _plan_approvals(story, first_day)
     plan_last_poll(story, standin)
     story.play(now)

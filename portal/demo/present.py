@@ -52,7 +52,7 @@ def at_work(now: datetime) -> datetime:
 
 def _system_down(story: Story) -> None:
     people = story.world.actors
-    case = _escalation(
+    case = escalation(
         story, "tom", "NA-10441", "Emergency entrance does not open", "Nobody can enter since 20 minutes.", severity=1
     )
 
@@ -70,14 +70,14 @@ def _system_down(story: Story) -> None:
 
 
 def _offered(story: Story) -> None:
-    case = _escalation(
+    case = escalation(
         story, "tia", "NS-2477", "Badge printer is offline", "Printing a badge ends with error 217.", severity=3
     )
     case.unfolds(at_work(story.now) - 25 * MINUTE)
 
 
 def _waiting(story: Story) -> None:
-    case = _escalation(
+    case = escalation(
         story, "tom", "NS-2031", "Sync to the directory stops", "New staff do not appear since Monday.", severity=2
     )
     case.unfolds(
@@ -91,7 +91,7 @@ def _waiting(story: Story) -> None:
 
 
 def _handed_back(story: Story) -> None:
-    case = _escalation(
+    case = escalation(
         story, "tom", "NA-12880", "Depot door opens by itself", "Twice last night, no card was used.", severity=2
     )
     case.unfolds(
@@ -105,7 +105,7 @@ def _handed_back(story: Story) -> None:
 
 
 def _resolved(story: Story) -> None:
-    case = _escalation(
+    case = escalation(
         story, "tom", "NA-10440", "Two doors show offline", "Both green on site, offline in the list.", severity=3
     )
     case.unfolds(
@@ -120,7 +120,7 @@ def _resolved(story: Story) -> None:
 
 def _challenged(story: Story) -> None:
     people = story.world.actors
-    case = _escalation(
+    case = escalation(
         story, "tom", "NA-10440", "Lock of the pharmacy hums", "Hums while released, gets hot.", severity=2
     )
 
@@ -148,7 +148,7 @@ def _challenged(story: Story) -> None:
 
 
 def _unanswered_authorization(story: Story) -> None:
-    case = _escalation(
+    case = escalation(
         story,
         "tom",
         "NA-11207",
@@ -161,7 +161,7 @@ def _unanswered_authorization(story: Story) -> None:
 
 
 def _at_factory_risk(story: Story) -> None:
-    case = _escalation(
+    case = escalation(
         story,
         "sam",
         "NA-13301",
@@ -181,7 +181,7 @@ def _at_factory_risk(story: Story) -> None:
 
 
 def _commissioning(story: Story) -> None:
-    case = _escalation(
+    case = escalation(
         story,
         "sam",
         "NA-13302",
@@ -195,7 +195,7 @@ def _commissioning(story: Story) -> None:
 
 
 def _how_to(story: Story) -> None:
-    case = _escalation(
+    case = escalation(
         story,
         "tia",
         "NA-10440",
@@ -209,7 +209,7 @@ def _how_to(story: Story) -> None:
 
 
 def _informed_only(story: Story) -> None:
-    case = _escalation(
+    case = escalation(
         story, "tom", "NA-10441", "Swapping a reader on Friday", "Planned, no help needed.", severity=4, is_fyi=True
     )
     case.unfolds(at_work(story.now) - 30 * HOUR)
@@ -230,7 +230,7 @@ def _opened_by_customer(story: Story) -> None:
 def _nearly_used_up(story: Story) -> None:
     """The museum has used most of this month's included minutes, if the month is old enough."""
     for number, days in enumerate((3, 2)):
-        case = _escalation(
+        case = escalation(
             story,
             "tom",
             "NA-12880",
@@ -249,7 +249,7 @@ def _nearly_used_up(story: Story) -> None:
 
 
 def _across_the_ocean(story: Story) -> None:
-    case = _escalation(
+    case = escalation(
         story, "joe", "MD-5501", "Monitor mix jumps in level", "Monitor 2 drops by 6 dB in songs.", severity=2
     )
     case.unfolds(story.now - 90 * MINUTE, {10: case.accepted_by("eve")})
@@ -335,7 +335,8 @@ class CaseOfNow:
         return self.does(lambda session, row, now: cases.resolve(session, actor, row, resolving, seq=row.seq, now=now))
 
 
-def _escalation(story: Story, by: str, serial: str, title: str, symptom: str, **more: Any) -> CaseOfNow:
+def escalation(story: Story, by: str, serial: str, title: str, symptom: str, **more: Any) -> CaseOfNow:
+    """A case that a technician escalates now, not planned yet."""
     new = cases.NewCase(
         system_id=story.world.systems[serial].id,
         title=title,

@@ -73,6 +73,15 @@ def test_web_that_waits_for_it_goes_on(built: Built) -> None:
     assert building.wait_until_built(built.session.get_bind()) is None
 
 
+def test_hours_of_the_outpatient_centre_are_nearly_used_and_cases_are_bought(built: Built) -> None:
+    rows = built.all(
+        "SELECT site.name, free_seconds, reserved_seconds, free_incidents, reserved_incidents FROM usage_grant"
+        " JOIN grant_balance ON grant_id = usage_grant.id JOIN site ON site.id = site_id WHERE kind = 'pack' ORDER BY 1"
+    )
+    assert rows == [("Main building", 0, 0, 5, 0), ("Outpatient centre", 2700, 33300, 0, 0)]
+    assert built.one("SELECT count(*) FROM top_up_notice WHERE is_below") == 1
+
+
 def test_second_building_is_refused(built: Built) -> None:
     assert building.is_built(built.session)
     with pytest.raises(Misconfigured):
