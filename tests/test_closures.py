@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from portal.calendars import Calendar, Window, is_open, is_working_day, open_hours, seconds_between
-from portal.closures import Closing, Floating, easter_sunday
+from portal.closures import Closing, Closures, Floating, easter_sunday
 from portal.errors import RuleBroken
 
 OFFICE = tuple(Window(weekday, 480, 1080) for weekday in range(5))
@@ -64,7 +64,10 @@ def test_a_calendar_turned_around_is_open_on_holidays_only():
     assert open_hours(calendar, date(2026, 5, 2)) == ()
 
 
-@pytest.mark.parametrize("made", [lambda: Closing((2, 30)), lambda: Closing((1, 1), 60, 60), lambda: Floating(13)])
+@pytest.mark.parametrize(
+    "made",
+    [lambda: Closing((2, 30)), lambda: Closing((1, 1), 60, 60), lambda: Floating(13), lambda: Closures(eve_from=0)],
+)
 def test_what_cannot_be_is_refused(made):
     with pytest.raises(RuleBroken):
         made()

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from portal.contracts.agreement import Agreement
 from portal.contracts.blocks import Level
-from portal.contracts.conditions import ORDINARY, Circumstance, WorkConditions, WorkKey
+from portal.contracts.conditions import WorkConditions, WorkKey
 from portal.contracts.policy import Policy
 from portal.contracts.rates import Cap, Minimum, PercentRow, RateRow, Rounding
 from portal.contracts.rules import amount_minor, plan_named, rate_minor
@@ -127,13 +127,6 @@ def told_apart(policy: Policy, agreement: Agreement | None) -> frozenset[str]:
         "severity": "severities",
     }
     return frozenset(field for field, key in keys.items() if any(getattr(row, key) for row in rows))
-
-
-def as_told_apart(circumstance: Circumstance, fields: frozenset[str]) -> Circumstance:
-    """The circumstance with only the fields that matter."""
-    if not fields:
-        return ORDINARY
-    return Circumstance(**{field: getattr(circumstance, field) for field in fields})
 
 
 def customer_class_of(policy: Policy, lapsed_days: int | None) -> str:

@@ -25,6 +25,7 @@ from portal.cases.rules import (
     standings_of,
     state_after,
 )
+from portal.cases.words import sentence
 from portal.contracts.blocks import Company
 from portal.errors import Conflict, NotAllowed
 
@@ -270,3 +271,8 @@ def test_each_company_is_holder_or_other_and_never_both(situation):
 def test_customers_never_come_to_hold_a_case(situation, verb):
     if may_as(verb, situation, None).allowed:
         assert custody_after(verb, situation) is situation.holder
+
+
+@pytest.mark.parametrize(("kind", "words"), [("accepted", "accepted the case"), ("part_lost", "part lost")])
+def test_every_event_can_be_said_even_one_that_is_not_known_yet(kind, words):
+    assert sentence(kind) == words

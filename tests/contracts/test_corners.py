@@ -126,6 +126,10 @@ CALENDAR = '[[calendars]]\ncode = "x"\n'
         ('[[packs]]\ncode = "p"\nlabel = "P"\nincidents = 5\ntop_up_below_minutes = 60', "belong to minutes"),
         ("[[minimums]]\namount = '9.00'\ntravel_minutes = 30", "belong to minutes"),
         ("[[caps]]\nminutes = 60\nwith_fees = true", "belong to amount"),
+        (
+            '[[plans]]\ncode = "p"\nname = "P"\nrank = 9\nprice_per_month = "9"\nincluded_worth_per_hour = "1.00"',
+            "nothing to be worth",
+        ),
     ],
 )
 def test_what_contradicts_itself_is_refused_with_what_is_meant(part, said):
@@ -144,12 +148,13 @@ def calendar(**said: Any) -> CalendarBlock:
 
 
 def test_a_closing_that_ends_at_midnight_leaves_the_next_day_open():
-    block = calendar(closings=[{"begins": "12-24 12:00", "ends": "12-26 00:00", "label": "Christmas"}])
+    summer = {"begins": "2026-08-03 00:00", "ends": "2026-08-07 24:00"}
+    block = calendar(closings=[summer, {"begins": "12-24 12:00", "ends": "12-26 00:00", "label": "Christmas"}])
     opened = block.opened_in("UTC")
     assert open_hours(opened, date(2026, 12, 24)) == ((0, 720),)
     assert open_hours(opened, date(2026, 12, 25)) == ()
     assert open_hours(opened, date(2026, 12, 26)) == ((0, 1440),)
-    assert holiday_name(block, date(2026, 12, 25)) == "Christmas"
+    assert [holiday_name(block, day) for day in (date(2026, 12, 25), date(2026, 8, 4))] == ["Christmas", None]
 
 
 def test_a_closing_without_an_end_closes_nothing():
@@ -220,6 +225,18 @@ def test_a_broken_promise_gives_back_what_the_first_row_says(clock, severity, la
     assert (remedy and credit_minor(P, GOLD, remedy)) == minor
 
 
+@pytest.mark.parametrize(
+    ("target", "watched"),
+    [
+        ({"clock": Clock.RESPONSE, "minutes": 60}, False),
+        ({"clock": Clock.RESPONSE, "minutes": 60, "warn_minutes": 15}, True),
+        ({"clock": Clock.MANAGEMENT, "minutes": 60}, True),
+    ],
+)
+def test_a_promise_is_watched_when_somebody_is_told_before_it_is_due(target, watched):
+    assert Target(calendar="business", **target).is_watched is watched
+
+
 def test_a_longer_term_is_no_credit():
     remedy = remedy_for(GOLD, Clock.RESOLUTION, severity=3, late_seconds=1)
     assert remedy is not None
@@ -280,13 +297,14 @@ def test_remarks_name_what_a_reader_may_miss():
     bands = (
         '[[bands]]\ncode = "office"\nlabel = "O"\ncalendar = "business"\n[[bands]]\ncode = "rest"\nlabel = "R"\n'
         "[[surcharges]]\npercent = '0'\nmodes = ['travel']\n[[surcharges]]\npercent = '5'\nmodes = ['phone']\n"
-        "[[caps]]\namount = '5.00'\nmodes = ['phone']\n"
+        "[[caps]]\namount = '5.00'\nroles = ['chief']\n[[roles]]\ncode = 'chief'\n[[skills]]\ncode = 'welding'\n"
     )
-    said = [remark.message for remark in policy_remarks(parse_policy(SMALL + bands))]
-    assert said == [
+    said = {remark.message for remark in policy_remarks(parse_policy(SMALL + bands))}
+    assert said == {
+        'no row about work names "welding".',
         'no row prices "office" apart: it costs what all other time does.',
         "a surcharge of 0 percent changes nothing.",
-    ]
+    }
 
 
 def test_an_agreement_that_leaves_everything_to_talk_is_remarked_on():

@@ -222,6 +222,14 @@ def test_what_is_missing_or_wrong_is_said_at_each_field():
     assert rules.intake_problems(fields, answers) == {}
 
 
+@pytest.mark.parametrize(
+    ("answers", "complete"),
+    [({"serial": "A1", "firmware": "3", "leds": "red", "since": "today"}, True), ({"serial": "A1"}, False)],
+)
+def test_a_checklist_is_complete_without_its_files(answers, complete):
+    assert rules.intake_complete(rules.intake_fields(P, "DoorController"), answers) is complete
+
+
 def test_weights_come_from_the_agreements_table_when_it_speaks():
     found = rules.resolution_weights(P, K, cause="firmware_defect", last_action="none")
     assert (found.integrator_bp, found.manufacturer_bp, found.from_table) == (1000, 9000, True)

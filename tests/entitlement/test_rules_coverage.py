@@ -325,3 +325,10 @@ def test_price_shown_is_what_rating_says_of_the_same_work(now, severity, plan, l
     assert decision.free_seconds == found.costs_from_seconds
     assert decision.price_now.per_hour == found.hourly
     assert {price.band: price.per_hour for price in decision.prices} == {each.band: each.hourly for each in found.bands}
+
+
+def test_a_promise_without_a_date_is_no_answer_to_wait_for():
+    row = '{ severities = [2, 3], minutes = 960, calendar = "business" }'
+    dated = '{ severities = [2, 3], next_release = true, calendar = "business" }'
+    assert decide().response is not None
+    assert decide(document=policy((row, dated))).response is None

@@ -150,6 +150,11 @@ def test_a_recovery_code_is_known_however_it_is_typed():
     assert not rules.looks_like_recovery("123 456")
 
 
+def test_what_an_authenticator_keeps_of_a_person_names_nobody():
+    handles = {rules.user_handle(secret, person) for secret in ("a" * 32, "b" * 32) for person in (1, 2)}
+    assert (len(handles), {len(handle) for handle in handles}) == (4, {32})
+
+
 def test_a_challenge_of_another_length_is_none():
     assert not rules.challenge_fits(b"short", **PLACE, now=NOW)
     with pytest.raises(ValueError, match="random bytes"):

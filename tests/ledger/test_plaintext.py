@@ -16,6 +16,7 @@ BALANCES = (
     Balance("Income:Fees", "EUR", -500, -1_500),
     Balance("Assets:Bank", "JPY", 0, 0),
 )
+IN_TWO = (Balance("Assets:Bank", "EUR", 1, 1), Balance("Assets:Bank", "USD", 2, 2))
 SALE = JournalEntry(
     41,
     "EUR",
@@ -157,6 +158,17 @@ def test_every_account_says_what_it_holds_in_the_end(syntax, lines):
 def test_a_month_that_is_not_chained_says_nothing_of_a_block():
     open_month = Heading("NOR", "2026-03", "Europe/Berlin", date(2026, 3, 1), date(2026, 4, 1), "open")
     assert "Chained" not in "".join(SYNTAXES["beancount"].begin(open_month, ()))
+
+
+def test_what_was_brought_along_is_an_entry_for_each_currency():
+    said = "".join(SYNTAXES["hledger"].begin(MARCH, IN_TWO)).splitlines()
+    assert said[-5:] == [
+        "2026-02-28 * (opening-EUR) Brought along",
+        "  Assets:Bank  1 EURCENT = 1 EURCENT",
+        "",
+        "2026-02-28 * (opening-USD) Brought along",
+        "  Assets:Bank  2 USDCENT = 2 USDCENT",
+    ]
 
 
 def test_xero_takes_credits_below_zero():

@@ -87,6 +87,14 @@ def test_values_are_read_from_text_as_what_they_are():
     }
 
 
+def test_a_single_moment_is_a_range_of_one():
+    assert read_parameters(FIELDS, {"amount": "1", "created": "5"})["created"] == {"gte": 5, "lte": 5}
+
+
+def test_no_is_read_as_no():
+    assert read_parameters(FIELDS, {"amount": "1", "live": "false"})["live"] is False
+
+
 def test_an_empty_text_unsets_an_optional_value():
     assert read_parameters(FIELDS, {"amount": "1", "note": ""}) == {"amount": 1, "note": None}
 
@@ -104,6 +112,7 @@ def test_an_empty_text_unsets_an_optional_value():
         ({"amount": True}, "amount", "parameter_invalid_integer"),
         ({"amount": "0"}, "amount", "parameter_invalid_integer"),
         ({"amount": "99999999999"}, "amount", None),
+        ({"amount": "1", "metadata": {"a": {"b": "c"}}}, "metadata[a]", None),
         ({"amount": "1", "nope": "1"}, "nope", "parameter_unknown"),
         ({"amount": "1", "inner": {"z": "1"}}, "inner[z]", "parameter_unknown"),
         ({"amount": "1", "inner": {}}, "inner[y]", "parameter_missing"),

@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from portal.contracts.policy import parse_policy
 from portal.rating.policies import compile_tariff
-from portal.whatif.rules.probing import inversions
+from portal.whatif.rules.probing import MOST_SENTENCES, inversions
 from portal.whatif.rules.result import result_of
 from portal.whatif.rules.tally import NAMED_AT_MOST, Tally, count, refuse
 from portal.whatif.rules.values import Compared, Figure, LineKey, Outcome, Refused
+from tests.rating.builders import hourly, plan, tariff
 from tests.support.documents import policy
 
 CUSTOMER, FACTORY, INTEGRATOR = 3, 1, 2
@@ -88,3 +90,22 @@ def test_a_tier_that_holds_for_all_the_time_inverts_the_bill():
     tiered = policy(('bands = ["business"]\nper_hour = "150.00"', tier))
     said = inversions(compile_tariff(tiered, product_line="DoorController"), MONDAY)
     assert said[0] == "remote work, business, complimentary: 4 h 15 min cost 510.00 EUR, 4 h cost 600.00 EUR."
+
+
+def test_work_that_has_no_price_inverts_nothing():
+    assert inversions(tariff(plan(hourly(100, modes=("remote",)))), MONDAY) == ()
+
+
+TIERED = """
+title = "Tiered"
+currency = "EUR"
+zone = "UTC"
+rates = [{ per_hour = "150.00", over_for_all = true, over = [{ minutes = 240, level = "case", per_hour = "120.00" }] }]
+"""
+PLAN = '[[plans]]\ncode = "p{0}"\nname = "P{0}"\nrank = {0}\nprice_per_month = "{0}.00"\n'
+
+
+def test_as_many_inversions_are_named_as_anybody_reads():
+    plans = "".join(PLAN.format(number) for number in (0, 1, 2)).replace("rank = 0", "rank = 0\ncomplimentary = true")
+    tiered = compile_tariff(parse_policy(TIERED + plans), product_line="")
+    assert len(inversions(tiered, MONDAY)) == MOST_SENTENCES
