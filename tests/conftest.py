@@ -26,6 +26,7 @@ from portal.config import Settings
 from portal.db import WEB_ROLE, WORK_ROLE, Scope, engine_for, open_session
 from portal.worker.registry import Edges
 from portal.worker.running import run_pending
+from tests.standin.fixtures import standin, standin_process  # noqa: F401
 from tests.support import browsing
 from tests.support.cast import Cast, build_cast, recast
 from tests.support.database import PREFIX, Cluster, running_cluster
@@ -45,9 +46,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("browser") and browsing.CHROMIUM is None:
             item.add_marker(pytest.mark.skip(reason=browsing.WHY_SKIPPED))
-        # Examples hold the pure modules to full coverage; what chance reaches is no example.
-        by_chance = item.get_closest_marker("hypothesis") is not None
-        if not by_chance and WORLDLY_FIXTURES.isdisjoint(item.fixturenames):
+        # Examples hold the pure modules to full coverage; what chance reaches is no example, and a race no place to look.
+        other = any(item.get_closest_marker(name) for name in ("hypothesis", "no_cover"))
+        if not other and WORLDLY_FIXTURES.isdisjoint(item.fixturenames):
             item.add_marker(pytest.mark.measured)
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 

@@ -1,4 +1,4 @@
-"""A stand-in per module, emptied for each test, and a gateway to it."""
+"""A gateway to the stand-in, and a receiver of its deliveries."""
 
 from __future__ import annotations
 
@@ -7,21 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from portal.payments.gateway import Gateway, connect
-from tests.standin.process import Standin, running_standin
+from tests.standin.process import Standin
 from tests.standin.receiver import Receiver, running_receiver
-
-
-@pytest.fixture(scope="module")
-def standin_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
-    with running_standin(tmp_path_factory.mktemp("standin") / "standin.db") as running:
-        yield running
-
-
-@pytest.fixture
-def standin(standin_process: Standin) -> Standin:
-    standin_process.control.reset()
-    standin_process.control.endpoints(webhook_url="", thin_webhook_url="")
-    return standin_process
 
 
 @pytest.fixture

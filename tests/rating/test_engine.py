@@ -314,6 +314,7 @@ def test_no_work_gives_no_line():
     assert (rated.lines, rated.amount_minor, rated.currency) == ((), 0, "USD")
 
 
+@pytest.mark.no_cover
 def test_forty_years_of_work_is_rated_in_bounded_time():
     entry = work(1, datetime(1990, 1, 1, tzinfo=UTC), 40 * 365 * 24 * 60)
 

@@ -235,6 +235,7 @@ def hurried(work):
     return rated, time.process_time() - began
 
 
+@pytest.mark.no_cover
 def test_ten_thousand_entries_are_rated_in_bounded_time():
     work = work_of([(number % 40_000, 1 + number % 90, "on_site", "", "", 0) for number in range(10_000)])
     rated, seconds = hurried(work)
@@ -242,6 +243,7 @@ def test_ten_thousand_entries_are_rated_in_bounded_time():
     assert seconds < 20
 
 
+@pytest.mark.no_cover
 def test_forty_years_of_work_are_rated_in_bounded_time():
     begin = START - timedelta(days=40 * 365)
     rated, seconds = hurried([WorkInterval(1, 1, begin, START, "remote")])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.payments.conftest import gateway, receiver, standin, standin_process
+from tests.payments.conftest import gateway, receiver
 from tests.support.buying import Shop
 from tests.support.cast import NOW
 from tests.support.payments import open_books
 
-__all__ = ["gateway", "receiver", "standin", "standin_process"]
+__all__ = ["gateway", "receiver"]
 
 
 @pytest.fixture

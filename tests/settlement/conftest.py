@@ -1,7 +1,7 @@
-"""A stand-in per module, emptied for each test, and a gateway to it."""
+"""A gateway to the stand-in, and a receiver of its deliveries."""
 
 from __future__ import annotations
 
-from tests.payments.conftest import gateway, receiver, standin, standin_process
+from tests.payments.conftest import gateway, receiver
 
-__all__ = ["gateway", "receiver", "standin", "standin_process"]
+__all__ = ["gateway", "receiver"]

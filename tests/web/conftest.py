@@ -19,7 +19,6 @@ from portal.identity.sessions import Browser as BrowserName
 from portal.outbound import Outbound
 from portal.web.gate import Edges
 from tests.conftest import settings_for
-from tests.payments.conftest import standin, standin_process  # noqa: F401
 from tests.support.cast import Cast
 from tests.support.sign_in import give_password, membership_of
 from tests.web.company_sign_in import _provider, go, idp, provider, tom_at_work  # noqa: F401
