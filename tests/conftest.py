@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("browser") and browsing.CHROMIUM is None:
             item.add_marker(pytest.mark.skip(reason=browsing.WHY_SKIPPED))
-        # Examples hold the pure modules to full coverage; what chance reaches is no example, and a race no place to look.
+        # Examples hold the pure modules to full coverage; what chance reaches is none, and looking slows a race.
         other = any(item.get_closest_marker(name) for name in ("hypothesis", "no_cover"))
         if not other and WORLDLY_FIXTURES.isdisjoint(item.fixturenames):
             item.add_marker(pytest.mark.measured)

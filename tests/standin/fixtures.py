@@ -1,7 +1,7 @@
 """Fixtures around a stand-in: one process per session, emptied for each test.
 
-``standin_process`` and ``standin`` are every folder's, by tests/conftest.py, because a fixture is made as often as it is
-defined. A test that kills or restarts the stand-in makes its own with ``running_standin``.
+``standin_process`` and ``standin`` are every folder's, by tests/conftest.py: a fixture is made as often as it is defined.
+A test that kills or restarts the stand-in makes its own with ``running_standin``.
 """
 
 from collections.abc import Iterator
