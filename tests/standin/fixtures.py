@@ -1,6 +1,6 @@
 """Fixtures around a stand-in: one process per session, emptied for each test.
 
-``standin_process`` and ``standin`` are every folder's, by tests/conftest.py: a fixture is made as often as it is defined.
+``standin_process`` and ``standin`` are every folder's, by tests/conftest.py: defined twice, they would be made twice.
 A test that kills or restarts the stand-in makes its own with ``running_standin``.
 """
 

@@ -1,0 +1,75 @@
+"""What is asked of Stripe: each request names its intent, so that its effect is found again; steps in their order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from portal.payments import rules
+
+
+@pytest.mark.parametrize(
+    ("request_of", "asked"),
+    [
+        (
+            lambda: rules.account_request(intent_id="i", name="Kessler", email="a@b.example", country="DE"),
+            {"display_name": "Kessler", "identity": {"country": "de", "entity_type": "company"}},
+        ),
+        (lambda: rules.customer_request(intent_id="i", name="Klinikum", email=""), {"name": "Klinikum"}),
+        (
+            lambda: rules.transfer_request(
+                intent_id="i", amount_minor=500, currency="EUR", destination="acct_1", group="S-1", description="March"
+            ),
+            {"amount": 500, "currency": "eur", "destination": "acct_1", "transfer_group": "S-1"},
+        ),
+        (
+            lambda: rules.reversal_request(intent_id="i", amount_minor=200, description="Corrected"),
+            {"amount": 200, "description": "Corrected"},
+        ),
+        (
+            lambda: rules.refund_request(intent_id="i", charge_id="ch_1", amount_minor=300),
+            {"amount": 300, "charge": "ch_1"},
+        ),
+        (
+            lambda: rules.credit_note_request(intent_id="i", amount_minor=100, memo="Goodwill"),
+            {"amount": 100, "memo": "Goodwill"},
+        ),
+    ],
+)
+def test_a_request_says_what_is_wanted_and_names_its_intent(request_of, asked):
+    request = request_of()
+    assert {name: request[name] for name in asked} == asked
+    assert request["metadata"] == {"intent_id": "i"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "request_", "steps"),
+    [
+        ("transfer", {}, ["transfer"]),
+        ("checkout", {"tax_status": None}, ["customer", "checkout"]),
+        ("checkout", {"tax_status": "exempt"}, ["customer", "tax_status", "checkout"]),
+        ("promotion_code", {}, ["coupon", "promotion_code"]),
+        ("evidence", {}, list(rules.EVIDENCE_STEPS)),
+    ],
+)
+def test_an_intent_goes_through_its_steps_once_each(kind, request_, steps):
+    progress: dict[str, Any] = {}
+    seen = []
+    while (step := rules.next_step(kind, request_, progress)) is not None:
+        seen.append(step)
+        progress["object" if kind == "transfer" else step] = "done"
+    assert seen == steps
+
+
+@pytest.mark.parametrize(
+    ("status", "steps"),
+    [
+        ("needs_response", (rules.OPENED,)),
+        ("warning_closed", (rules.INQUIRY, rules.CLOSED)),
+        ("lost", (rules.OPENED, rules.LOST)),
+        ("a_status_of_tomorrow", ()),
+    ],
+)
+def test_of_a_dispute_only_what_is_certain_is_told(status, steps):
+    assert rules.dispute_steps(status) == steps
