@@ -11,7 +11,16 @@ from portal.calendars import open_hours
 from portal.closures import Floating
 from portal.contracts.calendar_blocks import CalendarBlock, ClosingBlock, holiday_name
 from portal.contracts.cover import plans_over_case
-from portal.contracts.holdings import Holding, expires_on, pack_named, packs_for, price_of_packs, rolled_over, usable
+from portal.contracts.holdings import (
+    Holding,
+    expires_on,
+    pack_named,
+    packs_for,
+    part_of_month,
+    price_of_packs,
+    rolled_over,
+    usable,
+)
 from portal.contracts.policy import parse_policy
 from portal.contracts.prices import customer_class_of
 from portal.contracts.promises import due_of
@@ -130,10 +139,32 @@ CALENDAR = '[[calendars]]\ncode = "x"\n'
             '[[plans]]\ncode = "p"\nname = "P"\nrank = 9\nprice_per_month = "9"\nincluded_worth_per_hour = "1.00"',
             "nothing to be worth",
         ),
+        (
+            '[[plans]]\ncode = "p"\nname = "P"\nrank = 9\nprice_per_month = "9"\n'
+            'included_minutes_per_month = 60\nincluded_worth_per_hour = "9.01"',
+            "worth more than the plan costs",
+        ),
     ],
 )
 def test_what_contradicts_itself_is_refused_with_what_is_meant(part, said):
     found = problems(part)
+    assert any(said in problem for problem in found), found
+
+
+UNANSWERED = 'unanswered = { %sclose_days = 10, calendar = "business", cause = "c", last_action = "none" }'
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (UNANSWERED % "reminder_days = 10, ", "eminder_days comes before close_days"),
+        ("reopen_days = 10", "are stated together"),
+        ("closing_reminder_days = 5", "belongs to reopen_days"),
+        ('reopen_days = 5\nreopen_calendar = "business"\nclosing_reminder_days = 5', "comes before reopen_days"),
+    ],
+)
+def test_windows_of_a_case_come_in_their_order(lines, said):
+    found = problems(f"[lifecycle]\n{lines}")
     assert any(said in problem for problem in found), found
 
 
@@ -203,6 +234,17 @@ BOUGHT = date(2026, 3, 31)
 )
 def test_what_is_left_of_a_pack_can_be_used_until_its_end(pack, on, facts, left):
     assert usable(Holding(pack, BOUGHT, 90), on, **facts).left_minutes == left
+
+
+@pytest.mark.parametrize(("days", "part"), [(0, 0), (10, 967), (15, 1_450), (30, 2_900)])
+def test_a_part_of_a_month_is_rounded_once(days, part):
+    assert part_of_month(2_900, days, 30) == part
+
+
+@pytest.mark.parametrize(("days", "of_days"), [(31, 30), (-1, 30), (0, 0)])
+def test_a_month_has_no_more_parts_than_days(days, of_days):
+    with pytest.raises(RuleBroken, match="at most the month's days"):
+        part_of_month(2_900, days, of_days)
 
 
 def test_a_month_keeps_of_the_last_what_the_plan_allows():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from portal.contracts.blocks import Collector, Company, Mode, Payer, TaskClass
 from portal.contracts.entry import Opener
+from portal.contracts.targets import Channel
 from portal.entitlement.rules import (
     CoverageFacts,
     StandingFacts,
@@ -332,3 +333,20 @@ def test_a_promise_without_a_date_is_no_answer_to_wait_for():
     dated = '{ severities = [2, 3], next_release = true, calendar = "business" }'
     assert decide().response is not None
     assert decide(document=policy((row, dated))).response is None
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ({}, None),
+        ({"channel": Channel.PHONE}, "This holds for asked by phone."),
+        (
+            {"customer_class": "gold", "requested": ("urgent",), "distance": "40", "level": 2, "site_zone": "UTC"},
+            "This holds for customers of the class gold; asked for: urgent; 40 one way from base to site;"
+            " support level 2; the clocks of UTC.",
+        ),
+    ],
+)
+def test_what_was_said_of_a_case_is_told_with_its_price(said, sentence):
+    told = [reason.sentence for reason in decide(**said).reasons if reason.code == "told"]
+    assert told == ([sentence] if sentence else [])

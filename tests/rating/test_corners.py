@@ -5,8 +5,10 @@ from fractions import Fraction
 import pytest
 
 from portal.contracts.policy import parse_policy
+from portal.errors import RuleBroken
 from portal.rating.engine import rate
 from portal.rating.facts import BOUGHT_GRANT, CaseFacts, Cover, GrantState, RateKey
+from portal.rating.lines import difference
 from portal.rating.policies import compile_tariff
 from tests.rating.builders import EVER, local, work
 
@@ -94,6 +96,24 @@ def test_a_fee_for_opening_stands_at_zero_where_the_plan_covers_the_moment(plan,
 def test_an_integrator_pays_net_prices_and_no_fees():
     bill = rated(CALL_OUT, entries=HOUR, opened_at=TUESDAY_NINE, cause="wiring")
     assert [(line.payer, line.amount_minor) for line in bill.lines] == [("integrator", 10_000)]
+
+
+def test_bought_hours_are_the_customers_and_pay_nothing_for_the_integrator():
+    bill = rated(entries=HOUR, grants=[GrantState(1, BOUGHT_GRANT, 36_000)], cause="wiring")
+    assert (bill.draws, [line.amount_minor for line in bill.lines]) == ((), [10_000])
+
+
+def test_pieces_of_one_entry_are_joined_and_may_not_overlap():
+    whole = rated(entries=[work(1, TUESDAY_NINE, 60)])
+    assert rated(entries=[work(1, local("2026-03-03T09:20"), 40), work(1, TUESDAY_NINE, 20)]) == whole
+    with pytest.raises(RuleBroken, match="overlap"):
+        rated(entries=[work(1, local("2026-03-03T09:15"), 45), work(1, TUESDAY_NINE, 20)])
+
+
+def test_lines_of_two_cuts_that_are_alike_are_told_as_one():
+    once = rated(entries=HOUR).lines
+    assert difference((*once, *once), (*once, *once)) == ()
+    assert [line.amount_minor for line in difference((*once, *once), once)] == [10_000]
 
 
 def test_a_case_opened_again_begins_another_minimum():
