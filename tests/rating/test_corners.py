@@ -106,6 +106,8 @@ def test_bought_hours_are_the_customers_and_pay_nothing_for_the_integrator():
 def test_pieces_of_one_entry_are_joined_and_may_not_overlap():
     whole = rated(entries=[work(1, TUESDAY_NINE, 60)])
     assert rated(entries=[work(1, local("2026-03-03T09:20"), 40), work(1, TUESDAY_NINE, 20)]) == whole
+    apart = rated(entries=[work(1, TUESDAY_NINE, 20), work(1, local("2026-03-03T09:30"), 40)])
+    assert (apart.worked_seconds, apart.amount_minor) == (whole.worked_seconds, whole.amount_minor)
     with pytest.raises(RuleBroken, match="overlap"):
         rated(entries=[work(1, local("2026-03-03T09:15"), 45), work(1, TUESDAY_NINE, 20)])
 
