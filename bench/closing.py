@@ -86,7 +86,14 @@ _INVOICED = """
 def floor_seconds(owner: Engine, month: Month) -> float:
     """How long plain SQL takes for what a close makes; nothing of it stays."""
     values = {"period_id": month.period_id, "manufacturer_id": month.manufacturer_id}
-    statements = {**values, "now": datetime.now(UTC), "review_until": datetime.now(UTC), "parties": [], "untils": []}
+    statements = {
+        **values,
+        "now": datetime.now(UTC),
+        "review_until": datetime.now(UTC),
+        "parties": [],
+        "untils": [],
+        "only": None,
+    }
     began = time.perf_counter()
     with owner.connect() as connection:
         connection.execute(MAKE_STATEMENTS, statements)

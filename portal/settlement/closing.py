@@ -84,7 +84,9 @@ def close_period(
     while not _in_one(engine, chain_some, manufacturer_id, period_id, now=now):
         pass
     begins("statements")
-    _in_one(engine, make_statements, manufacturer_id, period_id, now=now)
+    for party_id in _in_one(engine, parties_left, manufacturer_id, period_id, now=now):
+        with transaction(engine) as session:
+            make_statements(session, manufacturer_id, period_id, now=now, only=[party_id])
     begins("invoices")
     invoice_debtors(engine, period_id, livemode=livemode, now=now)
     begins("manifest")
@@ -176,16 +178,30 @@ def chain_some(session: Session, manufacturer_id: int, period_id: int, *, now: d
     return chain_period(session, period_id, now=now, most_blocks=BLOCKS_AT_ONCE) is not None
 
 
-def make_statements(session: Session, manufacturer_id: int, period_id: int, *, now: datetime) -> None:
-    """A statement per party and currency over every payable posting that is on none yet, all at once."""
+def parties_left(session: Session, manufacturer_id: int, period_id: int, *, now: datetime) -> Sequence[int]:
+    """The parties of a frozen period with something payable that is on no statement yet, by id."""
+    if _period(session, manufacturer_id, period_id).state != CLOSING:
+        return ()
+    values = {"manufacturer_id": manufacturer_id, "period_id": period_id, "only": None}
+    return sorted(session.scalars(PARTIES, values))
+
+
+def make_statements(
+    session: Session, manufacturer_id: int, period_id: int, *, now: datetime, only: Sequence[int] | None = None
+) -> None:
+    """A statement per party and currency over every payable posting that is on none yet; of some parties, or of all."""
     period = _period(session, manufacturer_id, period_id)
     if period.state == CLOSING:
-        add_statements(session, period, now=now)
+        add_statements(session, period, now=now, only=only)
 
 
-def add_statements(session: Session, period: Period, *, now: datetime) -> None:
+def add_statements(session: Session, period: Period, *, now: datetime, only: Sequence[int] | None = None) -> None:
     """The statements of what is on none that stands, by the terms in force now."""
-    values = {"manufacturer_id": period.manufacturer_id, "period_id": period.id}
+    values = {
+        "manufacturer_id": period.manufacturer_id,
+        "period_id": period.id,
+        "only": None if only is None else list(only),
+    }
     parties = sorted(session.scalars(PARTIES, values))
     days = {
         party: queries.party_terms(session, period.manufacturer_id, party, "", period.ends_at).review_days

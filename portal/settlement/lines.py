@@ -33,6 +33,7 @@ _CANDIDATES = """
            row_number() OVER (PARTITION BY posting.party_id, posting.currency ORDER BY posting.id) AS position
     FROM posting
     JOIN account ON account.id = posting.account_id AND account.purpose = 'payable'
+        AND (CAST(:only AS bigint[]) IS NULL OR account.party_id = ANY (CAST(:only AS bigint[])))
     JOIN journal_transaction journal ON journal.id = posting.transaction_id
     JOIN period ON period.id = posting.period_id
     JOIN period closing ON closing.id = :period_id AND period.starts_at <= closing.starts_at
