@@ -11,6 +11,7 @@ from portal.contracts.sharing import (
     UNDETERMINED,
     RevenuePart,
     SharingFacts,
+    average_weights,
     months_counted,
     settle_undetermined,
     shares_of,
@@ -271,3 +272,13 @@ def test_caps_and_floors_leave_nothing_over(amount, bps, data):
     shares = shares_of(P, sharing(tranches=[*slices, {"to": "seller"}]), facts(amount))
     assert sum(share.amount_minor for share in shares) == amount
     assert all(share.amount_minor >= 0 for share in shares)
+
+
+@pytest.mark.parametrize(
+    ("found", "integrator_bp"), [([], 4_000), ([3_000], 3_000), ([3_000, 5_000], 4_000), ([3_000, 3_001], 3_001)]
+)
+def test_weights_of_several_cases_are_averaged_each_once(found, integrator_bp):
+    def weights(bp):
+        return Weights(integrator_bp=bp, manufacturer_bp=10_000 - bp)
+
+    assert average_weights([weights(bp) for bp in found], weights(4_000)) == weights(integrator_bp)
