@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from sqlalchemy import ColumnElement, Select, case, func, insert, select, text, true
+from sqlalchemy import ColumnElement, Select, case, exists, func, insert, select, text, true
 from sqlalchemy.orm import Session
 
 from portal.billing.actions.money import debtor_of
@@ -230,7 +230,9 @@ def _open_items(
     billed = InvoiceItem.bill_item_id.is_not(None)
     charged = select(InvoiceItem.bill_item_id).where(billed, InvoiceItem.kind == CHARGE)
     credited = select(InvoiceItem.bill_item_id).where(billed, InvoiceItem.kind == CREDIT)
-    for item, name in session.execute(base.where(stands(), BillItem.id.not_in(charged))):
+    for item, name in session.execute(
+        base.where(stands(), ~exists().where(InvoiceItem.bill_item_id == BillItem.id, InvoiceItem.kind == CHARGE))
+    ):
         yield CHARGE, item, name
     taken_back = base.join(BillItemReversal, BillItemReversal.bill_item_id == BillItem.id)
     for item, name in session.execute(taken_back.where(BillItem.id.in_(charged), BillItem.id.not_in(credited))):
