@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from math import ceil
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -110,6 +111,7 @@ class Portal:
     ground: Ground
     now: datetime = NOW
     crash_in: int = field(default=0, init=False)
+    is_set: bool = field(default=False, init=False)
     met: Counter[str] = field(default_factory=Counter)
     sales: int = 0
 
@@ -141,9 +143,13 @@ class Portal:
     # Time, crashes and jobs
 
     def at(self, moment: datetime) -> None:
-        """Let time pass, here and at Stripe."""
-        self.now = max(self.now, moment)
-        self.standin.control.set_clock(int(self.now.timestamp()))
+        """Let time pass, here and at Stripe, whose clock runs on between operations: set back, it would take what has
+        arrived for money that is still to come.
+        """
+        theirs = datetime.fromtimestamp(self.standin.control.advance_clock(0), UTC)
+        self.now = max(self.now, moment, theirs if self.is_set else moment)
+        self.is_set = True
+        self.standin.control.set_clock(ceil(self.now.timestamp()))
 
     def later(self, **by: float) -> None:
         """Let so much time pass."""
