@@ -15,6 +15,26 @@ _OF_ITEMS = (BILLED, USED, DECIDED, USE_DECIDED)
 _KINDS = ", ".join(f"'{kind}'" for kind in (*_OF_ITEMS, *(f"{kind}_reversal" for kind in _OF_ITEMS), *MOVED))
 
 # Each finds rows (subject, detail) that break it.
+
+
+def _shares_are_right(shares: str, whole: str, name: str, *, kind: str) -> str:
+    """The shares of a table sum to the amount they are parts of, and each is posted as payable; names are our own."""
+    return f"""
+        SELECT {name}, 'is ' || whole.amount_minor || ', shares ' || coalesce(sum(part.amount_minor), 0)
+        FROM {whole} whole LEFT JOIN {shares} part ON part.{whole}_id = whole.id
+        GROUP BY whole.id HAVING coalesce(sum(part.amount_minor), 0) <> whole.amount_minor
+        UNION ALL
+        SELECT '{shares.replace("_", " ")} ' || part.id,
+               'is ' || part.amount_minor || ', posted ' || coalesce(-sum(posting.amount_minor), 0)
+        FROM {shares} part
+        LEFT JOIN (posting JOIN account ON account.id = posting.account_id AND account.purpose = 'payable'
+                   JOIN journal_transaction journal ON journal.id = posting.transaction_id AND journal.kind = '{kind}')
+            ON posting.document_type = '{shares}' AND posting.document_id = part.id::text
+               AND posting.party_id = part.party_id
+        GROUP BY part.id HAVING coalesce(-sum(posting.amount_minor), 0) <> part.amount_minor
+    """
+
+
 _CHECKS = {
     "lines sum to their item": """
         SELECT 'bill item ' || item.id,
@@ -168,55 +188,15 @@ _CHECKS = {
         ) one
         GROUP BY one.manufacturer_id, one.currency, one.customer_id HAVING sum(one.fact) <> sum(one.posted)
     """,
-    "a plan's shares sum to what it earned": """
-        SELECT 'plan sale ' || earning.plan_sale_id,
-               'earned ' || earning.amount_minor || ', shares ' || coalesce(sum(part.amount_minor), 0)
-        FROM plan_earning earning LEFT JOIN plan_share part ON part.plan_earning_id = earning.id
-        GROUP BY earning.id HAVING coalesce(sum(part.amount_minor), 0) <> earning.amount_minor
-    """,
-    "a plan's shares are payable": """
-        SELECT 'plan share ' || part.id,
-               'is ' || part.amount_minor || ', posted ' || coalesce(-sum(posting.amount_minor), 0)
-        FROM plan_share part
-        LEFT JOIN (posting JOIN account ON account.id = posting.account_id AND account.purpose = 'payable'
-                   JOIN journal_transaction journal ON journal.id = posting.transaction_id
-                        AND journal.kind = 'plan_earned')
-            ON posting.document_type = 'plan_share' AND posting.document_id = part.id::text
-               AND posting.party_id = part.party_id
-        GROUP BY part.id HAVING coalesce(-sum(posting.amount_minor), 0) <> part.amount_minor
-    """,
-    "a pack's shares sum to what it earned and are payable": """
-        SELECT 'pack sale ' || earning.pack_sale_id,
-               'earned ' || earning.amount_minor || ', shares ' || coalesce(sum(part.amount_minor), 0)
-        FROM pack_earning earning LEFT JOIN pack_share part ON part.pack_earning_id = earning.id
-        GROUP BY earning.id HAVING coalesce(sum(part.amount_minor), 0) <> earning.amount_minor
-        UNION ALL
-        SELECT 'pack share ' || part.id,
-               'is ' || part.amount_minor || ', posted ' || coalesce(-sum(posting.amount_minor), 0)
-        FROM pack_share part
-        LEFT JOIN (posting JOIN account ON account.id = posting.account_id AND account.purpose = 'payable'
-                   JOIN journal_transaction journal ON journal.id = posting.transaction_id
-                        AND journal.kind = 'pack_earned')
-            ON posting.document_type = 'pack_share' AND posting.document_id = part.id::text
-               AND posting.party_id = part.party_id
-        GROUP BY part.id HAVING coalesce(-sum(posting.amount_minor), 0) <> part.amount_minor
-    """,
-    "a supplement's shares sum to what is owed and are payable": """
-        SELECT 'supplement ' || one.id,
-               'owes ' || one.amount_minor || ', shares ' || coalesce(sum(part.amount_minor), 0)
-        FROM supplement one LEFT JOIN supplement_share part ON part.supplement_id = one.id
-        GROUP BY one.id HAVING coalesce(sum(part.amount_minor), 0) <> one.amount_minor
-        UNION ALL
-        SELECT 'supplement share ' || part.id,
-               'is ' || part.amount_minor || ', posted ' || coalesce(-sum(posting.amount_minor), 0)
-        FROM supplement_share part
-        LEFT JOIN (posting JOIN account ON account.id = posting.account_id AND account.purpose = 'payable'
-                   JOIN journal_transaction journal ON journal.id = posting.transaction_id
-                        AND journal.kind = 'supplemented')
-            ON posting.document_type = 'supplement_share' AND posting.document_id = part.id::text
-               AND posting.party_id = part.party_id
-        GROUP BY part.id HAVING coalesce(-sum(posting.amount_minor), 0) <> part.amount_minor
-    """,
+    "a plan's shares sum to what it earned and are payable": _shares_are_right(
+        "plan_share", "plan_earning", "'plan sale ' || whole.plan_sale_id", kind="plan_earned"
+    ),
+    "a pack's shares sum to what it earned and are payable": _shares_are_right(
+        "pack_share", "pack_earning", "'pack sale ' || whole.pack_sale_id", kind="pack_earned"
+    ),
+    "a supplement's shares sum to what is owed and are payable": _shares_are_right(
+        "supplement_share", "supplement", "'supplement ' || whole.id", kind="supplemented"
+    ),
     "invoices and receipts are posted": """
         SELECT 'invoice ' || invoice.name, 'is not posted' FROM invoice
         WHERE NOT EXISTS (SELECT FROM journal_transaction

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import RadioField, SelectField
@@ -91,22 +93,7 @@ def ask(invoice_id: int) -> ResponseReturnValue:
 @confirmed("decide on this")
 def decision(adjustment_id: int) -> ResponseReturnValue:
     """The second person's yes or no."""
-    session, actor = current_session(), current_actor()
-    found = queries.adjustment_seen(session, actor, adjustment_id)
-    form = AnswerForm()
-    if form.validate_on_submit():
-        with refusals_of(form):
-            actions.decide(
-                session,
-                actor,
-                adjustment_id,
-                outcome=form.outcome.data,
-                explanation=form.explanation.data or "",
-                now=current_now(),
-            )
-            flash("Your answer is kept.", "good")
-            return redirect(url_for("adjustments.adjustment", adjustment_id=adjustment_id), code=303)
-    return page("adjustments/answer.html", form, found=found, kinds=KINDS, title="Approve or decline")
+    return _answer_page(adjustment_id, actions.decide, "Approve or decline")
 
 
 @blueprint.route("/adjustments/<int:adjustment_id>/consent", methods=["GET", "POST"])
@@ -114,22 +101,21 @@ def decision(adjustment_id: int) -> ResponseReturnValue:
 @confirmed("answer for your company")
 def consent(adjustment_id: int) -> ResponseReturnValue:
     """The integrator's yes or no to a fall of its own share."""
+    return _answer_page(adjustment_id, actions.answer, "Does your share fall?")
+
+
+def _answer_page(adjustment_id: int, keep: Callable[..., object], title: str) -> ResponseReturnValue:
+    """A yes or no with its reason; ``keep`` is the action that stores it."""
     session, actor = current_session(), current_actor()
     found = queries.adjustment_seen(session, actor, adjustment_id)
     form = AnswerForm()
     if form.validate_on_submit():
+        said = {"outcome": form.outcome.data, "explanation": form.explanation.data or ""}
         with refusals_of(form):
-            actions.answer(
-                session,
-                actor,
-                adjustment_id,
-                outcome=form.outcome.data,
-                explanation=form.explanation.data or "",
-                now=current_now(),
-            )
+            keep(session, actor, adjustment_id, **said, now=current_now())
             flash("Your answer is kept.", "good")
             return redirect(url_for("adjustments.adjustment", adjustment_id=adjustment_id), code=303)
-    return page("adjustments/answer.html", form, found=found, kinds=KINDS, title="Does your share fall?")
+    return page("adjustments/answer.html", form, found=found, kinds=KINDS, title=title)
 
 
 @blueprint.route("/adjustment-limits", methods=["GET", "POST"])
