@@ -212,6 +212,30 @@ def test_a_smaller_bill_leaves_a_credit_that_funds_the_next_invoice(work_session
     assert check_books(work_session) == []
 
 
+def test_cash_that_was_carried_is_carried_on_when_the_bill_is_made_a_third_time(
+    work_session: Session, books: Cast
+) -> None:
+    case = paid_case(work_session, books)
+    entry = worked(work_session, books, case, minutes=165)
+    settled(work_session, books, case)
+    billed(work_session, case)
+    (invoice,) = invoiced(work_session, books)
+    paid(work_session, invoice, invoice.total_minor)
+    for minutes in (300, 45):
+        entry = correct_entry(
+            work_session, books.leo, entry.id, Work("remote", "support", "Looked into it"),
+            started_at=entry.started_at, ended_at=entry.started_at + timedelta(minutes=minutes),
+            reason="typed wrongly", now=PAID_AT,
+        )  # fmt: skip
+        approve_time(work_session, books.leo, [entry.id], PAID_AT)
+        rebill_case(work_session, case.id, reason="corrected", now=PAID_AT)
+    ledger = held(work_session, books)
+    # 45 minutes are what the parties have coming; the bill between, on no invoice, keeps nothing.
+    assert ledger["payable", books.integrator.id] + ledger["payable", books.factory.id] == -11_250
+    assert not [account for account, minor in ledger.items() if account[0] == "payable_accrued" and minor]
+    assert check_books(work_session) == []
+
+
 def test_included_time_of_an_undecided_case_is_undetermined_until_decided(work_session: Session, books: Cast) -> None:
     case = accepted(work_session, books)
     worked(work_session, books, case, minutes=60)

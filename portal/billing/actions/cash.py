@@ -63,7 +63,14 @@ def apply_cash(session: Session, receipt_id: int, *, now: datetime) -> int:
 def move_cash(session: Session, items: Iterable[BillItem], *, now: datetime) -> None:
     """Carry the cash of items that were taken back or decided over to the shares that stand now."""
     for item in items:
-        invoice_ids = set(session.scalars(select(InvoiceItem.invoice_id).where(InvoiceItem.bill_item_id == item.id)))
+        # By its cut: an item that is on no invoice yet may hold the cash that was carried to it from one that is.
+        invoice_ids = set(
+            session.scalars(
+                select(InvoiceItem.invoice_id)
+                .join(BillItem, BillItem.id == InvoiceItem.bill_item_id)
+                .where(BillItem.cut_id == item.cut_id, InvoiceItem.payer_id == debtor_of(item))
+            )
+        )
         receipt = session.scalars(
             select(CashReceipt).where(CashReceipt.invoice_id.in_(invoice_ids)).order_by(CashReceipt.id.desc()).limit(1)
         ).one_or_none()
