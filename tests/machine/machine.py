@@ -60,6 +60,10 @@ class MoneyMachine(RuleBasedStateMachine):
         self.compare()
         self.is_whole = True
 
+    def now(self) -> float:
+        """The portal's time."""
+        return self.portal.now.timestamp()
+
     def compare(self) -> None:
         """Balanced, equal to the cent, nothing found, and Stripe says the same."""
         shown, expected = self.portal.accounts(), self.model.standing()
@@ -134,7 +138,7 @@ class MoneyMachine(RuleBasedStateMachine):
         invoice = _one_of([each for each in self.unpaid() if not each.receipts], which)
         with self.step("pay by card", crash):
             number = self.portal.pay_by_card(invoice.id)
-            self.model.pay(invoice, Receipt(number, invoice.open, by_card=True))
+            self.model.pay(invoice, Receipt(number, invoice.open, by_card=True, paid_at=self.now()))
 
     @precondition(lambda self: self.unpaid())
     @rule(which=WHICH, part=THOUSANDTHS, crash=CRASHES)
@@ -143,7 +147,7 @@ class MoneyMachine(RuleBasedStateMachine):
         amount = max(invoice.open * part // 1_000, 1)
         with self.step("pay at the bank", crash):
             number = self.portal.pay_elsewhere(invoice.id, amount)
-            self.model.pay(invoice, Receipt(number, amount, by_card=False))
+            self.model.pay(invoice, Receipt(number, amount, by_card=False, paid_at=self.now()))
 
     # Money that goes back
 
@@ -169,7 +173,7 @@ class MoneyMachine(RuleBasedStateMachine):
         with self.step(f"refund ({expected})", crash, fault):
             ended = self.portal.refund(invoice.id, receipt.id, amount)
             assert ended == expected, ended
-            self.model.refund(invoice, receipt, amount, is_refused=bool(receipt.dispute))
+            self.model.refund(invoice, receipt, amount, self.now(), is_refused=bool(receipt.dispute))
 
     @precondition(lambda self: any(not receipt.dispute for _, receipt in self.refundable()))
     @rule(which=WHICH, crash=CRASHES)
@@ -177,7 +181,7 @@ class MoneyMachine(RuleBasedStateMachine):
         invoice, receipt = _one_of([pair for pair in self.refundable() if not pair[1].dispute], which)
         with self.step("charge back", crash):
             self.portal.charge_back(receipt.id)
-            self.model.charge_back(invoice, receipt)
+            self.model.charge_back(invoice, receipt, self.now())
 
     @precondition(lambda self: self.model.disputes)
     @rule(which=WHICH, won=st.booleans(), crash=CRASHES)

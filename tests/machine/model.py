@@ -19,6 +19,8 @@ PER_HOUR = 15_000
 OPERATOR_CAP = 2_500
 MINIMUM_PAYOUT = 5_000
 DISPUTE_FEE = 1_500
+# For so long after a payment a party's share of it may be taken back; later the factory bears it.
+CLAW_BACK_SECONDS = 180 * 24 * 3600
 # What expires of a pack: 3 % operator, 15 % seller, 40 % manufacturer, 42 % by 40 to 60.
 BREAKAGE = (3_180, 6_520, 300)
 
@@ -110,6 +112,7 @@ class Receipt:
     id: int
     amount: int
     by_card: bool
+    paid_at: float = 0
     refunded: int = 0
     dispute: str = ""
 
@@ -368,7 +371,7 @@ class Model:
             if _bills(invoice, case)
         )
 
-    def loss(self, invoice: Invoice, amount: int) -> Loss:
+    def loss(self, invoice: Invoice, amount: int, *, is_late: bool) -> Loss:
         """Who loses what: lines by what they cost, shares by what they were, packs by the factory alone."""
         lines, costs = invoice.charged, [invoice.lines[at][2] for at in invoice.charged]
         before = [invoice.reduced[at] for at in lines]
@@ -384,7 +387,7 @@ class Model:
             parts = [share - keeps - gone for share, keeps, gone in zip(row.shares, left, row.taken, strict=True)]
             loss.by_share[at] = parts
             for party, part in zip(PARTIES, parts, strict=True):
-                loss.by_party[party] += part
+                loss.by_party[FACTORY if is_late and part > 0 else party] += part
         return loss
 
     def _book_loss(self, loss: Loss, sign: int) -> None:
@@ -395,12 +398,12 @@ class Model:
             if isinstance(row, Case):
                 row.taken = [gone + sign * part for gone, part in zip(row.taken, parts, strict=True)]
 
-    def refund(self, invoice: Invoice, receipt: Receipt, amount: int, *, is_refused: bool = False) -> None:
+    def refund(self, invoice: Invoice, receipt: Receipt, amount: int, now: float, *, is_refused: bool = False) -> None:
         """Shares are taken back, what was paid out comes back from a transfer or is owed, the payer gets its money.
 
         Where Stripe refuses, the parties have coming again what they lost, also what had come back from a transfer.
         """
-        loss = self.loss(invoice, amount)
+        loss = self.loss(invoice, amount, is_late=now > receipt.paid_at + CLAW_BACK_SECONDS)
         self._book_loss(loss, 1)
         had = self.payable(INTEGRATOR)
         for party, minor in loss.by_party.items():
@@ -426,13 +429,14 @@ class Model:
         self.debts.append(Debt(short))
         self.move(short, "receivable_party", "payable", INTEGRATOR, INTEGRATOR)
 
-    def charge_back(self, invoice: Invoice, receipt: Receipt) -> None:
+    def charge_back(self, invoice: Invoice, receipt: Receipt, now: float) -> None:
         """The bank takes a payment and Stripe its fee; the shares are held."""
         amount = receipt.amount - receipt.refunded
         receipt.dispute = "open"
         self.move(amount, "disputed", "stripe_clearing", CUSTOMER)
         self.move(DISPUTE_FEE, "fees", "stripe_clearing")
-        loss = self.loss(invoice, min(amount, invoice.rest))
+        is_late = now > receipt.paid_at + CLAW_BACK_SECONDS
+        loss = self.loss(invoice, min(amount, invoice.rest), is_late=is_late)
         self._book_loss(loss, 1)
         for party, minor in loss.by_party.items():
             self.move(minor, "payable", "held", party, party)
