@@ -205,7 +205,8 @@ def minutes_of(period: Period) -> list[datetime]:
 
 
 @settings(UNHURRIED, max_examples=200)
-@given(business_time(), st.integers(-10 * 86400, 10 * 86400))
+# A minute a week comes to two days in 55 years; within 100 every calendar has to have been open for so long.
+@given(business_time(), st.integers(-2 * 86400, 2 * 86400))
 @example((ALWAYS, datetime(2026, 1, 1, tzinfo=UTC), []), 0)
 def test_adding_and_measuring_are_inverse(case, seconds):
     calendar, start, pauses = case

@@ -16,7 +16,6 @@ from portal.payments.gateway import connect
 from portal.worker.registry import Edges
 from portal.worker.running import run_pending
 from tests.conftest import settings_for
-from tests.payments.conftest import standin, standin_process  # noqa: F401
 from tests.support import browsing
 from tests.support.cases import escalated
 from tests.support.cast import NOW, build_cast
@@ -30,7 +29,7 @@ AT_NIGHT = NOW + timedelta(hours=11)
 
 
 @pytest.fixture
-def shop(cluster, standin, tmp_path):  # noqa: F811
+def shop(cluster, standin, tmp_path):
     """The portal at night with a case that is not covered, in front of the stand-in: its address, name, and jobs."""
     name = f"{PREFIX}_buying_{os.getpid()}"
     with socket.create_server(("127.0.0.1", 0)) as free:
