@@ -40,9 +40,12 @@ _numbers = itertools.count(1)
 WORLDLY_FIXTURES = frozenset({"cluster", "shared_connection", "chromium"})
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is measured. Browser tests come last: Playwright's event loop keeps any other from its process."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
+    """Mark what is measured, before marks choose; when all others have ordered the tests, browser tests come last.
+
+    Playwright keeps an event loop running in its process, where no other may start.
+    """
     for item in items:
         if item.get_closest_marker("browser") and browsing.CHROMIUM is None:
             item.add_marker(pytest.mark.skip(reason=browsing.WHY_SKIPPED))
@@ -50,6 +53,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         other = any(item.get_closest_marker(name) for name in ("hypothesis", "no_cover"))
         if not other and WORLDLY_FIXTURES.isdisjoint(item.fixturenames):
             item.add_marker(pytest.mark.measured)
+    yield
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 

@@ -26,7 +26,7 @@ def test_open_invoices_age(visit, cast, work_session, clock, days, bucket):
     work_session.commit()
     clock.now = BILLED_AT + timedelta(days=days)
     page = visit(cast.fay).get("/receivables").text
-    assert f'data-label="{bucket}"><span>€225.00' in page
+    assert f'data-label="{bucket}"><span><a href="/invoices?payer={cast.customer.id}">€225.00' in page
 
 
 def test_unbilled_work_names_what_holds_it(visit, cast, books, work_session):
