@@ -17,7 +17,6 @@ from portal.config import ROOT
 from portal.db import driver_conninfo, transaction
 from portal.jobs import enqueue
 from portal.ledger.rules import Purpose
-from tests.payments import killed_run
 from tests.support.cast import build_cast
 from tests.support.payments import balance_of, connected, open_books, planned_transfer
 
@@ -174,13 +173,3 @@ def test_a_transfer_refused_for_balance_at_the_last_moment_goes_later_under_a_ne
         wait_for(listener, "succeeded")
     assert len({one["idempotency_key"] for one in standin.control.calls(method="POST", path="/v1/transfers")}) == 2
     assert_moved_once(committed_database, standin)
-
-
-def test_each_transfer_of_a_run_happens_once_when_its_workers_are_killed_one_after_the_other(
-    cluster, standin, tmp_path
-):
-    with killed_run.approved_run(cluster, standin, tmp_path, 4) as run:
-        for point in (killed_run.FIRST[0], killed_run.POINTS[4], killed_run.POINTS[5]):
-            killed_run.kill_at(run, point)
-        killed_run.finish(run)
-        killed_run.assert_each_once(run)
