@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from flask import Flask, g, url_for
+from flask import Flask, g, request, url_for
 from flask_bootstrap import Bootstrap5
 from jinja2 import BytecodeCache, StrictUndefined
 from jinja2.bccache import Bucket
@@ -263,10 +263,12 @@ def _prepare_templates(app: Flask, settings: Settings) -> None:
     @app.context_processor
     def for_every_page() -> dict[str, Any]:
         viewer = g.get("viewer")
+        menu = nav.menu(viewer.actor, in_menu) if viewer else ()
         return {
             "viewer": viewer,
             "now": g.get("now"),
-            "menu": nav.menu(viewer.actor, in_menu) if viewer else (),
+            "menu": menu,
+            "menu_section": nav.section(request.endpoint, menu),
         }
 
 

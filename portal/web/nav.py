@@ -1,8 +1,11 @@
-"""Which pages each role sees in the menu, most used first. Pure: an actor in, entries out."""
+"""Which pages each role sees in the menu, most used first, and under which of them a page belongs.
+
+Pure: an actor in, entries out.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from portal.access import Actor, Role, Side
@@ -68,6 +71,41 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("Kept mail", "mailbox.mailbox", "envelope", frozenset({Role.ADMINISTRATOR}), operator_only=True),
 )
 
+# Where a page belongs that is in nobody's menu: by what it begins with, the nearer first; then the first that is there.
+SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("settlement.statement", ("settlement.statements",)),
+    ("settlement.line", ("settlement.statements",)),
+    ("settlement.contest", ("settlement.periods", "settlement.statements")),
+    ("settlement.csv", ("settlement.statements",)),
+    ("settlement.", ("settlement.periods",)),
+    ("adjustments.", ("billing.invoices",)),
+    ("billing.plan_month", ("plans.plan", "billing.invoices")),
+    ("billing.pack_sale", ("shop.bought", "billing.invoices")),
+    ("billing.", ("billing.invoices",)),
+    ("cases.escalate", ("cases.escalate",)),
+    ("cases.open_case", ("cases.open_case",)),
+    ("cases.known_issue", ("cases.known_issues",)),
+    ("cases.open_known_issue", ("cases.known_issues",)),
+    ("cases.case", ("cases.mine",)),
+    ("contracts.", ("contracts.documents",)),
+    ("directory.organisation", ("directory.organisations",)),
+    ("directory.new_organisation", ("directory.organisations",)),
+    ("directory.", ("directory.systems",)),
+    ("identity.company", ("identity.company_settings",)),
+    ("identity.directory_tokens", ("identity.company_settings",)),
+    ("ledger.", ("ledger.accounts",)),
+    ("payouts.", ("payouts.account",)),
+    ("people.", ("people.people",)),
+    ("plans.authorization", ("plans.authorizations",)),
+    ("plans.", ("plans.plan",)),
+    ("reporting.", ("reporting.reports",)),
+    ("shop.offer", ("shop.offers", "shop.bought")),
+    ("shop.new_offer", ("shop.offers", "shop.bought")),
+    ("shop.purchase", ("shop.bought",)),
+    ("shop.", ("shop.shop", "shop.bought")),
+    ("work.", ("work.timesheet",)),
+)
+
 
 def menu(actor: Actor, known: Container[str]) -> tuple[Entry, ...]:
     """The entries of the actor's roles and side whose page exists in this deployment."""
@@ -79,3 +117,12 @@ def menu(actor: Actor, known: Container[str]) -> tuple[Entry, ...]:
         and not (entry.not_operator if actor.is_operator else entry.operator_only)
         and actor.has(*entry.roles)
     )
+
+
+def section(endpoint: str | None, entries: Iterable[Entry]) -> str | None:
+    """The entry that ``endpoint`` belongs under, of those that the viewer has; none where it belongs under none."""
+    had = {entry.endpoint for entry in entries}
+    if endpoint is None or endpoint in had:
+        return endpoint
+    begun = (under for start, under in SECTIONS if endpoint.startswith(start))
+    return next((page for page in next(begun, ()) if page in had), None)

@@ -34,3 +34,24 @@ def test_only_the_manufacturers_finance_sees_its_ledger():
 def test_a_mailed_link_has_no_menu():
     act = OneAct("accept_custody", "case", "1", 1)
     assert nav.menu(_actor(Role.ENGINEER, Side.MANUFACTURER, act), EVERY_PAGE) == ()
+
+
+@pytest.mark.parametrize(
+    ("side", "role", "endpoint", "expected"),
+    [
+        (Side.MANUFACTURER, Role.FINANCE, "adjustments.chargebacks", "billing.invoices"),
+        (Side.MANUFACTURER, Role.FINANCE, "settlement.statement", "settlement.statements"),
+        (Side.MANUFACTURER, Role.FINANCE, "settlement.holds", "settlement.periods"),
+        (Side.INTEGRATOR, Role.FINANCE, "settlement.contest", "settlement.statements"),
+        (Side.MANUFACTURER, Role.ENGINEER, "cases.case", "cases.mine"),
+        (Side.MANUFACTURER, Role.ENGINEER, "cases.queue", "cases.queue"),
+        (Side.INTEGRATOR, Role.TECHNICIAN, "cases.escalate_system", "cases.escalate"),
+        (Side.CUSTOMER, Role.BUYER, "shop.item", "shop.shop"),
+        (Side.INTEGRATOR, Role.FINANCE, "shop.offer", "shop.bought"),
+        (Side.MANUFACTURER, Role.ENGINEER, "billing.item", None),
+        (Side.MANUFACTURER, Role.ENGINEER, "health.healthz", None),
+        (Side.MANUFACTURER, Role.ENGINEER, None, None),
+    ],
+)
+def test_a_page_belongs_under_an_entry_that_its_reader_has(side, role, endpoint, expected):
+    assert nav.section(endpoint, nav.menu(_actor(role, side), EVERY_PAGE)) == expected

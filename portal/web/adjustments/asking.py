@@ -28,8 +28,8 @@ from portal.web.adjustments.blueprint import (
     blueprint,
     may_adjust,
     may_decide_any,
-    may_set_limits,
 )
+from portal.web.billing.blueprint import may_set_limits
 from portal.web.forms import Form, line_field, page, refusals_of, text_field
 from portal.web.gate import current_actor, current_now, current_session, open_to
 from portal.web.stepping import confirmed

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, g
+from flask import Blueprint
 
-from portal.access import Actor, Role, Side, may_administer, may_handle_finance
+from portal.access import Actor, Role, Side, may_handle_finance
 from portal.adjustments.actions.asking import kinds_for
 from portal.adjustments.rules.saga import Step
-from portal.web.gate import Rule
+from portal.web.billing.blueprint import tabs_of_the_viewer as tabs_of_bills
 
 blueprint = Blueprint("adjustments", __name__)
 
@@ -54,20 +54,6 @@ def may_decide_any(actor: Actor) -> bool:
     return actor.side is Side.MANUFACTURER and may_handle_finance(actor)
 
 
-def may_set_limits(actor: Actor) -> bool:
-    """Limits are the manufacturer's administrator's."""
-    return actor.side is Side.MANUFACTURER and may_administer(actor)
-
-
-TABS: tuple[tuple[str, str, Rule], ...] = (
-    ("Invoices", "billing.invoices", may_read),
-    ("Refunds and credits", "adjustments.adjustments", may_read),
-    ("Chargebacks", "adjustments.chargebacks", may_decide_any),
-    ("Limits", "adjustments.limits", may_set_limits),
-)
-
-
 @blueprint.context_processor
 def tabs_of_the_viewer() -> dict[str, object]:
-    viewer = g.get("viewer")
-    return {"tabs": [(label, page) for label, page, rule in TABS if viewer and rule(viewer.actor)]}
+    return tabs_of_bills()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, g
 
-from portal.access import Actor, Role, Side, may_handle_finance, may_see_prices
+from portal.access import Actor, Role, Side, may_administer, may_handle_finance, may_see_prices
 from portal.entitlement.orders.actions import may_enter_orders
 from portal.web.gate import Rule
 
@@ -21,11 +21,17 @@ def may_collect(actor: Actor) -> bool:
     return actor.side is Side.MANUFACTURER and may_handle_finance(actor)
 
 
+def may_set_limits(actor: Actor) -> bool:
+    """Limits of refunds and credits are the manufacturer's administrator's."""
+    return actor.side is Side.MANUFACTURER and may_administer(actor)
+
+
 def may_read_worth(actor: Actor) -> bool:
     """What a plan saved is for those who pay for it."""
     return actor.side is Side.CUSTOMER and actor.has(Role.BUYER, Role.FINANCE, Role.ADMINISTRATOR)
 
 
+# Pages of money that goes back stand under the same tabs.
 TABS: tuple[tuple[str, str, Rule], ...] = (
     ("Invoices", "billing.invoices", may_read_invoices),
     ("Refunds and credits", "adjustments.adjustments", may_read_invoices),
@@ -36,6 +42,7 @@ TABS: tuple[tuple[str, str, Rule], ...] = (
     ("Receivables", "billing.receivables", may_collect),
     ("Chargebacks", "adjustments.chargebacks", may_collect),
     ("Undetermined shares", "billing.undetermined", may_collect),
+    ("Limits", "adjustments.limits", may_set_limits),
 )
 
 
