@@ -23,7 +23,7 @@ from portal.contracts.calendar_blocks import NOWHERE, Places
 from portal.contracts.cover import plans_over_case
 from portal.contracts.models import PlanChoice
 from portal.contracts.policy import Policy
-from portal.contracts.rules import warranty_end
+from portal.contracts.rules import plan_named, warranty_end
 from portal.directory.models import System
 from portal.entitlement.models import (
     Authorization,
@@ -44,6 +44,7 @@ from portal.rating.facts import (
     Cover,
     Custody,
     GrantState,
+    HoursLimit,
     RateKey,
     WorkInterval,
 )
@@ -108,8 +109,29 @@ def up_to(facts: BillingFacts, cut: BillingCut | None) -> BillingFacts:
         if cut is None or cut.kind == CLOSING or each.ended_at <= cut.cut_at
     ]
     setting = (facts.facts, facts.tariff)
-    work, nte_minor = _authorized(facts.case, facts.documents.policy, setting, entries, facts.authorizations)
-    return replace(facts, facts=replace(facts.facts, nte_minor=nte_minor), work=tuple(work))
+    work, nte_minor, used = _authorized(facts.case, facts.documents.policy, setting, entries, facts.authorizations)
+    limit = _hours_limit(facts, work, used)
+    return replace(facts, facts=replace(facts.facts, nte_minor=nte_minor, hours_limit=limit), work=tuple(work))
+
+
+def _hours_limit(
+    facts: BillingFacts, work: Sequence[WorkInterval], used: Sequence[Authorization]
+) -> tuple[HoursLimit, ...]:
+    """What the case may use of hours left: by the plan that covered its first work, then by each yes of its customer.
+
+    No limit where that plan has none: then there is nothing to ask for.
+    """
+    if not work:
+        return ()
+    first = min(each.started_at for each in work)
+    plan = plan_named(facts.documents.policy, setting_at(facts.facts, first).plan)
+    if plan.standing_minutes_per_case is None:
+        return ()
+    limits = [HoursLimit(first, plan.standing_minutes_per_case * 60)]
+    for yes in sorted(used, key=lambda row: (row.covers_from, row.id)):
+        if yes.hours_seconds and yes.payer_id == facts.case.customer_id:
+            limits.append(HoursLimit(yes.covers_from, limits[-1].seconds + yes.hours_seconds))
+    return tuple(limits)
 
 
 def rating_facts(
@@ -195,8 +217,8 @@ def _authorized(
     setting: tuple[CaseFacts, Tariff],
     entries: Sequence[tuple[TimeEntry, str]],
     yeses: Sequence[Authorization],
-) -> tuple[list[WorkInterval], dict[str, int]]:
-    """The work, each piece with whether its payer had said yes to it, and the sum of the yeses that serve any."""
+) -> tuple[list[WorkInterval], dict[str, int], list[Authorization]]:
+    """The work, each piece with whether its payer had said yes to it; what the yeses that serve any sum to; those."""
     facts, tariff = setting
     used: dict[str, set[int]] = {CUSTOMER: set(), INTEGRATOR: set()}
     work = []
@@ -228,7 +250,7 @@ def _authorized(
             )
         )
     limits = {payer: sum(yes.nte_minor for yes in yeses if yes.id in used[payer]) for payer in (CUSTOMER, INTEGRATOR)}
-    return work, limits
+    return work, limits, [yes for yes in yeses if any(yes.id in each for each in used.values())]
 
 
 def _covers_from(case: SupportCase, yes: Authorization) -> datetime:

@@ -129,16 +129,9 @@ def _cover(policy: Policy, here: SiteCover, case: SupportCase) -> tuple[Cover, .
 
 
 def _grants(read: Gathered, here: SiteCover, packs: Sequence[PackLeft]) -> tuple[GrantState, ...]:
-    """What is promised to the case, and what of the free hours it may still use without asking."""
-    promised = promised_hours(read)
-    plan = plan_named(read.documents.policy, here.plan_code)
-    included, room = here.included_seconds, None
-    if plan.standing_minutes_per_case is not None:
-        used = sum(grant.remaining_seconds for grant in promised)
-        room = max(plan.standing_minutes_per_case * 60 - used, 0)
-        included, room = min(included, room), room - min(included, room)
-    free = (GrantState(_FREE_HOURS, INCLUDED_GRANT, included),) if included else ()
-    return (*promised, *free, *pack_states(packs, room))
+    """What is promised to the case, and the free hours; rating keeps them to what the case may use."""
+    free = (GrantState(_FREE_HOURS, INCLUDED_GRANT, here.included_seconds),) if here.included_seconds else ()
+    return (*promised_hours(read), *free, *pack_states(packs, None))
 
 
 def _payer(facts: BillingFacts, part: ItemPart) -> PayerPreview:

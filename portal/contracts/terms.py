@@ -264,6 +264,13 @@ class Emergency(Block):
     """The calendar of the ratification days."""
 
 
+class Means(StrEnum):
+    """What work beyond a case's limit of hours can be paid with."""
+
+    HOURS = "hours"
+    MONEY = "money"
+
+
 class AuthorizationTerms(Block):
     """How the payer says yes."""
 
@@ -273,6 +280,14 @@ class AuthorizationTerms(Block):
     """The least not-to-exceed amount that can be given."""
     valid_days: SomeDays = 30
     """Days after which an unused authorization ends."""
+    beyond_limit: tuple[Means, ...] = (Means.HOURS, Means.MONEY)
+    """What the payer is asked for beyond standing_minutes_per_case, in order: hours (more of those left), money."""
+
+    @model_validator(mode="after")
+    def _something_is_asked(self) -> Self:
+        if not self.beyond_limit or len(set(self.beyond_limit)) < len(self.beyond_limit):
+            raise ValueError("beyond_limit names hours, money or both, each once")
+        return self
 
 
 class IntakeField(Block):

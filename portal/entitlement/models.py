@@ -256,13 +256,16 @@ class StandingMonth(Base):
 
 
 class AuthorizationRequest(CaseScoped, Base):
-    """The payer is asked for a yes up to an amount; ``audience`` is own to the payer's side and the companies."""
+    """The payer is asked for a yes up to an amount, to so much more of its hours left, or both.
+
+    ``audience`` is own to the payer's side and the companies.
+    """
 
     __tablename__ = "authorization_request"
     __table_args__ = (
         Index("ix_authorization_request_case_id", "case_id"),
         Index("ix_authorization_request_payer_id", "payer_id"),
-        CheckConstraint("nte_minor > 0", name="nte"),
+        CheckConstraint("nte_minor >= 0 AND hours_seconds >= 0 AND nte_minor + hours_seconds > 0", name="nte"),
         CheckConstraint("audience IN ('companies', 'customer')", name="audience"),
         case_foreign_key(),
     )
@@ -272,6 +275,7 @@ class AuthorizationRequest(CaseScoped, Base):
     payer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     currency: Mapped[str]
     nte_minor: Mapped[int]
+    hours_seconds: Mapped[int] = mapped_column(default=0, server_default="0")
     price_per_hour_minor: Mapped[int]
     least_cost_minor: Mapped[int]
     reason: Mapped[str]
@@ -282,14 +286,17 @@ class AuthorizationRequest(CaseScoped, Base):
 
 
 class Authorization(CaseScoped, Base):
-    """The payer's yes to billable time up to ``nte_minor``: who said it, how, when, to which price."""
+    """The payer's yes to billable time up to ``nte_minor``: who said it, how, when, to which price.
+
+    ``hours_seconds`` is what the case may use of hours left beyond its plan's limit, from ``covers_from`` on.
+    """
 
     __tablename__ = "authorization"
     __table_args__ = (
         Index("ix_authorization_case_id", "case_id"),
         UniqueConstraint("request_id"),
         UniqueConstraint("emergency_id"),
-        CheckConstraint("nte_minor > 0", name="nte"),
+        CheckConstraint("nte_minor >= 0 AND hours_seconds >= 0 AND nte_minor + hours_seconds > 0", name="nte"),
         CheckConstraint(
             "basis IN ('account', 'link', 'standing', 'spoken', 'ratified', 'import', 'purchase_order')", name="basis"
         ),
@@ -305,6 +312,7 @@ class Authorization(CaseScoped, Base):
     payer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     currency: Mapped[str]
     nte_minor: Mapped[int]
+    hours_seconds: Mapped[int] = mapped_column(default=0, server_default="0")
     price_per_hour_minor: Mapped[int]
     basis: Mapped[str]
     person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))

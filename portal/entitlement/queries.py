@@ -24,6 +24,7 @@ from portal.entitlement.models import (
     CoverageDecision,
     Emergency,
     EmergencyRefusal,
+    GrantDraw,
     GrantReservation,
     ReservationRelease,
     StandingAuthorization,
@@ -85,11 +86,15 @@ class SiteCover:
 
 @dataclass(frozen=True)
 class CaseUse:
-    """What a case has used or been promised already: seconds of hours left, standing money, live yeses by payer."""
+    """What a case has used or been promised already: seconds of hours left, standing money, live yeses by payer.
+
+    ``hours_seconds`` is what the customer has said yes to of hours left, beyond what the case may use without asking.
+    """
 
     grant_seconds: int
     standing_minor: int
     authorized_minor: dict[Payer, int]
+    hours_seconds: int = 0
 
 
 @dataclass(frozen=True)
@@ -174,6 +179,7 @@ def _instant(text: str | None) -> datetime | None:
 def case_use(session: Session, case: CaseParts, policy: Policy, now: datetime) -> CaseUse:
     """What a case has used or been promised already."""
     reserved = sum(each.seconds for each in reserved_for_case(session, case.id))
+    drawn = session.scalar(select(func.sum(GrantDraw.seconds)).where(GrantDraw.case_id == case.id))
     rows = authorizations_of(session, case.id)
     standing = sum(row.nte_minor for row in rows if row.basis == "standing")
     # The standing amount is counted apart, as room that the standing authorization still gives.
@@ -182,7 +188,10 @@ def case_use(session: Session, case: CaseParts, policy: Policy, now: datetime) -
         payer: authorized_minor((_fact(row, policy) for row in told if row.payer_id == payer_id(case, payer)), now)
         for payer in (Payer.CUSTOMER, Payer.INTEGRATOR)
     }
-    return CaseUse(reserved, standing, {payer: minor for payer, minor in by_payer.items() if minor})
+    used = reserved + int(drawn or 0)
+    live = [row for row in rows if row.authorized_at <= now < expires_at(policy, row.authorized_at)]
+    hours = sum(row.hours_seconds for row in live if row.payer_id == case.customer_id)
+    return CaseUse(used, standing, {payer: minor for payer, minor in by_payer.items() if minor}, hours)
 
 
 def payer_id(case: CaseParts, payer: Payer) -> int:

@@ -112,18 +112,23 @@ def authorization_request(writing: Writing) -> Letter | None:
     if answered is not None or link is None:
         return None
     upto = Money(request.nte_minor, request.currency)
+    hours = f"{request.hours_seconds // 60} minutes more of your hours"
+    asked = (*([f"use {hours}"] * bool(request.hours_seconds)), *([f"work up to {upto}"] * bool(request.nte_minor)))
     facts: tuple[Fact, ...] = (
-        Fact("Up to", str(upto)),
+        *([Fact("Of your hours left", hours)] * bool(request.hours_seconds)),
+        *([Fact("Up to", str(upto))] * bool(request.nte_minor)),
         Fact("Per hour", str(Money(request.price_per_hour_minor, request.currency))),
         Fact("At least", str(Money(request.least_cost_minor, request.currency))),
     )
     if request.answer_by is not None:
         facts += (Fact("Please answer by", writing.when(request.answer_by)),)
     return Letter(
-        subject=f"{case.name} {case.title}: may we work up to {upto}?",
+        subject=f"{case.name} {case.title}: may we {' and '.join(asked)}?",
         greeting=writing.greeting,
         sentences=(
-            "Help on this case can cost you money. Nothing is billed without your yes, and never more than you allow.",
+            "Help on this case can cost you money. Nothing is billed without your yes, and never more than you allow."
+            if request.nte_minor
+            else "A case may use only so much of your hours without asking. No more of them is used without your yes.",
             request.reason,
         ),
         facts=(*facts, *_facts(writing, case)),

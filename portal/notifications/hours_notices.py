@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from portal.access import Role
 from portal.cases.models import SupportCase
 from portal.directory.models import Organisation, Site
-from portal.entitlement.models import GrantBalance, GrantDraw, TopUpNotice, UsageGrant
+from portal.entitlement.models import Authorization, GrantBalance, GrantDraw, TopUpNotice, UsageGrant
 from portal.notifications.actions import queue_letter
 from portal.notifications.letters import Writing, letter
 from portal.notifications.recipients import people_with_role
@@ -52,7 +52,10 @@ def pack_used(writing: Writing) -> Letter | None:
     return Letter(
         subject=f"{case.name} used hours that you bought",
         greeting=writing.greeting,
-        sentences=("The work on this case is paid by hours or cases you bought; no invoice follows for it.",),
+        sentences=(
+            "The work on this case is paid by hours or cases you bought; no invoice follows for it.",
+            *_yeses(session, case),
+        ),
         facts=tuple(
             fact
             for draw, grant, balance in used
@@ -92,6 +95,13 @@ def _used(session: Session, bill_item_id: int) -> list[tuple[GrantDraw, UsageGra
         .order_by(GrantDraw.id)
     ).tuples()
     return [(draw, grant, balance) for draw, grant, balance in rows if draw.seconds > 0 or draw.incidents > 0]
+
+
+def _yeses(session: Session, case: SupportCase) -> list[str]:
+    """What the customer said yes to beyond what a case may use of its hours without asking."""
+    mine = (Authorization.case_id == case.id, Authorization.hours_seconds > 0)
+    given = session.scalars(select(Authorization).where(*mine).order_by(Authorization.id)).all()
+    return [f"{yes.person_name} said yes to {yes.hours_seconds // 60} minutes more for this case." for yes in given]
 
 
 def _label(grant: UsageGrant) -> str:

@@ -37,6 +37,7 @@ def explain(rated: RatedCase) -> dict[str, Any]:
         "grants": [_grant_out(grant) for grant in basis.grants],
         "authorized": [[payer, minor] for payer, minor in basis.nte_minor],
         **({"charges": [_charge_out(charge, number) for charge in basis.charges]} if basis.charges else {}),
+        **({"hours_limit": [[_iso(at), seconds] for at, seconds in basis.hours_limit]} if basis.hours_limit else {}),
         "steps": _steps(rated),
         "lines": _lines_out(rated.lines),
     }
@@ -57,6 +58,7 @@ def replay(explanation: Mapping[str, Any]) -> RatedCase:
         tuple(_grant_in(grant) for grant in explanation["grants"]),
         tuple((payer, minor) for payer, minor in explanation["authorized"]),
         tuple(_charge_in(charge, rows) for charge in explanation.get("charges", ())),
+        tuple((_stamp(at), seconds) for at, seconds in explanation.get("hours_limit", ())),
     )
     rated = price(basis)
     if _lines_out(rated.lines) != explanation["lines"]:

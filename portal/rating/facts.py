@@ -64,6 +64,13 @@ class Custody(NamedTuple):
     side: str
 
 
+class HoursLimit(NamedTuple):
+    """From ``from_at`` on, the case may have used so many ``seconds`` of hours left in all; the first holds always."""
+
+    from_at: datetime
+    seconds: int
+
+
 class RateKey(NamedTuple):
     """What a price depends on within one plan."""
 
@@ -81,7 +88,8 @@ class CaseFacts:
     known only at closure. ``nte_minor`` is the sum authorized per paying side; a side that is not named has no limit.
     ``accepted_rates`` are the hourly prices, in minor units, that the payer accepted: none is exceeded. ``requested``
     is what the customer asked for, ``cycles`` the moments at which the case was opened again, ``distances`` how far it
-    is to the site, by visit, 0 for all others.
+    is to the site, by visit, 0 for all others. ``hours_limit`` is what the case may use of hours left: at first what
+    its plan lets it use without asking, then what its payer said yes to beside; no limit where it is empty.
     """
 
     cover: tuple[Cover, ...]
@@ -101,6 +109,7 @@ class CaseFacts:
     requested: tuple[str, ...] = ()
     cycles: tuple[datetime, ...] = ()
     distances: Mapping[int, Fraction] = field(default_factory=dict)
+    hours_limit: tuple[HoursLimit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,6 +170,7 @@ class Basis(NamedTuple):
     grants: tuple[GrantState, ...]
     nte_minor: tuple[tuple[str, int], ...]
     charges: tuple[Charge, ...] = ()
+    hours_limit: tuple[tuple[int, int], ...] = ()
 
 
 class Applied(NamedTuple):

@@ -8,6 +8,7 @@ lines; no payer's lines exceed the authorized sum.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from portal.rating.amounts import PAID_OTHERWISE, amount, costs, line_kind, seconds_for, split
 from portal.rating.charging import costs_of, lines_of, with_charges
@@ -53,7 +54,7 @@ def price(basis: Basis) -> RatedCase:
         parts = with_charges(limited(parts, applied), basis.charges)
     draws: tuple[Draw, ...] = ()
     if basis.grants:
-        parts, draws = _drawn(parts, basis.grants, basis.charges, uses)
+        parts, draws = _drawn(parts, basis, uses)
     if more:
         return RatedCase(basis, lines_of(costs_of(parts, basis, applied)), draws, tuple(applied), tuple(uses))
     for payer, limit in basis.nte_minor:
@@ -75,33 +76,54 @@ def _owed(parts: Sequence[Part], payer: str) -> int:
     return sum([amount(row.rate_num, row.rate_den, counted[family]) for family, row in rows.items()])
 
 
-def _drawn(
-    parts: Sequence[Part], grants: Sequence[GrantState], charges: Sequence[Charge], uses: list[Use]
-) -> tuple[list[Part], tuple[Draw, ...]]:
+@dataclass(slots=True)
+class _Left:
+    """What is left of each grant, and what the case has used of all of them towards its limit."""
+
+    seconds: dict[int, int]
+    limit: tuple[tuple[int, int], ...]
+    used: int = 0
+
+    def of(self, grant: GrantState, piece: Slice) -> int:
+        """What a piece of work may take of a grant. Work nobody was asked about keeps to what needs no asking."""
+        left = self.seconds[grant.grant_id]
+        if not self.limit or not left:
+            return left
+        most = self.limit[0][1]
+        if piece.kind != UNAUTHORIZED:
+            most = next((seconds for at, seconds in reversed(self.limit) if at <= piece.start), most)
+        return max(min(left, most - self.used), 0)
+
+    def take(self, grant: GrantState, seconds: int) -> None:
+        """Use so much of a grant."""
+        self.seconds[grant.grant_id] -= seconds
+        self.used += seconds
+
+
+def _drawn(parts: Sequence[Part], basis: Basis, uses: list[Use]) -> tuple[list[Part], tuple[Draw, ...]]:
     """The parts with hours left used first, in order of work; grants stand in the order of use.
 
     Time that ranks before incidents is used first: a case that it covers costs no incident, and an incident pays for
     all that is left of the case.
     """
-    left = {grant.grant_id: grant.remaining_seconds for grant in grants}
+    grants = basis.grants
+    left = _Left({grant.grant_id: grant.remaining_seconds for grant in grants}, basis.hours_limit)
     incidents = [grant for grant in grants if grant.incidents]
     before = [grant for grant in grants if not incidents or ranks_before(grant, incidents[0])]
     result = _with_time(parts, before, left, uses)
     opened: tuple[Draw, ...] = ()
     if incidents:
-        result, opened = _by_incident(result, incidents, charges, uses)
+        result, opened = _by_incident(result, incidents, basis.charges, uses)
         result = _with_time(result, [grant for grant in grants if grant not in before], left, uses)
     used = (
-        Draw(grant.grant_id, grant.kind, grant.remaining_seconds - left[grant.grant_id])
+        Draw(grant.grant_id, grant.kind, grant.remaining_seconds - left.seconds[grant.grant_id])
         for grant in grants
-        if left[grant.grant_id] < grant.remaining_seconds
+        if left.seconds[grant.grant_id] < grant.remaining_seconds
     )
     return result, (*opened, *used)
 
 
-def _with_time(
-    parts: Sequence[Part], grants: Sequence[GrantState], left: dict[int, int], uses: list[Use]
-) -> list[Part]:
+def _with_time(parts: Sequence[Part], grants: Sequence[GrantState], left: _Left, uses: list[Use]) -> list[Part]:
     """The parts with the time of these grants used, each part by the first that may and has some left."""
     result: list[Part] = []
     for part in parts:
@@ -109,12 +131,12 @@ def _with_time(
         undrawn = part.grant_id is None and part.kind not in PAID_OTHERWISE
         if undrawn and part.slice.kind in CHARGED and part.slice.row.rate_num and part.seconds:
             for grant in grants:
-                if rest is not None and left[grant.grant_id] > 0 and _may_draw(grant, part.slice):
-                    before = left[grant.grant_id]
+                if rest is not None and left.of(grant, part.slice) > 0 and _may_draw(grant, part.slice):
+                    before = left.used
                     start = rest.start
                     rest = _draw_from(grant, left, rest, result)
-                    if left[grant.grant_id] < before:
-                        uses.append(Use(grant.grant_id, part.slice.entry_id, start, before - left[grant.grant_id]))
+                    if left.used > before:
+                        uses.append(Use(grant.grant_id, part.slice.entry_id, start, left.used - before))
         if rest is not None:
             result.append(rest)
     return result
@@ -163,18 +185,19 @@ def _may_draw(grant: GrantState, piece: Slice) -> bool:
     return grant.expires_at is None or piece.start < grant.expires_at.timestamp()
 
 
-def _draw_from(grant: GrantState, left: dict[int, int], part: Part, result: list[Part]) -> Part | None:
+def _draw_from(grant: GrantState, left: _Left, part: Part, result: list[Part]) -> Part | None:
     """Append what the grant covers of the part; the part that remains, if any. Bought hours go at their factor."""
     extras = part.slice.row.extras
-    taken = used = min(left[grant.grant_id], part.seconds)
+    most = left.of(grant, part.slice)
+    taken = used = min(most, part.seconds)
     if extras is not None and grant.kind == BOUGHT_GRANT and extras.burn_num != extras.burn_den:
         taken = part.seconds
         if extras.burn_num:
-            taken = min(left[grant.grant_id] * extras.burn_den // extras.burn_num, part.seconds)
+            taken = min(most * extras.burn_den // extras.burn_num, part.seconds)
         used = -(-taken * extras.burn_num // extras.burn_den)
         if not taken:
             return part
-    left[grant.grant_id] -= used
+    left.take(grant, used)
     drawn, rest = split(part, taken)
     kind = HOURS_BOUGHT if grant.kind == BOUGHT_GRANT else INCLUDED
     result.append(drawn._replace(kind=kind, grant_id=grant.grant_id))

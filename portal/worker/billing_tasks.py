@@ -79,6 +79,7 @@ def reserve_case_hours(session: Session, now: datetime, *, case_id: int) -> None
 def time_changed(session: Session, now: datetime, *, case_id: int) -> None:
     if actions.reserve_hours(session, case_id, now=now):
         cases.use_standing(session, case_id, now=now)
+        cases.ask_beyond_limit(session, case_id, now=now)
     worked_from = actions.first_unauthorized(session, case_id)
     if worked_from is not None:
         cases.use_standing(session, case_id, now=now, worked_from=worked_from)

@@ -34,7 +34,7 @@ def work(*pieces: tuple[float, float]) -> list[tuple[datetime, int]]:
     return [(hours_later(at), int(long * HOUR)) for at, long in pieces]
 
 
-def reserve_for_case(session, case, pieces, *, now, limit=None) -> int:
+def reserve_for_case(session, case, pieces, *, now) -> int:
     """Promise the site's hours to pieces of work in order, as billing does by rating; the seconds not covered."""
     if not pieces:
         release_for_case(session, case, reason="no work", now=now)
@@ -42,15 +42,15 @@ def reserve_for_case(session, case, pieces, *, now, limit=None) -> int:
     span = pieces[0][0], pieces[-1][0]
     held = hold_hours(session, case, span)
     wanted = sum(seconds for _, seconds in pieces)
-    made = planned(held, pieces, limit)
+    made = planned(held, pieces)
     if sum(each.seconds for each in made) < wanted and make_room(session, case, held, after=span[0], now=now):
         held = hold_hours(session, case, span)
-        made = planned(held, pieces, limit)
+        made = planned(held, pieces)
     keep_promises(session, case, held, made, now=now)
     return wanted - sum(each.seconds for each in made)
 
 
-def planned(held: Held, pieces, limit):
+def planned(held: Held, pieces):
     left = {each.grant.id: each.seconds + each.expired_seconds for each in held.available}
     uses = []
     for entry, (at, seconds) in enumerate(pieces, start=1):
@@ -65,7 +65,7 @@ def planned(held: Held, pieces, limit):
         each.grant.id: Room(Amount(each.seconds), expired=Amount(each.expired_seconds), expired_at=each.expired_at)
         for each in held.available
     }
-    return promises(uses, rooms, most_seconds=limit)
+    return promises(uses, rooms)
 
 
 def balance(session) -> tuple[int, int]:
@@ -113,13 +113,6 @@ def test_the_same_promises_again_change_nothing(work_session, cast):
 
     assert len(everything(work_session, "grant_reservation")) == 1
     assert everything(work_session, "reservation_release") == []
-
-
-def test_case_takes_no_more_than_its_limit(work_session, cast):
-    case = escalated(work_session, cast)
-    assert reserve_for_case(work_session, case, work((1, 1.5)), now=hours_later(3), limit=HOUR) == 1800
-
-    assert balance(work_session) == (HOUR, HOUR)
 
 
 def test_reserving_again_without_work_gives_everything_back(work_session, cast):

@@ -33,17 +33,6 @@ def test_what_bills_have_drawn_is_not_promised_again():
     assert promises([use(1, HOUR), use(2, HOUR)], {1: Room(Amount(HOUR), drawn=Amount(5_400))}) == (promise(2, 1_800),)
 
 
-def test_case_gets_no_more_than_its_limit():
-    rooms = {1: Room(Amount(99_999), drawn=Amount(900))}
-    assert promises([use(1, HOUR), use(2, HOUR)], rooms, most_seconds=5_400) == (promise(1, 2_700), promise(2, 1_800))
-    assert promises([use(1, HOUR)], rooms, most_seconds=100) == ()
-
-
-def test_an_incident_has_no_length_to_limit():
-    found = promises([use(1, 0, incidents=1)], {1: Room(Amount(0, 5))}, most_seconds=0)
-    assert found == (Promise(1, START + DAY, 0, 1),)
-
-
 @pytest.mark.parametrize(
     ("outlives", "wanted"),
     [
@@ -61,10 +50,9 @@ def test_earlier_work_uses_what_expired_after_it(outlives, wanted):
 @given(
     works=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 9_000), st.integers(0, 2)), max_size=6),
     rooms=st.lists(st.tuples(*[st.integers(0, 9_000)] * 3, st.booleans()), min_size=3, max_size=3),
-    limit=st.none() | st.integers(0, 20_000),
     order=st.randoms(use_true_random=False),
 )
-def test_no_grant_and_no_case_is_ever_overdrawn(works, rooms, limit, order):
+def test_no_grant_is_ever_overdrawn(works, rooms, order):
     uses = [
         Use(grant, entry, int((START + days * DAY).timestamp()), seconds)
         for entry, (days, seconds, grant) in enumerate(works)
@@ -73,7 +61,7 @@ def test_no_grant_and_no_case_is_ever_overdrawn(works, rooms, limit, order):
         number: Room(Amount(left), Amount(drawn), Amount(expired), START + 20 * DAY, outlives)
         for number, (left, drawn, expired, outlives) in enumerate(rooms)
     }
-    taken = promises(uses, held, most_seconds=limit)
+    taken = promises(uses, held)
     for number, room in held.items():
         mine = [row for row in taken if row.grant_id == number]
         assert sum(row.seconds for row in mine if not row.from_expired) <= room.left.seconds
@@ -82,10 +70,8 @@ def test_no_grant_and_no_case_is_ever_overdrawn(works, rooms, limit, order):
         assert sum(row.seconds for row in mine) <= max(wanted - room.drawn.seconds, 0)
     assert all(row.seconds > 0 for row in taken)
     assert all(row.worked_from < START + 20 * DAY for row in taken if row.from_expired)
-    if limit is not None:
-        assert sum(row.seconds for row in taken) <= max(limit - sum(drawn for _, drawn, _, _ in rooms), 0)
     order.shuffle(uses)
-    assert promises(uses, held, most_seconds=limit) == taken
+    assert promises(uses, held) == taken
 
 
 def test_amounts_are_added_and_taken_off_by_unit():

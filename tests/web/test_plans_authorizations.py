@@ -12,8 +12,10 @@ from portal.entitlement.actions import LINK_ACT, LINK_OBJECT, LINK_VERSION
 from portal.entitlement.models import Authorization, AuthorizationRefusal, AuthorizationRequest
 from portal.identity import rules
 from portal.identity.links import create_link
-from tests.support.cases import escalated
+from tests.support.billed import open_books
+from tests.support.cases import accepted, escalated
 from tests.support.cast import NOW, everything
+from tests.support.packs import bought
 
 
 @pytest.fixture
@@ -69,6 +71,30 @@ def test_an_amount_that_cannot_be_is_said_at_the_field(asked, visit, cast, work_
     assert refused.status_code == 422
     assert sentence in refused.text
     assert everything(work_session, "authorization") == []
+
+
+def test_more_hours_are_asked_for_on_the_case_and_answered_in_minutes(visit, cast, work_session):
+    open_books(work_session, cast)
+    bought(work_session, cast)
+    case = accepted(work_session, cast)
+    work_session.commit()
+    ana, bea = visit(cast.ana), visit(cast.bea)
+    asking = {"seq": case.seq, "nte": "", "minutes": "9999", "reason": "A second door"}
+    refused = ana.post(f"/cases/{case.name}/authorization-requests", asking)
+    assert (refused.status_code, "minutes are left beyond" in refused.text) == (422, True)
+    assert (
+        "Type whole minutes" in ana.post(f"/cases/{case.name}/authorization-requests", asking | {"minutes": "x"}).text
+    )
+    assert ana.post(f"/cases/{case.name}/authorization-requests", asking | {"minutes": "60"}).status_code == 303
+    request = work_session.scalars(select(AuthorizationRequest).where(AuthorizationRequest.hours_seconds > 0)).one()
+    page = bea.get(f"/authorizations/{request.id}").text
+    assert 'value="60"' in page
+    assert "Never more than" not in page
+    assert bea.post(f"/authorizations/{request.id}", {"minutes": "61"}).status_code == 422
+    assert bea.post(f"/authorizations/{request.id}", {"minutes": "45"}).status_code == 303
+    given = work_session.scalars(select(Authorization).where(Authorization.request_id == request.id)).one()
+    assert (given.nte_minor, given.hours_seconds) == (0, 2_700)
+    assert "more of its hours" in ana.get(f"/cases/{case.name}").text
 
 
 def test_no_needs_its_reason(asked, visit, cast, work_session):

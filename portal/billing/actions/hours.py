@@ -16,13 +16,11 @@ from sqlalchemy.orm import Session
 from portal.billing.actions.cuts import lock_case
 from portal.billing.facts import BillingFacts, SiteHours, grant_state, grants_promised
 from portal.billing.gathering import gather
-from portal.contracts.rules import plan_named
 from portal.entitlement.actions import Available, Held, hold_hours, keep_promises, make_room, release_for_case
 from portal.entitlement.rules import NOTHING, Amount, Promise, Room, promises
 from portal.rating.engine import rate
 from portal.rating.facts import CUSTOMER, GrantState
 from portal.rating.lines import UNAUTHORIZED, RatedCase
-from portal.rating.situations import setting_at
 
 # More than any case can use: a hundred years of work.
 _WITHOUT_END = 100 * 366 * 86_400
@@ -52,19 +50,26 @@ def reserve_for(session: Session, facts: BillingFacts, *, now: datetime) -> int:
     """The same for a case that this transaction holds already."""
     case = facts.case
     endless = _rated(facts, [_endless(each) for each in facts.hours])
+    wanted = _counted(_without_limit(facts, endless))
     if not endless.uses:
         if facts.grants:
             release_for_case(session, case, reason="no work needs them", now=now)
-        return 0
+        return wanted
     starts = [datetime.fromtimestamp(use.start, UTC) for use in endless.uses]
-    most_seconds = _limit_seconds(facts, min(starts))
     held = hold_hours(session, case, (min(starts), max(starts)))
-    made = _promises(facts, held, min(starts), most_seconds)
-    if _is_short(facts, made, endless, most_seconds) and make_room(session, case, held, after=min(starts), now=now):
+    made = _promises(facts, held, min(starts))
+    if _is_short(facts, made, endless) and make_room(session, case, held, after=min(starts), now=now):
         held = hold_hours(session, case, (min(starts), max(starts)))
-        made = _promises(facts, held, min(starts), most_seconds)
+        made = _promises(facts, held, min(starts))
     keep_promises(session, case, held, made, now=now)
-    return _counted(endless) - _counted(_rated(facts, _states_after(facts, made)))
+    return wanted - _counted(_rated(facts, _states_after(facts, made)))
+
+
+def _without_limit(facts: BillingFacts, endless: RatedCase) -> RatedCase:
+    """What would be used if the case could use all there is without asking."""
+    if not facts.facts.hours_limit:
+        return endless
+    return _rated(replace(facts, facts=replace(facts.facts, hours_limit=())), endless.basis.grants)
 
 
 def _endless(hours: SiteHours) -> GrantState:
@@ -83,20 +88,14 @@ def _counted(rated: RatedCase) -> int:
     return sum(line.seconds for line in rated.lines if line.key.grant_id is not None)
 
 
-def _limit_seconds(facts: BillingFacts, at: datetime) -> int | None:
-    """What one case may use of its customer's hours without asking, by the plan that covered its first work."""
-    minutes = plan_named(facts.documents.policy, setting_at(facts.facts, at).plan).standing_minutes_per_case
-    return None if minutes is None else minutes * 60
-
-
-def _promises(facts: BillingFacts, held: Held, begun_at: datetime, most_seconds: int | None) -> tuple[Promise, ...]:
+def _promises(facts: BillingFacts, held: Held, begun_at: datetime) -> tuple[Promise, ...]:
     """What the case's bill would draw of what is held, in order of work."""
     serving = {each.grant.id: each for each in facts.hours}
     available = [each for each in held.available if each.grant.id in serving]
     rooms = {each.grant.id: _room(each, facts.drawn.get(each.grant.id, NOTHING)) for each in available}
     states = [state for each in available for state in _states(serving[each.grant.id], rooms[each.grant.id], begun_at)]
     uses = (use._replace(grant_id=abs(use.grant_id)) for use in _rated(facts, states).uses)
-    return promises(uses, rooms, most_seconds=most_seconds)
+    return promises(uses, rooms)
 
 
 def _room(available: Available, drawn: Amount) -> Room:
@@ -125,11 +124,8 @@ def _states(hours: SiteHours, room: Room, begun_at: datetime) -> Iterable[GrantS
     yield replace(second, grant_id=-second.grant_id)
 
 
-def _is_short(facts: BillingFacts, made: Sequence[Promise], endless: RatedCase, most_seconds: int | None) -> bool:
-    """Whether more would be used if there were more, and the case's limit is not what stands against it."""
-    used = sum(each.seconds for each in made) + sum(each.seconds for each in facts.drawn.values())
-    if most_seconds is not None and used >= most_seconds:
-        return False
+def _is_short(facts: BillingFacts, made: Sequence[Promise], endless: RatedCase) -> bool:
+    """Whether more would be used if there were more; the case's limit stands against both."""
     return _counted(_rated(facts, _states_after(facts, made))) < _counted(endless)
 
 

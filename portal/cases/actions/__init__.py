@@ -9,6 +9,7 @@ be disputed, ``resolution``, ``challenge`` and ``closing`` end them, ``history``
 
 from portal.cases.actions.authorizing import (
     ask_authorization,
+    ask_beyond_limit,
     authorize,
     authorize_spoken,
     begin_emergency,
@@ -105,6 +106,7 @@ __all__ = [
     "answer_severity",
     "answer_silence",
     "ask_authorization",
+    "ask_beyond_limit",
     "ask_information",
     "attach_files",
     "authorize",

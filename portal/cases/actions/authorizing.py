@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -16,6 +17,8 @@ from portal.cases.actions.core import Held, hold, record
 from portal.cases.actions.movement import terms_of
 from portal.cases.models import SupportCase
 from portal.contracts.policy import Policy
+from portal.contracts.rules import plan_named
+from portal.contracts.terms import Means
 from portal.directory.models import System
 from portal.entitlement import actions as entitlement
 from portal.entitlement.actions import Coverage
@@ -28,16 +31,32 @@ from portal.entitlement.models import (
     EmergencyRefusal,
 )
 from portal.entitlement.orders.actions import take_from_order
-from portal.entitlement.queries import latest_coverage, request_state, requests_of
-from portal.entitlement.rules import SpokenYes, facts_from_json
+from portal.entitlement.queries import amount_left, latest_coverage, request_state, requests_of
+from portal.entitlement.rules import (
+    Beyond,
+    SpokenYes,
+    check_asked,
+    facts_from_json,
+    means_to_ask,
+    suggested_seconds,
+)
 from portal.errors import Conflict, NotAllowed, NotFound
 from portal.jobs import enqueue
 
+_BEYOND_LIMIT = "The case has used what it may of your hours without asking."
+
 
 def ask_authorization(
-    session: Session, actor: Actor, case: SupportCase, *, nte_minor: int, reason: str, now: datetime
+    session: Session,
+    actor: Actor,
+    case: SupportCase,
+    *,
+    nte_minor: int,
+    reason: str,
+    now: datetime,
+    hours_seconds: int = 0,
 ) -> AuthorizationRequest:
-    """Ask the payer for a first yes, or for one beyond what was authorized.
+    """Ask the payer for a first yes, or for one beyond what was authorized: to money, to more of its hours left.
 
     *Raises*: NotFound, NotAllowed, Conflict where it is asked already or costs nothing, Invalid.
     """
@@ -49,7 +68,10 @@ def ask_authorization(
     coverage = coverage_now(session, held)
     if not coverage.decision.can_cost:
         raise Conflict("This help costs the payer nothing.")
-    request = ask(session, held, coverage, reason=reason.strip() or "Help may cost money.", nte_minor=nte_minor)
+    order = coverage.terms.policy.authorization.beyond_limit
+    check_asked(order, _beyond(session, held, coverage), hours_seconds=hours_seconds, nte_minor=nte_minor)
+    words = reason.strip() or "Help may cost money."
+    request = ask(session, held, coverage, reason=words, nte_minor=nte_minor, hours_seconds=hours_seconds)
     path = coverage.decision.emergency
     if path is not None:
         wait = timedelta(seconds=path.wait_seconds)
@@ -57,17 +79,27 @@ def ask_authorization(
     return request
 
 
-def authorize(session: Session, actor: Actor, request_id: int, *, nte_minor: int, now: datetime) -> Authorization:
+def authorize(
+    session: Session, actor: Actor, request_id: int, *, nte_minor: int, now: datetime, hours_seconds: int = 0
+) -> Authorization:
     """The payer says yes, signed in or by its mailed link; to work at factory risk it ratifies.
 
     *Raises*: NotFound, NotAllowed, Conflict when it is answered, RuleBroken after the days to ratify, Invalid.
     """
     held = _hold_request(session, actor, request_id, now)
-    return answer_yes(session, held, request_id, nte_minor=nte_minor, policy=terms_of(session, held).policy)
+    policy = terms_of(session, held).policy
+    return answer_yes(session, held, request_id, nte_minor=nte_minor, hours_seconds=hours_seconds, policy=policy)
 
 
 def authorize_spoken(
-    session: Session, actor: Actor, request_id: int, spoken: SpokenYes, *, nte_minor: int, now: datetime
+    session: Session,
+    actor: Actor,
+    request_id: int,
+    spoken: SpokenYes,
+    *,
+    nte_minor: int,
+    now: datetime,
+    hours_seconds: int = 0,
 ) -> Authorization:
     """Write down the payer's yes on the telephone; it is mailed to the payer at once.
 
@@ -75,7 +107,8 @@ def authorize_spoken(
     """
     held = _hold_request(session, actor, request_id, now)
     policy, state = terms_of(session, held).policy, request_state(session, request_id)
-    given = entitlement.spoken_authorization(session, actor, state, spoken, nte_minor=nte_minor, policy=policy, now=now)
+    amounts = {"nte_minor": nte_minor, "hours_seconds": hours_seconds}
+    given = entitlement.spoken_authorization(session, actor, state, spoken, **amounts, policy=policy, now=now)
     _tell_yes(session, held, given, "authorized")
     return given
 
@@ -156,14 +189,64 @@ def billable_begins(session: Session, case_id: int, *, now: datetime) -> Authori
     coverage = coverage_now(session, held)
     if not coverage.decision.can_cost or coverage.decision.free_seconds != 0 or _has_room(session, case_id):
         return None
-    return by_standing(session, held, coverage)
+    given = by_standing(session, held, coverage)
+    _ask_beyond(session, held, coverage)
+    return given
+
+
+def ask_beyond_limit(session: Session, case_id: int, *, now: datetime) -> AuthorizationRequest | None:
+    """The job when work has outgrown what the case may use of hours left without asking: its payer is asked.
+
+    Not again while it has not answered, nor once it has said no. Again is harmless.
+    """
+    held = hold(session, None, case_id, now=now)
+    if held.case.state in ("resolved", "closed") or held.case.is_fyi or latest_coverage(session, case_id) is None:
+        return None
+    return _ask_beyond(session, held, coverage_now(session, held))
+
+
+def _ask_beyond(session: Session, held: Held, coverage: Coverage) -> AuthorizationRequest | None:
+    """Ask for what the policy's order says next, where hours are left that the case may not use without asking."""
+    decision, policy = coverage.decision, coverage.terms.policy
+    if not decision.hours_beyond_seconds or decision.included_seconds_left or not decision.can_cost:
+        return None
+    if any(state.is_open for state in requests_of(session, held.case.id)):
+        return None
+    means = means_to_ask(policy.authorization.beyond_limit, _beyond(session, held, coverage))
+    if means is None:
+        return None
+    if means is Means.MONEY:
+        return ask(session, held, coverage, reason=_BEYOND_LIMIT, nte_minor=None)
+    limit = plan_named(policy, coverage.cover.plan_code).standing_minutes_per_case
+    seconds = suggested_seconds(decision.hours_beyond_seconds, limit)
+    return ask(session, held, coverage, reason=_BEYOND_LIMIT, nte_minor=0, hours_seconds=seconds)
+
+
+def _beyond(session: Session, held: Held, coverage: Coverage) -> Beyond:
+    """What there is beyond the case's limit, and what its payer has been asked so far."""
+    asked = [each for each in requests_of(session, held.case.id) if each.request.payer_id == held.case.customer_id]
+    for_hours = [each for each in asked if each.request.hours_seconds]
+    left = amount_left(session, held.case.id)
+    return Beyond(
+        hours_seconds=coverage.decision.hours_beyond_seconds,
+        money_minor=sum(left.values()),
+        money_asked=bool(left) or any(each.request.nte_minor for each in asked),
+        # The newest stands first.
+        hours_refused=bool(for_hours) and for_hours[0].refusal is not None,
+    )
 
 
 def ask(
-    session: Session, held: Held, coverage: Coverage, *, reason: str, nte_minor: int | None
+    session: Session,
+    held: Held,
+    coverage: Coverage,
+    *,
+    reason: str,
+    nte_minor: int | None,
+    hours_seconds: int = 0,
 ) -> AuthorizationRequest:
     """Ask the payer on a held case; the mail goes out by job."""
-    wanted = entitlement.ask_for(coverage.decision, reason=reason, nte_minor=nte_minor)
+    wanted = entitlement.ask_for(coverage.decision, reason=reason, nte_minor=nte_minor, hours_seconds=hours_seconds)
     request = entitlement.request_authorization(
         session,
         held.case,
@@ -172,18 +255,21 @@ def ask(
         policy=coverage.terms.policy,
         now=held.now,
     )
-    details = {"request_id": request.id, "nte_minor": request.nte_minor, "currency": request.currency}
+    details = {"request_id": request.id, **_amounts(request)}
     record(session, held, "authorization_asked", audience=request.audience, details=details)
     enqueue(session, "notify_authorization_request", request_id=request.id)
     return request
 
 
-def answer_yes(session: Session, held: Held, request_id: int, *, nte_minor: int, policy: Policy) -> Authorization:
+def answer_yes(
+    session: Session, held: Held, request_id: int, *, nte_minor: int, policy: Policy, hours_seconds: int = 0
+) -> Authorization:
     """The payer's yes on a held case."""
     actor, state = held.actor, request_state(session, request_id)
     if actor is None:
         raise NotAllowed("The payer's own people answer this.")
-    given = entitlement.authorize(session, actor, state, nte_minor=nte_minor, policy=policy, now=held.now)
+    amounts = {"nte_minor": nte_minor, "hours_seconds": hours_seconds}
+    given = entitlement.authorize(session, actor, state, **amounts, policy=policy, now=held.now)
     _tell_yes(session, held, given, "ratified" if given.basis == "ratified" else "authorized")
     return given
 
@@ -237,13 +323,18 @@ def _is_for(actor: Actor, request_id: int) -> bool:
 def _tell_yes(session: Session, held: Held, given: Authorization, kind: str) -> None:
     details = {
         "authorization_id": given.id,
-        "nte_minor": given.nte_minor,
-        "currency": given.currency,
+        **_amounts(given),
         "basis": given.basis,
         "name": given.person_name,
     }
     record(session, held, kind, audience=given.audience, details=details)
     _rebill(session, held)
+
+
+def _amounts(row: AuthorizationRequest | Authorization) -> dict[str, Any]:
+    """What was asked for or allowed, as the event keeps it: the money, the hours, or both."""
+    money = {"nte_minor": row.nte_minor, "currency": row.currency} if row.nte_minor else {}
+    return {**money, **({"hours_seconds": row.hours_seconds} if row.hours_seconds else {})}
 
 
 def _rebill(session: Session, held: Held) -> None:

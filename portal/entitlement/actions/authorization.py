@@ -34,7 +34,7 @@ from portal.entitlement.rules import (
     emergency_step,
     ratify_by,
 )
-from portal.errors import Conflict, NotAllowed
+from portal.errors import Conflict, Invalid, NotAllowed
 from portal.money import round_half_up
 
 # What a mailed link must allow for its holder to answer a request.
@@ -45,7 +45,7 @@ LINK_VERSION = 1
 
 @dataclass(frozen=True)
 class Ask:
-    """What a payer is asked to say yes to."""
+    """What a payer is asked to say yes to: money up to an amount, more of its hours left, or both."""
 
     payer: Payer
     currency: str
@@ -55,11 +55,12 @@ class Ask:
     reason: str
     is_emergency: bool = False
     answer_by: datetime | None = None
+    hours_seconds: int = 0
 
 
 @dataclass(frozen=True)
 class Yes:
-    """How a yes was given: up to how much, on which basis, in whose name."""
+    """How a yes was given: up to how much money, to how much of the hours left, on which basis, in whose name."""
 
     nte_minor: int
     basis: str
@@ -69,9 +70,10 @@ class Yes:
     covers_from: datetime
     spoken: dict[str, Any] | None = None
     standing_id: int | None = None
+    hours_seconds: int = 0
 
 
-def ask_for(decision: CoverageDecision, *, reason: str, nte_minor: int | None = None) -> Ask:
+def ask_for(decision: CoverageDecision, *, reason: str, nte_minor: int | None = None, hours_seconds: int = 0) -> Ask:
     """What to ask the payer of a decision; the policy's suggestion where no amount is named."""
     return Ask(
         payer=decision.payer,
@@ -81,6 +83,7 @@ def ask_for(decision: CoverageDecision, *, reason: str, nte_minor: int | None = 
         least_cost_minor=decision.least_minor,
         reason=reason,
         is_emergency=decision.emergency is not None,
+        hours_seconds=hours_seconds,
     )
 
 
@@ -98,13 +101,14 @@ def new_request(
     case: CaseParts, ask: Ask, *, asked_by: int | None, policy: Policy, now: datetime
 ) -> AuthorizationRequest:
     """The row that asks the payer. *Raises*: Invalid for an amount below the policy's least."""
-    check_nte(policy, ask.nte_minor)
+    _check_amounts(policy, ask.nte_minor, ask.hours_seconds)
     return AuthorizationRequest(
         **_parties(case),
         audience=audience_of(ask.payer),
         payer_id=payer_id(case, ask.payer),
         currency=ask.currency,
         nte_minor=ask.nte_minor,
+        hours_seconds=ask.hours_seconds,
         price_per_hour_minor=ask.price_per_hour_minor,
         least_cost_minor=ask.least_cost_minor,
         reason=ask.reason,
@@ -116,7 +120,14 @@ def new_request(
 
 
 def authorize(
-    session: Session, actor: Actor, state: RequestState, *, nte_minor: int, policy: Policy, now: datetime
+    session: Session,
+    actor: Actor,
+    state: RequestState,
+    *,
+    nte_minor: int,
+    policy: Policy,
+    now: datetime,
+    hours_seconds: int = 0,
 ) -> Authorization:
     """The payer says yes, signed in or by its mailed link; to work already begun at factory risk, it ratifies.
 
@@ -124,7 +135,7 @@ def authorize(
     """
     _check_payer(actor, state.request)
     _check_open(state)
-    check_nte(policy, nte_minor)
+    _check_answer(policy, state.request, nte_minor, hours_seconds)
     began = state.emergency
     if began is not None:
         check_ratification(began.ratify_by, now)
@@ -137,6 +148,7 @@ def authorize(
         person_name=actor.display_name,
         said_at=now,
         covers_from=began.began_at if began is not None else now,
+        hours_seconds=hours_seconds,
     )
     return give_yes(session, state.request, yes, now, emergency=began)
 
@@ -150,6 +162,7 @@ def spoken_authorization(
     nte_minor: int,
     policy: Policy,
     now: datetime,
+    hours_seconds: int = 0,
 ) -> Authorization:
     """Record the payer's yes on the telephone: name, number, time, read-back.
 
@@ -159,7 +172,7 @@ def spoken_authorization(
         raise NotAllowed("A spoken yes is recorded by the service people of the two companies.")
     _check_open(state)
     check_spoken_yes(spoken, now)
-    check_nte(policy, nte_minor)
+    _check_answer(policy, state.request, nte_minor, hours_seconds)
     said_at = spoken.said_at or now
     kept = {"name": spoken.name.strip(), "number": spoken.number.strip(), "recorded_by": actor.person_id}
     kept |= {"said_at": said_at.isoformat(), "read_back": spoken.read_back}
@@ -174,6 +187,7 @@ def spoken_authorization(
         said_at=said_at,
         covers_from=min(said_at, began.began_at) if began is not None else said_at,
         spoken=kept,
+        hours_seconds=hours_seconds,
     )
     return give_yes(session, state.request, yes, now, emergency=began)
 
@@ -281,6 +295,7 @@ def _add(
         payer_id=payer,
         currency=ask.currency,
         nte_minor=yes.nte_minor,
+        hours_seconds=yes.hours_seconds,
         price_per_hour_minor=ask.price_per_hour_minor,
         basis=yes.basis,
         person_id=yes.person_id,
@@ -302,6 +317,24 @@ def _add(
     )
     session.flush()
     return authorization
+
+
+def _check_amounts(policy: Policy, nte_minor: int, hours_seconds: int) -> None:
+    """Refuse an amount below the policy's least; nothing of it where only hours are meant. *Raises*: Invalid."""
+    if nte_minor or not hours_seconds:
+        check_nte(policy, nte_minor)
+
+
+def _check_answer(policy: Policy, request: AuthorizationRequest, nte_minor: int, hours_seconds: int) -> None:
+    """A yes opens what was asked for: money where money was, at most the hours that were. *Raises*: Invalid."""
+    if nte_minor and not request.nte_minor:
+        raise Invalid("Only hours were asked for.", {"nte": "Only hours were asked for."})
+    if not 0 <= hours_seconds <= request.hours_seconds:
+        sentence = f"At most {request.hours_seconds // 60} minutes of the hours left were asked for."
+        raise Invalid(sentence, {"minutes": sentence})
+    if request.hours_seconds and not nte_minor and not hours_seconds:
+        raise Invalid("Say how many minutes, or no.", {"minutes": "Say how many minutes; or say no."})
+    _check_amounts(policy, nte_minor, hours_seconds)
 
 
 def _check_payer(actor: Actor, request: AuthorizationRequest) -> None:

@@ -285,6 +285,7 @@ def _decide(
         included_seconds_left=_included_seconds(terms, cover),
         packs=packs_left(session, cover, now),
         grant_seconds_used_on_case=use.grant_seconds,
+        hours_authorized_seconds=use.hours_seconds,
         authorized_minor=use.authorized_minor,
         standing=_standing(cover, use),
         region=where.region,

@@ -152,7 +152,7 @@ def take_from_order(
     What was begun at factory risk is ratified by a person and never by paper.
     """
     request = state.request
-    if not state.is_open or state.emergency is not None:
+    if not state.is_open or state.emergency is not None or not request.nte_minor:
         return None
     found = order_for(
         _locked_orders(session, request),

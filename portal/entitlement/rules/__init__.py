@@ -16,6 +16,7 @@ from portal.entitlement.rules.authorization import (
     may_go_on,
     ratify_by,
 )
+from portal.entitlement.rules.beyond import Beyond, check_asked, means_to_ask, suggested_seconds
 from portal.entitlement.rules.coverage import coverage_for
 from portal.entitlement.rules.decision import (
     BandPrice,
@@ -39,6 +40,7 @@ __all__ = [
     "Amount",
     "AuthorizationFact",
     "BandPrice",
+    "Beyond",
     "CoverageDecision",
     "CoverageFacts",
     "EmergencyPath",
@@ -52,6 +54,7 @@ __all__ = [
     "StandingFacts",
     "Step",
     "authorized_minor",
+    "check_asked",
     "check_nte",
     "check_ratification",
     "check_spoken_yes",
@@ -64,10 +67,12 @@ __all__ = [
     "included_window",
     "may_go_on",
     "may_wait_for",
+    "means_to_ask",
     "missing_gates",
     "promises",
     "ratify_by",
     "standing_room_minor",
+    "suggested_seconds",
     "to_json",
     "window_of",
 ]

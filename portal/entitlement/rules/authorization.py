@@ -10,6 +10,7 @@ from enum import StrEnum
 from portal.calendars import add_days
 from portal.contracts.policy import Policy
 from portal.contracts.rules import amount_minor, calendar_named
+from portal.entitlement.rules.decision import EmergencyPath
 from portal.errors import Invalid, RuleBroken
 from portal.money import Money, plain_amount
 
@@ -85,6 +86,19 @@ def check_spoken_yes(spoken: SpokenYes, now: datetime) -> None:
         problems["read_back"] = "Read the amount and the price back to the person first."
     if problems:
         raise Invalid("A spoken yes needs name, number, time and read-back.", problems)
+
+
+def emergency_path(policy: Policy, severity: int) -> EmergencyPath | None:
+    """What may happen when nobody can be asked; None below the emergency severities."""
+    terms = policy.emergency
+    if severity not in terms.severities:
+        return None
+    return EmergencyPath(
+        system_down=terms.system_down,
+        wait_seconds=terms.wait_minutes * 60,
+        at_factory_risk=terms.at_factory_risk,
+        ratification_days=terms.ratification_days,
+    )
 
 
 def emergency_step(

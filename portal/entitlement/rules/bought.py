@@ -24,6 +24,17 @@ def usable_seconds(facts: CoverageFacts, plan: Plan) -> int:
     return sum(usable_parts(facts, plan))
 
 
+def beyond_seconds(facts: CoverageFacts, plan: Plan, *, covered: bool) -> int:
+    """Time that is left for such work, but that this case may use only when its payer says yes.
+
+    ``covered`` is whether the plan's own minutes are good for it.
+    """
+    included = facts.included_seconds_left if covered else 0
+    left = included + sum(pack.seconds_left for pack in usable_packs(facts))
+    room = _room(facts, plan)
+    return 0 if room is None else max(left - room, 0)
+
+
 def usable_parts(facts: CoverageFacts, plan: Plan) -> tuple[int, int]:
     """Of that, what the plan includes, which serves only what it covers, and what was bought, which serves any work."""
     bought = sum(pack.seconds_left for pack in usable_packs(facts))
@@ -109,7 +120,8 @@ def _pack_words(pack: PackLeft, state: GrantState) -> str:
 
 
 def _room(facts: CoverageFacts, plan: Plan) -> int | None:
-    """What the plan lets one case still use without asking; None where that is all there is."""
+    """What the plan, and the payer's yes, let one case still use; None where that is all there is."""
     if plan.standing_minutes_per_case is None:
         return None
-    return max(plan.standing_minutes_per_case * 60 - facts.grant_seconds_used_on_case, 0)
+    allowed = plan.standing_minutes_per_case * 60 + facts.hours_authorized_seconds
+    return max(allowed - facts.grant_seconds_used_on_case, 0)

@@ -39,13 +39,14 @@ from portal.contracts.rules import (
 )
 from portal.contracts.targets import Clock
 from portal.contracts.terms import BillTo, Plan
+from portal.entitlement.rules.authorization import emergency_path
 from portal.entitlement.rules.beside import prices_beside, told_words
-from portal.entitlement.rules.bought import pays_with, usable_parts, usable_seconds, usable_states
+from portal.entitlement.rules.beyond import beyond_reasons
+from portal.entitlement.rules.bought import beyond_seconds, pays_with, usable_parts, usable_seconds, usable_states
 from portal.entitlement.rules.decision import (
     BandPrice,
     CoverageDecision,
     CoverageFacts,
-    EmergencyPath,
     EntryView,
     Reason,
     Response,
@@ -96,6 +97,7 @@ def coverage_for(
     entry = _entry(facts, policy, situation.plan, now)
     cost = _cost(facts, policy, tariff_for(policy, facts.product_line, agreement, facts.places), situation, now)
     can_cost = cost.free_seconds is not None
+    beyond = _beyond(facts, policy, situation, now) if can_cost else 0
     authorized = facts.authorized_minor.get(situation.payer, 0)
     if situation.payer == Payer.CUSTOMER:
         authorized += standing_room_minor(facts.standing, facts.severity)
@@ -125,18 +127,27 @@ def coverage_for(
         least_minor=cost.least_minor,
         free_causes=_free_cause_labels(facts, policy, situation),
         included_seconds_left=usable_seconds(facts, situation.plan),
+        hours_beyond_seconds=beyond,
         nte_suggestion_minor=max(amount_minor(policy.authorization.default_nte, policy.currency), cost.least_minor),
         least_nte_minor=amount_minor(policy.authorization.least_nte, policy.currency),
         authorized_minor=authorized,
         authorization_needed=can_cost and authorized < cost.least_minor,
-        emergency=_emergency(facts, policy),
+        emergency=emergency_path(policy, facts.severity),
         response=_response(facts, policy, situation.plan, now),
         queue_rank=situation.plan.rank,
         reasons=(
             *_reasons(facts, policy, situation, entry, now, can_cost=can_cost),
+            *beyond_reasons(policy.authorization.beyond_limit, beyond),
             *(prices_beside(policy, _work(facts, situation, band.code)) if can_cost else ()),
         ),
     )
+
+
+def _beyond(facts: CoverageFacts, policy: Policy, situation: _Situation, now: datetime) -> int:
+    """Time that is left for this work beyond what the case may use without asking."""
+    if situation.payer != Payer.CUSTOMER:
+        return 0
+    return beyond_seconds(facts, situation.plan, covered=_plan_covers(facts, policy, situation, now))
 
 
 def _local_day(policy: Policy, at: datetime) -> date:
@@ -257,15 +268,12 @@ def _cover_reason(facts: CoverageFacts, policy: Policy, situation: _Situation, n
         return Reason(code="warranty_covers", sentence="The warranty covers this kind of help.")
     if situation.payer != Payer.CUSTOMER:
         return Reason(code="time_billed", sentence="Time is billed to the integrator from the first minute.")
-    in_scope = task_class in plan.covered_task_classes and facts.mode in plan.covered_modes
-    is_open = _plan_is_open(facts, policy, plan, now)
-    if not (plan.unlimited and in_scope and is_open):
-        pays = pays_with(facts, plan, covered=in_scope and is_open)
-        if pays is not None:
-            return pays
-    if not in_scope:
+    covered = _plan_covers(facts, policy, situation, now)
+    if not (plan.unlimited and covered) and (pays := pays_with(facts, plan, covered=covered)) is not None:
+        return pays
+    if not _is_in_scope(facts, situation):
         return Reason(code="outside_scope", sentence=f"{plan.name} does not cover this kind of work.")
-    if not is_open:
+    if not covered:
         hours = calendar_label(policy, plan.cover_calendar)
         return Reason(code="outside_hours", sentence=f"{plan.name} covers {hours}; it is outside that now.")
     if plan.unlimited:
@@ -273,9 +281,17 @@ def _cover_reason(facts: CoverageFacts, policy: Policy, situation: _Situation, n
     return Reason(code="time_billed", sentence="No hours are left or included: time is billed from the start.")
 
 
-def _plan_is_open(facts: CoverageFacts, policy: Policy, plan: Plan, now: datetime) -> bool:
+def _is_in_scope(facts: CoverageFacts, situation: _Situation) -> bool:
+    plan = situation.plan
+    return situation.task_class in plan.covered_task_classes and facts.mode in plan.covered_modes
+
+
+def _plan_covers(facts: CoverageFacts, policy: Policy, situation: _Situation, now: datetime) -> bool:
+    """Whether the plan's own minutes are good for this kind of work at this moment."""
+    plan = situation.plan
     always = facts.severity in plan.always_covered_severities
-    return always or is_open(calendar_named(policy, plan.cover_calendar, facts.places), now)
+    in_time = always or is_open(calendar_named(policy, plan.cover_calendar, facts.places), now)
+    return in_time and _is_in_scope(facts, situation)
 
 
 def _prices(
@@ -323,18 +339,6 @@ def _entry(facts: CoverageFacts, policy: Policy, plan: Plan, now: datetime) -> E
         places=facts.places,
     )
     return entry_for(policy, plan, asking, now)
-
-
-def _emergency(facts: CoverageFacts, policy: Policy) -> EmergencyPath | None:
-    terms = policy.emergency
-    if facts.severity not in terms.severities:
-        return None
-    return EmergencyPath(
-        system_down=terms.system_down,
-        wait_seconds=terms.wait_minutes * 60,
-        at_factory_risk=terms.at_factory_risk,
-        ratification_days=terms.ratification_days,
-    )
 
 
 def _response(facts: CoverageFacts, policy: Policy, plan: Plan, now: datetime) -> Response | None:

@@ -94,6 +94,8 @@ class CoverageFacts(Value):
     """What is left of bought packs."""
     grant_seconds_used_on_case: int = Field(default=0, ge=0)
     """Included and bought time this case has used or reserved already."""
+    hours_authorized_seconds: int = Field(default=0, ge=0)
+    """Time beyond the limit of the case that its payer has said yes to."""
     authorized_minor: dict[Payer, int] = Field(default_factory=dict)
     """The sum of live authorizations on this case, by payer."""
     standing: StandingFacts | None = None
@@ -270,6 +272,8 @@ class CoverageDecision(Value):
     """Labels of causes that would make it free when it is closed."""
     included_seconds_left: int
     """Included and bought time this case may still use without asking."""
+    hours_beyond_seconds: int = 0
+    """Included and bought time that is left beyond that: the payer is asked first."""
     nte_suggestion_minor: int
     """The not-to-exceed amount suggested."""
     least_nte_minor: int

@@ -59,23 +59,20 @@ class Promise:
     from_expired: bool = False
 
 
-def promises(uses: Iterable[Use], rooms: Mapping[int, Room], *, most_seconds: int | None = None) -> tuple[Promise, ...]:
-    """What is promised of a case's uses, earliest work first: what its bills have not drawn, within the case's limit.
+def promises(uses: Iterable[Use], rooms: Mapping[int, Room]) -> tuple[Promise, ...]:
+    """What is promised of a case's uses, earliest work first: what its bills have not drawn.
 
-    *Shape*: one row per grant, instant and kind of time. ``most_seconds`` is the limit of all that the case may use,
-    drawn or not; an incident has no length and is not limited by it. Never more than a grant has.
+    *Shape*: one row per grant, instant and kind of time. Never more than a grant has; that the uses keep to the case's
+    limit is rating's to see to.
     """
     drawn = {grant_id: room.drawn for grant_id, room in rooms.items()}
     pools = {grant_id: (room.left, room.expired) for grant_id, room in rooms.items()}
-    most = None if most_seconds is None else max(most_seconds - sum(each.seconds for each in drawn.values()), 0)
     found: dict[tuple[int, datetime, bool], Amount] = {}
     for use in sorted(uses, key=lambda each: (each.start, each.entry_id)):
         wanted = Amount(use.seconds, use.incidents)
         before = _least(wanted, drawn[use.grant_id])
         drawn[use.grant_id] -= before
         wanted -= before
-        if most is not None:
-            wanted = Amount(min(wanted.seconds, most), wanted.incidents)
         at, room = datetime.fromtimestamp(use.start, UTC), rooms[use.grant_id]
         for is_expired in (True, False) if room.outlives_expiry else (False, True):
             if is_expired and (room.expired_at is None or at >= room.expired_at):
@@ -86,7 +83,6 @@ def promises(uses: Iterable[Use], rooms: Mapping[int, Room], *, most_seconds: in
             key = use.grant_id, at, is_expired
             found[key] = found.get(key, NOTHING) + taken
             wanted -= taken
-            most = None if most is None else most - taken.seconds
     return tuple(
         Promise(grant_id, at, amount.seconds, amount.incidents, is_expired)
         for (grant_id, at, is_expired), amount in found.items()

@@ -15,7 +15,7 @@ from portal.metering.rules import TASK_CLASSES
 from portal.web.cases.acting import Act, take, take_typed
 from portal.web.cases.blueprint import blueprint, case_named
 from portal.web.cases.lists import works_the_queue
-from portal.web.cases.opening_forms import typed_minor
+from portal.web.cases.opening_forms import MINUTES_LIMIT, typed_minor, typed_seconds
 from portal.web.cases.resolution import terms_of
 from portal.web.cases.words import SEVERITIES
 from portal.web.forms import Form, line_field, seq_field, text_field
@@ -41,7 +41,8 @@ class KnownIssueForm(Form):
 
 class PayerForm(Form):
     seq = seq_field()
-    nte = line_field("Authorize up to", required="Type an amount.", limit=20)
+    nte = line_field("Authorize up to", limit=20)
+    minutes = line_field("More minutes of the hours left", limit=MINUTES_LIMIT)
     reason = text_field("What it is for", required="Say what it is for: the payer reads this.", limit=4_000)
 
 
@@ -49,7 +50,9 @@ PAYER = Act(
     "Ask for authorization",
     "Ask the payer",
     "The payer is asked.",
-    "Nothing is billed beyond what the payer has said yes to.",
+    "Nothing is billed beyond what the payer has said yes to. Ask for money, for more of the customer's hours than the "
+    "case may use without asking, or for both.",
+    helps={"minutes": "Only where a case may not use all hours left without asking."},
 )
 SEVERITY = Act(
     "Change the severity",
@@ -118,7 +121,8 @@ def ask_authorization(name: str) -> ResponseReturnValue:
             current_session(),
             current_actor(),
             case,
-            nte_minor=typed_minor(form.nte.data, currency),
+            nte_minor=typed_minor(form.nte.data, currency) if form.nte.data or not form.minutes.data else 0,
+            hours_seconds=typed_seconds(form.minutes.data),
             reason=form.reason.data,
             now=current_now(),
         ),

@@ -27,6 +27,7 @@ from portal.web.uploads import ANSWERS, files_field, kept_field
 SEVERITIES = {1: "System down", 2: "Badly limited", 3: "Limited", 4: "A question or a wish"}
 ANSWER_LIMIT = 500
 AMOUNT_LIMIT = 20
+MINUTES_LIMIT = 6
 
 
 class CaseForm(Form):
@@ -143,6 +144,14 @@ def typed_minor(text: str | None, currency: str, field: str = "nte") -> int:
         return parse_amount(text or "", currency).minor
     except Invalid as error:
         raise Invalid(error.sentence, {field: error.sentence}) from error
+
+
+def typed_seconds(text: str | None, field: str = "minutes") -> int:
+    """Whole minutes that were typed, in seconds; none where nothing was. *Raises*: Invalid at the field."""
+    said = (text or "").strip()
+    if said and not (said.isascii() and said.isdecimal()):
+        raise Invalid("Type whole minutes.", {field: "Type whole minutes, such as 60."})
+    return int(said or 0) * 60
 
 
 def checklist_field(asked: IntakeField) -> Field:

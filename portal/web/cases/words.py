@@ -225,6 +225,8 @@ def _details(kind: str, details: Mapping[str, Any]) -> tuple[str, ...]:
         said.append(f"{CHANNEL_WORDS[details['channel']].capitalize()}.")
     if details.get("team"):
         said.append("It is with the team again.")
+    if details.get("hours_seconds"):
+        said.append(f"{details['hours_seconds'] // 60} more minutes of the customer's hours.")
     if details.get("reference"):
         said.append(str(details["reference"]))
     if kind == "resolved":

@@ -20,18 +20,21 @@ from portal.entitlement import queries as entitlement
 from portal.entitlement.models import AuthorizationRequest
 from portal.entitlement.queries import RequestState
 from portal.entitlement.rules import SpokenYes
+from portal.errors import Invalid
 from portal.money import Money, plain_amount
-from portal.web.cases.opening_forms import AMOUNT_LIMIT, typed_minor
+from portal.web.cases.opening_forms import AMOUNT_LIMIT, MINUTES_LIMIT, typed_minor, typed_seconds
 from portal.web.forms import Form, line_field, page, refusals_of
 from portal.web.gate import current_actor, current_now, current_session, current_zone, open_to
 from portal.web.plans.blueprint import blueprint
 
 REASON_LIMIT = 1_000
+_NO_AMOUNT = "Say up to which amount."
 MINUTE_FORM = "%Y-%m-%dT%H:%M"
 
 
 class YesForm(Form):
-    nte = line_field("Never more than", required="Say up to which amount.", limit=AMOUNT_LIMIT)
+    nte = line_field("Never more than", limit=AMOUNT_LIMIT)
+    minutes = line_field("Minutes of your hours", limit=MINUTES_LIMIT)
 
 
 class NoForm(Form):
@@ -56,12 +59,19 @@ class Asked:
     is_open: bool
     payer: str
     upto: Money
+    hours_seconds: int
     per_hour: Money
     least: Money
     reason: str
     asked_at: datetime
     ratify_by: datetime | None
     given: Money | None
+    given_seconds: int
+
+    @property
+    def suggested(self) -> dict[str, str]:
+        """What a form of the answer says at first: what was asked for."""
+        return {"nte": plain_amount(self.upto), "minutes": str(self.hours_seconds // 60)}
 
 
 def may_see_requests(actor: Actor) -> bool:
@@ -83,7 +93,7 @@ def authorizations() -> ResponseReturnValue:
 @open_to(may_see_requests)
 def authorization(request_id: int) -> ResponseReturnValue:
     asked = asked_for(request_id)
-    form = YesForm(nte=plain_amount(asked.upto))
+    form = YesForm(**asked.suggested)
     if form.validate_on_submit():
         with refusals_of(form):
             say_yes(form, asked)
@@ -104,14 +114,14 @@ def refuse(request_id: int) -> ResponseReturnValue:
             )
             flash(f"You said no for {asked.case.name}.", "good")
             return redirect(url_for("plans.authorization", request_id=request_id), code=303)
-    return _request_page(asked, YesForm(None, nte=plain_amount(asked.upto)), refusing=form)
+    return _request_page(asked, YesForm(None, **asked.suggested), refusing=form)
 
 
 @blueprint.route("/authorizations/<int:request_id>/spoken", methods=["GET", "POST"])
 @open_to(may_work_cases)
 def spoken(request_id: int) -> ResponseReturnValue:
     asked = asked_for(request_id)
-    form = SpokenForm(nte=plain_amount(asked.upto))
+    form = SpokenForm(**asked.suggested)
     if form.validate_on_submit():
         with refusals_of(form):
             said = SpokenYes(form.name.data or "", form.number.data or "", _said_at(form), form.read_back.data)
@@ -120,7 +130,7 @@ def spoken(request_id: int) -> ResponseReturnValue:
                 current_actor(),
                 request_id,
                 said,
-                nte_minor=typed_minor(form.nte.data, asked.upto.currency),
+                **_typed_amounts(form, asked),
                 now=current_now(),
             )
             flash("The spoken yes is kept; the payer gets it by mail.", "good")
@@ -149,9 +159,19 @@ def asked_of(states: Any) -> list[Asked]:
 
 
 def say_yes(form: YesForm, asked: Asked) -> None:
-    """The yes up to what was typed. *Raises*: Invalid at the field, Conflict when it is answered."""
-    nte_minor = typed_minor(form.nte.data, asked.upto.currency)
-    actions.authorize(current_session(), current_actor(), asked.id, nte_minor=nte_minor, now=current_now())
+    """The yes to what was typed. *Raises*: Invalid at the field, Conflict when it is answered."""
+    actions.authorize(current_session(), current_actor(), asked.id, **_typed_amounts(form, asked), now=current_now())
+
+
+def _typed_amounts(form: YesForm, asked: Asked) -> dict[str, int]:
+    """The money and the hours of an answer; what was not asked for is not looked at."""
+    hours_seconds = typed_seconds(form.minutes.data) if asked.hours_seconds else 0
+    nte_minor = 0
+    if asked.upto.minor and (form.nte.data or not hours_seconds):
+        if not form.nte.data:
+            raise Invalid(_NO_AMOUNT, {"nte": _NO_AMOUNT})
+        nte_minor = typed_minor(form.nte.data, asked.upto.currency)
+    return {"nte_minor": nte_minor, "hours_seconds": hours_seconds}
 
 
 def _request_page(asked: Asked, form: YesForm, refusing: NoForm | None = None) -> ResponseReturnValue:
@@ -179,12 +199,14 @@ def _asked(state: RequestState, case: SupportCase, payer: str) -> Asked:
         is_open=state.is_open,
         payer=payer,
         upto=_money(row, row.nte_minor),
+        hours_seconds=row.hours_seconds,
         per_hour=_money(row, row.price_per_hour_minor),
         least=_money(row, row.least_cost_minor),
         reason=row.reason,
         asked_at=row.asked_at,
         ratify_by=state.emergency.ratify_by if state.emergency else None,
         given=_money(row, state.authorization.nte_minor) if state.authorization else None,
+        given_seconds=state.authorization.hours_seconds if state.authorization else 0,
     )
 
 

@@ -9,7 +9,6 @@ from portal.cases import actions
 from portal.entitlement.actions import LINK_ACT
 from portal.errors import NotFound
 from portal.identity.links import OpenLink
-from portal.money import plain_amount
 from portal.web.display import money_text
 from portal.web.forms import page, refusals_of
 from portal.web.gate import current_actor, current_now, current_session
@@ -26,14 +25,20 @@ def authorize(link: OpenLink) -> ResponseReturnValue:
         return done("This is answered already", f"{asked.case.name}, {asked.case.title}: {asked.state}.")
     if request.form.get("answer") == "no":
         return _no(link, asked)
-    form = YesForm(nte=plain_amount(asked.upto))
+    form = YesForm(**asked.suggested)
     if form.validate_on_submit():
         with refusals_of(form):
             say_yes(form, asked)
             consume(link)
-            given = asked_for(asked.id).given
-            return done("You said yes", f"{asked.case.name}: never more than {money_text(given)}. Both companies know.")
+            return done("You said yes", f"{asked.case.name}: {_allowed(asked_for(asked.id))}. Both companies know.")
     return page("plans/authorize_by_link.html", form, yes=form, no=NoForm(None), asked=asked, link=link)
+
+
+def _allowed(asked: Asked) -> str:
+    """What a yes opened."""
+    hours = f"{asked.given_seconds // 60} more minutes of your hours" if asked.given_seconds else ""
+    money = f"never more than {money_text(asked.given)}" if asked.given and asked.given.minor else ""
+    return " and ".join(part for part in (hours, money) if part)
 
 
 def _no(link: OpenLink, asked: Asked) -> ResponseReturnValue:
@@ -45,5 +50,5 @@ def _no(link: OpenLink, asked: Asked) -> ResponseReturnValue:
             )
             consume(link)
             return done("You said no", f"{asked.case.name}: no more work is billed to you. Both companies know.")
-    shown = YesForm(None, nte=plain_amount(asked.upto))
+    shown = YesForm(None, **asked.suggested)
     return page("plans/authorize_by_link.html", form, yes=shown, no=form, asked=asked, link=link)
