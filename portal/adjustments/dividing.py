@@ -22,7 +22,7 @@ from portal.adjustments.rules.sharing import (
     reduction_by_line,
     within_window,
 )
-from portal.billing.actions.plans import used_of_grant
+from portal.billing.actions.used import used_of_grant
 from portal.billing.models import (
     BillItem,
     BillItemReversal,

@@ -264,6 +264,7 @@ class LineReduction(Base):
 class PlanSale(Base):
     """One month of a chosen plan, sold at its price: deferred until its minutes are used or the month is over.
 
+    A reinstatement is sold like a month, for the time without cover that it makes up for; it includes nothing.
     ``paid_by`` says whether it stands on an invoice or comes out of what a subscription paid ahead.
     """
 
@@ -273,10 +274,12 @@ class PlanSale(Base):
         Index("ix_plan_sale_site_id", "site_id", "manufacturer_id", "ends_at"),
         CheckConstraint("amount_minor > 0", name="amount"),
         CheckConstraint("paid_by IN ('invoice', 'ahead')", name="paid_by"),
+        CheckConstraint("kind IN ('month', 'reinstatement')", name="kind"),
         CheckConstraint("ends_at > starts_at", name="order"),
     )
 
     id: Mapped[Id]
+    kind: Mapped[str] = mapped_column(default="month", server_default="month")
     manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     integrator_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     customer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))

@@ -9,8 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side, may_see_shares
-from portal.billing.actions.plans import plan_words
+from portal.billing.actions.plans import REINSTATEMENT, plan_words
 from portal.billing.models import Invoice, InvoiceItem, PlanEarning, PlanSale, PlanShare
+from portal.contracts.models import PlanChoice
 from portal.directory.queries import organisation_names
 from portal.entitlement.models import GrantDraw, UsageGrant
 from portal.errors import NotFound
@@ -28,6 +29,7 @@ class PlanMonth:
     drawn_seconds: int
     earnings: Sequence[PlanEarning]
     shares: tuple[tuple[PlanShare, str], ...] | None
+    sentences: tuple[str, ...] = ()
 
     @property
     def earned_minor(self) -> int:
@@ -52,13 +54,28 @@ def plan_month(session: Session, actor: Actor, plan_sale_id: int) -> PlanMonth:
         drawn_seconds=drawn,
         earnings=session.scalars(earnings).all() if shown else (),
         shares=_shares(session, sale) if shown else None,
+        sentences=_sentences(session, sale),
     )
+
+
+def reinstatement_sale_id(session: Session, plan_choice_id: int) -> int | None:
+    """The sale of what taking a lapsed plan up again cost; None where nothing was due."""
+    mine = (PlanSale.plan_choice_id == plan_choice_id, PlanSale.kind == REINSTATEMENT)
+    return session.scalar(select(PlanSale.id).where(*mine))
 
 
 def _readers(actor: Actor, sale: PlanSale) -> set[int]:
     if actor.side is Side.MANUFACTURER:
         return {sale.manufacturer_id}
     return {sale.integrator_id} if actor.side is Side.INTEGRATOR else {sale.customer_id}
+
+
+def _sentences(session: Session, sale: PlanSale) -> tuple[str, ...]:
+    """How a reinstatement comes about; a month is its price."""
+    if sale.kind != REINSTATEMENT:
+        return ()
+    kept = session.get_one(PlanChoice, sale.plan_choice_id).terms.get("reinstatement", {})
+    return tuple(kept.get("sentences", ()))
 
 
 def _invoice(session: Session, sale: PlanSale) -> tuple[int, str] | None:

@@ -29,6 +29,7 @@ from portal.contracts.models import (
     PlanChoice,
 )
 from portal.contracts.policy import Policy, parse_policy
+from portal.contracts.reinstatement import Reinstatement, reinstatement
 from portal.contracts.rules import plan_named
 from portal.directory import queries as directory
 from portal.directory.models import Site
@@ -165,10 +166,14 @@ def choose_plan(
     plan_code: str,
     from_at: datetime,
     now: datetime,
+    shown_reinstatement_minor: int = 0,
 ) -> PlanChoice:
     """The customer accepts the policy by its hash and chooses a plan for a site from an instant on.
 
-    *Raises*: NotAllowed; Conflict when another text was shown; Invalid for a plan the policy does not have.
+    A plan that lapsed is taken up again at what the policy asks for that, which was shown.
+
+    *Raises*: NotAllowed; Conflict when another text or amount was shown; Invalid for a plan the policy does not have,
+    or does not let be taken up again.
     """
     if actor.side is not Side.CUSTOMER or not actor.has(Role.BUYER):
         raise NotAllowed("A plan is chosen by the customer's buyer.")
@@ -180,12 +185,31 @@ def choose_plan(
         plan_named(queries.policy_of(version), plan_code)
     except RuleBroken as unknown:
         raise Invalid("Choose one of the plans.", {"plan_code": "Choose one of the plans."}) from unknown
+    back = _taken_up_again(session, site, version, plan_code, from_at)
+    if back is not None and back.amount_minor != shown_reinstatement_minor:
+        raise Conflict("Taking the plan up again costs another amount by now. Look at it before you choose.")
     integrator_id = integrator_of_site(session, site, version.manufacturer_id, from_at)
     seller_id = integrator_id or version.manufacturer_id
-    taking = Taking(site, version, plan_code, integrator_id, seller_id, actor.person_id)
+    terms = {} if back is None else {"reinstatement": back.kept}
+    taking = Taking(site, version, plan_code, integrator_id, seller_id, actor.person_id, terms)
+    from_at = from_at if back is None else back.covers_from
     choice = take_plan(session, taking, from_at=from_at, now=now)
     audit.record(session, actor, "choose_plan", "plan_choice", choice.id, details={"plan": plan_code}, now=now)
     return choice
+
+
+def _taken_up_again(
+    session: Session, site: Site, version: DocumentVersion, plan_code: str, from_at: datetime
+) -> Reinstatement | None:
+    """What taking up a lapsed plan asks; None where it did not lapse. *Raises*: Invalid at the field of the plan."""
+    manufacturer_id = version.manufacturer_id
+    gap = queries.gap_at(session, site_id=site.id, manufacturer_id=manufacturer_id, plan_code=plan_code, at=from_at)
+    if gap is None:
+        return None
+    try:
+        return reinstatement(queries.policy_of(version), gap, months=None)
+    except RuleBroken as refused:
+        raise Invalid(refused.sentence, {"plan_code": refused.sentence}) from refused
 
 
 @dataclass(frozen=True)

@@ -92,3 +92,5 @@ class Lapse(Block):
     """Percent of the list price due first when a major release was missed."""
     backdated: bool = False
     """The new term begins where the old one ended."""
+    waiting_days: Days = 0
+    """Days after a plan was taken up again late until it covers; at once where left out."""

@@ -20,6 +20,7 @@ from portal.contracts.models import (
     PlanChoice,
 )
 from portal.contracts.policy import Policy, policy_from_json
+from portal.contracts.reinstatement import Gap, Held, gap_before, is_paid
 from portal.directory.models import Organisation
 from portal.errors import NotFound
 
@@ -174,6 +175,18 @@ def plan_choices(session: Session, *, site_id: int, manufacturer_id: int) -> Seq
     """Every choice for a site, oldest first: each holds until the next."""
     mine = (PlanChoice.site_id == site_id, PlanChoice.manufacturer_id == manufacturer_id)
     return session.scalars(select(PlanChoice).where(*mine).order_by(PlanChoice.from_at)).all()
+
+
+def gap_at(session: Session, *, site_id: int, manufacturer_id: int, plan_code: str, at: datetime) -> Gap | None:
+    """The time without cover that an order of the plan would end; None where the plan did not lapse there."""
+    choices = plan_choices(session, site_id=site_id, manufacturer_id=manufacturer_id)
+    policies = policies_of(session, {choice.version_id for choice in choices})
+    held = [
+        Held(choice.plan_code, choice.from_at, is_paid(policies[choice.version_id], choice.plan_code))
+        for choice in choices
+        if choice.version_id in policies
+    ]
+    return gap_before(held, plan_code, at)
 
 
 def next_version_number(session: Session, document_id: int) -> int:

@@ -7,7 +7,7 @@ bought; an upgrade that was missed paid first. Days and months are the calendar'
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from fractions import Fraction
 
@@ -43,6 +43,7 @@ class Renewal:
     years: int
     begins_on: date
     ends_on: date
+    covers_on: date
     total_minor: int | None
 
 
@@ -89,6 +90,7 @@ def renewal(policy: Policy, lapsed: LapsedPlan) -> Renewal:
         years=years,
         begins_on=begins_on,
         ends_on=months_after(begins_on, _MONTHS_OF_A_YEAR * years),
+        covers_on=lapsed.renewed_on + timedelta(days=terms.waiting_days if late else 0),
         total_minor=total,
     )
 

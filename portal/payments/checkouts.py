@@ -25,13 +25,25 @@ ONCE, MONTH, YEAR = "once", "month", "year"
 
 @dataclass(frozen=True)
 class Wares:
-    """What a checkout is for: one kind of thing, its price each, and how often it is paid (once, month, year)."""
+    """What a checkout is for: one kind of thing, its price each, and how often it is paid (once, month, year).
+
+    ``once`` are lines that are paid with the first payment only, by name. ``first_until`` is where a first term ends
+    that is paid by those lines and not by the price: the price is asked from then on.
+    """
 
     name: str
     unit_minor: int
     currency: str
     quantity: int = 1
     interval: str = ONCE
+    once: tuple[tuple[str, int], ...] = ()
+    first_until: datetime | None = None
+
+    @property
+    def total_minor(self) -> int:
+        """What is paid at the page."""
+        first = 0 if self.first_until is not None else self.unit_minor * self.quantity
+        return first + sum(minor for _, minor in self.once)
 
 
 @dataclass(frozen=True)
@@ -75,7 +87,7 @@ def plan_checkout(
         organisation_id=payer_id,
         document=document,
         currency=wares.currency,
-        amount_minor=wares.unit_minor * wares.quantity,
+        amount_minor=wares.total_minor,
         request=request,
         livemode=livemode,
         now=now,
@@ -84,16 +96,14 @@ def plan_checkout(
 
 def checkout_request(intent_id: str, wares: Wares, checkout: Checkout) -> dict[str, Any]:
     """A session's request; the customer is added when it is known."""
-    price: dict[str, Any] = {
-        "currency": wares.currency.lower(),
-        "unit_amount": wares.unit_minor,
-        "tax_behavior": "exclusive",
-        "product_data": {"name": wares.name[:LONGEST_NAME]},
-    }
+    price = _price(wares.name, wares.unit_minor, wares.currency)
     of_intent = {"metadata": {"intent_id": intent_id}}
     request: dict[str, Any] = {
         "mode": "payment",
-        "line_items": [{"price_data": price, "quantity": wares.quantity}],
+        "line_items": [
+            {"price_data": price, "quantity": wares.quantity},
+            *({"price_data": _price(name, minor, wares.currency), "quantity": 1} for name, minor in wares.once),
+        ],
         "success_url": checkout.success_url,
         "cancel_url": checkout.cancel_url,
         "client_reference_id": intent_id,
@@ -106,10 +116,21 @@ def checkout_request(intent_id: str, wares: Wares, checkout: Checkout) -> dict[s
         request["mode"] = "subscription"
         price["recurring"] = {"interval": wares.interval}
         request["subscription_data"] = {**of_intent, "description": wares.name}
+        if wares.first_until is not None:
+            request["subscription_data"]["trial_end"] = int(wares.first_until.timestamp())
     if checkout.automatic_tax:
         request["automatic_tax"] = {"enabled": True}
         request["customer_update"] = {"address": "auto", "name": "auto"}
     return request
+
+
+def _price(name: str, minor: int, currency: str) -> dict[str, Any]:
+    return {
+        "currency": currency.lower(),
+        "unit_amount": minor,
+        "tax_behavior": "exclusive",
+        "product_data": {"name": name[:LONGEST_NAME]},
+    }
 
 
 def plan_expiry(session: Session, checkout: Intent, *, now: datetime) -> Intent:

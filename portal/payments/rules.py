@@ -138,6 +138,8 @@ _DISPUTE_STEPS = {
 }
 # A subscription that is over, as Stripe spells it.
 SUBSCRIPTION_ENDED, SUBSCRIPTION_PAST_DUE = "canceled", "past_due"
+# To Stripe a first term that is paid at once, or one that was made longer, is a trial: nothing is asked before its end.
+SUBSCRIPTION_RUNS = ("active", "trialing")
 
 ACCOUNT_STATES = frozenset({"pending", "active", "restricted", "unsupported"})
 

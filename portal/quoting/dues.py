@@ -120,6 +120,7 @@ def _renewal(policy: Policy, case: CaseInput, asked: LapseInput) -> dict[str, An
         "years": due.years,
         "begins_on": due.begins_on.isoformat(),
         "ends_on": due.ends_on.isoformat(),
+        "covers_from": due.covers_on.isoformat(),
         "total": None if due.total_minor is None else major(due.total_minor, policy.currency),
     }
 

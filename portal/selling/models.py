@@ -136,8 +136,9 @@ class OfferEnd(Base):
 class Purchase(Base):
     """A buyer's order, with the policy accepted by its hash; ``price_minor`` is all of it, without tax, before codes.
 
-    Where the integrator collects there is no checkout and ``price_minor`` is what the integrator owes. ``form_key``
-    makes a form that is sent twice one order.
+    Where the integrator collects there is no checkout and ``price_minor`` is what the integrator owes. Of it
+    ``reinstatement_minor`` is for taking up a plan that lapsed, as ``reinstatement`` says. ``form_key`` makes a
+    form that is sent twice one order.
     """
 
     __tablename__ = "purchase"
@@ -150,6 +151,7 @@ class Purchase(Base):
         CheckConstraint(_INTERVAL, name="interval"),
         CheckConstraint(_COLLECTOR, name="collector"),
         CheckConstraint("(collector = 'operator') = (intent_id IS NOT NULL)", name="checkout"),
+        CheckConstraint("reinstatement_minor >= 0 AND reinstatement_minor < price_minor", name="reinstatement"),
         CheckConstraint("quantity > 0 AND list_minor > 0 AND price_minor > 0", name="amounts"),
     )
 
@@ -172,6 +174,8 @@ class Purchase(Base):
     currency: Mapped[str]
     list_minor: Mapped[int]
     price_minor: Mapped[int]
+    reinstatement_minor: Mapped[int] = mapped_column(default=0, server_default="0")
+    reinstatement: Mapped[Json] = mapped_column(default=dict, server_default="{}")
     intent_id: Mapped[UUID | None] = mapped_column(ForeignKey("intent.id"))
     form_key: Mapped[UUID]
     ordered_by: Mapped[int] = mapped_column(ForeignKey("person.id"))

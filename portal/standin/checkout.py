@@ -18,6 +18,8 @@ PAYMENT, SUBSCRIPTION = "payment", "subscription"
 # docs.stripe.com/api/checkout/sessions/create: from half an hour to a day.
 OPEN_SECONDS = 24 * 3600
 LEAST_OPEN_SECONDS = 30 * 60
+# docs.stripe.com/api/checkout/sessions/create: subscription_data.trial_end.
+LEAST_TRIAL_SECONDS = 48 * 3600 - 60
 SESSION_ID = "{CHECKOUT_SESSION_ID}"
 
 
@@ -28,6 +30,7 @@ def create_session(call: Call) -> Body:
     if given.get("customer") and given.get("customer_email"):
         raise bad_parameter("You may only specify one of these parameters: customer, customer_email.", "customer")
     items = [_line_item(call, item, index) for index, item in enumerate(given["line_items"])]
+    _check_trial(call, items)
     currencies = {item["currency"] for item in items}
     if len(currencies) != 1:
         raise bad_parameter("All line items must have the same currency.", "line_items")
@@ -119,6 +122,19 @@ def _check_mode(given: Body, items: list[Body]) -> None:
         raise bad_parameter(message, "discounts")
 
 
+def _check_trial(call: Call, items: list[Body]) -> None:
+    """docs.stripe.com/payments/checkout/free-trials: its end is two days off at least; its price is asked from then."""
+    ends = (call.parameters.get("subscription_data") or {}).get("trial_end")
+    if ends is None:
+        return
+    if ends < call.state.now() + LEAST_TRIAL_SECONDS:
+        message = "The `trial_end` date has to be at least 2 days in the future."
+        raise bad_parameter(message, "subscription_data[trial_end]")
+    for item in items:
+        if item["price"]["recurring"]:
+            item.update(amount_subtotal=0, amount_total=0)
+
+
 def _blank(call: Call, session_id: str, items: list[Body]) -> Body:
     given, now = call.parameters, call.state.now()
     expires_at = given.get("expires_at") or now + OPEN_SECONDS
@@ -207,7 +223,7 @@ SESSION = {
     "metadata": metadata(),
     "mode": text(PAYMENT, SUBSCRIPTION, required=True),
     "payment_intent_data": group({"description": text(), "metadata": metadata(), "transfer_group": text()}),
-    "subscription_data": group({"description": text(longest=500), "metadata": metadata()}),
+    "subscription_data": group({"description": text(longest=500), "metadata": metadata(), "trial_end": integer(0)}),
     "success_url": text(required=True),
     "tax_id_collection": SWITCH,
 }

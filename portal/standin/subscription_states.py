@@ -5,7 +5,7 @@ from portal.standin.endpoints import Call
 from portal.standin.objects import Body
 
 KIND = "subscription"
-ACTIVE, PAST_DUE, CANCELED = "active", "past_due", "canceled"
+ACTIVE, PAST_DUE, CANCELED, TRIALING = "active", "past_due", "canceled", "trialing"
 
 
 def subscription_of(invoice: Body) -> str | None:

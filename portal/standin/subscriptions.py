@@ -15,7 +15,7 @@ from portal.standin.objects import PAGING, Body
 from portal.standin.parameters import boolean, group, integer, many, merged_metadata, metadata, text
 from portal.standin.prorating import changed_price, prorations
 from portal.standin.refusals import bad_parameter, refused
-from portal.standin.subscription_states import ACTIVE, CANCELED, KIND, PAST_DUE, end, save
+from portal.standin.subscription_states import ACTIVE, CANCELED, KIND, PAST_DUE, TRIALING, end, save
 from portal.standin.terms import months_of, months_on
 
 DAY_SECONDS = 24 * 3600
@@ -25,16 +25,19 @@ RETRIES_AFTER_DAYS = (3, 5, 7)
 
 def start(call: Call, session: Body, way: str) -> tuple[Body, Body]:
     """A subscription as a paid checkout begins it, and its first invoice."""
-    line = session["line_items"]["data"][0]
+    lines = session["line_items"]["data"]
+    line = next(each for each in lines if each["price"]["recurring"])
+    once = [each for each in lines if each is not line]
     now = call.state.now()
     subscription_id = objects.new_id("sub")
     details = session["_details"]
+    trial_end = details.get("trial_end")
     body: Body = {
         "id": subscription_id,
         "object": KIND,
         **_nothing(),
         "automatic_tax": session["automatic_tax"],
-        "billing_cycle_anchor": now,
+        "billing_cycle_anchor": trial_end or now,
         "created": now,
         "currency": session["currency"],
         "customer": session["customer"],
@@ -44,14 +47,19 @@ def start(call: Call, session: Body, way: str) -> tuple[Body, Body]:
         "latest_invoice": None,
         "metadata": merged_metadata({}, details.get("metadata")),
         "start_date": now,
-        "status": ACTIVE,
+        "status": TRIALING if trial_end else ACTIVE,
+        "trial_end": trial_end,
+        "trial_start": now if trial_end else None,
         "_code": session["_code"],
-        "_cycle": 0,
+        "_cycle": -1 if trial_end else 0,
+        "_pending": [{"amount": each["amount_subtotal"], "description": each["description"]} for each in once],
         "_retries": 0,
         "_way": way,
     }
     body["items"]["data"] = [_item(body, line)]
     _set_period(body, 0)
+    if trial_end:
+        body["items"]["data"][0].update(current_period_start=now, current_period_end=trial_end)
     objects.insert(call.state, body)
     events.record(call, "customer.subscription.created", body)
     invoice = bill(call, body, "subscription_create")
@@ -72,6 +80,8 @@ def renew(call: Call, subscription_id: str) -> None:
     body["_cycle"] += 1
     body["_retries"] = 0
     _set_period(body, body["_cycle"])
+    if body["status"] == TRIALING:
+        body["status"] = ACTIVE
     save(call, body)
     invoice = bill(call, body, "subscription_cycle")
     _collect(call, body, invoice["id"])
@@ -93,11 +103,13 @@ def bill(call: Call, body: Body, reason: str) -> Body:
     item = body["items"]["data"][0]
     lasting = objects.find(call.state, promotions.CODE, body["_code"]) if body["_code"] else None
     code = lasting if reason == "subscription_create" or promotions.lasts(call.state, lasting) else None
-    amount = int(item["price"]["unit_amount"]) * item["quantity"]
+    amount = 0 if body["status"] == TRIALING else int(item["price"]["unit_amount"]) * item["quantity"]
     period = {"start": item["current_period_start"], "end": item["current_period_end"]}
     lines = [*body.get("_pending", []), {"amount": amount, "description": _name(call, item), "period": period}]
+    # A code counts for what is bought at the checkout with it, and for the price of a renewal.
+    discounted = sum(line["amount"] for line in lines) if reason == "subscription_create" else amount
     invoice = invoice_of(call, body, reason, lines, discount=promotions.discount_on(
-        call.state, amount, body["currency"], code
+        call.state, discounted, body["currency"], code
     ))  # fmt: skip
     body.update(latest_invoice=invoice["id"], _pending=[])
     objects.save(call.state, body)
@@ -145,9 +157,25 @@ def update_subscription(call: Call, subscription_id: str) -> Body:
         )
     if given.get("description") is not None:
         changes["description"] = given["description"]
+    if given.get("trial_end") is not None:
+        return _move_end(call, body, given["trial_end"], changes)
     if given.get("items"):
         return _change_price(call, body, changes)
     return save(call, body, **changes)
+
+
+def _move_end(call: Call, body: Body, ends: int, changes: Body) -> Body:
+    """docs.stripe.com/billing/subscriptions/billing-cycle: the next bill moves; without proration nothing is asked."""
+    if ends <= call.state.now():
+        raise bad_parameter("The `trial_end` date has to be in the future.", "trial_end")
+    if (call.parameters.get("proration_behavior") or "create_prorations") != "none":
+        raise bad_parameter("The stand-in moves a period's end with `proration_behavior` none only.", "trial_end")
+    body["items"]["data"][0]["current_period_end"] = ends
+    if body["cancel_at_period_end"]:
+        changes["cancel_at"] = ends
+    call.state.plan(ends, "renewal", body["id"])
+    moved = {"billing_cycle_anchor": ends, "trial_end": ends, "status": TRIALING, "_cycle": -1}
+    return save(call, body, **changes, **moved, trial_start=body["trial_start"] or call.state.now())
 
 
 def cancel_subscription(call: Call, subscription_id: str) -> Body:
@@ -304,6 +332,7 @@ UPDATE = {
     "metadata": metadata(),
     "proration_behavior": PRORATION,
     "proration_date": integer(0),
+    "trial_end": integer(0),
 }
 PREVIEW_DETAILS = group({"items": many(ITEM, most=1), "proration_behavior": PRORATION, "proration_date": integer(0)})
 ENDPOINTS = (

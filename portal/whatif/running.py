@@ -136,6 +136,7 @@ def _plan_months(session: Session, question: Question) -> list[dict[str, Any]]:
     """The months of plans that were sold in the period, at their price then and in the draft."""
     statement = select(PlanSale.plan_code, PlanSale.amount_minor, PlanSale.currency).where(
         PlanSale.manufacturer_id == question.manufacturer_id,
+        PlanSale.kind == "month",
         PlanSale.starts_at >= question.from_at,
         PlanSale.starts_at < question.until_at,
     )

@@ -15,7 +15,7 @@ from portal.selling import queries
 from portal.selling.actions import Terms, accept_offer, end_offer, make_offer, move_offers, pass_on
 from portal.selling.models import OfferRelease, ResalePrice
 from portal.selling.rules import State
-from tests.support.buying import PACK_MINOR, PLACE, posted
+from tests.support.buying import PACK_MINOR, PLACE, lapsed, posted
 from tests.support.cast import NOW
 
 
@@ -114,3 +114,16 @@ def test_an_offer_is_withdrawn_by_its_maker_and_declined_by_its_buyer(work_sessi
     with pytest.raises(NotFound):
         end_offer(work_session, cast.bob, second.id, now=NOW)
     assert end_offer(work_session, cast.bea, second.id, now=NOW) == "declined"
+
+
+def test_an_offer_of_a_plan_that_lapsed_asks_for_taking_it_up_again_beside_its_price(work_session, cast):
+    version = lapsed(work_session, cast, 'percent = "10"')
+    wanted = Terms(cast.plain_site.id, cast.factory.id, "plan", "assured", "month", 1, 29_000, 14)
+    offer = make_offer(work_session, cast.mia, wanted, now=NOW)
+    release = released(work_session, offer)
+    asked = {"form_key": uuid4(), "sha256": version.sha256, "place": PLACE, "now": NOW}
+    with pytest.raises(Conflict, match="another amount"):
+        accept_offer(work_session, cast.bea, release, shown_minor=29_000, **asked)
+    bought = accept_offer(work_session, cast.bea, release, shown_minor=63_800, **asked)
+    # A tenth of a year at the offer's price.
+    assert (bought.reinstatement_minor, bought.price_minor) == (34_800, 63_800)

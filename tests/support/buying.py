@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
+from portal.contracts.actions import Taking, take_plan
+from portal.contracts.models import DocumentVersion
 from portal.payments import calls
 from portal.payments.actions import receive
 from portal.payments.gateway import Gateway
@@ -22,6 +24,7 @@ from portal.selling.queries import Bought
 from tests.standin.process import Standin
 from tests.standin.receiver import Receiver
 from tests.support.cast import NOW, Cast
+from tests.support.versions import signed_policy
 
 PLACE = Place("https://portal.example")
 PACK_MINOR, MONTH_MINOR = 135_000, 29_000
@@ -95,6 +98,17 @@ class Shop:
         """The purchase as it stands."""
         self.session.expire_all()
         return queries.bought(self.session, purchase)
+
+
+def lapsed(session: Session, cast: Cast, *lines: str) -> DocumentVersion:
+    """The paid plan was held at the plain site until seven weeks ago; what the policy asks stands in ``lines``."""
+    version = signed_policy(session, cast, ("[emergency]", "\n".join(("[lapse]", *lines, "", "[emergency]"))))
+    ended = NOW - timedelta(days=49)
+    for code, at in (("assured", ended - timedelta(days=200)), ("complimentary", ended)):
+        parties = (cast.integrator.id, cast.integrator.id, cast.bea.person_id)
+        take_plan(session, Taking(cast.plain_site, version, code, *parties), from_at=at, now=at)
+    session.commit()
+    return version
 
 
 def posted(session: Session, purpose: str) -> int:

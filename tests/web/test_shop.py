@@ -16,7 +16,7 @@ from portal.notifications.mail import FileMailer
 from portal.payments.gateway import connect
 from portal.payments.models import Intent
 from portal.selling.models import Purchase, TaxExemption
-from tests.support.buying import PACK_MINOR
+from tests.support.buying import PACK_MINOR, lapsed
 from tests.support.cases import escalated
 from tests.support.cast import DOCUMENTS, NOW
 from tests.support.payments import open_books
@@ -211,3 +211,37 @@ def test_certificates_are_kept_and_taken_back(visit, cast, work_session):
     for _ in range(2):
         assert bea.post(f"/tax-exemptions/{number}/end").status_code == 303
     assert "Taken back" in bea.get("/tax-exemptions").text
+
+
+def test_a_plan_that_lapsed_says_what_taking_it_up_again_costs_before_it_is_ordered(visit, cast, work_session):
+    lapsed(work_session, cast, 'amount = "90.00"')
+    bea, address = visit(cast.bea), f"/shop/{cast.plain_site.id}/{cast.factory.id}/plan/assured/month"
+    text = bea.get(address).text
+    for words in (
+        "You were without cover from 20 Jan 2026 to 10 Mar 2026",
+        "€90.00",
+        "€380.00",
+        "the policy asks 90.00",
+    ):
+        assert words in text
+    shown = hidden(bea.get(address), "shown_minor")
+    assert "price is another one" in sent(bea, address, shown_minor="29000").text
+    sent(bea, address, shown_minor=shown)
+    row = work_session.scalars(select(Purchase)).one()
+    assert (row.price_minor, row.reinstatement_minor) == (38_000, 9_000)
+    text = bea.get(f"/bought/{row.form_key}").text
+    assert "without cover from 20 Jan 2026" in text
+    assert "€90.00" in text
+    plain = f"/plan/{cast.plain_site.id}/{cast.factory.id}"
+    page = bea.get(plain)
+    assert "Taken up on the first of next month" in page.text
+    chosen = {name: hidden(page, name) for name in ("shown_sha256", "shown_now_minor", "shown_month_minor")}
+    assert bea.post(plain, {"plan_code": "assured", "starts": "month", "accepted": "y", **chosen}).status_code == 303
+
+
+def test_a_plan_that_cannot_be_taken_up_again_has_no_button_but_the_reason(visit, cast, work_session):
+    lapsed(work_session, cast, "ends_after_days = 30")
+    page = visit(cast.bea).get(f"/shop/{cast.plain_site.id}/{cast.factory.id}/plan/assured/month")
+    assert "within 30 days only" in page.text
+    assert "Go to payment" not in page.text
+    assert "within 30 days only" in visit(cast.bea).get(f"/plan/{cast.plain_site.id}/{cast.factory.id}").text

@@ -11,38 +11,40 @@ all use and what is missing is added, so that a case billed again after its mont
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
-from portal.billing.actions.ahead import month_minor, paid_by
+from portal.billing.actions.ahead import month_minor, paid_by, reinstatement_minor
 from portal.billing.actions.covered import covered_weights
+from portal.billing.actions.used import Past, kept_minor, past_of, used_of_grant
 from portal.billing.models import PlanEarning, PlanSale, PlanShare
 from portal.billing.packs.rules import AHEAD
 from portal.billing.parties import parties_of, role_of
 from portal.billing.queries import given_back_minor
-from portal.billing.rules import worth_minor
-from portal.billing.rules.plans import PLAN_PAIRS, earning_legs, month_price, sale_legs, use_by_grant
+from portal.billing.rules.plans import PLAN_PAIRS, earning_legs, month_price, sale_legs
+from portal.calendars import Period
 from portal.contracts.blocks import WHOLE_BP, Collector, Company, Revenue, TaskClass
 from portal.contracts.models import PlanChoice
 from portal.contracts.rules import PayerFacts, amount_minor, bill_to_row, split_terms
 from portal.contracts.sharing import RevenuePart, Share, SharingFacts, shares_of
 from portal.directory.models import Site
 from portal.entitlement.actions import anchor_of, choices_in_force, open_monthly_grants, open_plan
-from portal.entitlement.models import GrantBalance, UsageGrant
+from portal.entitlement.models import UsageGrant
 from portal.entitlement.queries import Terms, terms_in_force
 from portal.entitlement.rules import window_of
 from portal.ledger.actions import lock_open_period, post
-from portal.ledger.models import Period
+from portal.ledger.models import Period as Books
 from portal.ledger.rules import Document
 from portal.rows import insert_once
 from portal.zones import zone_named
 
 SOLD, EARNED = "plan_sold", "plan_earned"
+MONTH, REINSTATEMENT = "month", "reinstatement"
 
 
 def open_month(session: Session, *, now: datetime, livemode: bool = False) -> int:
@@ -54,6 +56,7 @@ def open_month(session: Session, *, now: datetime, livemode: bool = False) -> in
 def open_choice(session: Session, plan_choice_id: int, *, now: datetime, livemode: bool = False) -> None:
     """What a new choice brings at once; one for a later day is sold when that has come. *Raises*: NotFound."""
     open_plan(session, plan_choice_id, now=now)
+    _reinstate(session, session.get_one(PlanChoice, plan_choice_id), now=now, livemode=livemode)
     for each in _for_sale(session, now):
         if each.choice.id == plan_choice_id:
             _sell(session, each, now=now, livemode=livemode)
@@ -70,7 +73,7 @@ class _ForSale:
 
 def _for_sale(session: Session, now: datetime) -> list[_ForSale]:
     """What is sold into the open books: while an ended month waits for its close, still that one and not the next."""
-    books = session.execute(select(Period.manufacturer_id, Period.ends_at).where(Period.state == "open")).tuples()
+    books = session.execute(select(Books.manufacturer_id, Books.ends_at).where(Books.state == "open")).tuples()
     found = []
     for manufacturer_id, ends_at in books:
         at = min(now, ends_at - timedelta(seconds=1))
@@ -80,6 +83,23 @@ def _for_sale(session: Session, now: datetime) -> list[_ForSale]:
             if choice.manufacturer_id == manufacturer_id
         ]
     return found
+
+
+def _reinstate(session: Session, choice: PlanChoice, *, now: datetime, livemode: bool) -> None:
+    """Sell what taking a lapsed plan up again costs, for the time without cover. Again is harmless."""
+    price = reinstatement_minor(session, choice)
+    if not price:
+        return
+    kept = choice.terms["reinstatement"]
+    starts_at, ends_at = (datetime.fromisoformat(kept[name]) for name in ("from", "until"))
+    maker_id = choice.manufacturer_id
+    terms = terms_in_force(
+        session, manufacturer_id=maker_id, integrator_id=choice.integrator_id or maker_id, at=ends_at
+    )
+    _keep_sale(
+        session, choice, terms, kind=REINSTATEMENT, price_minor=price, covered=Period(starts_at, ends_at), now=now,
+        livemode=livemode,
+    )  # fmt: skip
 
 
 def _sell(session: Session, wanted: _ForSale, *, now: datetime, livemode: bool) -> int:
@@ -103,19 +123,38 @@ def _sell(session: Session, wanted: _ForSale, *, now: datetime, livemode: bool) 
         price = month_price(price, plan, month, starts_at=starts_at, ends_at=ends_at, zone=policy.zone)
     if not price or _sold_before(session, choice, starts_at):
         return 0
+    return _keep_sale(
+        session, choice, terms, kind=MONTH, price_minor=price, covered=Period(starts_at, ends_at), now=now,
+        livemode=livemode,
+    )  # fmt: skip
+
+
+def _keep_sale(
+    session: Session,
+    choice: PlanChoice,
+    terms: Terms,
+    *,
+    kind: str,
+    price_minor: int,
+    covered: Period,
+    now: datetime,
+    livemode: bool,
+) -> int:
+    """Keep and post a sale; how many: none where it stands already."""
     sale = insert_once(
         session,
         PlanSale(
             **_billed_to(session, choice, terms),
+            kind=kind,
             plan_choice_id=choice.id,
             plan_code=choice.plan_code,
             policy_version_id=terms.policy_version_id,
-            currency=policy.currency,
-            amount_minor=price,
-            paid_by=how,
+            currency=terms.policy.currency,
+            amount_minor=price_minor,
+            paid_by=paid_by(choice),
             period_id=lock_open_period(session, choice.manufacturer_id),
-            starts_at=starts_at,
-            ends_at=ends_at,
+            starts_at=covered.start,
+            ends_at=covered.end,
             recorded_at=now,
         ),
         unique=["plan_choice_id", "starts_at"],
@@ -132,6 +171,7 @@ def _sold_before(session: Session, choice: PlanChoice, starts_at: datetime) -> b
         PlanSale.site_id == choice.site_id,
         PlanSale.manufacturer_id == choice.manufacturer_id,
         PlanSale.plan_code == choice.plan_code,
+        PlanSale.kind == MONTH,
         PlanSale.starts_at <= starts_at,
         PlanSale.ends_at > starts_at,
     )
@@ -184,8 +224,11 @@ def plan_words(session: Session, sale: PlanSale) -> str:
         session, manufacturer_id=sale.manufacturer_id, integrator_id=sale.integrator_id, at=sale.starts_at
     )
     name = next((plan.name for plan in terms.policy.plans if plan.code == sale.plan_code), sale.plan_code)
-    site = session.get_one(Site, sale.site_id)
-    return f"{name}, {site.name}, {sale.starts_at.astimezone(zone_named(terms.policy.zone)):%Y-%m}"
+    site, local = session.get_one(Site, sale.site_id), zone_named(terms.policy.zone)
+    if sale.kind == REINSTATEMENT:
+        first, last = (at.astimezone(local).date() for at in (sale.starts_at, sale.ends_at))
+        return f"Reinstatement of {name}, {site.name}, {first} to {last}"
+    return f"{name}, {site.name}, {sale.starts_at.astimezone(local):%Y-%m}"
 
 
 # Months that are over, of which something is still to be earned or was used differently since. What is promised, and
@@ -225,15 +268,6 @@ def earn_plans(session: Session, manufacturer_id: int, *, now: datetime, livemod
     return sum(_earn(session, session.get_one(PlanSale, sale_id), now=now, livemode=livemode) for sale_id in sale_ids)
 
 
-@dataclass(frozen=True)
-class _Past:
-    """What a sale has earned so far: how often, how much, and how much of it by the document's word for the party."""
-
-    count: int
-    amount_minor: int
-    by_role: Mapping[str, int]
-
-
 def _earn(session: Session, sale: PlanSale, *, now: datetime, livemode: bool) -> int:
     grant = session.scalars(
         select(UsageGrant).where(
@@ -241,11 +275,11 @@ def _earn(session: Session, sale: PlanSale, *, now: datetime, livemode: bool) ->
         )
     ).one_or_none()
     used, unused_seconds = (0, 0) if grant is None else used_of_grant(session, grant)
-    past = _past(session, sale)
+    past = past_of(session, sale)
     terms = terms_in_force(
         session, manufacturer_id=sale.manufacturer_id, integrator_id=sale.integrator_id, at=sale.starts_at
     )
-    kept = 0 if grant is None else _kept(session, sale, grant, terms, now)
+    kept = 0 if grant is None else kept_minor(session, sale, grant, terms, now)
     left = sale.amount_minor - used - given_back_minor(session, sale.id)
     target = left - min(kept, max(left, 0))
     difference = target - past.amount_minor
@@ -271,62 +305,8 @@ def _earn(session: Session, sale: PlanSale, *, now: datetime, livemode: bool) ->
     return 1
 
 
-# What each case used of included time, beside the seconds it drew from each grant that served it.
-_USE = text(
-    """
-    SELECT draw.case_id, draw.grant_id, sum(draw.seconds)::bigint AS seconds,
-           (SELECT coalesce(sum(item.use_minor), 0)::bigint
-                 - coalesce((SELECT sum(amount_minor) FROM pack_use
-                             WHERE pack_use.case_id = draw.case_id
-                               AND NOT EXISTS (SELECT FROM bill_item_reversal gone
-                                               WHERE gone.bill_item_id = pack_use.bill_item_id)), 0)::bigint
-            FROM bill_item item
-            WHERE item.case_id = draw.case_id
-              AND NOT EXISTS (SELECT FROM bill_item_reversal gone WHERE gone.bill_item_id = item.id)) AS use_minor
-    FROM grant_draw draw
-    JOIN usage_grant given ON given.id = draw.grant_id AND given.kind = 'included'
-    WHERE draw.case_id IN (SELECT case_id FROM grant_draw WHERE grant_id = :grant_id)
-    GROUP BY draw.case_id, draw.grant_id
-    ORDER BY draw.case_id, draw.grant_id
-    """
-)
-
-
-def used_of_grant(session: Session, grant: UsageGrant) -> tuple[int, int]:
-    """What the use of a grant's time was worth, and its seconds that nobody used."""
-    drawn: dict[int, dict[int, int]] = {}
-    worth: dict[int, int] = {}
-    for row in session.execute(_USE, {"grant_id": grant.id}):
-        drawn.setdefault(row.case_id, {})[row.grant_id] = row.seconds
-        worth[row.case_id] = row.use_minor
-    used = sum(use_by_grant(worth[case_id], seconds).get(grant.id, 0) for case_id, seconds in drawn.items())
-    return used, grant.granted_seconds - sum(seconds.get(grant.id, 0) for seconds in drawn.values())
-
-
-def _kept(session: Session, sale: PlanSale, grant: UsageGrant, terms: Terms, now: datetime) -> int:
-    """What the month's minutes are worth that rolled over and can still be used."""
-    balance = session.get_one(GrantBalance, grant.id)
-    if balance.ends_at is None or balance.ends_at <= now:
-        return 0
-    return worth_minor(terms.policy, {sale.plan_code: balance.free_seconds + balance.reserved_seconds})
-
-
-def _past(session: Session, sale: PlanSale) -> _Past:
-    count, total = session.execute(
-        select(func.count(), func.coalesce(func.sum(PlanEarning.amount_minor), 0)).where(
-            PlanEarning.plan_sale_id == sale.id
-        )
-    ).one()
-    by_role = session.execute(
-        select(PlanShare.party_role, func.sum(PlanShare.amount_minor))
-        .where(PlanShare.plan_sale_id == sale.id)
-        .group_by(PlanShare.party_role)
-    ).tuples()
-    return _Past(count, int(total), {role: int(minor) for role, minor in by_role})
-
-
 def _share(
-    session: Session, sale: PlanSale, earning: PlanEarning, terms: Terms, *, total_minor: int, past: _Past
+    session: Session, sale: PlanSale, earning: PlanEarning, terms: Terms, *, total_minor: int, past: Past
 ) -> Sequence[PlanShare]:
     """The parties' parts of all that was earned, less what they have of it already."""
     parties = parties_of(session, sale, terms.agreement)

@@ -106,6 +106,9 @@ def _invoice(found: Any) -> InvoiceState:
 
 
 def _covered(body: dict[str, Any]) -> tuple[datetime, datetime]:
-    """The time that a subscription's invoice is for: that of its last line, the others being corrections."""
-    period = body["lines"]["data"][-1]["period"]
+    """The time that a subscription's invoice is for: that of the line that ends last, the others being corrections.
+
+    Of lines that end together the last says it; what is paid once is for the moment.
+    """
+    period = max(reversed(body["lines"]["data"]), key=lambda line: int(line["period"]["end"]))["period"]
     return instant(period["start"]), instant(period["end"])

@@ -4,7 +4,16 @@ from portal.selling.actions.ending import cancel, end_overdue, grace_until, mini
 from portal.selling.actions.exempting import end_exemption, keep_exemption
 from portal.selling.actions.following import follow_purchase, sell_purchase
 from portal.selling.actions.offering import Terms, end_offer, make_offer, may_offer, move_offers, pass_on
-from portal.selling.actions.ordering import Order, Place, accept_offer, is_subscription, order
+from portal.selling.actions.ordering import (
+    Order,
+    Place,
+    accept_offer,
+    is_subscription,
+    offer_taken_up_again,
+    order,
+    price_with,
+    taken_up_again,
+)
 
 __all__ = [
     "Order",
@@ -23,7 +32,10 @@ __all__ = [
     "may_offer",
     "minimum_until",
     "move_offers",
+    "offer_taken_up_again",
     "order",
     "pass_on",
+    "price_with",
     "sell_purchase",
+    "taken_up_again",
 ]

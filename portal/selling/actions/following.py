@@ -86,7 +86,7 @@ def _alone(session: Session, purchase_id: int) -> None:
 def _facts(found: Bought) -> CheckoutFacts:
     progress = found.intent.progress if found.intent is not None else {}
     # A subscription says by its own state that its first payment failed.
-    unpaid = found.seen is not None and found.seen.status != "active" and not found.receipts
+    unpaid = found.seen is not None and found.seen.status not in rules.SUBSCRIPTION_RUNS and not found.receipts
     free = found.subscription is not None and any(not bill.amount_minor for bill in found.bills[:1])
     return CheckoutFacts(
         checkout=progress.get("checkout_status", "open"),
@@ -143,6 +143,8 @@ def _sell_plan(session: Session, found: Bought, *, now: datetime, livemode: bool
     if purchase.code not in {plan.code for plan in in_force.policy.plans}:
         raise RuleBroken("The plan was withdrawn before the payment arrived. The money is returned.")
     terms: dict[str, Any] = {"purchase_id": purchase.id, "interval": purchase.interval}
+    if purchase.reinstatement:
+        terms["reinstatement"] = {**purchase.reinstatement, "with_minor": purchase.price_minor}
     from_at = purchase.ordered_at
     if purchase.collector == "integrator":
         terms["collector"] = "integrator"
@@ -163,6 +165,10 @@ def _sell_plan(session: Session, found: Bought, *, now: datetime, livemode: bool
         and held.plan_code == purchase.code
     ):
         raise RuleBroken("The site had this plan already when the payment arrived. The money is returned.")
+    if purchase.reinstatement:
+        # Days of waiting count from the payment on: nobody is covered before it.
+        waits = datetime.fromisoformat(purchase.reinstatement["covers_from"]) - purchase.ordered_at
+        from_at += waits
     taking = Taking(
         site=session.get_one(Site, purchase.site_id),
         version=contracts.version(session, purchase.policy_version_id),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -21,6 +22,8 @@ from portal.audit import actions as audit
 from portal.contracts import queries as contracts
 from portal.contracts.actions import integrator_of_site
 from portal.contracts.models import DocumentVersion
+from portal.contracts.policy import Policy
+from portal.contracts.reinstatement import MONTHS_OF_A_YEAR, Reinstatement, reinstatement
 from portal.directory.models import Site
 from portal.errors import Conflict, NotAllowed, NotFound
 from portal.jobs import enqueue
@@ -37,7 +40,8 @@ from portal.selling.rules.steps import State
 class Order:
     """What somebody wants and was shown: the policy by its hash, the price; ``case_id`` where a case is to be covered.
 
-    ``form_key`` is the form's own, so that it counts once.
+    ``shown_minor`` is all of it, with what taking up a lapsed plan asks. ``form_key`` is the form's own, so that it
+    counts once.
     """
 
     site_id: int
@@ -75,11 +79,13 @@ def order(session: Session, actor: Actor, wanted: Order, place: Place, *, now: d
     if wanted.shown_sha256 != in_force.version.sha256:
         raise Conflict("The policy you were shown has changed. Read it again before you buy.")
     item = item_named(in_force.policy, wanted.kind, wanted.code, wanted.interval)
-    total = total_minor(item, wanted.quantity)
+    list_minor = total_minor(item, wanted.quantity)
+    _must_be_new(session, site, wanted, item, now)
+    back = taken_up_again(session, in_force.policy, item, site_id=site.id, maker_id=wanted.manufacturer_id, now=now)
+    total = price_with(list_minor, back)
     if total != wanted.shown_minor:
         raise Conflict("The price is another one by now. Look at it before you buy.")
     integrator_id = integrator_of_site(session, site, wanted.manufacturer_id, now)
-    _must_be_new(session, site, wanted, item, now)
     waiting = _still_to_pay(session, wanted, total, in_force.version, now)
     if waiting is not None:
         return waiting
@@ -99,8 +105,9 @@ def order(session: Session, actor: Actor, wanted: Order, place: Place, *, now: d
         policy_version_id=in_force.version.id,
         sha256=in_force.version.sha256,
         currency=item.currency,
-        list_minor=total,
+        list_minor=list_minor,
         price_minor=total,
+        **_kept(back, list_minor),
         form_key=wanted.form_key,
         ordered_by=actor.person_id,
         ordered_at=now,
@@ -108,8 +115,57 @@ def order(session: Session, actor: Actor, wanted: Order, place: Place, *, now: d
     return _keep(session, actor, made, place, now)
 
 
+def taken_up_again(
+    session: Session,
+    policy: Policy,
+    item: Item,
+    *,
+    site_id: int,
+    maker_id: int,
+    now: datetime,
+    offered_minor: int | None = None,
+    by_invoice: bool = False,
+) -> Reinstatement | None:
+    """What ordering a plan that lapsed asks beside its price, or an offer's; None where it did not lapse.
+
+    *Raises*: RuleBroken where the policy does not let it be taken up again, or not in this way.
+    """
+    if item.kind is not Kind.PLAN:
+        return None
+    gap = contracts.gap_at(session, site_id=site_id, manufacturer_id=maker_id, plan_code=item.code, at=now)
+    if gap is None:
+        return None
+    months = None if by_invoice else MONTHS_OF_A_YEAR if item.interval is Interval.YEAR else 1
+    return reinstatement(policy, gap, months=months, offered_minor=offered_minor)
+
+
+def price_with(price_minor: int, back: Reinstatement | None) -> int:
+    """What is paid first: the plan, or the rest of a term that began earlier, with what taking it up again asks."""
+    if back is None:
+        return price_minor
+    first = price_minor if back.first_term_minor is None else back.first_term_minor
+    return first + back.amount_minor
+
+
+def _kept(back: Reinstatement | None, price_minor: int) -> dict[str, Any]:
+    if back is None:
+        return {}
+    return {
+        "reinstatement_minor": back.amount_minor,
+        "reinstatement": {**back.kept, "renews_at_minor": price_minor},
+    }
+
+
 def accept_offer(
-    session: Session, actor: Actor, release: OfferRelease, *, form_key: UUID, sha256: str, place: Place, now: datetime
+    session: Session,
+    actor: Actor,
+    release: OfferRelease,
+    *,
+    form_key: UUID,
+    sha256: str,
+    place: Place,
+    now: datetime,
+    shown_minor: int | None = None,
 ) -> Purchase:
     """Order what was offered, at the offer's price: at Stripe's page, or from the integrator that collects itself.
 
@@ -121,15 +177,14 @@ def accept_offer(
     if known is not None:
         return known
     offer_id, version = release.offer_id, contracts.version(session, release.policy_version_id)
-    ended = session.scalars(select(OfferEnd).where(OfferEnd.offer_id == offer_id)).one_or_none()
-    if ended is not None or now >= release.expires_at:
-        raise Conflict("This offer has ended. Ask for another one.")
-    in_force = contracts.policy_in_force(session, release.manufacturer_id, now)
-    if sha256 != version.sha256 or in_force.version.id != version.id:
-        raise Conflict("The policy has changed since the offer was made. Ask for another one.")
+    in_force = _still_standing(session, release, version, sha256=sha256, now=now)
     item = item_named(in_force.policy, release.kind, release.code, release.interval)
-    collects = release.collector == "integrator"
     serviced = release.integrator_id != release.manufacturer_id
+    offered = _offered_minor(release)
+    back = offer_taken_up_again(session, in_force.policy, release, now=now)
+    total = price_with(offered, back)
+    if shown_minor is not None and shown_minor != total:
+        raise Conflict("Taking the plan up again costs another amount by now. Look at it before you accept.")
     made = Purchase(
         manufacturer_id=release.manufacturer_id,
         integrator_id=release.integrator_id,
@@ -148,7 +203,8 @@ def accept_offer(
         sha256=version.sha256,
         currency=release.currency,
         list_minor=release.list_minor,
-        price_minor=release.list_minor if collects or release.price_minor is None else release.price_minor,
+        price_minor=total,
+        **_kept(back, offered),
         form_key=form_key,
         ordered_by=actor.person_id,
         ordered_at=now,
@@ -158,6 +214,40 @@ def accept_offer(
     session.add(OfferEnd(offer_id=offer_id, **parties, outcome="accepted", person_id=actor.person_id, ended_at=now))
     session.flush()
     return purchase
+
+
+def _still_standing(
+    session: Session, release: OfferRelease, version: DocumentVersion, *, sha256: str, now: datetime
+) -> contracts.PolicyInForce:
+    """The policy an offer was made under, where both still hold. *Raises*: Conflict."""
+    ended = session.scalars(select(OfferEnd).where(OfferEnd.offer_id == release.offer_id)).one_or_none()
+    if ended is not None or now >= release.expires_at:
+        raise Conflict("This offer has ended. Ask for another one.")
+    in_force = contracts.policy_in_force(session, release.manufacturer_id, now)
+    if sha256 != version.sha256 or in_force.version.id != version.id:
+        raise Conflict("The policy has changed since the offer was made. Ask for another one.")
+    return in_force
+
+
+def offer_taken_up_again(
+    session: Session, policy: Policy, release: OfferRelease, *, now: datetime
+) -> Reinstatement | None:
+    """What accepting an offer of a plan that lapsed asks beside its price. *Raises*: RuleBroken as for an order."""
+    return taken_up_again(
+        session,
+        policy,
+        item_named(policy, release.kind, release.code, release.interval),
+        site_id=release.site_id,
+        maker_id=release.manufacturer_id,
+        now=now,
+        offered_minor=_offered_minor(release),
+        by_invoice=release.collector == "integrator",
+    )
+
+
+def _offered_minor(release: OfferRelease) -> int:
+    """What is asked: where the integrator collects, what it owes for the sale."""
+    return release.list_minor if release.price_minor is None else release.price_minor
 
 
 def _keep(session: Session, actor: Actor, made: Purchase, place: Place, now: datetime) -> Purchase:
@@ -174,17 +264,8 @@ def _keep(session: Session, actor: Actor, made: Purchase, place: Place, now: dat
 
 def _checkout(session: Session, made: Purchase, place: Place, now: datetime) -> Intent:
     site = session.get_one(Site, made.site_id)
-    each = made.price_minor // made.quantity
-    # An offer's price need not be a whole number of units each: it is then paid as one thing.
-    exact = each * made.quantity == made.price_minor
     name = f"{made.name}, {site.name}"
-    wares = Wares(
-        name=name if exact else f"{made.quantity} × {name}",
-        unit_minor=each if exact else made.price_minor,
-        currency=made.currency,
-        quantity=made.quantity if exact else 1,
-        interval=made.interval,
-    )
+    wares = _plan_again(made, name) if made.reinstatement else _wares(made, name)
     here = f"{place.base_url}/bought/{made.form_key}"
     exempt = exemption_on(session, made.customer_id, now.date()) is not None
     return plan_checkout(
@@ -196,6 +277,37 @@ def _checkout(session: Session, made: Purchase, place: Place, now: datetime) -> 
         document=Document("purchase", str(made.form_key)),
         livemode=place.livemode,
         now=now,
+    )
+
+
+def _wares(made: Purchase, name: str) -> Wares:
+    each = made.price_minor // made.quantity
+    # An offer's price need not be a whole number of units each: it is then paid as one thing.
+    exact = each * made.quantity == made.price_minor
+    return Wares(
+        name=name if exact else f"{made.quantity} × {name}",
+        unit_minor=each if exact else made.price_minor,
+        currency=made.currency,
+        quantity=made.quantity if exact else 1,
+        interval=made.interval,
+    )
+
+
+def _plan_again(made: Purchase, name: str) -> Wares:
+    """A plan that lapsed: the reinstatement is a line of its own, and so is the rest of a term that began earlier."""
+    kept = made.reinstatement
+    until = datetime.fromisoformat(kept["first_term_until"]) if kept["first_term_until"] else None
+    first = made.price_minor - made.reinstatement_minor
+    once = [(f"Reinstatement of {name}", made.reinstatement_minor)]
+    if until is not None:
+        once.insert(0, (f"{name}, until {until.date()}", first))
+    return Wares(
+        name=name,
+        unit_minor=kept["renews_at_minor"],
+        currency=made.currency,
+        interval=made.interval,
+        once=tuple((each, minor) for each, minor in once if minor),
+        first_until=until,
     )
 
 
@@ -228,6 +340,9 @@ def _must_be_new(session: Session, site: Site, wanted: Order, item: Item, now: d
     held = contracts.plan_choice_at(session, site_id=site.id, manufacturer_id=wanted.manufacturer_id, at=now)
     if held is not None and held.plan_code == item.code:
         raise Conflict("The site has this plan already.")
+    chosen = contracts.plan_choices(session, site_id=site.id, manufacturer_id=wanted.manufacturer_id)
+    if any(each.from_at > now and each.plan_code == item.code for each in chosen):
+        raise Conflict("The plan was ordered already: it begins when its days of waiting are over.")
 
 
 def _still_to_pay(

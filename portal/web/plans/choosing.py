@@ -18,6 +18,7 @@ from portal.contracts.models import PlanChoice
 from portal.contracts.policy import Policy
 from portal.contracts.promises import promise_words
 from portal.contracts.queries import PolicyInForce
+from portal.contracts.reinstatement import Reinstatement, reinstatement
 from portal.contracts.rules import amount_minor, calendar_label, plan_named
 from portal.contracts.targets import Clock
 from portal.contracts.terms import Plan
@@ -27,7 +28,7 @@ from portal.entitlement import queries as entitlement
 from portal.entitlement.actions.standing import NO_MONTHLY_LIMIT_MINOR
 from portal.entitlement.hours import HoursLeft, hours_left
 from portal.entitlement.models import StandingAuthorization
-from portal.errors import NotAllowed, NotFound
+from portal.errors import NotAllowed, NotFound, RuleBroken
 from portal.money import Money
 from portal.web.display import duration
 from portal.web.forms import Form, page, refusals_of
@@ -42,6 +43,8 @@ class PlanForm(Form):
     starts = RadioField("From when", choices=STARTS, default="now", validators=[InputRequired("Choose from when.")])
     accepted = BooleanField("I accept the service policy", validators=[InputRequired("Accept the policy to choose.")])
     shown_sha256 = HiddenField()
+    shown_now_minor = HiddenField()
+    shown_month_minor = HiddenField()
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,15 @@ class Card:
     is_chosen: bool
 
 
+@dataclass(frozen=True)
+class Again:
+    """A plan that lapsed at a place: what taking it up again asks by when that begins, or why it cannot be."""
+
+    plan: Plan
+    by_start: dict[str, Reinstatement]
+    refusal: str
+
+
 def may_see_plans(actor: Actor) -> bool:
     """Plans are the customer's own affair."""
     return actor.side is Side.CUSTOMER and actor.has(Role.BUYER, Role.CONTACT, Role.FINANCE)
@@ -109,12 +121,14 @@ def plan() -> ResponseReturnValue:
 def site_plan(site_id: int, manufacturer_id: int) -> ResponseReturnValue:
     place = place_named(site_id, manufacturer_id)
     policy = place.in_force.policy
-    context = {"place": place, "cards": _cards(policy, place.plan.code)}
+    again = _again(place)
+    context = {"place": place, "cards": _cards(policy, place.plan.code), "again": again}
     if not may_choose(current_actor()):
         if request.method == "POST":
             raise NotAllowed("A plan is chosen by your organisation's buyer.")
         return render_template("plans/site_plan.html", form=None, **context)
-    form = PlanForm(plan_code=place.plan.code, shown_sha256=place.in_force.version.sha256)
+    shown = {f"shown_{start}_minor": str(each.amount_minor) for start, each in again.by_start.items()} if again else {}
+    form = PlanForm(plan_code=place.plan.code, shown_sha256=place.in_force.version.sha256, **shown)
     form.plan_code.choices = [(each.code, each.name) for each in policy.plans]
     if form.validate_on_submit():
         with refusals_of(form):
@@ -180,7 +194,35 @@ def _choose(form: PlanForm, place: SitePlan) -> None:
         plan_code=form.plan_code.data,
         from_at=from_at,
         now=now,
+        shown_reinstatement_minor=minor_shown(
+            form.shown_now_minor.data if form.starts.data == "now" else form.shown_month_minor.data
+        ),
     )
+
+
+def minor_shown(sent: str | None) -> int:
+    """The amount that a form carries back; 0 for none."""
+    typed = sent or ""
+    return int(typed) if typed.isascii() and typed.isdecimal() and len(typed) < 16 else 0
+
+
+def _again(place: SitePlan) -> Again | None:
+    """What taking up again the plan that lapsed asks, from now and from the first of next month."""
+    now, policy = current_now(), place.in_force.policy
+    found, refusal, lapsed = {}, "", None
+    for start, at in (("now", now), ("month", _next_month(policy, now))):
+        for each in policy.plans:
+            gap = contracts.gap_at(
+                current_session(), site_id=place.site.id, manufacturer_id=place.maker.id, plan_code=each.code, at=at
+            )
+            if gap is None:
+                continue
+            lapsed = each
+            try:
+                found[start] = reinstatement(policy, gap, months=None)
+            except RuleBroken as refused:
+                refusal = refused.sentence
+    return None if lapsed is None else Again(lapsed, found, refusal)
 
 
 def _is_chosen(form: PlanForm, place: SitePlan, from_at: datetime) -> bool:

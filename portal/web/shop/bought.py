@@ -10,6 +10,7 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from portal.access import Side
+from portal.billing.plan_reading import reinstatement_sale_id
 from portal.cases import queries as cases
 from portal.directory import queries as directory
 from portal.errors import NotFound, ProviderTrouble
@@ -152,7 +153,18 @@ def _page(found: Bought) -> ResponseReturnValue:
         minimum_until=minimum_until(session, found) if row.kind == "plan" else None,
         may_buy=may_buy(actor),
         reason=_reason(found),
+        sold_at=_sold_at(found),
     )
+
+
+def _sold_at(found: Bought) -> str:
+    """Where a reinstatement leads: to its sale once it is sold, to the policy that asks it before."""
+    row, sold = found.purchase, found.steps.get("sold")
+    if sold is not None and "plan_choice_id" in sold.details:
+        sale_id = reinstatement_sale_id(current_session(), sold.details["plan_choice_id"])
+        if sale_id is not None:
+            return url_for("billing.plan_month", plan_sale_id=sale_id)
+    return url_for("contracts.version", version_id=row.policy_version_id)
 
 
 def _reason(found: Bought) -> str:

@@ -13,14 +13,15 @@ from wtforms.validators import InputRequired, NumberRange
 from portal.access import Actor, Role, Side
 from portal.cases import queries as cases
 from portal.cases.models import SupportCase
+from portal.contracts.reinstatement import Reinstatement
 from portal.errors import Conflict, NotFound, RuleBroken
 from portal.money import Money
-from portal.selling.actions import Order, order
+from portal.selling.actions import Order, order, price_with, taken_up_again
 from portal.selling.rules import MOST_QUANTITY, Item, Kind, catalogue, item_named, total_minor
 from portal.web.display import duration
 from portal.web.forms import Form, once_field, page, refusals_of
 from portal.web.gate import current_actor, current_now, current_session, open_to
-from portal.web.plans.choosing import SitePlan, place_named, site_plans
+from portal.web.plans.choosing import SitePlan, minor_shown, place_named, site_plans
 from portal.web.shop.blueprint import blueprint
 from portal.web.shop.paying import place, to_checkout
 
@@ -38,6 +39,7 @@ class OrderForm(Form):
     )
     accepted = BooleanField("I accept the service policy", validators=[InputRequired("Accept the policy to buy.")])
     shown_sha256 = HiddenField()
+    shown_minor = HiddenField()
     form_key = once_field()
 
 
@@ -99,10 +101,20 @@ def item(site_id: int, manufacturer_id: int, kind: str, code: str, interval: str
         wanted = item_named(found.in_force.policy, kind, code, interval)
     except RuleBroken as gone:
         return render_template("shop/gone.html", sentence=gone.sentence), 404
-    shelf = Shelf(found, (wanted,))
-    form = OrderForm(shown_sha256=found.in_force.version.sha256)
-    context = {"shelf": shelf, "item": wanted, "case": case, "rows": item_rows(wanted), "interval": INTERVALS[interval]}
-    if form.validate_on_submit():
+    again, refusal = _again(found, wanted)
+    due = price_with(wanted.price_minor, again)
+    form = OrderForm(shown_sha256=found.in_force.version.sha256, shown_minor=str(due))
+    context = {
+        "shelf": Shelf(found, (wanted,)),
+        "item": wanted,
+        "case": case,
+        "rows": item_rows(wanted),
+        "interval": INTERVALS[interval],
+        "again": again,
+        "refusal": refusal,
+        "due_minor": due,
+    }
+    if form.validate_on_submit() and not refusal:
         with refusals_of(form):
             quantity = form.quantity.data if wanted.kind is Kind.PACK else 1
             asked = Order(
@@ -113,7 +125,7 @@ def item(site_id: int, manufacturer_id: int, kind: str, code: str, interval: str
                 interval=interval,
                 quantity=quantity,
                 shown_sha256=form.shown_sha256.data or "",
-                shown_minor=total_minor(wanted, quantity),
+                shown_minor=minor_shown(form.shown_minor.data) if again else total_minor(wanted, quantity),
                 form_key=_key(form),
                 case_id=case.id if case is not None else None,
             )
@@ -121,11 +133,27 @@ def item(site_id: int, manufacturer_id: int, kind: str, code: str, interval: str
                 purchase = order(current_session(), current_actor(), asked, place(), now=current_now())
             except Conflict as moved:
                 form.refusal = moved.sentence
-                form.shown_sha256.data = found.in_force.version.sha256
+                form.shown_sha256.data, form.shown_minor.data = found.in_force.version.sha256, str(due)
                 current_session().rollback()
                 return page("shop/item.html", form, **context)
             return to_checkout(purchase)
     return page("shop/item.html", form, **context)
+
+
+def _again(found: SitePlan, wanted: Item) -> tuple[Reinstatement | None, str]:
+    """What taking a lapsed plan up again asks, and why it cannot be ordered like this; empty where it can."""
+    try:
+        again = taken_up_again(
+            current_session(),
+            found.in_force.policy,
+            wanted,
+            site_id=found.site.id,
+            maker_id=found.maker.id,
+            now=current_now(),
+        )
+    except RuleBroken as refused:
+        return None, refused.sentence
+    return again, ""
 
 
 def _key(form: OrderForm) -> UUID:

@@ -6,20 +6,22 @@ from uuid import UUID, uuid4
 
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from wtforms import BooleanField, IntegerField, RadioField, SelectField
+from wtforms import BooleanField, HiddenField, IntegerField, RadioField, SelectField
 from wtforms.validators import InputRequired, NumberRange
 
 from portal.access import Actor, Side
 from portal.contracts import queries as contracts
+from portal.contracts.reinstatement import Reinstatement
 from portal.directory import queries as directory
-from portal.errors import NotFound
+from portal.errors import NotFound, RuleBroken
 from portal.money import Money, parse_amount
 from portal.selling import actions, queries
-from portal.selling.actions import Terms, may_offer
+from portal.selling.actions import Terms, may_offer, price_with
 from portal.selling.queries import OfferView, may_see_purchases
 from portal.selling.rules import catalogue
 from portal.web.forms import Form, line_field, once_field, page, refusals_of, text_field
 from portal.web.gate import current_actor, current_now, current_session, open_to
+from portal.web.plans.choosing import minor_shown
 from portal.web.shop.blueprint import blueprint
 from portal.web.shop.catalogue import INTERVALS, may_buy
 from portal.web.shop.paying import place, to_checkout
@@ -54,6 +56,7 @@ class PassOnForm(Form):
 
 
 class AcceptForm(Form):
+    shown_minor = HiddenField()
     accepted = BooleanField("I accept the service policy", validators=[InputRequired("Accept the policy to buy.")])
     form_key = once_field()
 
@@ -155,6 +158,7 @@ def accept(offer_id: int) -> ResponseReturnValue:
                 actor,
                 found.release,
                 form_key=_key(form),
+                shown_minor=minor_shown(form.shown_minor.data) if form.shown_minor.data else None,
                 sha256=version.sha256,
                 place=place(),
                 now=now,
@@ -180,6 +184,11 @@ def _page(
     session, actor, now = current_session(), current_actor(), current_now()
     shown, state = found.shown, found.state(now)
     ids = (shown.offered_by_id, shown.customer_id, shown.integrator_id, shown.manufacturer_id)
+    again, refusal = _again(found) if state == "open" and may_buy(actor) else (None, "")
+    due = price_with(shown.list_minor if found.customer_minor is None else found.customer_minor, again)
+    if accept_form is None and again is not None:
+        asked = shown.list_minor if shown.price_minor is None else shown.price_minor
+        accept_form = AcceptForm(None, shown_minor=str(price_with(asked, again)))
     form = accept_form or pass_on_form or AcceptForm()
     return page(
         "shop/offer.html",
@@ -191,10 +200,26 @@ def _page(
         names=directory.organisation_names(session, ids),
         interval=INTERVALS[shown.interval],
         version=contracts.version(session, shown.policy_version_id),
-        accept_form=(accept_form or AcceptForm()) if state == "open" and may_buy(actor) else None,
+        accept_form=(accept_form or AcceptForm()) if state == "open" and may_buy(actor) and not refusal else None,
+        again=again,
+        refusal=refusal,
+        due_minor=due,
         pass_on_form=_pass_on_form(found, state, pass_on_form),
         may_end=_may_end(found, state, actor),
     )
+
+
+def _again(found: OfferView) -> tuple[Reinstatement | None, str]:
+    """What taking a lapsed plan up again asks beside the offer, and why it cannot be; empty where it can."""
+    session, release = current_session(), found.release
+    if release is None:
+        return None, ""
+    policy = contracts.policy_of(contracts.version(session, release.policy_version_id))
+    try:
+        again = actions.offer_taken_up_again(session, policy, release, now=current_now())
+    except RuleBroken as refused:
+        return None, refused.sentence
+    return again, ""
 
 
 def _pass_on_form(found: OfferView, state: str, typed: PassOnForm | None) -> PassOnForm | None:
