@@ -14,6 +14,6 @@ version 2026-10-28.endive; it has not been compared with Stripe itself, call by 
 
 A request goes: server > api (match, authenticate, faults, idempotency) > parameters > a handler of accounts, customers,
 catalogue, promotions, invoice_lines, invoices, invoice_items, credit_notes, payments, refunds, disputes, fraud,
-uploads, checkout, subscriptions, portal_sessions, transfers, balance or events > objects > state. What was due by then
-happens first: passing.
+uploads, checkout, subscriptions, portal_sessions, transfers, exchange, balance or events > objects > state. What was
+due by then happens first: passing.
 """

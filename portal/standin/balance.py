@@ -25,7 +25,7 @@ DEFAULT_CURRENCY = "usd"
 
 
 def move(call: Call, kind: str, amount: int, currency: str, source: str, *, account: str = "", **details: Any) -> Body:
-    """Record a movement. *Details*: fee, fee_text, description, category (else by kind), available_at.
+    """Record a movement. *Details*: fee, fee_text, description, category (else by kind), available_at, exchange_rate.
 
     Without ``available_at`` money that comes in is available by the setting, money that goes out counts at once.
     """
@@ -44,7 +44,7 @@ def move(call: Call, kind: str, amount: int, currency: str, source: str, *, acco
         "created": now,
         "currency": currency,
         "description": details.get("description"),
-        "exchange_rate": None,
+        "exchange_rate": details.get("exchange_rate"),
         "fee": fee,
         "fee_details": [_fee_detail(fee, currency, text_of_fee)] if fee else [],
         "net": amount - fee,

@@ -17,6 +17,7 @@ from portal.standin import (
     deliveries,
     disputes,
     events,
+    exchange,
     fraud,
     idempotency,
     invoice_paying,
@@ -50,6 +51,7 @@ COUNTED = (
     "promotion_code", "v2.core.account", "event", "v2.core.event",
 )  # fmt: skip
 SECONDS = decimal_number()
+RATE = decimal_number(required=True)
 METHOD = text(payments.CARD, payments.BANK)
 WAY = text(*payments.WAYS)
 OUTCOME = text(payments.SUCCEEDED, payments.PROCESSING, payments.FAILED)
@@ -63,6 +65,7 @@ def blueprint(desk: Desk, courier: Courier) -> Blueprint:
     _play_people(pages, desk)
     _play_banks(pages, desk)
     _move_money_and_time(pages, desk)
+    _set_rates(pages, desk)
     _show(pages, desk)
     pages.before_request(_refuse_browsers)
     pages.register_error_handler(Refusal, _refusal)
@@ -303,6 +306,24 @@ def _move_money_and_time(pages: Blueprint, desk: Desk) -> None:
         desk.faults.clear()
         state.reset()
         return jsonify({"reset": True})
+
+
+def _set_rates(pages: Blueprint, desk: Desk) -> None:
+    state = desk.state
+
+    @pages.post("/exchange")
+    def set_rate() -> Response:
+        """What is charged in one currency settles in the other from now on; ``rate`` as in a balance transaction."""
+        wanted = {"presented": currency_code(required=True), "settled": currency_code(required=True), "rate": RATE}
+        given = _given(wanted)
+        if given["presented"] == given["settled"] or given["rate"] <= 0:
+            raise Refusal(400, "A rate is above zero and between two currencies.")
+        return jsonify(exchange.set_rate(state, given["presented"], given["settled"], str(given["rate"])))
+
+    @pages.delete("/exchange")
+    def forget_rates() -> Response:
+        exchange.forget_rates(state)
+        return jsonify({})
 
 
 def _show(pages: Blueprint, desk: Desk) -> None:

@@ -6,7 +6,7 @@ transaction of type ``adjustment`` whose source is the dispute.
 Source: docs.stripe.com/api/disputes, docs.stripe.com/disputes (2026-11).
 """
 
-from portal.standin import balance, events, fraud, objects, uploads
+from portal.standin import balance, events, exchange, fraud, objects, uploads
 from portal.standin.endpoints import Call, Endpoint
 from portal.standin.objects import PAGING, Body
 from portal.standin.parameters import boolean, group, merged_metadata, metadata, text
@@ -103,14 +103,16 @@ def decide(call: Call, dispute_id: str, outcome: str) -> Body:
     before = dict(body)
     body["status"] = outcome
     if outcome == "won":
+        settled = _settled(call, body)
         back = balance.move(
             call,
             "adjustment",
-            body["amount"],
-            body["currency"],
+            settled.amount,
+            settled.currency,
             dispute_id,
             category="dispute_reversal",
             available_at=call.state.now(),
+            exchange_rate=settled.rate,
             description=f"Chargeback reversal for {body['charge']}",
         )
         body["balance_transactions"].append(back)
@@ -163,19 +165,27 @@ def list_disputes(call: Call) -> Body:
 
 
 def _withdraw(call: Call, body: Body) -> None:
+    settled = _settled(call, body)
     taken = balance.move(
         call,
         "adjustment",
-        -body["amount"],
-        body["currency"],
+        -settled.amount,
+        settled.currency,
         body["id"],
         category="dispute",
+        exchange_rate=settled.rate,
         fee=FEE_MINOR,
         fee_text="Dispute fee",
         description=f"Chargeback withdrawal for {body['charge']}",
     )
     body["balance_transactions"].append(taken)
     objects.save(call.state, body)
+
+
+def _settled(call: Call, body: Body) -> exchange.Settled:
+    charge = objects.fetch(call.state, "charge", body["charge"])
+    charged = objects.fetch(call.state, balance.KIND, charge["balance_transaction"])
+    return exchange.settle_again(call.state, body["amount"], body["currency"], charged)
 
 
 def _check_file(call: Call, name: str, file_id: str) -> None:

@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from portal.standin import accounts, hosted_buying, invoice_items, invoice_paying, invoices, objects, passing, payments
 from portal.standin.api import Desk
 from portal.standin.endpoints import Call
+from portal.standin.exchange import THREE_DECIMAL
 from portal.standin.objects import Body
 from portal.standin.refusals import Refusal
 
@@ -47,7 +48,7 @@ def blueprint(desk: Desk) -> Blueprint:
 
 
 def money(amount_minor: int, currency: str) -> str:
-    digits = 0 if currency in ZERO_DECIMAL else 2
+    digits = 0 if currency in ZERO_DECIMAL else 3 if currency in THREE_DECIMAL else 2
     return f"{Decimal(amount_minor).scaleb(-digits):,.{digits}f} {currency.upper()}"
 
 

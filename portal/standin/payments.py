@@ -7,7 +7,7 @@ made by invoices and checkout; the API only shows them.
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from portal.standin import balance, events, objects
+from portal.standin import balance, events, exchange, objects
 from portal.standin.endpoints import Call, Endpoint
 from portal.standin.objects import PAGING, Body
 from portal.standin.parameters import text
@@ -159,9 +159,16 @@ def _succeed(call: Call, intent: Body, charge: Body) -> Body:
     amount = intent["amount"]
     method = CARD if charge["payment_method_details"]["type"] == "card" else BANK
     kind = "charge" if method == CARD else "payment"
-    fee = processing_fee(amount, method)
+    settled = exchange.settle(call.state, amount, intent["currency"])
     moved = balance.move(
-        call, kind, amount, intent["currency"], charge["id"], fee=fee, description=intent["description"]
+        call,
+        kind,
+        settled.amount,
+        settled.currency,
+        charge["id"],
+        fee=exchange.to_step(Decimal(processing_fee(settled.amount, method)), settled.currency),
+        description=intent["description"],
+        exchange_rate=settled.rate,
     )
     charge.update(status="succeeded", paid=True, captured=True, amount_captured=amount, balance_transaction=moved["id"])
     objects.save(call.state, charge)

@@ -1,10 +1,11 @@
 """Refunds of a charge. The processing fee is not returned, transfers stay untouched, a charge in dispute is refused.
 
 A refund that the balance does not cover stays pending until it is settled through the control API. One that the payer's
-bank sends back fails, days later: the money is in the balance again and the charge can be refunded anew.
+bank sends back fails, days later: the money is in the balance again and the charge can be refunded anew. What was
+charged in one currency and settled in another leaves the balance in the latter, at the rate of the day.
 """
 
-from portal.standin import balance, events, fraud, objects
+from portal.standin import balance, events, exchange, fraud, objects
 from portal.standin.endpoints import Call, Endpoint
 from portal.standin.objects import PAGING, Body
 from portal.standin.parameters import integer, merged_metadata, metadata, text
@@ -35,6 +36,7 @@ def refund_charge(call: Call, charge: Body, wanted: int | None, given: Body) -> 
         "charge": charge["id"],
         "created": call.state.now(),
         "currency": charge["currency"],
+        "failure_balance_transaction": None,
         "failure_reason": None,
         "metadata": merged_metadata({}, given.get("metadata")),
         "payment_intent": charge["payment_intent"],
@@ -49,7 +51,8 @@ def refund_charge(call: Call, charge: Body, wanted: int | None, given: Body) -> 
     charge["amount_refunded"] += amount
     charge["refunded"] = charge["amount_refunded"] == charge["amount"]
     objects.save(call.state, charge)
-    if amount <= balance.available(call.state, charge["currency"]):
+    settled = _settled(call, charge, amount)
+    if settled.amount <= balance.available(call.state, settled.currency):
         _settle(call, body)
     events.record(call, "refund.created", body)
     events.record(call, "charge.refunded", charge)
@@ -74,8 +77,16 @@ def fail_refund(call: Call, refund_id: str) -> Body:
         raise refused("This refund has failed already.")
     before = dict(body)
     if body["status"] == "succeeded":
+        # What comes back is what had left, whatever the rate has become.
+        left = objects.fetch(call.state, balance.KIND, body["balance_transaction"])
         returned = balance.move(
-            call, "refund_failure", body["amount"], body["currency"], refund_id, available_at=call.state.now()
+            call,
+            "refund_failure",
+            -left["amount"],
+            left["currency"],
+            refund_id,
+            available_at=call.state.now(),
+            exchange_rate=left["exchange_rate"],
         )
         body["failure_balance_transaction"] = returned["id"]
     reason = "insufficient_funds" if body["status"] == "pending" else "expired_or_canceled_card"
@@ -121,9 +132,15 @@ def _open_disputes(call: Call, charge_id: str) -> bool:
 def _settle(call: Call, body: Body) -> None:
     charge = objects.fetch(call.state, "charge", body["charge"])
     kind = "refund" if charge["payment_method_details"]["type"] == "card" else "payment_refund"
-    moved = balance.move(call, kind, -body["amount"], body["currency"], body["id"])
+    settled = _settled(call, charge, body["amount"])
+    moved = balance.move(call, kind, -settled.amount, settled.currency, body["id"], exchange_rate=settled.rate)
     body.update(status="succeeded", pending_reason=None, balance_transaction=moved["id"])
     objects.save(call.state, body)
+
+
+def _settled(call: Call, charge: Body, amount: int) -> exchange.Settled:
+    charged = objects.fetch(call.state, balance.KIND, charge["balance_transaction"])
+    return exchange.settle_again(call.state, amount, charge["currency"], charged)
 
 
 REFUND = {

@@ -129,16 +129,19 @@ def _funding(call: Call, amount: int, currency: str) -> int:
             raise refused(NO_FUNDS, code="balance_insufficient")
         return call.state.now()
     charge = objects.fetch(call.state, "charge", charge_id, param="source_transaction")
-    if charge["status"] != "succeeded" or charge["currency"] != currency:
+    moved = objects.find(call.state, balance.KIND, charge["balance_transaction"] or "")
+    # What counts is the currency that the charge settled in, not the one it was made in.
+    if moved is None or moved["currency"] != currency:
         raise bad_parameter("The source_transaction must be a succeeded charge in the same currency.", "currency")
     used = sum(
         transfer["amount"] - transfer["amount_reversed"]
         for transfer in objects.every(call.state, "transfer", source_transaction=charge_id)
     )
-    if used + amount > charge["amount"] - charge["amount_refunded"]:
+    # What was refunded counts at the charge's own rate.
+    left = moved["amount"] * (charge["amount"] - charge["amount_refunded"]) // charge["amount"]
+    if used + amount > left:
         message = "Transfers using this transaction as a source must not exceed the source amount."
         raise refused(message, param="amount")
-    moved = objects.fetch(call.state, balance.KIND, charge["balance_transaction"])
     return int(moved["available_on"])
 
 

@@ -149,6 +149,10 @@ class Control:
     def set_available(self, amount_minor: int, currency: str = "usd") -> None:
         self.request("POST", "/balance", {"available": amount_minor, "currency": currency})
 
+    def exchange(self, presented: str, settled: str, rate: str) -> None:
+        """Charges in one currency settle in the other from now on; the rate is between their smallest units."""
+        self.request("POST", "/exchange", {"presented": presented, "settled": settled, "rate": rate})
+
     def pay_out(self, account_id: str, amount_minor: int | None = None) -> None:
         self.request("POST", f"/accounts/{account_id}/payout", {"amount": amount_minor})
 
