@@ -150,7 +150,7 @@ CLAIMS: dict[Claim, str] = {
     manufacturers: """
         journal_transaction chain_block balance_movement close_manifest hold hold_end bank_entry bank_line
         reconciliation_difference difference_owner difference_end adjustment_decision adjustment_limit chargeback
-        chargeback_step chargeback_evidence fraud_warning fraud_warning_end""",
+        chargeback_step chargeback_evidence fraud_warning fraud_warning_end exchange""",
     party_or_maker: """
         account posting statement statement_line statement_acceptance contest contest_decision statement_preparation
         statement_approval statement_discard disposition adjustment_consent adjustment_part claw_back

@@ -41,6 +41,8 @@ class Purpose(StrEnum):
     TAX = "tax"
     INCOME = "income"
     FEES = "fees"
+    EXCHANGE = "exchange"
+    EXCHANGE_DIFFERENCE = "exchange_difference"
     WRITE_OFF = "write_off"
     ROUNDING = "rounding"
 
@@ -78,6 +80,9 @@ CHART: dict[Purpose, AccountType] = {
     Purpose.TAX: AccountType(LIABILITY, "Liabilities:Tax"),
     Purpose.INCOME: AccountType(INCOME, "Income:Service"),
     Purpose.FEES: AccountType(EXPENSE, "Expenses:Stripe:Fees"),
+    # What was asked for in one currency and lies in another: one account in each, never in one sum.
+    Purpose.EXCHANGE: AccountType(EQUITY, "Equity:Exchange"),
+    Purpose.EXCHANGE_DIFFERENCE: AccountType(INCOME, "Income:Exchange"),
     Purpose.WRITE_OFF: AccountType(EXPENSE, "Expenses:WriteOff"),
     Purpose.ROUNDING: AccountType(EQUITY, "Equity:Rounding"),
 }

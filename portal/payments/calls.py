@@ -127,15 +127,16 @@ def _may_go(engine: Engine, gateway: Gateway, intent_id: UUID, scope: Scope | No
             return True
         older_waits = outcomes.older_transfer_waits(session, intent)
         account = session.get_one(ConnectedAccount, intent.organisation_id)
-    waits_for = ""
+    waits_for, lacks_minor = "", 0
     if older_waits:
         waits_for = rules.WAITS_FOR_BALANCE
     elif gateway.retrieve_account(account.provider_account_id).transfers_state != ACTIVE:
         waits_for = rules.WAITS_FOR_ACCOUNT
-    elif gateway.available_balance().get(intent.currency, 0) < intent.amount_minor:
-        waits_for = rules.WAITS_FOR_BALANCE
+    else:
+        lacks_minor = max(0, intent.amount_minor - gateway.available_balance().get(intent.currency, 0))
+        waits_for = rules.WAITS_FOR_BALANCE if lacks_minor else ""
     with transaction(engine, scope) as session:
-        outcomes.note_waiting(session, intent_id, waits_for)
+        outcomes.note_waiting(session, intent_id, waits_for, lacks_minor=lacks_minor)
         if waits_for == rules.WAITS_FOR_ACCOUNT:
             enqueue(session, "refresh_account", organisation_id=intent.organisation_id)
     return not waits_for

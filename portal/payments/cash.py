@@ -16,9 +16,11 @@ from portal.access import Actor, Side, may_handle_finance
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound, RuleBroken
 from portal.jobs import enqueue
 from portal.ledger.actions import post
-from portal.ledger.rules import Document, Purpose, credit, debit, without_zeros
+from portal.ledger.rules import Document, Leg, Purpose, credit, debit, without_zeros
 from portal.payments import queries, rules
 from portal.payments.actions import plan, standing_intent
+from portal.payments.exchanges import booking
+from portal.payments.exchanges.legs import Exchanged
 from portal.payments.models import CashReceipt, Intent, PaymentRecord
 from portal.payments.provider import PaymentOfInvoice
 from portal.payments.rules import PAYMENT_PAIRS
@@ -163,6 +165,7 @@ def take_cash(session: Session, intent: Intent, payment: PaymentOfInvoice, now: 
             currency=payment.currency,
             amount_minor=payment.amount_minor,
             fee_minor=payment.fee_minor,
+            settled_currency=payment.exchanged.settled_currency if payment.exchanged else None,
             source="stripe",
             provider_object_id=payment.charge_id,
             livemode=intent.livemode,
@@ -172,7 +175,7 @@ def take_cash(session: Session, intent: Intent, payment: PaymentOfInvoice, now: 
     )
     if receipt is None:
         return None
-    book_cash(session, receipt.id, now)
+    book_cash(session, receipt.id, now, exchanged=payment.exchanged)
     return receipt
 
 
@@ -240,6 +243,7 @@ def take_prepayment(
             amount_minor=payment.amount_minor,
             tax_minor=tax_minor,
             fee_minor=payment.fee_minor,
+            settled_currency=payment.exchanged.settled_currency if payment.exchanged else None,
             source="stripe",
             provider_object_id=payment.charge_id,
             livemode=intent.livemode,
@@ -248,67 +252,69 @@ def take_prepayment(
         ),
     )
     if receipt is not None:
-        book_cash(session, receipt.id, now)
+        book_cash(session, receipt.id, now, exchanged=payment.exchanged)
     return receipt
 
 
-def _book_prepayment(session: Session, receipt: CashReceipt, now: datetime) -> int:
+def _book_prepayment(session: Session, receipt: CashReceipt, exchanged: Exchanged | None, now: datetime) -> int:
     """The payer's money, held for what it bought; the tax in it is the state's."""
     intent = session.get_one(Intent, receipt.intent_id)
-    arrived, fee = rules.cash_legs_minor(receipt.amount_minor, receipt.fee_minor)
-    legs = [
-        debit(Purpose.STRIPE, arrived),
-        debit(Purpose.FEES, fee),
+    against = [
         credit(Purpose.PREPAID, receipt.amount_minor - receipt.tax_minor, receipt.payer_id),
         credit(Purpose.TAX, receipt.tax_minor),
     ]
-    return post(
-        session,
-        manufacturer_id=receipt.manufacturer_id,
-        currency=receipt.currency,
-        kind="cash_received",
-        document=Document("cash_receipt", str(receipt.id)),
-        legs=without_zeros(legs),
-        allowed_pairs=PAYMENT_PAIRS,
-        occurred_at=receipt.received_at,
-        now=now,
-        description=f"Paid ahead: {intent.request['name']}",
-        livemode=receipt.livemode,
-    )
+    return _post_cash(session, receipt, exchanged, against, says=f"Paid ahead: {intent.request['name']}", now=now)
 
 
-def book_cash(session: Session, receipt_id: int, now: datetime) -> int:
+def book_cash(session: Session, receipt_id: int, now: datetime, *, exchanged: Exchanged | None = None) -> int:
     """Post a receipt against its receivable, have its shares made payable, and tell Stripe of a payment elsewhere."""
     receipt = session.get_one(CashReceipt, receipt_id)
     if receipt.invoice_id is None:
-        return _book_prepayment(session, receipt, now)
+        return _book_prepayment(session, receipt, exchanged, now)
     invoice = queries.invoice_facts(session, receipt.invoice_id)
     intent = session.get_one(Intent, invoice.intent_id)
     receivable = Purpose(intent.request.get("receivable", Purpose.RECEIVABLE))
-    arrived, fee = rules.cash_legs_minor(receipt.amount_minor, receipt.fee_minor)
-    place = Purpose.STRIPE if receipt.source == "stripe" else Purpose.BANK
-    legs = without_zeros(
-        [debit(place, arrived), debit(Purpose.FEES, fee), credit(receivable, receipt.amount_minor, receipt.payer_id)]
-    )
-    transaction_id = post(
-        session,
-        manufacturer_id=receipt.manufacturer_id,
-        currency=receipt.currency,
-        kind="cash_received",
-        document=Document("cash_receipt", str(receipt.id)),
-        legs=legs,
-        allowed_pairs=PAYMENT_PAIRS,
-        occurred_at=receipt.received_at,
-        now=now,
-        description=f"Payment of {invoice.name}",
-        person_id=receipt.confirmed_by,
-        livemode=receipt.livemode,
-    )
+    against = [credit(receivable, receipt.amount_minor, receipt.payer_id)]
+    transaction_id = _post_cash(session, receipt, exchanged, against, says=f"Payment of {invoice.name}", now=now)
     if receivable is Purpose.RECEIVABLE:
         enqueue(session, "apply_cash", receipt_id=receipt.id)
     if receipt.source == OUT_OF_BAND and still_open_minor(session, invoice) <= 0:
         _plan_out_of_band(session, intent, invoice, now)
     return transaction_id
+
+
+def _post_cash(
+    session: Session,
+    receipt: CashReceipt,
+    exchanged: Exchanged | None,
+    against: list[Leg],
+    *,
+    says: str,
+    now: datetime,
+) -> int:
+    """Cash and its fee against what it pays; over the exchange accounts where it lies in another currency."""
+    document = Document("cash_receipt", str(receipt.id))
+    if exchanged is not None:
+        about = booking.About(booking.CASH_RECEIVED, document, says, receipt.received_at)
+        return booking.book_exchange(session, receipt, exchanged, about, against=against, now=now)
+    if receipt.settled_currency is not None:
+        raise RuleBroken("A payment that settled in another currency is booked with what it became there.")
+    arrived, fee = rules.cash_legs_minor(receipt.amount_minor, receipt.fee_minor)
+    place = Purpose.STRIPE if receipt.source == STRIPE else Purpose.BANK
+    return post(
+        session,
+        manufacturer_id=receipt.manufacturer_id,
+        currency=receipt.currency,
+        kind=booking.CASH_RECEIVED,
+        document=document,
+        legs=without_zeros([debit(place, arrived), debit(Purpose.FEES, fee), *against]),
+        allowed_pairs=PAYMENT_PAIRS,
+        occurred_at=receipt.received_at,
+        now=now,
+        description=says,
+        person_id=receipt.confirmed_by,
+        livemode=receipt.livemode,
+    )
 
 
 def _plan_out_of_band(session: Session, intent: Intent, invoice: queries.InvoiceFacts, now: datetime) -> None:

@@ -8,6 +8,7 @@ because what has not been told yet is kept with what has.
 from __future__ import annotations
 
 from datetime import datetime
+from fractions import Fraction
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,6 +22,8 @@ from portal.ledger.actions import post
 from portal.ledger.rules import Document, Purpose, credit, debit, without_zeros
 from portal.payments import outcomes, rules
 from portal.payments.actions import plan
+from portal.payments.exchanges import booking
+from portal.payments.exchanges.legs import Exchanged
 from portal.payments.gateway import Gateway
 from portal.payments.models import (
     CashReceipt,
@@ -124,7 +127,7 @@ def refresh_dispute(engine: Engine, gateway: Gateway, dispute_id: str, now: date
             return NOT_OURS
         chargeback = _keep_chargeback(session, receipt, state, now)
         for movement in state.movements:
-            _book_movement(session, chargeback, movement, now)
+            _book_movement(session, chargeback, receipt, movement, now)
         new = _keep_steps(session, chargeback, state.status, now)
         if new:
             enqueue(session, "advance_chargeback", chargeback_id=chargeback.id)
@@ -218,14 +221,29 @@ def _keep_steps(session: Session, chargeback: Chargeback, status: str, now: date
     return len(made)
 
 
-def _book_movement(session: Session, chargeback: Chargeback, movement: Movement, now: datetime) -> None:
+def _book_movement(
+    session: Session, chargeback: Chargeback, receipt: CashReceipt, movement: Movement, now: datetime
+) -> None:
     """What the bank took with Stripe's fee, or gave back: amount and fee are told apart."""
     about = Document("chargeback", str(chargeback.id))
+    says = "Taken by the payer's bank" if movement.amount_minor < 0 else "Given back by the payer's bank"
+    if movement.currency != chargeback.currency:
+        exchanged = _exchanged(chargeback, movement)
+        written = booking.About(
+            booking.CHARGEBACK_MOVED,
+            Document("balance_movement", movement.id),
+            says,
+            movement.occurred_at,
+            fee_from=about,
+        )
+        against = [debit(Purpose.DISPUTED, -exchanged.amount_minor, chargeback.payer_id, about)]
+        booking.book_exchange(session, receipt, exchanged, written, against=against, now=now)
+        return
     post(
         session,
         manufacturer_id=chargeback.manufacturer_id,
         currency=movement.currency,
-        kind="chargeback_moved",
+        kind=booking.CHARGEBACK_MOVED,
         document=Document("balance_movement", movement.id),
         legs=without_zeros(
             [
@@ -237,8 +255,22 @@ def _book_movement(session: Session, chargeback: Chargeback, movement: Movement,
         allowed_pairs=rules.PAYMENT_PAIRS,
         occurred_at=movement.occurred_at,
         now=now,
-        description="Taken by the payer's bank" if movement.amount_minor < 0 else "Given back by the payer's bank",
+        description=says,
         livemode=chargeback.livemode,
+    )
+
+
+def _exchanged(chargeback: Chargeback, movement: Movement) -> Exchanged:
+    """The whole of a chargeback moves at once, out or in."""
+    sign = -1 if movement.amount_minor < 0 else 1
+    return Exchanged(
+        movement_id=movement.id,
+        currency=chargeback.currency,
+        amount_minor=sign * chargeback.amount_minor,
+        settled_currency=movement.currency,
+        settled_minor=movement.amount_minor,
+        fee_minor=movement.fee_minor,
+        rate=movement.rate or Fraction(abs(movement.amount_minor), chargeback.amount_minor),
     )
 
 

@@ -263,7 +263,10 @@ def _keep_movement(
             fee_minor=movement.fee_minor,
             net_minor=movement.net_minor,
             source_object_id=movement.source_id,
+            rate_num=movement.rate.numerator if movement.rate else None,
+            rate_den=movement.rate.denominator if movement.rate else None,
             livemode=gateway.livemode,
+            available_at=movement.available_at,
             occurred_at=movement.occurred_at,
             recorded_at=now,
         )

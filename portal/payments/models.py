@@ -133,11 +133,15 @@ class ProviderEventOutcome(Base):
 
 
 class BalanceMovement(Base):
-    """A balance transaction of the platform account, imported once, matched to one journal transaction."""
+    """A balance transaction of the platform account, imported once, matched to one journal transaction.
+
+    The rate is Stripe's, where it is about money of another currency; it can be used from ``available_at`` on.
+    """
 
     __tablename__ = "balance_movement"
     __table_args__ = (
         CheckConstraint("net_minor = amount_minor - fee_minor", name="net"),
+        CheckConstraint("(rate_num > 0) = (rate_den > 0)", name="rate"),
         Index("ix_balance_movement_source", "source_object_id"),
     )
 
@@ -149,7 +153,10 @@ class BalanceMovement(Base):
     fee_minor: Mapped[int]
     net_minor: Mapped[int]
     source_object_id: Mapped[str]
+    rate_num: Mapped[int | None]
+    rate_den: Mapped[int | None]
     livemode: Mapped[bool]
+    available_at: Mapped[datetime | None]
     occurred_at: Mapped[datetime]
     recorded_at: Mapped[datetime]
 
@@ -180,6 +187,7 @@ class CashReceipt(Base):
     """Cash that arrived, with Stripe's fee: for an invoice, applied to shares by billing, or ahead for a purchase.
 
     ``intent_id`` is the checkout that was paid, or that began the subscription; ``tax_minor`` is part of the amount.
+    ``settled_currency`` is named where it is another one: the fee is in it, and an ``Exchange`` says the rest.
     """
 
     __tablename__ = "cash_receipt"
@@ -194,6 +202,7 @@ class CashReceipt(Base):
         CheckConstraint("(source = 'stripe') = (provider_object_id IS NOT NULL)", name="stripe_names_object"),
         CheckConstraint("(source = 'out_of_band') = (record_id IS NOT NULL)", name="out_of_band_names_record"),
         CheckConstraint("recorded_by IS NULL OR recorded_by <> confirmed_by", name="two_people"),
+        CheckConstraint("settled_currency <> currency", name="settled_currency"),
     )
 
     id: Mapped[Id]
@@ -205,6 +214,7 @@ class CashReceipt(Base):
     amount_minor: Mapped[int]
     tax_minor: Mapped[int] = mapped_column(default=0, server_default="0")
     fee_minor: Mapped[int]
+    settled_currency: Mapped[str | None]
     source: Mapped[str]
     provider_object_id: Mapped[str | None]
     record_id: Mapped[int | None] = mapped_column(ForeignKey("payment_record.id"))

@@ -24,13 +24,14 @@ from portal.payments import queries, rules
 from portal.payments.actions import plan_customer
 from portal.payments.models import ConnectedAccount, Intent, IntentAttempt, ProviderCustomer
 from portal.payments.provider import RefundState, Refused
+from portal.payments.refunding import book_refund, refund_facts
 
 # The document of a reversal that takes a party's share of a refund or chargeback back at once.
 CLAW_BACK = "claw_back"
 
 WAITING_SENTENCES = {
     "": "",
-    rules.WAITS_FOR_BALANCE: "Waits until the Stripe balance covers it.",
+    rules.WAITS_FOR_BALANCE: "Waits until the Stripe balance in {currency} covers it.",
     rules.WAITS_FOR_PARTY: "Waits until the party's account at Stripe covers what is taken back.",
     rules.WAITS_FOR_ACCOUNT: "Waits until the receiving account may receive transfers.",
 }
@@ -134,7 +135,9 @@ def record_success(session: Session, call: Call, result: Result, now: datetime) 
     if intent.state not in rules.UNFINISHED:
         return
     done_as = call.step if intent.kind in rules.MANY_STEPS else "object"
-    kept = {name: value for name, value in intent.progress.items() if name not in ("look_first", "waiting")}
+    kept = {
+        name: value for name, value in intent.progress.items() if name not in ("look_first", "waiting", "lacks_minor")
+    }
     intent.progress = {**kept, **result.facts, done_as: result.object_id}
     if call.step in rules.MAKING_STEPS:
         intent.provider_object_id = result.object_id
@@ -215,18 +218,22 @@ def older_transfer_waits(session: Session, intent: Intent) -> bool:
     return session.scalar(select(older.exists())) or False
 
 
-def note_waiting(session: Session, intent_id: UUID, waits_for: str) -> None:
-    """Keep what a planned transfer waits for, or that it no longer does."""
+def note_waiting(session: Session, intent_id: UUID, waits_for: str, *, lacks_minor: int = 0) -> None:
+    """Keep what a planned transfer waits for, or that it no longer does.
+
+    How much the balance lacks for it is kept apart from the sentence, which its party reads too.
+    """
     intent = _locked(session, intent_id)
     if intent.state == rules.PLANNED:
-        _wait(session, intent, waits_for)
+        _wait(session, intent, waits_for, lacks_minor=lacks_minor)
 
 
-def _wait(session: Session, intent: Intent, waits_for: str) -> None:
+def _wait(session: Session, intent: Intent, waits_for: str, *, lacks_minor: int = 0) -> None:
     before = intent.progress.get("waiting", "")
-    kept = {name: value for name, value in intent.progress.items() if name != "waiting"}
-    intent.progress = {**kept, "waiting": waits_for} if waits_for else kept
-    intent.failure = WAITING_SENTENCES[waits_for]
+    kept = {name: value for name, value in intent.progress.items() if name not in ("waiting", "lacks_minor")}
+    lacks = {"lacks_minor": lacks_minor} if lacks_minor else {}
+    intent.progress = {**kept, "waiting": waits_for, **lacks} if waits_for else kept
+    intent.failure = WAITING_SENTENCES[waits_for].format(currency=intent.currency)
     if waits_for == rules.WAITS_FOR_BALANCE != before:
         enqueue(session, "notify_cash_needed", manufacturer_id=intent.manufacturer_id, currency=intent.currency)
 
@@ -263,40 +270,6 @@ def keep_refund_state(session: Session, intent: Intent, state: RefundState, now:
         intent.progress = {**intent.progress, **refund_facts(state)}
         book_refund(session, intent, now)
         _follow_up(session, intent)
-
-
-def refund_facts(state: RefundState) -> dict[str, str]:
-    """What is remembered of a refund beside its id."""
-    return {
-        "status": state.status,
-        "reason": state.failure,
-        "movement": state.movement_id,
-        "returned_movement": state.returned_movement_id,
-    }
-
-
-def book_refund(session: Session, intent: Intent, now: datetime) -> None:
-    """What has left the balance for a payer, and what came back of it; each once."""
-    for name, sign, kind in (("movement", 1, "refund_sent"), ("returned_movement", -1, "refund_returned")):
-        movement_id = intent.progress.get(name)
-        if not movement_id:
-            continue
-        post(
-            session,
-            manufacturer_id=intent.manufacturer_id,
-            currency=intent.currency,
-            kind=kind,
-            document=Document("balance_movement", movement_id),
-            legs=[
-                debit(Purpose.REFUNDS, sign * intent.amount_minor, intent.organisation_id),
-                credit(Purpose.STRIPE, sign * intent.amount_minor),
-            ],
-            allowed_pairs=rules.PAYMENT_PAIRS,
-            occurred_at=now,
-            now=now,
-            description=str(intent.request["description"]),
-            livemode=intent.livemode,
-        )
 
 
 def _keep_account(session: Session, intent: Intent, now: datetime) -> None:

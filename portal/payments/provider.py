@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 from typing import Any
 
 from portal.errors import ProviderTrouble
+from portal.payments.exchanges.legs import Exchanged
 
 ACTIVE = "active"
 
@@ -44,13 +46,17 @@ class AccountState:
 
 @dataclass(frozen=True)
 class PaymentOfInvoice:
-    """A payment that went through Stripe for an invoice; ``charge_id`` is what its balance transaction names."""
+    """A payment that went through Stripe for an invoice; ``charge_id`` is what its balance transaction names.
+
+    ``exchanged`` where it settled in another currency, which is then the fee's too.
+    """
 
     charge_id: str
     amount_minor: int
     fee_minor: int
     currency: str
     paid_at: datetime
+    exchanged: Exchanged | None = None
 
 
 @dataclass(frozen=True)
@@ -129,7 +135,10 @@ class TransferState:
 
 @dataclass(frozen=True)
 class Movement:
-    """One balance transaction of the platform account; the fee is taken from the amount."""
+    """One balance transaction of the platform account; the fee is taken from the amount.
+
+    ``rate`` where it is about money of another currency; ``available_at`` is when it can be used.
+    """
 
     id: str
     category: str
@@ -139,6 +148,8 @@ class Movement:
     net_minor: int
     source_id: str
     occurred_at: datetime
+    available_at: datetime
+    rate: Fraction | None = None
 
 
 @dataclass(frozen=True)
@@ -156,7 +167,10 @@ class ReceivedEvent:
 
 @dataclass(frozen=True)
 class RefundState:
-    """A refund at Stripe; ``status`` is pending, succeeded, failed or canceled, movements are empty where none was."""
+    """A refund at Stripe; ``status`` is pending, succeeded, failed or canceled, movements are empty where none was.
+
+    Where the payment settled in another currency, so does what goes back of it, and what comes back of that.
+    """
 
     id: str
     charge_id: str
@@ -168,6 +182,8 @@ class RefundState:
     returned_movement_id: str
     intent_id: str
     livemode: bool
+    exchanged: Exchanged | None = None
+    returned_exchanged: Exchanged | None = None
 
 
 @dataclass(frozen=True)

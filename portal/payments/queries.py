@@ -325,8 +325,11 @@ _UNMATCHED = text(
         SELECT FROM cash_receipt receipt JOIN journal_transaction journal
             ON journal.kind = 'cash_received' AND journal.document_type = 'cash_receipt'
            AND journal.document_id = receipt.id::text
+        LEFT JOIN exchange ON exchange.receipt_id = receipt.id AND exchange.kind = 'cash_received'
         WHERE receipt.provider_object_id = movement.source_object_id
-          AND (receipt.amount_minor, receipt.fee_minor) = (movement.amount_minor, movement.fee_minor))
+          AND (coalesce(exchange.settled_minor, receipt.amount_minor), receipt.fee_minor)
+              = (movement.amount_minor, movement.fee_minor)
+          AND coalesce(exchange.settled_currency, receipt.currency) = movement.currency)
       AND NOT EXISTS (
         SELECT FROM intent JOIN journal_transaction journal
             ON journal.kind = 'transfer_sent' AND journal.document_type = 'intent'

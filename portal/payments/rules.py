@@ -90,6 +90,22 @@ PAYMENT_PAIRS: Pairs = pairs(
     (Purpose.PAYABLE, Purpose.RECEIVABLE),
 )
 
+# Two linked transactions, each in its currency's ledger: what was asked for, and what lies in the balance.
+EXCHANGE_PAIRS: Pairs = pairs(
+    (Purpose.EXCHANGE, Purpose.RECEIVABLE),
+    (Purpose.EXCHANGE, Purpose.PARTY_RECEIVABLE),
+    (Purpose.EXCHANGE, Purpose.PREPAID),
+    (Purpose.EXCHANGE, Purpose.TAX),
+    (Purpose.REFUNDS, Purpose.EXCHANGE),
+    (Purpose.DISPUTED, Purpose.EXCHANGE),
+    (Purpose.STRIPE, Purpose.EXCHANGE),
+    (Purpose.FEES, Purpose.EXCHANGE),
+    (Purpose.FEES, Purpose.STRIPE),
+    (Purpose.EXCHANGE_DIFFERENCE, Purpose.STRIPE),
+    (Purpose.EXCHANGE_DIFFERENCE, Purpose.EXCHANGE),
+    (Purpose.EXCHANGE_DIFFERENCE, Purpose.FEES),
+)
+
 # Snapshot events that say something about us; the rest is kept and ignored. Stripe takes twenty types at most.
 INVOICE_EVENTS = (
     "invoice.paid",

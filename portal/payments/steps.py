@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from portal.payments.gateway import Gateway
-from portal.payments.outcomes import Call, Result, refund_facts
+from portal.payments.outcomes import Call, Result
 from portal.payments.provider import AccountState, CheckoutState, RefundState, Refused, Unknown
+from portal.payments.refunding import refund_facts
 from portal.payments.rules import ANSWERABLE_DISPUTES, lines_of_step
 
 _BUYING = ("checkout", "checkout_expiry", "subscription_change", "subscription_end", "promotion_code")

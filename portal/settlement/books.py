@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from portal.adjustments.books import adjustment_problems
 from portal.billing.books import check_books
 from portal.ledger.queries import BookProblem, problems_of
+from portal.payments.exchanges.books import exchange_problems
 
 # Each finds rows (subject, detail) that break it.
 _CHECKS = {
@@ -76,4 +77,9 @@ def settlement_problems(session: Session) -> list[BookProblem]:
 
 def all_problems(session: Session) -> list[BookProblem]:
     """Everything that is wrong in the books, from the ledger up to settlement; Stripe's tie-out apart."""
-    return [*check_books(session), *adjustment_problems(session), *settlement_problems(session)]
+    return [
+        *check_books(session),
+        *exchange_problems(session),
+        *adjustment_problems(session),
+        *settlement_problems(session),
+    ]

@@ -19,6 +19,7 @@ from portal.ledger.models import Period
 from portal.ledger.queries import AccountBalance
 from portal.ledger.shapes import SHAPES
 from portal.money import Money
+from portal.payments.exchanges.reading import exchange_of
 from portal.payments.queries import own_tie_out
 from portal.settlement.checking import latest_check, may_check_all, request_check
 from portal.settlement.cockpit import own_books
@@ -121,6 +122,7 @@ def transaction(transaction_id: int) -> ResponseReturnValue:
         names=organisation_names(session, [leg.party_id for leg in legs if leg.party_id]),
         person=people.names(session, {found.person_id}).get(found.person_id) if found.person_id else None,
         reversed_by=queries.reversal_of(session, found.id),
+        linked=exchange_of(session, actor, found.id),
         shown=SHOWN,
     )
 

@@ -137,30 +137,33 @@ def _charge_fee(session: Session, chargeback: Chargeback, cause: Cause, now: dat
     """Stripe's fee is the operator's expense already; where another party bears it, it is taken from that party."""
     if _is_posted(session, FEE_BORNE, cause.document):
         return
-    fee = _fee_minor(session, chargeback)
+    fee, currency = _fee(session, chargeback)
     lines = charged_lines(session, chargeback.invoice_id)
     bearer_id = bearer_of(session, lines[0], "chargeback_fees_borne_by") if lines else None
     operator_id = session.scalar(select(Organisation.id).where(Organisation.is_operator))
     if not fee or bearer_id in (None, operator_id):
         return
     legs = [debit(Purpose.PAYABLE, fee, bearer_id), credit(Purpose.FEES, fee)]
-    _post(session, chargeback, FEE_BORNE, legs, says=f"Stripe's fee: {cause.description}", now=now)
+    says = f"Stripe's fee: {cause.description}"
+    _post(session, chargeback, FEE_BORNE, legs, says=says, now=now, currency=currency)
 
 
 _FEE = text(
     """
-    SELECT coalesce(sum(posting.amount_minor), 0)::bigint
+    SELECT coalesce(sum(posting.amount_minor), 0)::bigint, posting.currency
     FROM posting JOIN account ON account.id = posting.account_id AND account.purpose = 'fees'
-    JOIN journal_transaction journal ON journal.id = posting.transaction_id AND journal.kind = 'chargeback_moved'
+    JOIN journal_transaction journal ON journal.id = posting.transaction_id
+        AND journal.kind IN ('chargeback_moved', 'chargeback_moved_settled')
     WHERE posting.document_type = 'chargeback' AND posting.document_id = :id
+    GROUP BY posting.currency
     """
 )
 
 
-def _fee_minor(session: Session, chargeback: Chargeback) -> int:
-    """What Stripe took for the chargeback beside its amount."""
-    found: int = session.scalar(_FEE, {"id": str(chargeback.id)})
-    return found
+def _fee(session: Session, chargeback: Chargeback) -> tuple[int, str]:
+    """What Stripe took for the chargeback beside its amount, in the currency in which the payment settled."""
+    found = session.execute(_FEE, {"id": str(chargeback.id)}).one_or_none()
+    return (found[0], found[1]) if found else (0, chargeback.currency)
 
 
 def _is_posted(session: Session, kind: str, document: Document) -> bool:
@@ -180,11 +183,12 @@ def _post(
     *,
     says: str,
     now: datetime,
+    currency: str = "",
 ) -> None:
     post(
         session,
         manufacturer_id=chargeback.manufacturer_id,
-        currency=chargeback.currency,
+        currency=currency or chargeback.currency,
         kind=kind,
         document=Document(CHARGEBACK, str(chargeback.id)),
         legs=legs,

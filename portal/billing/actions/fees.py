@@ -56,7 +56,8 @@ def charge_fee(session: Session, receipt: CashReceipt, *, now: datetime) -> int:
         post(
             session,
             manufacturer_id=receipt.manufacturer_id,
-            currency=receipt.currency,
+            # The fee is taken from the balance that the payment came into.
+            currency=receipt.settled_currency or receipt.currency,
             kind=CHARGED,
             document=Document("cash_receipt", str(receipt.id)),
             legs=[*legs, credit(Purpose.FEES, charged)],

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from fractions import Fraction
 from typing import Any, cast
 
+from portal.payments.exchanges.legs import Exchanged
 from portal.payments.gateway.connection import PAGE_SIZE, Connection, answers, event_of, instant, plain
 from portal.payments.provider import Movement, ReceivedEvent
 
@@ -56,4 +58,30 @@ def movement_of(body: dict[str, Any]) -> Movement:
         net_minor=int(body["net"]),
         source_id=str(body.get("source") or ""),
         occurred_at=instant(body["created"]),
+        available_at=instant(body["available_on"]),
+        rate=_rate(body.get("exchange_rate")),
     )
+
+
+def exchanged_of(amount_minor: int, currency: str, moved: dict[str, Any]) -> Exchanged | None:
+    """A balance transaction about so much of ``currency``, where it is in another; the sign is the movement's.
+
+    Where Stripe names no rate it is the one that the two amounts make.
+    """
+    settled_currency, settled = str(moved["currency"]).upper(), int(moved["amount"])
+    if settled_currency == currency:
+        return None
+    return Exchanged(
+        movement_id=str(moved["id"]),
+        currency=currency,
+        amount_minor=amount_minor if settled >= 0 else -amount_minor,
+        settled_currency=settled_currency,
+        settled_minor=settled,
+        fee_minor=int(moved["fee"]),
+        rate=_rate(moved.get("exchange_rate")) or Fraction(abs(settled), amount_minor),
+    )
+
+
+def _rate(said: float | None) -> Fraction | None:
+    """As written: a float's digits, not its binary value."""
+    return Fraction(str(said)) if said else None

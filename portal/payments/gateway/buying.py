@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from portal.payments.gateway.books import exchanged_of
 from portal.payments.gateway.connection import PAGE_SIZE, Connection, Request, answers, instant, keyed, meta, plain
 from portal.payments.provider import CheckoutState, PaymentOfInvoice, SubscriptionState, Unknown
 
@@ -137,6 +138,7 @@ def _payment(body: dict[str, Any]) -> PaymentOfInvoice | None:
         fee_minor=int(moved["fee"]),
         currency=str(charge["currency"]).upper(),
         paid_at=instant(moved["created"]),
+        exchanged=exchanged_of(int(charge["amount"]), str(charge["currency"]).upper(), moved),
     )
 
 

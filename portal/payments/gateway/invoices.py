@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
+from portal.payments.gateway.books import exchanged_of
 from portal.payments.gateway.connection import PAGE_SIZE, Connection, Request, answers, instant, keyed, meta, plain
 from portal.payments.provider import InvoiceState, PaymentOfInvoice, Unknown
 
@@ -81,6 +82,7 @@ class Invoices(Connection):
             fee_minor=int(moved["fee"]),
             currency=str(charge["currency"]).upper(),
             paid_at=instant(moved["created"]),
+            exchanged=exchanged_of(int(charge["amount"]), str(charge["currency"]).upper(), moved),
         )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 from typing import Any, cast
 
-from portal.payments.gateway.books import movement_of
+from portal.payments.gateway.books import exchanged_of, movement_of
 from portal.payments.gateway.connection import PAGE_SIZE, Connection, Request, answers, instant, keyed, meta, plain
 from portal.payments.provider import DisputeState, RefundState, WarningState
 
 EVIDENCE_PURPOSE = "dispute_evidence"
+# What a refund moved, told along with it: it may be in another currency.
+_MOVED = ["balance_transaction", "failure_balance_transaction"]
 
 
 class Refunds(Connection):
@@ -18,17 +20,19 @@ class Refunds(Connection):
     def create_refund(self, request: Request, key: str) -> RefundState:
         """Part or all of a charge back to the payer. *Raises*: Refused beyond what is left, or during a dispute."""
         with answers():
-            return _refund(self.client.v1.refunds.create(cast(Any, request), keyed(key)))
+            return _refund(self.client.v1.refunds.create(cast(Any, {**request, "expand": _MOVED}), keyed(key)))
 
     def retrieve_refund(self, refund_id: str) -> RefundState:
         """The refund as it is now."""
         with answers():
-            return _refund(self.client.v1.refunds.retrieve(refund_id))
+            return _refund(self.client.v1.refunds.retrieve(refund_id, cast(Any, {"expand": _MOVED})))
 
     def find_refund(self, charge_id: str, intent_id: str) -> RefundState | None:
         """The refund made for an intent."""
         with answers():
-            listed = self.client.v1.refunds.list(cast(Any, {"charge": charge_id, "limit": PAGE_SIZE}))
+            told = [f"data.{name}" for name in _MOVED]
+            wanted = cast(Any, {"charge": charge_id, "limit": PAGE_SIZE, "expand": told})
+            listed = self.client.v1.refunds.list(wanted)
             for found in listed.auto_paging_iter():
                 if meta(plain(found), "intent_id") == intent_id:
                     return _refund(found)
@@ -75,17 +79,21 @@ class Refunds(Connection):
 
 def _refund(found: Any) -> RefundState:
     body = plain(found)
+    amount, currency = int(body["amount"]), str(body["currency"]).upper()
+    moved, returned = (body.get(name) or {} for name in _MOVED)
     return RefundState(
         id=str(body["id"]),
         charge_id=str(body["charge"]),
-        amount_minor=int(body["amount"]),
-        currency=str(body["currency"]).upper(),
+        amount_minor=amount,
+        currency=currency,
         status=str(body["status"]),
         failure=str(body.get("failure_reason") or ""),
-        movement_id=str(body.get("balance_transaction") or ""),
-        returned_movement_id=str(body.get("failure_balance_transaction") or ""),
+        movement_id=str(moved.get("id") or ""),
+        returned_movement_id=str(returned.get("id") or ""),
         intent_id=meta(body, "intent_id"),
         livemode=bool(body.get("livemode")),
+        exchanged=exchanged_of(amount, currency, moved) if moved else None,
+        returned_exchanged=exchanged_of(amount, currency, returned) if returned else None,
     )
 
 

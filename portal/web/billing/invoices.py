@@ -21,6 +21,7 @@ from portal.identity import queries as people
 from portal.ledger import queries as ledger
 from portal.money import Money, parse_amount
 from portal.payments import cash, queries
+from portal.payments.exchanges.reading import exchanges_of
 from portal.payments.models import PaymentRecord
 from portal.web import paging
 from portal.web.billing.blueprint import blueprint, may_collect, may_read_invoices
@@ -73,6 +74,9 @@ def invoice(invoice_id: int) -> ResponseReturnValue:
         row=row,
         items=items,
         receipts=receipts,
+        exchanged=[
+            each for rows in exchanges_of(session, actor, [row.id for row in receipts]).values() for each in rows
+        ],
         traces=ledger.transactions_of(session, actor, "cash_receipt", [str(each.id) for each in receipts]),
         waiting=waiting,
         state=_state_of(row),
