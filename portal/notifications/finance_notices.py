@@ -12,10 +12,12 @@ from sqlalchemy.orm import Session
 from portal.access import Role
 from portal.directory.models import Organisation
 from portal.ledger.models import Period
+from portal.money import Money
 from portal.notifications.actions import queue_letter
 from portal.notifications.letters import Writing, letter
 from portal.notifications.recipients import people_with_role
 from portal.notifications.rendering import Fact, Letter
+from portal.payments.queries import lacking_minor
 from portal.settlement.models import Contest, ContestDecision, Statement, StatementLine
 
 FINANCE = (Role.FINANCE,)
@@ -105,8 +107,9 @@ def contest_decided(writing: Writing) -> Letter | None:
 
 @letter("cash_needed")
 def cash_needed(writing: Writing) -> Letter | None:
-    """Approved transfers wait because the balance at Stripe is too small."""
-    currency = writing.delivery.object_id.split(":")[1]
+    """Approved transfers wait because the balance at Stripe is too small: in which currency, and by how much."""
+    manufacturer_id, currency = writing.delivery.object_id.split(":")[:2]
+    lacking = lacking_minor(writing.session, int(manufacturer_id), currency)
     return Letter(
         subject=f"Transfers in {currency} wait for balance at Stripe",
         greeting=writing.greeting,
@@ -114,7 +117,8 @@ def cash_needed(writing: Writing) -> Letter | None:
             "Approved transfers are larger than what is available at Stripe. They go out oldest first as it fills.",
             "Nothing is lost and nothing has to be approved again.",
         ),
-        button=("See what waits", writing.page("periods")),
+        facts=(Fact("Missing", str(Money(lacking, currency))),) if lacking else (),
+        button=("See what waits", writing.page("cash-needed")),
     )
 
 

@@ -27,7 +27,7 @@ from portal.payments.models import (
     SubscriptionSeen,
 )
 from portal.payments.provider import ACTIVE
-from portal.payments.rules import PLANNED, SUCCEEDED, UNFINISHED
+from portal.payments.rules import PLANNED, SUCCEEDED, UNFINISHED, WAITS_FOR_BALANCE
 
 
 @dataclass(frozen=True)
@@ -157,18 +157,21 @@ def reversible_transfer(
     return session.scalars(wanted.order_by(Intent.finished_at.desc(), Intent.id).limit(1)).one_or_none()
 
 
-def cash_needed(session: Session, actor: Actor) -> dict[str, int]:
-    """What planned transfers of the actor's manufacturer still take out of the balance, by currency."""
-    if not may_handle_finance(actor):
-        raise NotAllowed("Payments are for finance.")
-    rows = session.execute(
-        text(
-            "SELECT currency, sum(amount_minor)::bigint FROM intent WHERE kind = 'transfer'"
-            " AND state IN ('planned', 'sent', 'unknown') AND manufacturer_id = :id GROUP BY currency"
-        ),
-        {"id": actor.organisation_id},
+def lacking_minor(session: Session, manufacturer_id: int, currency: str) -> int | None:
+    """How much the balance lacked for all waiting transfers when it was last asked; None while none waits for it."""
+    wanted = select(Intent).where(
+        Intent.manufacturer_id == manufacturer_id,
+        Intent.currency == currency,
+        Intent.kind == "transfer",
+        Intent.state == PLANNED,
+        Intent.progress["waiting"].astext == WAITS_FOR_BALANCE,
     )
-    return {row[0]: row[1] for row in rows}
+    waiting = session.scalars(wanted.order_by(Intent.created_at, Intent.id)).all()
+    asked = next((each for each in waiting if "lacks_minor" in each.progress), None)
+    if asked is None:
+        return None
+    available_minor: int = asked.amount_minor - asked.progress["lacks_minor"]
+    return sum(each.amount_minor for each in waiting) - available_minor
 
 
 # A job that waits or runs will do it; another one would only be one more that fails while Stripe is down.

@@ -114,16 +114,23 @@ def test_a_transfer_is_tried_again_with_its_key_when_stripe_is_busy(work_engine,
 
 
 def test_a_transfer_waits_and_finance_is_told_once_when_the_balance_does_not_cover_it(
-    work_engine, work_session, gateway, standin, intent_id
+    work_engine, work_session, cast, gateway, standin, intent_id
 ):
     standin.control.set_available(6_999, "eur")
     assert calls.perform(work_engine, gateway, intent_id, NOW) == "planned"
     assert calls.perform(work_engine, gateway, intent_id, NOW) == "planned"
-    assert state_of(work_engine, intent_id)[1].startswith("Waits until the Stripe balance")
+    assert state_of(work_engine, intent_id)[1] == "Waits until the Stripe balance in EUR covers it."
     assert len(queued(work_session, "notify_cash_needed")) == 1
+    later = planned_transfer(work_session, cast, 500, 2, now=NOW + timedelta(minutes=1))
+    work_session.commit()
+    assert calls.perform(work_engine, gateway, later.id, NOW) == "planned"
+    assert queries.lacking_minor(work_session, cast.factory.id, "EUR") == 501
+    assert queries.lacking_minor(work_session, cast.factory.id, "USD") is None
     standin.control.set_available(7_000, "eur")
     assert calls.perform_waiting(work_engine, gateway, NOW) == 1
     assert state_of(work_engine, intent_id) == ("succeeded", "")
+    work_session.expire_all()
+    assert queries.lacking_minor(work_session, cast.factory.id, "EUR") == 500
 
 
 def test_a_younger_transfer_does_not_overtake_when_the_balance_covers_only_it(

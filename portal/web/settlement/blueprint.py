@@ -53,6 +53,7 @@ TABS: tuple[tuple[str, str, Rule], ...] = (
     ("Contests", "settlement.contests", may_see_shares),
     ("Holds", "settlement.holds", may_settle),
     ("Transfers", "settlement.transfers", may_see_shares),
+    ("Cash", "settlement.cash_needed", may_settle),
     ("Reconciliation", "settlement.reconciliation", may_settle),
 )
 

@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from portal.access import Actor, Role, Side
 from portal.billing import overviews, reading
 from portal.directory.queries import organisation_names
-from portal.payments.queries import cash_needed, own_tie_out
+from portal.payments.queries import own_tie_out
+from portal.settlement import cash_needed as needing
 from portal.settlement import cockpit, queries
 from portal.web import today
 from portal.web.gate import current_zone
@@ -65,7 +66,7 @@ def transfers(session: Session, actor: Actor, now: datetime) -> Mapping[str, Any
         "rows": unsent[:MOST_ROWS],
         "states": STATES,
         "names": organisation_names(session, [each.party_id for each in unsent[:MOST_ROWS]]),
-        "needed": cash_needed(session, actor),
+        "needed": [one for one in needing.cash_needed(session, actor, now=now).forecasts if one.needed_minor],
         "at_stripe": at_stripe,
     }
 

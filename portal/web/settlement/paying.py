@@ -10,8 +10,9 @@ from flask.typing import ResponseReturnValue
 from portal.access import may_see_shares
 from portal.directory.queries import organisation_names
 from portal.payments import actions
+from portal.settlement import cash_needed as needing
 from portal.settlement import queries
-from portal.web.gate import current_actor, current_session, open_to
+from portal.web.gate import current_actor, current_now, current_session, current_zone, open_to
 from portal.web.settlement.blueprint import blueprint, may_settle
 
 STATES = {
@@ -21,6 +22,14 @@ STATES = {
     "succeeded": ("Transferred", "good"),
     "failed": ("Failed", "bad"),
     "cancelled": ("Cancelled", "plain"),
+}
+
+
+# How far a statement's transfer has come, and what to do for it.
+NEEDED_FOR = {
+    needing.WAITING: ("Waiting to go", "warn"),
+    needing.APPROVED: ("Approved, being made", "accent"),
+    needing.PREPARED: ("Prepared, to approve", "plain"),
 }
 
 
@@ -35,6 +44,21 @@ def transfers() -> ResponseReturnValue:
         names=organisation_names(session, [row.party_id for row in rows]),
         states=STATES,
         may_retry=may_settle(actor),
+    )
+
+
+@blueprint.get("/cash-needed")
+@open_to(may_settle)
+def cash_needed() -> ResponseReturnValue:
+    session, actor = current_session(), current_actor()
+    found = needing.cash_needed(session, actor, now=current_now())
+    parties = [each.demand.party_id for one in found.forecasts for each in one.covered]
+    return render_template(
+        "settlement/cash_needed.html",
+        found=found,
+        names=organisation_names(session, parties),
+        stages=NEEDED_FOR,
+        zone=current_zone(),
     )
 
 
