@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, bindparam, exists, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, bindparam, exists, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from portal.billing.facts import CLOSING
@@ -138,6 +138,28 @@ def cases_to_bill(session: Session, now: datetime, *, most: int = SWEEP) -> list
     )
     unbilled = _waiting(BillingCut.case_id).where(BillingCut.cut_at < old)
     return sorted(set(session.scalars(uncut.limit(most))) | set(session.scalars(unbilled.limit(most))))
+
+
+_WAITS_FOR_INCIDENT = text(
+    """
+    SELECT waiting.id FROM support_case waiting
+    JOIN LATERAL (
+        SELECT decision FROM coverage_decision WHERE case_id = waiting.id ORDER BY id DESC LIMIT 1) kept ON true
+    WHERE waiting.state <> 'closed' AND kept.decision->'entry'->'requires' @> '["prepayment"]'
+      AND EXISTS (SELECT FROM usage_grant given JOIN grant_balance balance ON balance.grant_id = given.id
+                  WHERE given.site_id = waiting.site_id AND given.manufacturer_id = waiting.manufacturer_id
+                    AND balance.free_incidents > 0 AND (balance.ends_at IS NULL OR balance.ends_at > :now))
+      AND NOT EXISTS (SELECT FROM grant_reservation held WHERE held.case_id = waiting.id AND NOT EXISTS (
+                          SELECT FROM reservation_release WHERE reservation_id = held.id))
+      AND NOT EXISTS (SELECT FROM grant_draw WHERE grant_draw.case_id = waiting.id)
+    ORDER BY waiting.id LIMIT :most
+    """
+)
+
+
+def cases_to_prepay(session: Session, now: datetime, *, most: int = SWEEP) -> list[int]:
+    """Cases that wait to be paid in advance while an incident of their site is free, such as one given back."""
+    return list(session.scalars(_WAITS_FOR_INCIDENT, {"now": now, "most": most}))
 
 
 def receipts_to_apply(session: Session, now: datetime, *, most: int = SWEEP) -> list[int]:

@@ -296,6 +296,13 @@ def reserved_for_case(session: Session, case_id: int) -> list[ReservedHours]:
     return [ReservedHours(row[0], row[1], int(row[2]), row[3], row[4], row[5]) for row in rows]
 
 
+def incidents_promised(session: Session, case_id: int) -> list[UsageGrant]:
+    """The packs of which a case is promised an incident."""
+    mine = (GrantReservation.case_id == case_id, GrantReservation.incidents > 0, ~released())
+    held = select(UsageGrant).join(GrantReservation, GrantReservation.grant_id == UsageGrant.id).where(*mine)
+    return list(session.scalars(held.order_by(GrantReservation.id)))
+
+
 def standing_at(session: Session, *, site_id: int, manufacturer_id: int, now: datetime) -> StandingAuthorization | None:
     """The standing authorization of a site that holds now, as far as the scope may read it."""
     return session.scalars(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,20 @@ def is_good_at(session: Session, terms: Mapping[str, Any], policy_version_id: in
         return True
     policy = policies_of(session, [policy_version_id])[policy_version_id]
     return is_open(calendar_named(policy, calendar), at)
+
+
+def incident_packs(terms: Iterable[Mapping[str, Any]]) -> tuple[PackLeft, ...]:
+    """The incidents that are promised to a case itself, by the terms of their packs."""
+    return tuple(
+        PackLeft(
+            label=each["label"],
+            incidents_left=1,
+            priority=each["priority"],
+            modes=tuple(Mode(mode) for mode in each["modes"]),
+            certified_only=each["certified_only"],
+        )
+        for each in terms
+    )
 
 
 def packs_left(session: Session, cover: SiteCover, at: datetime) -> tuple[PackLeft, ...]:

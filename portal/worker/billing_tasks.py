@@ -121,5 +121,8 @@ def end_grants(edges: Edges, now: datetime) -> None:
 def sweep_billing(session: Session, now: datetime) -> None:
     enqueue_many(session, "bill_cut", [{"case_id": case_id} for case_id in queries.cases_to_bill(session, now)])
     enqueue_many(
+        session, "reserve_case_hours", [{"case_id": case_id} for case_id in queries.cases_to_prepay(session, now)]
+    )
+    enqueue_many(
         session, "apply_cash", [{"receipt_id": receipt} for receipt in queries.receipts_to_apply(session, now)]
     )

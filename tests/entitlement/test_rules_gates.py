@@ -9,12 +9,14 @@ import pytest
 from portal.contracts.entry import Gate, Opener
 from portal.entitlement.rules import (
     CoverageFacts,
+    Prepaid,
     Present,
     coverage_for,
     gate_sentence,
     may_wait_for,
     missing_gates,
 )
+from portal.entitlement.rules.decision import PackLeft
 from tests.support.documents import agreement, policy
 
 EVERY = tuple(Gate)
@@ -51,6 +53,28 @@ def test_work_waits_where_the_policy_says(changes, facts, gates):
     assert waits(policy(*changes), **facts) == gates
 
 
+PREPAID = '[[entry]]\ndecision = "accept"\nrequires = ["prepayment", "authorization"]\n\n[[rates]]\nmodes = ["travel"]'
+
+
+def test_a_case_that_an_incident_pays_for_waits_until_it_is_its_own():
+    one = PackLeft(label="One case", incidents_left=1)
+    assert waits(policy((BEFORE, PREPAID)), packs=(one,)) == (Gate.PREPAYMENT,)
+    assert waits(policy((BEFORE, PREPAID), FREE_WORK), packs=(one,), **WARRANTY) == ()
+
+
+@pytest.mark.parametrize(
+    ("prepaid", "is_there", "wants_incident"),
+    [
+        (Prepaid(), False, True),
+        (Prepaid(hours_seconds=60), True, False),
+        (Prepaid(holds=True), True, True),
+        (Prepaid(has_used=True), True, False),
+    ],
+)
+def test_hours_pay_for_whoever_comes_and_an_incident_for_its_case(prepaid, is_there, wants_incident):
+    assert (prepaid.is_there, prepaid.wants_incident) == (is_there, wants_incident)
+
+
 @pytest.mark.parametrize(
     ("present", "missing"),
     [
@@ -68,7 +92,7 @@ def test_what_is_missing_is_named_in_order(present, missing):
 def test_sentence_says_what_to_do():
     assert gate_sentence((), "customer") == ""
     assert gate_sentence((Gate.PREPAYMENT,), "customer") == (
-        "Work begins when it is paid in advance: the customer's buyer buys hours for the site."
+        "Work begins when it is paid in advance: the customer's buyer buys hours or cases for the site."
     )
     both = gate_sentence((Gate.CHECKLIST, Gate.AUTHORIZATION), "integrator")
     assert "; and when the integrator has said yes" in both

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from sqlalchemy.orm import Session
 
 from portal.billing.actions.cuts import lock_case
+from portal.billing.actions.prepaid import incident_ahead, waits_for_prepayment
 from portal.billing.facts import BillingFacts, SiteHours, grant_state, grants_promised
 from portal.billing.gathering import gather
 from portal.entitlement.actions import Available, Held, hold_hours, keep_promises, make_room, release_for_case
@@ -51,16 +52,20 @@ def reserve_for(session: Session, facts: BillingFacts, *, now: datetime) -> int:
     case = facts.case
     endless = _rated(facts, [_endless(each) for each in facts.hours])
     wanted = _counted(_without_limit(facts, endless))
-    if not endless.uses:
+    ahead = waits_for_prepayment(session, facts)
+    if not endless.uses and not ahead:
         if facts.grants:
             release_for_case(session, case, reason="no work needs them", now=now)
         return wanted
-    starts = [datetime.fromtimestamp(use.start, UTC) for use in endless.uses]
-    held = hold_hours(session, case, (min(starts), max(starts)))
+    starts = [datetime.fromtimestamp(use.start, UTC) for use in endless.uses] or [case.opened_at]
+    span = (min(case.opened_at, *starts), max(now, *starts)) if ahead else (min(starts), max(starts))
+    held = hold_hours(session, case, span)
     made = _promises(facts, held, min(starts))
     if _is_short(facts, made, endless) and make_room(session, case, held, after=min(starts), now=now):
-        held = hold_hours(session, case, (min(starts), max(starts)))
+        held = hold_hours(session, case, span)
         made = _promises(facts, held, min(starts))
+    if ahead:
+        made = (*made, *incident_ahead(facts, held, made))
     keep_promises(session, case, held, made, now=now)
     return wanted - _counted(_rated(facts, _states_after(facts, made)))
 

@@ -16,6 +16,7 @@ from portal.cases.actions.core import Held, hold, parties, record
 from portal.cases.actions.movement import moments_at, promises, terms_of
 from portal.cases.models import CaseKnownIssue, KnownIssue, SupportCase
 from portal.contracts.blocks import TaskClass
+from portal.contracts.entry import Gate
 from portal.contracts.targets import ANSWER_CLOCKS
 from portal.entitlement.actions import keep_coverage
 from portal.entitlement.queries import requests_of
@@ -50,6 +51,9 @@ def follow_severity(session: Session, held: Held, *, from_the_start: bool = Fals
     coverage = coverage_now(session, held)
     keep_coverage(session, coverage, held.case)
     held.case.entitlement_rank = coverage.decision.queue_rank
+    entry = coverage.decision.entry
+    if entry is not None and Gate.PREPAYMENT in entry.requires:
+        enqueue(session, "reserve_case_hours", case_id=held.case.id)
     _change_clocks(session, held, from_the_start=from_the_start)
     if coverage.decision.emergency is not None:
         _wait_no_longer(session, held, coverage.decision.emergency.wait_seconds)

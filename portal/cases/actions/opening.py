@@ -21,7 +21,7 @@ from portal.cases.models import (
     Upload,
 )
 from portal.contracts.blocks import Company, TaskClass
-from portal.contracts.entry import Opener
+from portal.contracts.entry import Gate, Opener
 from portal.contracts.rules import intake_problems
 from portal.directory.models import ProductLine, System
 from portal.entitlement.actions import (
@@ -151,6 +151,9 @@ def _jobs(begun: Begun, actor: Actor, coverage: Coverage) -> list[NewJob]:
         wanted.append(NewJob("record_coverage", {"case_id": begun.case.id}))
     if begun.request is not None:
         wanted.append(NewJob("notify_authorization_request", {"request_id": begun.request.id}))
+    entry = coverage.decision.entry
+    if entry is not None and Gate.PREPAYMENT in entry.requires:
+        wanted.append(NewJob("reserve_case_hours", {"case_id": begun.case.id}))
     if begun.watched_from is not None:
         wanted.append(NewJob("watch_case", {"case_id": begun.case.id}, begun.watched_from))
     return wanted

@@ -16,7 +16,7 @@ from portal.cases.queries.dossier import (
     dossier,
     resolutions_of,
 )
-from portal.cases.queries.gates import waits_for
+from portal.cases.queries.gates import paid_ahead, waits_for
 from portal.cases.queries.lists import (
     CAP,
     CaseRow,
@@ -63,6 +63,7 @@ __all__ = [
     "longest_unchanged",
     "my_cases",
     "open_challenges",
+    "paid_ahead",
     "queue_counts",
     "queue_key",
     "recent_systems",

@@ -17,15 +17,26 @@ from portal.contracts.rules import intake_complete, intake_fields
 from portal.directory.models import ProductLine
 from portal.entitlement.models import Authorization, AuthorizationBalance, GrantDraw, GrantReservation, UsageGrant
 from portal.entitlement.models import CoverageDecision as CoverageRow
-from portal.entitlement.queries import authorized_amount, latest_coverage, payer_id, released, site_cover
+from portal.entitlement.queries import (
+    authorized_amount,
+    incidents_promised,
+    latest_coverage,
+    payer_id,
+    released,
+    site_cover,
+)
 from portal.entitlement.rules import (
     CoverageDecision,
+    Prepaid,
     Present,
     decision_from_json,
+    facts_from_json,
     gate_sentence,
     may_wait_for,
     missing_gates,
 )
+from portal.entitlement.rules.bought import usable_packs
+from portal.entitlement.terms import packs_left
 
 
 def waits_for(session: Session, case: SupportCase, *, now: datetime, kept: CoverageRow | None = None) -> str:
@@ -42,8 +53,14 @@ def waits_for(session: Session, case: SupportCase, *, now: datetime, kept: Cover
     version = session.get_one(DocumentVersion, row.policy_version_id, options=WITHOUT_TEXT)
     policy = policy_of(version)
     gates = may_wait_for(policy, decision, severity=case.severity)
-    present = _present(session, case, gates, policy=policy, decision=decision, now=now)
+    present = _present(session, case, gates, policy=policy, row=row, decision=decision, now=now)
     return gate_sentence(missing_gates(gates, present), decision.payer)
+
+
+def paid_ahead(session: Session, case: SupportCase) -> str:
+    """The sentence that says which incident bought is promised to the case; empty where none is."""
+    held = incidents_promised(session, case.id)
+    return f"One case of {(held[0].terms or {})['label']} is promised to this case." if held else ""
 
 
 def _present(
@@ -52,13 +69,14 @@ def _present(
     gates: tuple[Gate, ...],
     *,
     policy: Policy,
+    row: CoverageRow,
     decision: CoverageDecision,
     now: datetime,
 ) -> Present:
     """What is there of what the gates wait for; nothing else is looked up."""
     return Present(
         checklist=Gate.CHECKLIST not in gates or _checklist_is_complete(session, case, policy),
-        prepayment=Gate.PREPAYMENT in gates and _is_paid_in_advance(session, case, policy, now),
+        prepayment=Gate.PREPAYMENT in gates and _is_paid_in_advance(session, case, policy, row, now),
         purchase_order=Gate.PURCHASE_ORDER in gates and _has_order(session, case, decision.payer),
         authorization=Gate.AUTHORIZATION in gates and _has_yes(session, case, decision, policy, now),
     )
@@ -69,15 +87,17 @@ def _checklist_is_complete(session: Session, case: SupportCase, policy: Policy) 
     return intake_complete(intake_fields(policy, line.code), case.intake)
 
 
-def _is_paid_in_advance(session: Session, case: SupportCase, policy: Policy, now: datetime) -> bool:
-    """Bought hours are left at the site, or the case holds or has used some."""
+def _is_paid_in_advance(session: Session, case: SupportCase, policy: Policy, row: CoverageRow, now: datetime) -> bool:
+    """Bought hours are left at the site for such a case, or hours or an incident are the case's own."""
     cover = site_cover(session, site_id=case.site_id, manufacturer_id=case.manufacturer_id, policy=policy, at=now)
+    facts = facts_from_json(row.facts).model_copy(update={"packs": packs_left(session, cover, case.opened_at)})
     bought = UsageGrant.kind == "pack"
     held = exists().where(
         GrantReservation.case_id == case.id, UsageGrant.id == GrantReservation.grant_id, bought, ~released()
     )
     drawn = exists().where(GrantDraw.case_id == case.id, UsageGrant.id == GrantDraw.grant_id, bought)
-    return bool(cover.packs) or bool(session.scalar(select(held | drawn)))
+    holds, has_used = session.execute(select(held, drawn)).one()
+    return Prepaid(sum(pack.seconds_left for pack in usable_packs(facts)), holds, has_used).is_there
 
 
 def _has_order(session: Session, case: SupportCase, payer: Payer) -> bool:

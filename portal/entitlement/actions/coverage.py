@@ -28,7 +28,8 @@ from portal.entitlement import queries
 from portal.entitlement.models import CoverageDecision as CoverageRow
 from portal.entitlement.queries import CaseParts, CaseUse, SiteCover, Terms
 from portal.entitlement.rules import CoverageDecision, CoverageFacts, StandingFacts, coverage_for, to_json
-from portal.entitlement.terms import packs_left
+from portal.entitlement.rules.decision import PackLeft
+from portal.entitlement.terms import incident_packs, packs_left
 from portal.errors import NotFound
 from portal.identity.models import Membership
 
@@ -126,7 +127,8 @@ def decide_for_case(
     use = queries.case_use(session, case, terms.policy, now)
     asker = _Asker(before.opener, Wanted(severity, before.task_class, before.mode), certified=before.certified)
     told = {name: getattr(before, name) for name in _TOLD}
-    return _decide(session, place, asker, terms, told, use=use, now=now)
+    held = [grant.terms or {} for grant in queries.incidents_promised(session, case.id)]
+    return _decide(session, place, asker, terms, told, use=use, now=now, own=incident_packs(held))
 
 
 def keep_coverage(session: Session, coverage: Coverage, case: CaseParts) -> CoverageRow:
@@ -264,6 +266,7 @@ def _decide(
     *,
     use: CaseUse = _NOTHING_USED,
     now: datetime,
+    own: tuple[PackLeft, ...] = (),
 ) -> Coverage:
     system, wanted = place.system, asker.wanted
     cover = queries.site_cover(
@@ -283,7 +286,7 @@ def _decide(
         warranty_ends_on=system.warranty_ends_on,
         has_integrator=place.has_integrator,
         included_seconds_left=_included_seconds(terms, cover),
-        packs=packs_left(session, cover, now),
+        packs=(*packs_left(session, cover, now), *own),
         grant_seconds_used_on_case=use.grant_seconds,
         hours_authorized_seconds=use.hours_seconds,
         authorized_minor=use.authorized_minor,

@@ -83,12 +83,16 @@ def hold_hours(session: Session, case: CaseParts, span: tuple[datetime, datetime
 
 
 def make_room(session: Session, case: CaseParts, held: Held, *, after: datetime, now: datetime) -> bool:
-    """Take back promises to other cases' later work, which is promised again by job; whether there were any."""
+    """Take back promises to other cases' later work, which is promised again by job; whether there were any.
+
+    An incident stays with its case: work may have begun because it was said to be paid in advance.
+    """
     later = session.scalars(
         select(GrantReservation).where(
             GrantReservation.grant_id.in_(held.balances),
             GrantReservation.case_id != case.id,
             GrantReservation.worked_from > after,
+            GrantReservation.incidents == 0,
             ~queries.released(),
         )
     ).all()

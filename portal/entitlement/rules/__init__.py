@@ -32,7 +32,7 @@ from portal.entitlement.rules.decision import (
     standing_room_minor,
     to_json,
 )
-from portal.entitlement.rules.gates import Present, gate_sentence, may_wait_for, missing_gates
+from portal.entitlement.rules.gates import Prepaid, Present, gate_sentence, may_wait_for, missing_gates
 from portal.entitlement.rules.reservations import NOTHING, Amount, Promise, Room, included_window, promises, window_of
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "CoverageFacts",
     "EmergencyPath",
     "EmergencyStep",
+    "Prepaid",
     "Present",
     "Promise",
     "Reason",

@@ -15,7 +15,7 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import islice
 
-from portal.calendars import explain_deadline, is_open, open_periods, resolve_local
+from portal.calendars import is_open, open_periods, resolve_local
 from portal.contracts.agreement import Agreement
 from portal.contracts.blocks import Collector, Level, Payer, TaskClass
 from portal.contracts.calendar_blocks import NOWHERE, Places
@@ -23,7 +23,6 @@ from portal.contracts.conditions import Circumstance, WorkKey
 from portal.contracts.entry import Opener
 from portal.contracts.policy import Policy
 from portal.contracts.prices import minimum_minutes, net_price_of, price_of
-from portal.contracts.promises import Moments, begins_at, due_of, target_of
 from portal.contracts.rules import (
     PayerFacts,
     amount_minor,
@@ -37,8 +36,8 @@ from portal.contracts.rules import (
     warranty_end,
     warranty_for,
 )
-from portal.contracts.targets import Clock
 from portal.contracts.terms import BillTo, Plan
+from portal.entitlement.rules.answering import response_promised
 from portal.entitlement.rules.authorization import emergency_path
 from portal.entitlement.rules.beside import prices_beside, told_words
 from portal.entitlement.rules.beyond import beyond_reasons
@@ -49,13 +48,12 @@ from portal.entitlement.rules.decision import (
     CoverageFacts,
     EntryView,
     Reason,
-    Response,
-    Step,
     standing_room_minor,
 )
 from portal.entitlement.rules.entry import Asking, entry_for
 from portal.rating.engine import rate
 from portal.rating.facts import CaseFacts, Cover, WorkInterval
+from portal.rating.lines import RatedCase
 from portal.rating.policies import compile_tariff
 from portal.rating.preview import preview
 from portal.rating.tariff import Tariff
@@ -79,10 +77,11 @@ class _Situation:
 
 @dataclass(frozen=True)
 class _Cost:
-    """How long work costs nothing (None: for ever), and the least it costs once it costs."""
+    """How long work costs nothing (None: for ever), the least it costs once it does, whether an incident pays."""
 
     free_seconds: int | None
     least_minor: int
+    takes_incident: bool
 
 
 def coverage_for(
@@ -128,12 +127,13 @@ def coverage_for(
         free_causes=_free_cause_labels(facts, policy, situation),
         included_seconds_left=usable_seconds(facts, situation.plan),
         hours_beyond_seconds=beyond,
+        takes_incident=cost.takes_incident,
         nte_suggestion_minor=max(amount_minor(policy.authorization.default_nte, policy.currency), cost.least_minor),
         least_nte_minor=amount_minor(policy.authorization.least_nte, policy.currency),
         authorized_minor=authorized,
         authorization_needed=can_cost and authorized < cost.least_minor,
         emergency=emergency_path(policy, facts.severity),
-        response=_response(facts, policy, situation.plan, now),
+        response=response_promised(facts, policy, situation.plan, now),
         queue_rank=situation.plan.rank,
         reasons=(
             *_reasons(facts, policy, situation, entry, now, can_cost=can_cost),
@@ -200,9 +200,12 @@ def _cost(facts: CoverageFacts, policy: Policy, tariff: Tariff, situation: _Situ
     grants = usable_states(facts, situation.plan)
     mode, task_class = facts.mode.value, facts.task_class.value
 
-    def owed(seconds: int) -> int:
+    def rated(seconds: int) -> RatedCase:
         work = WorkInterval(0, 0, now, now + timedelta(seconds=seconds), mode, task_class)
-        return rate(case, (work,), grants, tariff).owed_by(situation.payer.value)
+        return rate(case, (work,), grants, tariff)
+
+    def owed(seconds: int) -> int:
+        return rated(seconds).owed_by(situation.payer.value)
 
     def searched() -> int | None:
         found = preview(
@@ -211,7 +214,8 @@ def _cost(facts: CoverageFacts, policy: Policy, tariff: Tariff, situation: _Situ
         return found.costs_from_seconds
 
     free = _first_free(owed, _guess(facts, policy, situation.plan, now), searched)
-    return _Cost(free, 0 if free is None else owed(free + 1))
+    takes = any(grant.incidents for grant in grants) and any(draw.incidents for draw in rated(HORIZON_SECONDS).draws)
+    return _Cost(free, 0 if free is None else owed(free + 1), takes)
 
 
 def _first_free(owed: Callable[[int], int], guess: int, searched: Callable[[], int | None]) -> int | None:
@@ -339,28 +343,6 @@ def _entry(facts: CoverageFacts, policy: Policy, plan: Plan, now: datetime) -> E
         places=facts.places,
     )
     return entry_for(policy, plan, asking, now)
-
-
-def _response(facts: CoverageFacts, policy: Policy, plan: Plan, now: datetime) -> Response | None:
-    """The promise to answer, counted from now; None where there is none, or none with a date."""
-    target = target_of(plan, Clock.RESPONSE, facts.asked)
-    if target is None:
-        return None
-    calendar = calendar_named(policy, target.calendar, facts.places)
-    begins = begins_at(target, calendar, Moments(now, now, now, now))
-    due = due_of(target, calendar, begins) if begins is not None else None
-    if due is None or due.at is None or begins is None:
-        return None
-    return Response(
-        due_at=due.at,
-        target_seconds=due.seconds,
-        calendar=target.calendar,
-        calendar_label=calendar_label(policy, target.calendar),
-        steps=tuple(
-            Step(start=period.start, end=period.end, seconds=counted)
-            for period, counted in explain_deadline(calendar, begins, due.seconds)
-        ),
-    )
 
 
 def _reasons(

@@ -274,6 +274,8 @@ class CoverageDecision(Value):
     """Included and bought time this case may still use without asking."""
     hours_beyond_seconds: int = 0
     """Included and bought time that is left beyond that: the payer is asked first."""
+    takes_incident: bool = False
+    """Whether an incident that the customer bought pays for it, at once or when its hours are used."""
     nte_suggestion_minor: int
     """The not-to-exceed amount suggested."""
     least_nte_minor: int

@@ -18,6 +18,7 @@ from portal.cases import queries, rules
 from portal.cases.models import PromiseRemedy, SupportCase
 from portal.cases.queries import Dossier
 from portal.cases.queries.timeline import TIMELINE_PAGE
+from portal.contracts.entry import Gate
 from portal.entitlement import queries as entitlement
 from portal.entitlement.models import Authorization, AuthorizationBalance
 from portal.entitlement.models import CoverageDecision as CoverageRow
@@ -129,6 +130,7 @@ def _side_column(session: Session, actor: Actor, found: SupportCase, dossier: Do
         "work": work,
         "modes": MODES,
         "may_log_time": may_log_time(actor) and found.state != "closed",
+        "work_paid": _work_paid(session, found, rows[CoverageRow]) if may_see_prices(actor) else "",
         "work_waits": _work_waits(session, found, rows[CoverageRow]) if may_log_time(actor) else "",
         "timer_mode": "remote" if actor.side is Side.MANUFACTURER else "on_site",
         "issues": dossier.known_issues,
@@ -164,6 +166,12 @@ def _work_waits(session: Session, found: SupportCase, decided: Sequence[Coverage
     if not decided or found.state == "closed":
         return ""
     return queries.waits_for(session, found, now=current_now(), kept=decided[-1])
+
+
+def _work_paid(session: Session, found: SupportCase, decided: Sequence[CoverageRow]) -> str:
+    """What pays for the work in advance; looked for only where work waits for that."""
+    entry = entitlement.decision_of(decided[-1]).entry if decided and found.state != "closed" else None
+    return queries.paid_ahead(session, found) if entry is not None and Gate.PREPAYMENT in entry.requires else ""
 
 
 def _supplements(session: Session, actor: Actor, found: SupportCase, *, remedies: bool) -> Sequence[SupplementView]:
