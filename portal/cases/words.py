@@ -36,6 +36,7 @@ EVENT_WORDS = {
     "severity_challenged": "disputes the severity",
     "severity_decided": "decided how severe the case is",
     "task_class_changed": "changed the kind of help",
+    "circumstances_corrected": "corrected what was said of the case",
     "status_noted": "noted a state in the former system",
     "workaround_given": "gave a workaround",
     "arrived_on_site": "is on site",

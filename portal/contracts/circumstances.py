@@ -7,7 +7,7 @@ asked for: the record says it. What was said and cannot be right is refused at i
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TypeVar
 
@@ -56,6 +56,9 @@ class Questions:
     channels: bool = False
 
 
+NO_QUESTIONS = Questions()
+
+
 def questions_of(policy: Policy, agreement: Agreement | None = None) -> Questions:
     """What a case under these documents is asked for, in the policy's order."""
     about_work = _work_rows(policy, agreement)
@@ -97,6 +100,33 @@ def checked(questions: Questions, said: Circumstances) -> Circumstances:
         said.level if questions.levels else None,
         said.channel if questions.channels else Channel.PORTAL,
     )
+
+
+def corrected(policy: Policy, agreement: Agreement | None, before: Circumstances, said: Circumstances) -> Circumstances:
+    """What counts once what was said of a case is corrected: a class that the record gave it is not said by anybody.
+
+    *Raises*: Invalid at the field for what cannot be right, or where nothing is another than before.
+    """
+    counted = checked(questions_of(policy, agreement), said)
+    of_record = {each.code for each in policy.customer_classes if each.lapsed_over_days is not None}
+    if before.customer_class in of_record:
+        counted = replace(counted, customer_class=before.customer_class)
+    if counted == before:
+        raise Invalid("Nothing is corrected: change what was wrong.", {"reason": "It stands like this already."})
+    return counted
+
+
+def differences(policy: Policy, before: Circumstances, after: Circumstances) -> tuple[str, ...]:
+    """What became of what, a sentence for each circumstance that is another one."""
+    words = {each.code: each.label or each.code for each in (*policy.customer_classes, *policy.requests)}
+    rows = (
+        ("Customer class", *(words.get(each.customer_class, each.customer_class) for each in (before, after))),
+        ("Asked for", *(", ".join(words.get(code, code) for code in each.requested) for each in (before, after))),
+        ("Distance, one way", before.distance, after.distance),
+        ("Support level", *(str(each.level or "") for each in (before, after))),
+        ("Asked by", before.channel.value, after.channel.value),
+    )
+    return tuple(f"{name}: {old or 'not stated'}, now {new or 'not stated'}." for name, old, new in rows if old != new)
 
 
 def _work_rows(policy: Policy, agreement: Agreement | None) -> list[WorkConditions]:

@@ -52,6 +52,7 @@ _LINKS = ("link_id", "other_link_id")
 _TO_PARTICIPANTS = frozenset(
     {
         "accepted", "taken_back", "declined", "answered", "noted", "attached", "severity_changed",
+        "circumstances_corrected",
         "severity_decided", "resolved",
         "confirmed", "reopened", "closed", "authorized", "authorization_refused", "emergency_begun", "ratified",
         "ratification_refused", "fixed_confirmed", "workaround_given", "arrived_on_site", "promise_at_risk",
@@ -79,6 +80,10 @@ def notify_case_event(session: Session, event_id: int, *, secret: str, now: date
         _tell_resolved(session, event, case, secret=secret, now=now)
     if event.kind in _TO_PARTICIPANTS:
         _tell(session, event, _participants(session, event, case), now)
+    if event.kind == "circumstances_corrected" and event.details["dearer_for"] in PURSE:
+        side = event.details["dearer_for"]
+        payer_id = case.customer_id if side == "customer" else case.integrator_id
+        _tell(session, event, people_with_role(session, payer_id, PURSE[side], site_id=case.site_id), now)
     if event.kind in _TO_MANAGERS:
         both = {case.manufacturer_id, case.integrator_id}
         _tell(session, event, people_with_role_in(session, both, MANAGERS, site_id=case.site_id), now)

@@ -6,15 +6,17 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from portal.billing.actions import rebill_case
+from portal.billing.models import BillItem
 from portal.cases import actions
-from portal.cases.models import SupportCase
+from portal.cases.models import CaseEvent, SupportCase
 from portal.contracts.circumstances import ORDINARY_CASE, Circumstances
 from portal.contracts.targets import Channel
-from portal.entitlement.queries import decision_of, latest_coverage
+from portal.entitlement.queries import decision_of, latest_coverage, requests_of
 from portal.errors import Invalid
 from tests.support.billed import billed, open_books, said_yes, settled, worked
 from tests.support.cases import new_case, scope_of
@@ -151,3 +153,63 @@ def test_database_refuses_what_cannot_be(work_session, cast, change):
     case = opened(work_session, cast, ORDINARY_CASE)
     with pytest.raises(IntegrityError), work_session.begin_nested():
         work_session.execute(text(f"UPDATE support_case SET {change} WHERE id = :id"), {"id": case.id})
+
+
+def test_a_correction_is_a_decision_of_its_own_and_asks_whoever_pays_more(work_session, books):
+    case = opened(work_session, books, Circumstances("members"))
+    actions.accept_custody(work_session, books.ana, case, seq=case.seq, now=hours_later(0.5))
+    said_yes(work_session, books, case, nte_minor=100_000)
+    first = latest_coverage(work_session, case.id)
+    said = Circumstances("members", ("rush",), "30")
+    correct(work_session, books, case, said)
+    last = latest_coverage(work_session, case.id)
+    assert (first.id < last.id, decision_of(first).price_now.per_hour) == (True, 10_000)
+    assert decision_of(last).price_now.per_hour == 15_000
+    (event,) = [each for each in events(work_session, case) if each.kind == "circumstances_corrected"]
+    assert event.details["dearer_for"] == "customer"
+    assert event.details["said"][0] == "Asked for: not stated, now Same day."
+    assert [state.request.reason for state in requests_of(work_session, case.id) if state.is_open] == [
+        "What was said of the case is corrected, and it costs more."
+    ]
+
+
+def test_a_correction_that_is_cheaper_asks_nobody_and_is_billed(work_session, books):
+    case = opened(work_session, books, Circumstances("members", ("rush",), "30"))
+    actions.accept_custody(work_session, books.ana, case, seq=case.seq, now=hours_later(0.5))
+    said_yes(work_session, books, case, nte_minor=100_000)
+    correct(work_session, books, case, Circumstances("members", distance="29"))
+    worked(work_session, books, case, minutes=60)
+    settled(work_session, books, case)
+    assert billed(work_session, case).amount_minor == 10_000
+    assert not [state for state in requests_of(work_session, case.id) if state.is_open]
+
+
+def test_a_billed_case_is_corrected_only_by_billing_it_again(work_session, books):
+    case = opened(work_session, books, ORDINARY_CASE)
+    actions.accept_custody(work_session, books.ana, case, seq=case.seq, now=hours_later(0.5))
+    said_yes(work_session, books, case, nte_minor=100_000)
+    worked(work_session, books, case, minutes=60)
+    settled(work_session, books, case)
+    actions.confirm_fixed(work_session, books.cal, case, seq=case.seq, now=hours_later(32))
+    actions.close_case(work_session, case.id, now=hours_later(33))
+    first = billed(work_session, case)
+    work_session.refresh(case)
+    member = Circumstances("members")
+    with pytest.raises(Invalid) as refused:
+        correct(work_session, books, case, member, now=hours_later(900))
+    assert "billing it again" in refused.value.fields["bill_again"]
+    correct(work_session, books, case, member, bill_again=True, now=hours_later(900))
+    rebill_case(work_session, case.id, reason="corrected", now=hours_later(901))
+    again = work_session.scalars(select(BillItem).order_by(BillItem.id.desc()).limit(1)).one()
+    assert (first.amount_minor, again.amount_minor, again.revision) == (15_000, 10_000, first.revision + 1)
+
+
+def correct(session, cast, case, said, *, now=None, **changed):
+    now = now or hours_later(0.6)
+    actions.correct_circumstances(
+        session, cast.ana, case, said=said, reason="Asked on the phone", seq=case.seq, now=now, **changed
+    )
+
+
+def events(session, case):
+    return session.scalars(select(CaseEvent).where(CaseEvent.case_id == case.id).order_by(CaseEvent.seq)).all()

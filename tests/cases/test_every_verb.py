@@ -15,9 +15,11 @@ from portal.cases import actions, queries
 from portal.cases.actions import NewNote
 from portal.cases.models import SupportCase
 from portal.contracts.blocks import TaskClass
+from portal.contracts.circumstances import Circumstances
 from portal.errors import Conflict, NotAllowed, NotFound, Stale
 from tests.support.cases import RESOLVING, accepted, escalated, event_kinds, resolved, scope_of
 from tests.support.cast import hours_later
+from tests.support.versions import signed_policy
 
 LATER = hours_later(3)
 
@@ -45,6 +47,13 @@ def asked(session, cast):
     case = accepted(session, cast)
     actions.ask_information(session, cast.ana, case, question="Which firmware?", seq=case.seq, now=hours_later(1))
     return case
+
+
+def asking(session, cast):
+    """Under a policy whose prices depend on the distance."""
+    fee = '[[fees]]\ncode = "way"\nlabel = "Way"\namount = "40.00"\ndistance_from = 30\n\n'
+    signed_policy(session, cast, ('[[rates]]\nmodes = ["travel"]', fee + '[[rates]]\nmodes = ["travel"]'))
+    return accepted(session, cast)
 
 
 def paused(session, cast):
@@ -147,6 +156,15 @@ STEPS = {
             s, a, c, task_class=TaskClass.HOW_TO, reason="Training", seq=q, now=n
         ),
         "task_class_changed",
+    ),
+    "correct_circumstances": Step(
+        asking,
+        "ana",
+        "fay",
+        lambda s, a, c, q, n: actions.correct_circumstances(
+            s, a, c, said=Circumstances(distance="12"), reason="Measured", seq=q, now=n
+        ),
+        "circumstances_corrected",
     ),
     "resolve": Step(
         accepted, "ana", "fay", lambda s, a, c, q, n: actions.resolve(s, a, c, RESOLVING, seq=q, now=n), "resolved"

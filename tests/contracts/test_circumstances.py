@@ -7,7 +7,15 @@ from fractions import Fraction
 
 import pytest
 
-from portal.contracts.circumstances import ORDINARY_CASE, Circumstances, Questions, checked, questions_of
+from portal.contracts.circumstances import (
+    ORDINARY_CASE,
+    Circumstances,
+    Questions,
+    checked,
+    corrected,
+    differences,
+    questions_of,
+)
 from portal.contracts.policy import Policy, parse_policy
 from portal.contracts.targets import Channel
 from portal.errors import Invalid
@@ -112,3 +120,27 @@ def test_what_the_policy_does_not_name_is_refused_at_its_field(changes, field):
 
 def test_distance_is_exact():
     assert (SAID.exact_distance, ORDINARY_CASE.exact_distance) == (Fraction(25, 2), None)
+
+
+MEMBER = Circumstances("contract", (), "12.5", 2, Channel.CHAT)
+
+
+def test_what_is_corrected_counts_and_is_said_in_words():
+    found = document(RATE, RUSH, ZONE, LEVELS, CHANNELS)
+    assert corrected(found, None, MEMBER, SAID) == SAID
+    assert differences(found, MEMBER, SAID) == ("Asked for: not stated, now Same day.",)
+    assert differences(found, SAID, ORDINARY_CASE) == (
+        "Customer class: With a contract, now not stated.",
+        "Asked for: Same day, now not stated.",
+        "Distance, one way: 12.5, now not stated.",
+        "Support level: 2, now not stated.",
+        "Asked by: chat, now portal.",
+    )
+    with pytest.raises(Invalid, match="Nothing is corrected"):
+        corrected(found, None, SAID, SAID)
+
+
+def test_a_class_of_the_record_is_kept_whatever_is_said():
+    found = document(RATE, RUSH)
+    lapsed = Circumstances("lapsed")
+    assert corrected(found, None, lapsed, Circumstances("contract", ("rush",))).customer_class == "lapsed"

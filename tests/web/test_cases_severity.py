@@ -6,7 +6,9 @@ import pytest
 
 from portal.cases import actions
 from portal.cases.models import SeverityChallenge
+from tests.support.cases import accepted
 from tests.support.cast import hours_later
+from tests.support.versions import signed_policy
 
 
 @pytest.fixture
@@ -43,3 +45,26 @@ def test_strangers_dispute_nothing(visit, cast, lowered):
     path = f"/cases/{lowered.name}/severity-disputes"
     assert visit(cast.eve).post(path, {"seq": lowered.seq, "reason": "x"}).status_code == 404
     assert visit(cast.eli).post(path, {"seq": lowered.seq, "reason": "x"}).status_code == 403
+
+
+def test_the_factory_corrects_what_was_said_with_why(visit, cast, work_session):
+    fee = '[[fees]]\ncode = "way"\nlabel = "Way"\namount = "40.00"\ndistance_from = 30\n\n'
+    signed_policy(work_session, cast, ('[[rates]]\nmodes = ["travel"]', fee + '[[rates]]\nmodes = ["travel"]'))
+    case = accepted(work_session, cast)
+    work_session.commit()
+    ana, path = visit(cast.ana), f"/cases/{case.name}/corrections"
+    assert "Correct what was said" in ana.get(f"/cases/{case.name}").text
+    assert "One way, from the base" in ana.get(path).text
+    refused = ana.post(path, {"seq": case.seq, "distance": "far", "reason": "x"})
+    assert (refused.status_code, "Write the distance" in refused.text) == (422, True)
+    right = {"seq": case.seq, "distance": "35,5", "reason": "Measured on the map"}
+    assert ana.post(path, right).status_code == 303
+    assert ana.post(path, right).status_code == 409
+    shown = visit(cast.cal).get(f"/cases/{case.name}").text
+    assert "Distance, one way: not stated, now 35.5." in shown
+    assert visit(cast.tom).post(path, right).status_code == 404
+    assert visit(cast.eve).post(path, right).status_code == 404
+
+
+def test_where_nothing_depends_on_it_there_is_nothing_to_correct(visit, cast, escalated):
+    assert visit(cast.ana).get(f"/cases/{escalated.name}/corrections").status_code == 303

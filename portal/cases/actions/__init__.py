@@ -2,9 +2,9 @@
 
 ``core`` is the one way a case moves; ``opening`` starts cases and ``linking`` those that belong to others, ``custody``
 and ``movement`` pass them on, ``promising`` keeps and watches promises, ``waiting`` reminds and closes, ``notes`` says
-and attaches, ``authorizing`` asks the payer, ``changing`` severity and kind of help, ``reclassifying`` lets severity
-be disputed, ``resolution``, ``challenge`` and ``closing`` end them, ``history`` serves a new integrator. Forms carry
-``seq``; an action refuses a stale one and names what happened since.
+and attaches, ``authorizing`` asks the payer, ``changing`` severity and kind of help, ``correcting`` what was said,
+``reclassifying`` lets severity be disputed, ``resolution``, ``challenge`` and ``closing`` end them, ``history`` serves
+a new integrator. Forms carry ``seq``; an action refuses a stale one and names what happened since.
 """
 
 from portal.cases.actions.authorizing import (
@@ -35,6 +35,7 @@ from portal.cases.actions.changing import (
     open_known_issue,
 )
 from portal.cases.actions.closing import close_case, close_due, confirm_fixed
+from portal.cases.actions.correcting import correct_circumstances
 from portal.cases.actions.custody import (
     accept_by_link,
     accept_by_phone,
@@ -128,6 +129,7 @@ __all__ = [
     "confirm",
     "confirm_fixed",
     "confirm_known_issue",
+    "correct_circumstances",
     "coverage_before",
     "decide_as_neutral",
     "decide_severity",

@@ -18,7 +18,7 @@ from portal.cases.models import CaseKnownIssue, KnownIssue, SupportCase
 from portal.contracts.blocks import TaskClass
 from portal.contracts.entry import Gate
 from portal.contracts.targets import ANSWER_CLOCKS
-from portal.entitlement.actions import keep_coverage
+from portal.entitlement.actions import Coverage, keep_coverage
 from portal.entitlement.queries import requests_of
 from portal.errors import Invalid, NotAllowed, NotFound
 from portal.jobs import enqueue
@@ -48,7 +48,11 @@ def follow_severity(session: Session, held: Held, *, from_the_start: bool = Fals
 
     ``from_the_start`` takes up promises that were replaced where they began.
     """
-    coverage = coverage_now(session, held)
+    follow_coverage(session, held, coverage_now(session, held), from_the_start=from_the_start)
+
+
+def follow_coverage(session: Session, held: Held, coverage: Coverage, *, from_the_start: bool = False) -> None:
+    """Keep a decision made anew for a case that runs, and let its place, promises and emergency follow it."""
     keep_coverage(session, coverage, held.case)
     held.case.entitlement_rank = coverage.decision.queue_rank
     entry = coverage.decision.entry

@@ -49,6 +49,7 @@ class Verb(StrEnum):
     CHANGE_SEVERITY = "change_severity"
     CHALLENGE_SEVERITY = "challenge_severity"
     CHANGE_TASK_CLASS = "change_task_class"
+    CORRECT_CIRCUMSTANCES = "correct_circumstances"
     KEEP_PROMISE = "keep_promise"
     NOTE = "note"
     SET_REFERENCE = "set_reference"
@@ -177,6 +178,9 @@ TRANSITIONS: Mapping[Verb, Transition] = MappingProxyType(
         ),
         Verb.CHANGE_TASK_CLASS: _step(
             _RUNNING | _RESOLVED, _RUNNING | _RESOLVED, Standing.FACTORY, "The factory proposes the task class."
+        ),
+        Verb.CORRECT_CIRCUMSTANCES: _step(
+            _EVER, _EVER, Standing.FACTORY, "The factory corrects what was said of a case when it was opened."
         ),
         Verb.KEEP_PROMISE: _step(
             _RUNNING, _RUNNING, Standing.FACTORY, "The factory says when it has kept a promise of its own."

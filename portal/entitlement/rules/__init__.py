@@ -29,6 +29,7 @@ from portal.entitlement.rules.decision import (
     Step,
     decision_from_json,
     facts_from_json,
+    is_dearer,
     standing_room_minor,
     to_json,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "facts_from_json",
     "gate_sentence",
     "included_window",
+    "is_dearer",
     "may_go_on",
     "may_wait_for",
     "means_to_ask",

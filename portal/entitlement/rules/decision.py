@@ -304,6 +304,19 @@ class CoverageDecision(Value):
         return None if self.free_seconds is None else self.free_seconds // 60 + 1
 
 
+def is_dearer(before: CoverageDecision, after: CoverageDecision) -> bool:
+    """Whether what is decided now can cost its payer more than what was: another payer, a band that costs more, a
+    greater least, or less time before it costs anything.
+    """
+    if not after.can_cost:
+        return False
+    if not before.can_cost or before.payer is not after.payer:
+        return True
+    old = {price.band: price.per_hour for price in before.prices}
+    higher = any(price.per_hour > old.get(price.band, price.per_hour) for price in after.prices)
+    return higher or after.least_minor > before.least_minor or (before.covered and not after.covered)
+
+
 def standing_room_minor(standing: StandingFacts | None, severity: int) -> int:
     """What a standing authorization still allows on a case of this severity."""
     if standing is None or (standing.severities and severity not in standing.severities):

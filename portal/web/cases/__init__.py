@@ -7,9 +7,9 @@ is read, this package only how it is said.
 ``blueprint`` loads and registers; ``opening`` and ``calls`` are the ways in: escalate, open a case, log a call;
 ``circumstances`` asks what prices depend on, ``intake`` completes a checklist, ``coverage`` says what a decision means
 for whoever reads it; ``uploads`` keeps files before a case exists. ``acting`` is the one shape of a step, ``words``
-says things; ``severity`` disputes it; ``promises`` keeps and proves them; ``lists``, ``page``, ``custody``, ``notes``,
-``changes``, ``resolution``, ``challenges`` and ``issues`` are the other pages; ``mailed`` answers links from letters,
-``first_page`` fills the sections of Today.
+says things; ``severity`` disputes it; ``correcting`` what was said of it; ``promises`` keeps and proves them;
+``lists``, ``page``, ``custody``, ``notes``, ``changes``, ``resolution``, ``challenges`` and ``issues`` are the other
+pages; ``mailed`` answers links from letters, ``first_page`` fills the sections of Today.
 """
 
 from portal.web.cases import (
@@ -17,6 +17,7 @@ from portal.web.cases import (
     challenges,
     changes,
     claims,
+    correcting,
     custody,
     first_page,
     intake,
@@ -39,6 +40,7 @@ __all__ = [
     "challenges",
     "changes",
     "claims",
+    "correcting",
     "custody",
     "first_page",
     "intake",

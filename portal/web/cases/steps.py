@@ -56,6 +56,10 @@ _RARE: tuple[tuple[Verb, tuple[str, str, str, bool]], ...] = (
     (Verb.CHANGE_SEVERITY, ("Change the severity", "cases.change_severity", "exclamation-triangle", False)),
     (Verb.CHALLENGE_SEVERITY, ("Dispute the severity", "cases.challenge_severity", "shield-exclamation", False)),
     (Verb.CHANGE_TASK_CLASS, ("Change the kind of help", "cases.change_task_class", "tag", False)),
+    (
+        Verb.CORRECT_CIRCUMSTANCES,
+        ("Correct what was said", "cases.correct_circumstances", "pencil-square", False),
+    ),
 )
 
 

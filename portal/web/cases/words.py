@@ -211,6 +211,11 @@ def _offered_to(case: SupportCase | CaseRow) -> str:
     return "factory" if case.offered_to_id == case.manufacturer_id else "integrator"
 
 
+def _corrected(details: Mapping[str, Any]) -> list[str]:
+    dearer = ["It costs its payer more than before."] if details["dearer_for"] else []
+    return [*details["said"], *dearer, *(["Its bill is made again."] if details["billed_again"] else [])]
+
+
 def _details(kind: str, details: Mapping[str, Any]) -> tuple[str, ...]:
     """What the event's facts add, each as a sentence; unknown facts add nothing."""
     said: list[str] = []
@@ -221,10 +226,11 @@ def _details(kind: str, details: Mapping[str, Any]) -> tuple[str, ...]:
         said.append(f"{details['name']}. {covered}")
     if kind == "task_class_changed":
         said.append(f"From {TASK_CLASSES[details['before']]} to {TASK_CLASSES[details['after']]}.")
+    if kind == "circumstances_corrected":
+        said.extend(_corrected(details))
     if details.get("channel") in CHANNEL_WORDS:
         said.append(f"{CHANNEL_WORDS[details['channel']].capitalize()}.")
-    if details.get("team"):
-        said.append("It is with the team again.")
+    said += ["It is with the team again."] if details.get("team") else []
     if details.get("hours_seconds"):
         said.append(f"{details['hours_seconds'] // 60} more minutes of the customer's hours.")
     if details.get("reference"):
