@@ -48,6 +48,13 @@ class Revenue(StrEnum):
     PACK_BREAKAGE = "pack_breakage"
 
 
+class ActsAs(StrEnum):
+    """As what the manufacturer sells a kind of revenue: for itself, or for whoever has a share of it."""
+
+    AGENT = "agent"
+    PRINCIPAL = "principal"
+
+
 class Company(StrEnum):
     """The two companies that can hold and resolve a case."""
 
@@ -180,6 +187,8 @@ class ShareRow(Slices):
 
     revenues: tuple[Revenue, ...] = Field(min_length=1)
     """The revenue kinds this row is for."""
+    acts_as: ActsAs = ActsAs.AGENT
+    """principal: the books show all of it as revenue and the shares as its cost; agent: only what a party keeps."""
     volume_months: int = Field(default=12, ge=1, le=36)
     """The volume is what the partnership's bill items came to in so many closed months before the item's own."""
     volumes: tuple[VolumeTier, ...] = ()

@@ -112,6 +112,10 @@ def party_order_contradictions(path: Path, order: Sequence[str], parties: Collec
     yield from unknown(path, order, parties, "the parties")
 
 
+# What is sold at one price and earned in two ways: by its use, and by what is left of it.
+_SOLD_TOGETHER = ((Revenue.SUBSCRIPTION, Revenue.INCLUDED), (Revenue.PACK_USE, Revenue.PACK_BREAKAGE))
+
+
 def share_contradictions(
     path: Path, rows: Sequence[ShareRow], parties: Collection[str], required: Collection[Revenue]
 ) -> Iterator[Contradiction]:
@@ -128,6 +132,11 @@ def share_contradictions(
     for kind in required:
         if kind not in first:
             yield Contradiction(path, f'no row shares "{kind}"')
+    for one, other in _SOLD_TOGETHER:
+        mine, its = first.get(one), first.get(other)
+        if mine is not None and its is not None and rows[mine].acts_as is not rows[its].acts_as:
+            sentence = f'"{one}" and "{other}" are parts of one price: they are sold as the same'
+            yield Contradiction((*path, its, "acts_as"), sentence, (*path, mine, "acts_as"))
 
 
 def _volume_contradictions(path: Path, row: ShareRow, parties: Collection[str]) -> Iterator[Contradiction]:

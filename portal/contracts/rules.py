@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from portal.calendars import Calendar, is_open
 from portal.contracts.agreement import Agreement
-from portal.contracts.blocks import WHOLE_BP, Company, Revenue, ShareRow, Weights
+from portal.contracts.blocks import WHOLE_BP, ActsAs, Company, Revenue, ShareRow, Weights
 from portal.contracts.calendar_blocks import NOWHERE, CalendarBlock, Places
 from portal.contracts.policy import Policy
 from portal.contracts.promises import Asked, target_of
@@ -228,6 +228,11 @@ def share_row(policy: Policy, agreement: Agreement | None, revenue: Revenue) -> 
     """The tranches of a revenue kind: the agreement's, else the house terms', which state every kind."""
     rows = (*(agreement.shares if agreement else ()), *policy.house_terms.shares)
     return next(row for row in rows if revenue in row.revenues)
+
+
+def gross_kinds(policy: Policy, agreement: Agreement | None) -> frozenset[str]:
+    """The revenue kinds that the manufacturer sells as principal: they stand in the books with their whole amount."""
+    return frozenset(kind.value for kind in Revenue if share_row(policy, agreement, kind).acts_as is ActsAs.PRINCIPAL)
 
 
 @dataclass(frozen=True)

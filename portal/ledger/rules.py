@@ -40,6 +40,8 @@ class Purpose(StrEnum):
     PREPAID = "customer_prepaid"
     TAX = "tax"
     INCOME = "income"
+    GROSS = "gross_revenue"
+    COST_OF_SHARE = "cost_of_share"
     FEES = "fees"
     EXCHANGE = "exchange"
     EXCHANGE_DIFFERENCE = "exchange_difference"
@@ -79,6 +81,9 @@ CHART: dict[Purpose, AccountType] = {
     Purpose.PREPAID: AccountType(LIABILITY, "Liabilities:Prepaid", per_party=True),
     Purpose.TAX: AccountType(LIABILITY, "Liabilities:Tax"),
     Purpose.INCOME: AccountType(INCOME, "Income:Service"),
+    # What is sold as principal stands whole as revenue; what the parties have of it is its cost.
+    Purpose.GROSS: AccountType(INCOME, "Income:Gross"),
+    Purpose.COST_OF_SHARE: AccountType(EXPENSE, "Expenses:Shares"),
     Purpose.FEES: AccountType(EXPENSE, "Expenses:Stripe:Fees"),
     # What was asked for in one currency and lies in another: one account in each, never in one sum.
     Purpose.EXCHANGE: AccountType(EQUITY, "Equity:Exchange"),

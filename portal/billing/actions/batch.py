@@ -21,6 +21,7 @@ from portal.billing.plain import closing_cut, plain_cases
 from portal.billing.rules import ACCRUAL_PAIRS, ItemPart, ShareAmount, authorization_left, parts_by_payer
 from portal.billing.volumes import Known, with_volumes
 from portal.cases.models import SupportCase
+from portal.contracts.rules import gross_kinds
 from portal.ledger.actions import lock_open_period
 from portal.ledger.bulk import Entry, post_new
 from portal.ledger.rules import Document
@@ -68,7 +69,12 @@ class _Made:
     @property
     def amounts(self) -> list[ShareAmount]:
         """The shares as they are posted."""
-        return [ShareAmount(row["id"], row["party_id"], row["funding"], row["amount_minor"]) for row in self.shares]
+        documents = self.rated.facts.documents
+        gross = gross_kinds(documents.policy, documents.agreement)
+        return [
+            ShareAmount(row["id"], row["party_id"], row["funding"], row["amount_minor"], row["revenue_kind"] in gross)
+            for row in self.shares
+        ]
 
 
 def bill_closed(session: Session, case_ids: Sequence[int], *, now: datetime, livemode: bool = False) -> int:

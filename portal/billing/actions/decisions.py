@@ -24,6 +24,7 @@ from portal.billing.queries import live_items
 from portal.billing.rules.postings import SET_OFF
 from portal.billing.volumes import with_volumes
 from portal.contracts.blocks import Revenue
+from portal.contracts.rules import gross_kinds
 from portal.contracts.sharing import UNDETERMINED, settle_undetermined
 from portal.contracts.sharing import Share as Part
 
@@ -77,7 +78,8 @@ def _replace(
         weights=facts.outcome.weights,
         reverses=shares,
     )
-    post_decision(session, item, added, now=now)
+    gross = gross_kinds(facts.documents.policy, facts.documents.agreement)
+    post_decision(session, item, added, gross, now=now)
 
 
 def _settled(facts: BillingFacts, share: Share) -> tuple[Part, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import func, select, tuple_, update
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from portal.billing.models import BillItem, Share
 from portal.billing.queries import stands
 from portal.billing.rules import ACCRUAL_PAIRS, FUNDING_PAIRS, ShareAmount, authorization_left
+from portal.billing.rules.gross import GROSS, GROSS_DECIDED
 from portal.billing.rules.postings import (
     BILLED,
     DECIDED,
@@ -19,6 +20,7 @@ from portal.billing.rules.postings import (
     USED,
     accrual_legs,
     decision_legs,
+    revenue_legs,
     set_off_legs,
     use_legs,
 )
@@ -28,12 +30,15 @@ from portal.ledger.actions import post, reverse
 from portal.ledger.models import JournalTransaction
 from portal.ledger.rules import Document, Leg, Pairs
 
-_OF_AN_ITEM = (BILLED, KEPT, USED, DECIDED, USE_DECIDED)
+_OF_AN_ITEM = (BILLED, KEPT, USED, DECIDED, USE_DECIDED, GROSS, GROSS_DECIDED)
 
 
-def amounts_of(shares: Iterable[Share]) -> list[ShareAmount]:
-    """Share rows as values to post."""
-    return [ShareAmount(share.id, share.party_id, share.funding, share.amount_minor) for share in shares]
+def amounts_of(shares: Iterable[Share], gross: Container[str]) -> list[ShareAmount]:
+    """Share rows as values to post; ``gross`` are the revenue kinds that are sold as principal."""
+    return [
+        ShareAmount(share.id, share.party_id, share.funding, share.amount_minor, share.revenue_kind in gross)
+        for share in shares
+    ]
 
 
 def debtor_of(item: BillItem) -> int:
@@ -42,9 +47,11 @@ def debtor_of(item: BillItem) -> int:
     return item.collector_id if collects else item.payer_id
 
 
-def post_item(session: Session, item: BillItem, made: Iterable[Share], *, now: datetime, livemode: bool) -> None:
-    """Post what an item accrues, what its collector keeps and what its included time earns."""
-    for kind, legs in item_legs(item, amounts_of(made)):
+def post_item(
+    session: Session, item: BillItem, made: Iterable[Share], gross: Container[str], *, now: datetime, livemode: bool
+) -> None:
+    """Post what an item accrues, what its collector keeps, what its included time earns, what of it is gross."""
+    for kind, legs in item_legs(item, amounts_of(made, gross)):
         document = Document("bill_item", str(item.id))
         _post(session, item, kind, legs, ACCRUAL_PAIRS, document=document, now=now, livemode=livemode)
 
@@ -56,14 +63,17 @@ def item_legs(item: BillItem, shares: Sequence[ShareAmount]) -> list[tuple[str, 
         (BILLED, accrual_legs(debtor_id, shares)),
         (KEPT, set_off_legs(debtor_id, shares)),
         (USED, use_legs(item.customer_id, shares)),
+        (GROSS, revenue_legs(shares)),
     )
     return [(kind, legs) for kind, legs in found if legs]
 
 
-def post_decision(session: Session, item: BillItem, shares: Sequence[Share], *, now: datetime) -> None:
+def post_decision(
+    session: Session, item: BillItem, shares: Sequence[Share], gross: Container[str], *, now: datetime
+) -> None:
     """Post reversals of shares and the decided shares that stand in for them."""
     document = Document("share", str(max(share.id for share in shares)))
-    rows = amounts_of(shares)
+    rows = amounts_of(shares, gross)
     livemode = bool(
         session.scalar(
             select(func.bool_or(JournalTransaction.livemode)).where(
@@ -71,8 +81,12 @@ def post_decision(session: Session, item: BillItem, shares: Sequence[Share], *, 
             )
         )
     )
-    for kind, of_use in ((DECIDED, False), (USE_DECIDED, True)):
-        legs = decision_legs(rows, of_use=of_use)
+    found = (
+        (DECIDED, decision_legs(rows, of_use=False)),
+        (USE_DECIDED, decision_legs(rows, of_use=True)),
+        (GROSS_DECIDED, revenue_legs(rows)),
+    )
+    for kind, legs in found:
         if legs:
             _post(session, item, kind, legs, FUNDING_PAIRS, document=document, now=now, livemode=livemode)
 
@@ -96,7 +110,7 @@ def _post(
         document=document,
         legs=legs,
         allowed_pairs=allowed,
-        occurred_at=item.occurred_at if kind in (BILLED, KEPT, USED) else now,
+        occurred_at=item.occurred_at if kind in (BILLED, KEPT, USED, GROSS) else now,
         now=now,
         livemode=livemode,
     )

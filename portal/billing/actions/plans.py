@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from portal.billing.actions.ahead import month_minor, paid_by, reinstatement_minor
 from portal.billing.actions.covered import covered_weights
 from portal.billing.actions.used import Past, kept_minor, past_of, used_of_grant
+from portal.billing.gross import post_gross
 from portal.billing.models import PlanEarning, PlanSale, PlanShare
 from portal.billing.packs.rules import AHEAD
 from portal.billing.parties import parties_of, role_of
@@ -30,7 +31,7 @@ from portal.billing.rules.plans import PLAN_PAIRS, earning_legs, month_price, sa
 from portal.calendars import Period
 from portal.contracts.blocks import WHOLE_BP, Collector, Company, Revenue, TaskClass
 from portal.contracts.models import PlanChoice
-from portal.contracts.rules import PayerFacts, amount_minor, bill_to_row, split_terms
+from portal.contracts.rules import PayerFacts, amount_minor, bill_to_row, gross_kinds, split_terms
 from portal.contracts.sharing import RevenuePart, Share, SharingFacts, shares_of
 from portal.directory.models import Site
 from portal.entitlement.actions import anchor_of, choices_in_force, open_monthly_grants, open_plan
@@ -301,7 +302,8 @@ def _earn(session: Session, sale: PlanSale, *, now: datetime, livemode: bool) ->
     session.flush()
     shares = _share(session, sale, earning, terms, total_minor=target, past=past)
     if shares:
-        _post_earning(session, sale, earning, shares, now=now, livemode=livemode)
+        is_gross = Revenue.SUBSCRIPTION in gross_kinds(terms.policy, terms.agreement)
+        _post_earning(session, sale, earning, shares, is_gross=is_gross, now=now, livemode=livemode)
     return 1
 
 
@@ -360,6 +362,7 @@ def _post_earning(
     earning: PlanEarning,
     shares: Sequence[PlanShare],
     *,
+    is_gross: bool,
     now: datetime,
     livemode: bool,
 ) -> None:
@@ -378,3 +381,15 @@ def _post_earning(
         livemode=livemode,
         origin_period_id=sale.period_id,
     )
+    if is_gross:
+        post_gross(
+            session,
+            Document("plan_earning", str(earning.id)),
+            [(minor, document) for _, minor, document in parts],
+            manufacturer_id=sale.manufacturer_id,
+            currency=sale.currency,
+            occurred_at=now,
+            now=now,
+            livemode=livemode,
+            origin_period_id=sale.period_id,
+        )

@@ -10,8 +10,12 @@ from typing import Any
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
+from portal.billing.gross import post_gross
 from portal.billing.packs.models import PackEarning, PackSale, PackShare
 from portal.billing.packs.rules import PACK_PAIRS, earning_legs
+from portal.contracts.blocks import Revenue
+from portal.contracts.rules import gross_kinds
+from portal.entitlement.queries import Terms
 from portal.ledger.actions import post
 from portal.ledger.rules import Document
 
@@ -37,13 +41,14 @@ def earn(
     amount_minor: int,
     shares: Sequence[Part],
     parties: Mapping[str, int],
+    terms: Terms,
     explanation: Mapping[str, Any],
     now: datetime,
     livemode: bool = False,
     seconds: int = 0,
     incidents: int = 0,
 ) -> PackEarning:
-    """Store and post that a sale earned so much; the shares sum to it."""
+    """Store and post that a sale earned so much; the shares sum to it. ``terms`` are those it was sold under."""
     last: int = session.scalar(select(func.max(PackEarning.seq)).where(PackEarning.pack_sale_id == sale.id)) or 0
     earning = PackEarning(
         pack_sale_id=sale.id,
@@ -79,7 +84,31 @@ def earn(
         livemode=livemode,
         origin_period_id=sale.period_id,
     )
+    if Revenue.PACK_USE in gross_kinds(terms.policy, terms.agreement):
+        _post_gross(session, sale, earning, parts, livemode=livemode)
     return earning
+
+
+def _post_gross(
+    session: Session,
+    sale: PackSale,
+    earning: PackEarning,
+    parts: Sequence[tuple[int, int, Document]],
+    *,
+    livemode: bool,
+) -> None:
+    """What selling a pack earns, and what expires of it, is sold as what its use is: one price, one seller."""
+    post_gross(
+        session,
+        Document("pack_earning", str(earning.id)),
+        [(minor, document) for _, minor, document in parts],
+        manufacturer_id=sale.manufacturer_id,
+        currency=sale.currency,
+        occurred_at=earning.earned_at,
+        now=earning.earned_at,
+        livemode=livemode,
+        origin_period_id=sale.period_id,
+    )
 
 
 def _row(earning: PackEarning, share: Part, party_id: int) -> dict[str, Any]:

@@ -156,6 +156,7 @@ def _earn(session: Session, sale: PackSale, stands: Stands, *, target_minor: int
         incidents=expired.incidents,
         shares=_parts(session, sale, terms, role_of(parties, sale.seller_id), target_minor),
         parties=parties,
+        terms=terms,
         explanation={
             "price_minor": sale.amount_minor,
             "commission_minor": stands.commission_minor,

@@ -217,6 +217,7 @@ def _pay_commission(
         amount_minor=minor,
         shares=(part,),
         parties=parties,
+        terms=terms,
         explanation={"price_minor": sale.amount_minor, "commission_minor": minor},
         now=now,
         livemode=livemode,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from portal.billing.rules.gross import GROSS_PAIRS, gross_legs
 from portal.ledger.rules import Document, Leg, Purpose, credit, debit, pairs, without_zeros
 
 CASH, USE, SET_OFF = "cash", "use", "set_off"
@@ -20,14 +21,17 @@ MOVED = (APPLIED, CARRIED)
 
 _STAGES = (Purpose.ACCRUED, Purpose.PAYABLE, Purpose.UNDETERMINED_ACCRUED, Purpose.UNDETERMINED)
 
-ACCRUAL_PAIRS = pairs(
-    (Purpose.UNBILLED, Purpose.ACCRUED),
-    (Purpose.UNBILLED, Purpose.UNDETERMINED_ACCRUED),
-    (Purpose.DEFERRED, Purpose.PAYABLE),
-    (Purpose.DEFERRED, Purpose.UNDETERMINED),
+ACCRUAL_PAIRS = (
+    pairs(
+        (Purpose.UNBILLED, Purpose.ACCRUED),
+        (Purpose.UNBILLED, Purpose.UNDETERMINED_ACCRUED),
+        (Purpose.DEFERRED, Purpose.PAYABLE),
+        (Purpose.DEFERRED, Purpose.UNDETERMINED),
+    )
+    | GROSS_PAIRS
 )
 # From one stage of a share to another; a decision and a correction also move between parties of one stage.
-FUNDING_PAIRS = pairs(*((one, other) for one in _STAGES for other in _STAGES))
+FUNDING_PAIRS = pairs(*((one, other) for one in _STAGES for other in _STAGES)) | GROSS_PAIRS
 INVOICE_PAIRS = pairs((Purpose.RECEIVABLE, Purpose.UNBILLED))
 CASH_PAIRS = pairs(
     (Purpose.STRIPE, Purpose.RECEIVABLE), (Purpose.BANK, Purpose.RECEIVABLE), (Purpose.FEES, Purpose.STRIPE)
@@ -36,12 +40,13 @@ CASH_PAIRS = pairs(
 
 @dataclass(frozen=True)
 class ShareAmount:
-    """A share row, or a part of it: no party means undetermined."""
+    """A share row, or a part of it: no party means undetermined; gross where its kind is sold as principal."""
 
     share_id: int
     party_id: int | None
     funding: str
     amount_minor: int
+    is_gross: bool = False
 
     @property
     def document(self) -> Document:
@@ -69,6 +74,11 @@ def use_legs(customer_id: int, shares: Iterable[ShareAmount]) -> list[Leg]:
     """Included time is used: its worth leaves what the plan was sold for and is payable."""
     legs = [_due(share, share.amount_minor) for share in shares if share.funding == USE]
     return without_zeros([debit(Purpose.DEFERRED, -sum(leg.amount_minor for leg in legs), customer_id), *legs])
+
+
+def revenue_legs(shares: Iterable[ShareAmount]) -> list[Leg]:
+    """What is sold as principal, whole, and the shares of it as its cost."""
+    return gross_legs((share.amount_minor, share.document) for share in shares if share.is_gross)
 
 
 def funding_legs(parts: Sequence[ShareAmount]) -> list[Leg]:

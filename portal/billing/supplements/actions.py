@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.orm import Session
 
+from portal.billing.gross import post_gross
 from portal.billing.models import PlanSale
 from portal.billing.parties import parties_of
 from portal.billing.supplements.models import Supplement, SupplementShare
@@ -22,6 +23,7 @@ from portal.billing.supplements.rules import (
     Effect,
     credit_of,
     difference,
+    supplement_kind,
     supplement_legs,
 )
 from portal.cases.models import PromiseRemedy, RemedyReversal, SupportCase
@@ -30,7 +32,7 @@ from portal.contracts.holdings import part_of_month
 from portal.contracts.models import DocumentVersion
 from portal.contracts.policy import Policy
 from portal.contracts.queries import WITHOUT_TEXT, policy_of
-from portal.contracts.rules import amount_minor, plan_named
+from portal.contracts.rules import amount_minor, gross_kinds, plan_named
 from portal.entitlement.queries import Terms, terms_in_force
 from portal.entitlement.rules import included_window
 from portal.errors import NotFound
@@ -119,7 +121,20 @@ def settle(
     )
     session.add(supplement)
     session.flush()
-    _post(session, supplement, _shares(session, supplement, change), now=now, livemode=livemode)
+    shares = _shares(session, supplement, change)
+    _post(session, supplement, shares, now=now, livemode=livemode)
+    # What is between the companies is nobody's revenue; a credit to the payer takes back of what its plan earned.
+    if supplement.amount_minor and supplement_kind(cause.kind) in gross_kinds(terms.policy, terms.agreement):
+        post_gross(
+            session,
+            Document("supplement", str(supplement.id)),
+            [(share.amount_minor, Document("supplement_share", str(share.id))) for share in shares],
+            manufacturer_id=supplement.manufacturer_id,
+            currency=supplement.currency,
+            occurred_at=supplement.occurred_at,
+            now=now,
+            livemode=livemode,
+        )
     return supplement
 
 

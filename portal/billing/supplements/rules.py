@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from portal.contracts.blocks import Revenue
 from portal.errors import RuleBroken
 from portal.ledger.rules import Document, Leg, Purpose, credit, debit, pairs, without_zeros
 
@@ -15,6 +16,11 @@ REMEDY, LABOUR_CREDIT, REFERRAL, MATERIAL = "remedy", "labour_credit", "referral
 SUPPLEMENTED = "supplemented"
 
 SUPPLEMENT_PAIRS = pairs((Purpose.UNBILLED, Purpose.PAYABLE), (Purpose.PAYABLE, Purpose.PAYABLE))
+
+
+def supplement_kind(kind: str) -> Revenue:
+    """The kind of revenue that a supplement to the payer adds to or takes from."""
+    return Revenue.SUBSCRIPTION if kind == REMEDY else Revenue.TIME_AND_MATERIALS
 
 
 @dataclass(frozen=True)
