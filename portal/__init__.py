@@ -15,14 +15,15 @@ The money path, one verb a module:
     selling.actions      offer, order, sell what was paid at checkout or by subscription
     ledger.actions       post, reverse, close the period
     adjustments.actions  refund, credit, adjust; hold and take shares of a chargeback, recover what was paid out
-    settlement.actions   statements, contest, prepare, approve; transfer, retain, carry
+    settlement.actions   statements, contest, prepare, approve; transfer, retain, carry; issue the party's invoice
+    taxes                who a company is for tax, and how its supply is taxed
     quoting              the same answers for a case in a file, without a database
     payments.calls       perform one committed intent at Stripe, exactly once
 
 Direction, high to low; a step imports only steps below it, names joined by ``|`` never import each other:
 
     cli > app > web > worker > demo > importing > quoting | reporting | notifications | whatif > settlement > selling >
-    adjustments > billing > payments > metering > cases > entitlement > rating > contracts > identity >
+    adjustments > billing > payments > metering > cases > entitlement > rating > contracts > taxes > identity >
     directory | ledger > audit | jobs > backup > embedded | files > rows > db | config | logs >
     access | money | calendars > zones | closures > errors | lazily
 

@@ -1,0 +1,64 @@
+"""Tables of what organisations say of themselves for tax; facts, of which the latest counts."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.db import Base, Id
+
+
+class FinanceDetail(Base):
+    """An organisation as an invoice names it; the latest counts."""
+
+    __tablename__ = "finance_detail"
+    __table_args__ = (
+        CheckConstraint("country ~ '^[A-Z]{2}$'", name="country"),
+        CheckConstraint("legal_name <> '' AND address <> ''", name="named"),
+        Index("ix_finance_detail_organisation_id", "organisation_id", "id"),
+    )
+
+    id: Mapped[Id]
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    legal_name: Mapped[str]
+    address: Mapped[str]
+    country: Mapped[str]
+    is_small_business: Mapped[bool]
+    recorded_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    recorded_at: Mapped[datetime]
+
+
+class TaxRegistration(Base):
+    """A registration for tax in a country; ``valid_to`` is the first day on which it does not hold."""
+
+    __tablename__ = "tax_registration"
+    __table_args__ = (
+        CheckConstraint("country ~ '^[A-Z]{2}$'", name="country"),
+        CheckConstraint("valid_to IS NULL OR valid_to > valid_from", name="order"),
+        Index("ix_tax_registration_organisation_id", "organisation_id", "id"),
+    )
+
+    id: Mapped[Id]
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    country: Mapped[str]
+    number: Mapped[str]
+    valid_from: Mapped[date]
+    valid_to: Mapped[date | None]
+    recorded_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    recorded_at: Mapped[datetime]
+
+
+class TaxRegistrationEnd(Base):
+    """A registration's end before the day it was first said to end."""
+
+    __tablename__ = "tax_registration_end"
+    __table_args__ = (UniqueConstraint("registration_id"),)
+
+    id: Mapped[Id]
+    registration_id: Mapped[int] = mapped_column(ForeignKey("tax_registration.id"))
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    ends_on: Mapped[date]
+    ended_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    ended_at: Mapped[datetime]

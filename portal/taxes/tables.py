@@ -1,0 +1,22 @@
+"""The data files of tax, each read once a process."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from portal.taxes.rules.rates import Rates, rates_from
+
+FIGURES = Path(__file__).parent / "figures"
+
+
+@cache
+def known_rates() -> Rates:
+    """The rates of tax by country and day."""
+    return rates_from(_read("rates.toml"))
+
+
+def _read(name: str) -> dict[str, Any]:
+    return tomllib.loads((FIGURES / name).read_text("utf-8"))
