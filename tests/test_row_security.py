@@ -154,7 +154,8 @@ CLAIMS: dict[Claim, str] = {
     party_or_maker: """
         account posting statement statement_line statement_acceptance contest contest_decision statement_preparation
         statement_approval statement_discard disposition adjustment_consent adjustment_part claw_back
-        claw_back_step""",
+        claw_back_step self_billing_agreement self_billing_acceptance self_billing_end party_invoice
+        self_billed_document disposition_tax""",
     payer_or_maker: """
         invoice invoice_item provider_customer payment_record cash_receipt purchase_order purchase_order_balance
         purchase_order_withdrawal line_reduction adjustment_end provider_subscription subscription_seen
@@ -165,7 +166,8 @@ CLAIMS: dict[Claim, str] = {
         mailed_link_use mailed_link_void invitation audit_entry document_draft running_timer time_occupancy
         connected_account delivery books_check factor_policy impersonation impersonation_answer impersonation_end
         identity_provider mail_domain role_mapping provider_flow provider_session provider_logout scim_token scim_user
-        scim_group scim_group_member what_if tax_exemption tax_exemption_end""",
+        scim_group scim_group_member what_if tax_exemption tax_exemption_end finance_detail tax_registration
+        tax_registration_end""",
     own_or_maker: "certificate intent intent_attempt",
     own_company_or_person: "membership web_session mailed_link provider_identity",
     own_company_and_person: "upload",

@@ -15,6 +15,7 @@ from portal.billing import actions as billing
 from portal.db import transaction
 from portal.demo import founding
 from portal.demo.founding import World
+from portal.demo.invoicing import plan_invoicing
 from portal.demo.money import plan_accounts, plan_last_poll, plan_months
 from portal.demo.packs import plan_packs
 from portal.demo.plots import plots
@@ -75,6 +76,7 @@ def build(
     for plot in plots(story.random, first_day + timedelta(days=1), now.date() - PRESENT_DAYS):
         begin_case(story, plot)
     plan_accounts(story, standin, founded_at + timedelta(hours=1))
+    plan_invoicing(story, founded_at + timedelta(hours=2))
     plan_months(story, standin, month_ends(now.date(), months))
     for month in (founded_at + timedelta(minutes=30), *month_ends(now.date(), months)):
         # What the worker's schedule does every hour matters here once a month.

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from portal.access import Actor, Role
 from portal.billing import actions as billing
 from portal.billing.models import Invoice
+from portal.demo.invoicing import invoice_itself
 from portal.demo.standin_control import StandIn
 from portal.demo.story import MINUTE, Act, Story
 from portal.jobs import enqueue
@@ -69,7 +70,9 @@ def plan_months(story: Story, standin: StandIn, ends: Sequence[datetime]) -> Non
             story.plan(closed_at + 9 * DAY + minutes * MINUTE, _poll(standin))
         if position == last:
             story.plan(closed_at + DAY, _contest(story, end))
+        # The latest month waits for the number, as its party's first page says.
         if position < last:
+            story.plan(closed_at + 10 * DAY, invoice_itself(story, "ALP"))
             story.plan(closed_at + 11 * DAY, _prepare(story, "NOR", end))
         if position == 0:
             story.plan(closed_at + 12 * DAY, _approve(story, standin, "NOR", end))

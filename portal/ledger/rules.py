@@ -39,6 +39,8 @@ class Purpose(StrEnum):
     DISPUTED = "disputed"
     PREPAID = "customer_prepaid"
     TAX = "tax"
+    INPUT_TAX = "input_tax"
+    PAYABLE_TAX = "payable_tax"
     INCOME = "income"
     GROSS = "gross_revenue"
     COST_OF_SHARE = "cost_of_share"
@@ -80,6 +82,9 @@ CHART: dict[Purpose, AccountType] = {
     # Paid ahead of the sale it is for: by checkout, and by subscriptions month by month.
     Purpose.PREPAID: AccountType(LIABILITY, "Liabilities:Prepaid", per_party=True),
     Purpose.TAX: AccountType(LIABILITY, "Liabilities:Tax"),
+    # The tax on a party's share: what the payer may deduct, and what the party has coming beside its share.
+    Purpose.INPUT_TAX: AccountType(ASSET, "Assets:Tax:Input"),
+    Purpose.PAYABLE_TAX: AccountType(LIABILITY, "Liabilities:Payable:Tax", per_party=True),
     Purpose.INCOME: AccountType(INCOME, "Income:Service"),
     # What is sold as principal stands whole as revenue; what the parties have of it is its cost.
     Purpose.GROSS: AccountType(INCOME, "Income:Gross"),

@@ -25,6 +25,8 @@ from portal.settlement.models import (
     StatementApproval,
     StatementPreparation,
 )
+from portal.settlement.selfbilling.billing import billing_of
+from portal.settlement.selfbilling.rules import Billing, billing_of_plan
 
 LONGEST_REASON = 2000
 
@@ -131,7 +133,7 @@ def prepare_statement(
 ) -> StatementPreparation:
     """One finance person fixes what is to become of a statement's net, bound to its content.
 
-    *Raises*: NotFound, NotAllowed, Stale, Conflict while it is in review or after its approval.
+    *Raises*: NotFound, NotAllowed, Stale, Conflict while it is in review, after its approval, or without an invoice.
     """
     statement = queries.statement_seen(session, actor, statement_id)
     _check_settles(actor, statement)
@@ -142,6 +144,8 @@ def prepare_statement(
     if not queries.is_reviewed(session, statement, now):
         raise Conflict("The party may still look at this statement; it can be prepared after that.")
     terms, state = queries.terms_of(session, statement), queries.account_state_of(session, statement)
+    billing = _invoiced_by(session, statement, now)
+    kept = billing.as_json() if billing is not None else None
     preparation = StatementPreparation(
         statement_id=statement.id,
         manufacturer_id=statement.manufacturer_id,
@@ -149,7 +153,7 @@ def prepare_statement(
         preparer_id=actor.person_id,
         content_sha256=statement.content_sha256,
         amount_minor=statement.net_minor,
-        plan=rules.plan_json(queries.planned_parts(session, statement), terms, state),
+        plan=rules.plan_json(queries.planned_parts(session, statement), terms, state, kept),
         prepared_at=now,
     )
     session.add(preparation)
@@ -177,6 +181,8 @@ def approve_statement(
         raise Stale("The statement was prepared again since; look at the new plan.")
     if queries.planned_parts(session, statement) != rules.parts_of(preparation.plan):
         raise Stale("A contest or the party's account changed since this was prepared; it has to be prepared again.")
+    if _invoiced_by(session, statement, now) != billing_of_plan(preparation.plan):
+        raise Stale("The invoice or its tax changed since this was prepared; it has to be prepared again.")
     approval = insert_once(
         session,
         StatementApproval(
@@ -248,6 +254,14 @@ def _check_settles(actor: Actor, statement: Statement) -> None:
         raise NotAllowed("Statements are settled by the manufacturer's finance.")
     if not may_handle_finance(actor):
         raise NotAllowed("Statements are settled by finance.")
+
+
+def _invoiced_by(session: Session, statement: Statement, now: datetime) -> Billing | None:
+    """What the statement is invoiced by. *Raises*: Conflict where the invoice is missing that it is paid against."""
+    answer = billing_of(session, statement, now)
+    if answer.missing:
+        raise Conflict(answer.missing)
+    return answer.billing
 
 
 def _check_shown(session: Session, statement: Statement, shown_sha256: str) -> None:

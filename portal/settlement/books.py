@@ -8,6 +8,7 @@ from portal.adjustments.books import adjustment_problems
 from portal.billing.books import check_books
 from portal.ledger.queries import BookProblem, problems_of
 from portal.payments.exchanges.books import exchange_problems
+from portal.settlement.selfbilling.books import tax_problems
 
 # Each finds rows (subject, detail) that break it.
 _CHECKS = {
@@ -48,7 +49,8 @@ _CHECKS = {
     "a transfer is what was approved": """
         SELECT 'disposition ' || part.id, 'transferred ' || part.amount_minor || ', intent ' || intent.amount_minor
         FROM disposition part JOIN intent ON intent.id = part.intent_id
-        WHERE abs(part.amount_minor) <> intent.amount_minor
+        LEFT JOIN disposition_tax tax ON tax.disposition_id = part.id
+        WHERE abs(part.amount_minor + coalesce(tax.amount_minor, 0)) <> intent.amount_minor
     """,
     "money in transfer is in unfinished transfers": """
         SELECT 'party ' || one.party_id || ' ' || one.currency, 'in transfer ' || sum(one.posted) || ', under way '
@@ -57,8 +59,9 @@ _CHECKS = {
             SELECT posting.party_id, posting.currency, -posting.amount_minor AS posted, 0 AS wanted
             FROM posting JOIN account ON account.id = posting.account_id AND account.purpose = 'payable_in_transfer'
             UNION ALL
-            SELECT part.party_id, part.currency, 0, part.amount_minor
+            SELECT part.party_id, part.currency, 0, part.amount_minor + coalesce(tax.amount_minor, 0)
             FROM disposition part JOIN intent ON intent.id = part.intent_id
+            LEFT JOIN disposition_tax tax ON tax.disposition_id = part.id
             WHERE part.kind = 'transferred' AND intent.state <> 'succeeded'
         ) one GROUP BY one.party_id, one.currency HAVING sum(one.posted) <> sum(one.wanted)
     """,
@@ -72,7 +75,7 @@ _CHECKS = {
 
 def settlement_problems(session: Session) -> list[BookProblem]:
     """What is wrong between statements, approvals, dispositions and the ledger."""
-    return problems_of(session, _CHECKS)
+    return [*problems_of(session, _CHECKS), *tax_problems(session)]
 
 
 def all_problems(session: Session) -> list[BookProblem]:

@@ -18,6 +18,7 @@ from portal.ledger.queries import BookProblem
 from portal.settlement import queries
 from portal.settlement.books import all_problems
 from portal.settlement.models import Contest, ContestDecision, Statement, StatementLine
+from portal.settlement.selfbilling.books import TAX_NEEDS_ALL_BOOKS
 
 MOST_CONTESTS = 200
 
@@ -240,6 +241,7 @@ NEEDS_ALL_BOOKS = frozenset(
         "money in transfer is in unfinished transfers",
         "cash is booked",
     }
+    | TAX_NEEDS_ALL_BOOKS
 )
 
 

@@ -26,6 +26,8 @@ from portal.payments.rules import InvoiceLine
 from portal.settlement import holding, queries, rules
 from portal.settlement.models import Disposition, Statement, StatementApproval, StatementPreparation
 from portal.settlement.rules import INVOICED, SETTLEMENT_PAIRS, TRANSFERRED
+from portal.settlement.selfbilling import issuing
+from portal.settlement.selfbilling.rules import billing_of_plan
 
 RELEASED = "held_released"
 _LINE_HOLDS = frozenset({rules.ON_HOLD, rules.CHARGED_BACK})
@@ -46,16 +48,21 @@ def dispose(session: Session, approval_id: int, *, livemode: bool, now: datetime
     parts = rules.parts_of(preparation.plan)
     rules.check_whole(parts, approval.amount_minor)
     amounts = _still_possible(session, statement, rules.by_kind(parts))
+    billing = billing_of_plan(preparation.plan)
+    if billing is not None:
+        issuing.issue(session, statement, approval, billing, livemode=livemode, now=now)
     if not amounts:
         return ()
+    taxes = issuing.taxes_with(session, statement, amounts)
     rows = [
-        _row(session, statement, approval, kind=kind, amount_minor=minor, livemode=livemode, now=now)
+        _row(session, statement, approval, kind=kind, part=(minor, taxes.get(kind, 0)), livemode=livemode, now=now)
         for kind, minor in amounts.items()
     ]
     session.execute(insert(Disposition).values(rows))
     made = queries.dispositions_of(session, statement.id)
     for disposition in made:
         _post_disposal(session, statement, disposition, person_id=approval.approver_id, livemode=livemode, now=now)
+    issuing.keep_taxes(session, statement, made, taxes, livemode=livemode, now=now)
     return made
 
 
@@ -65,17 +72,21 @@ def _row(
     approval: StatementApproval,
     *,
     kind: str,
-    amount_minor: int,
+    part: tuple[int, int],
     livemode: bool,
     now: datetime,
 ) -> dict[str, object]:
+    """A part of the net, and the intent that carries it out with the tax that goes along."""
+    amount_minor, tax_minor = part
     intent_id: UUID | None = None
     if kind == TRANSFERRED and amount_minor < 0:
         intent_id = _take_back(session, statement, approval, -amount_minor, now=now).id
     elif kind == TRANSFERRED:
-        intent_id = _transfer(session, statement, approval, amount_minor, livemode=livemode, now=now).id
+        paid = amount_minor + tax_minor
+        intent_id = _transfer(session, statement, approval, paid, livemode=livemode, now=now).id
     elif kind == INVOICED:
-        intent_id = _invoice(session, statement, approval, -amount_minor, livemode=livemode, now=now).id
+        owed = (-amount_minor, -tax_minor)
+        intent_id = _invoice(session, statement, approval, owed, livemode=livemode, now=now).id
     return {
         "approval_id": approval.id,
         "statement_id": statement.id,
@@ -145,7 +156,7 @@ def _invoice(
     session: Session,
     statement: Statement,
     approval: StatementApproval,
-    amount_minor: int,
+    owed: tuple[int, int],
     *,
     livemode: bool,
     now: datetime,
@@ -156,12 +167,16 @@ def _invoice(
     number: int = session.scalars(select(func.next_number(statement.manufacturer_id, "invoice"))).one()
     period = session.get_one(Period, statement.period_id)
     name = f"{statement.name}-N"
+    net_minor, tax_minor = owed
+    lines = [InvoiceLine(f"Net of statement {statement.name}, {period.label}", net_minor)]
+    if tax_minor:
+        lines.append(InvoiceLine("Tax on it", tax_minor))
     intent = plan_invoice(
         session,
         manufacturer_id=statement.manufacturer_id,
         payer_id=statement.party_id,
         currency=statement.currency,
-        lines=[InvoiceLine(f"Net of statement {statement.name}, {period.label}", amount_minor)],
+        lines=lines,
         days_until_due=days_to_pay,
         document=Document("statement_approval", str(approval.id)),
         name=name,
@@ -186,7 +201,7 @@ def _invoice(
             number=number,
             name=name,
             currency=statement.currency,
-            total_minor=amount_minor,
+            total_minor=net_minor + tax_minor,
             due_on=rules.due_on(now, days_to_pay),
             intent_id=intent.id,
             issued_at=now,

@@ -25,6 +25,7 @@ from portal.settlement.models import (
     StatementApproval,
     StatementLine,
 )
+from portal.settlement.selfbilling.models import PartyInvoice, SelfBilledDocument
 
 Value = TypeVar("Value")
 
@@ -50,6 +51,8 @@ _SHOWN: dict[str, tuple[str, type[Base], InstrumentedAttribute[Any]]] = {
     "statement_approval": ("statement", StatementApproval, StatementApproval.statement_id),
     "statement_line": ("statement_line", StatementLine, StatementLine.id),
     "disposition": ("statement", Disposition, Disposition.statement_id),
+    "self_billed_document": ("self_billed_document", SelfBilledDocument, SelfBilledDocument.id),
+    "party_invoice": ("statement", PartyInvoice, PartyInvoice.statement_id),
     "reconciliation_difference": ("difference", ReconciliationDifference, ReconciliationDifference.id),
 }
 SHOWN = frozenset({*_SHOWN, "intent"})

@@ -122,13 +122,16 @@ def locale_of(session: Session, actor: Actor, wanted: Sequence[str]) -> Locale:
     return Locale("en", "US")
 
 
-def typeset(said: dict[str, Any]) -> bytes:
-    """The PDF, made by a process of its own. *Raises*: RuleBroken when it cannot be made."""
-    command = [sys.executable, "-m", "portal.settlement.typesetting"]
+def typeset(said: dict[str, Any], what: str = "statement") -> bytes:
+    """The PDF of a statement, or of another document with a template, made by a process of its own.
+
+    *Raises*: RuleBroken when it cannot be made.
+    """
+    command = [sys.executable, "-m", "portal.settlement.typesetting", what]
     try:
         done = subprocess.run(
             command, input=json.dumps(said).encode(), capture_output=True, cwd=ROOT, timeout=LONGEST_SECONDS, check=True
         )
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        raise RuleBroken("The statement cannot be printed now; its CSV has every line.") from error
+        raise RuleBroken("It cannot be printed now; its CSV has every line.") from error
     return done.stdout

@@ -344,13 +344,21 @@ class SentTransfer:
     state: str
     failure: str
     provider_object_id: str | None
+    tax_minor: int = 0
+
+    @property
+    def paid_minor(self) -> int:
+        """What Stripe is told to transfer: the share and the tax that goes along."""
+        return self.amount_minor + self.tax_minor
 
 
 _TRANSFERS = text(
     """
     SELECT disposition.id, disposition.statement_id, statement.name, disposition.party_id, disposition.currency,
-           disposition.amount_minor, intent.id, intent.state, intent.failure, intent.provider_object_id
+           disposition.amount_minor, intent.id, intent.state, intent.failure, intent.provider_object_id,
+           coalesce(tax.amount_minor, 0)
     FROM disposition
+    LEFT JOIN disposition_tax tax ON tax.disposition_id = disposition.id
     JOIN intent ON intent.id = disposition.intent_id
     JOIN statement ON statement.id = disposition.statement_id
     WHERE disposition.kind = 'transferred'

@@ -89,11 +89,12 @@ _FIND = text(
           AND NOT EXISTS (SELECT FROM link WHERE link.id = clearing.id)
         UNION ALL
         SELECT 'transfer_unapproved', movement.provider_id, intent.manufacturer_id, movement.currency,
-               coalesce(part.amount_minor, 0), -movement.net_minor, movement.occurred_at
+               coalesce(part.amount_minor, 0) + coalesce(tax.amount_minor, 0), -movement.net_minor, movement.occurred_at
         FROM balance_movement movement
         JOIN intent ON intent.provider_object_id = movement.source_object_id AND intent.kind = 'transfer'
         LEFT JOIN disposition part ON part.intent_id = intent.id AND part.kind = 'transferred'
-        WHERE coalesce(part.amount_minor, 0) <> -movement.net_minor
+        LEFT JOIN disposition_tax tax ON tax.disposition_id = part.id
+        WHERE coalesce(part.amount_minor, 0) + coalesce(tax.amount_minor, 0) <> -movement.net_minor
         UNION ALL
         SELECT 'bank_unseen', 'posting ' || posting.id, posting.manufacturer_id, posting.currency,
                posting.amount_minor, 0, journal.occurred_at

@@ -165,9 +165,13 @@ def parts_of(plan: Mapping[str, Any]) -> tuple[Part, ...]:
     return tuple(Part(**row) for row in plan["parts"])
 
 
-def plan_json(parts: Iterable[Part], terms: Terms, account_state: str) -> dict[str, Any]:
-    """The parts and what they were decided by, for keeping and for showing."""
+def plan_json(
+    parts: Iterable[Part], terms: Terms, account_state: str, billing: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The parts, what they were decided by, and what is invoiced, for keeping and for showing."""
+    invoiced = {} if billing is None else {"billing": dict(billing)}
     return {
+        **invoiced,
         "parts": [part.as_json() for part in parts],
         "minimum_minor": terms.minimum_minor,
         "carry_minor": terms.owed_from_minor,

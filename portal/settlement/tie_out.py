@@ -61,11 +61,13 @@ _MOVED = (
         FROM clearing WHERE clearing.manufacturer_id = :own
         UNION ALL
         SELECT movement.occurred_at, movement.currency, side.book,
-               CASE side.book WHEN 'sent' THEN -movement.net_minor ELSE coalesce(part.amount_minor, 0) END,
+               CASE side.book WHEN 'sent' THEN -movement.net_minor
+                    ELSE coalesce(part.amount_minor, 0) + coalesce(tax.amount_minor, 0) END,
                movement.category, NULL, part.statement_id
         FROM balance_movement movement
         JOIN intent ON intent.provider_object_id = movement.source_object_id AND intent.kind = 'transfer'
         LEFT JOIN disposition part ON part.intent_id = intent.id AND part.kind = 'transferred'
+        LEFT JOIN disposition_tax tax ON tax.disposition_id = part.id
         CROSS JOIN (VALUES ('approved'), ('sent')) side (book)
         WHERE movement.manufacturer_id = :own
         UNION ALL

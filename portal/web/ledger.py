@@ -44,6 +44,7 @@ PAGES = {
     "statement": ("settlement.statement", "statement_id"),
     "statement_line": ("settlement.line", "statement_line_id"),
     "difference": ("settlement.difference", "difference_id"),
+    "self_billed_document": ("settlement.document", "document_id"),
 }
 PERIOD_STATES = {
     "open": ("Open", "accent"),

@@ -15,6 +15,7 @@ import portal.worker.mail_tasks
 import portal.worker.payment_tasks
 import portal.worker.people_tasks
 import portal.worker.security_tasks
+import portal.worker.self_billing_tasks
 import portal.worker.selling_tasks
 import portal.worker.settlement_tasks
 import portal.worker.whatif_tasks  # noqa: F401

@@ -3,7 +3,30 @@
 Who prepares never approves; what is approved is what was shown: forms carry the statement's content hash.
 """
 
-from portal.web.settlement import contests, first_page, holds, lines, paying, periods, reconciling, statements
+from portal.web.settlement import (
+    contests,
+    finance_details,
+    first_page,
+    holds,
+    lines,
+    paying,
+    periods,
+    reconciling,
+    self_billing,
+    statements,
+)
 from portal.web.settlement.blueprint import blueprint
 
-__all__ = ["blueprint", "contests", "first_page", "holds", "lines", "paying", "periods", "reconciling", "statements"]
+__all__ = [
+    "blueprint",
+    "contests",
+    "finance_details",
+    "first_page",
+    "holds",
+    "lines",
+    "paying",
+    "periods",
+    "reconciling",
+    "self_billing",
+    "statements",
+]

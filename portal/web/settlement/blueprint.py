@@ -55,6 +55,9 @@ TABS: tuple[tuple[str, str, Rule], ...] = (
     ("Transfers", "settlement.transfers", may_see_shares),
     ("Cash", "settlement.cash_needed", may_settle),
     ("Reconciliation", "settlement.reconciliation", may_settle),
+    ("Self-billed", "settlement.documents", may_see_shares),
+    ("Self-billing", "settlement.agreements", may_answer),
+    ("Finance details", "settlement.finance_details", may_answer),
 )
 
 

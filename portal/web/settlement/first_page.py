@@ -17,6 +17,8 @@ from portal.directory.queries import organisation_names
 from portal.payments.queries import own_tie_out
 from portal.settlement import cash_needed as needing
 from portal.settlement import cockpit, queries
+from portal.settlement.selfbilling import queries as agreements
+from portal.settlement.selfbilling.billing import waiting_for_invoice
 from portal.web import today
 from portal.web.gate import current_zone
 from portal.web.ledger import PERIOD_STATES
@@ -68,6 +70,18 @@ def transfers(session: Session, actor: Actor, now: datetime) -> Mapping[str, Any
         "names": organisation_names(session, [each.party_id for each in unsent[:MOST_ROWS]]),
         "needed": [one for one in needing.cash_needed(session, actor, now=now).forecasts if one.needed_minor],
         "at_stripe": at_stripe,
+    }
+
+
+@today.section("self-billing", title="Self-billing", roles=FINANCE, order=15, sides=COMPANIES)
+def self_billing(session: Session, actor: Actor, now: datetime) -> Mapping[str, Any]:
+    """Agreements that wait or end soon, and statements that wait for the party's own invoice."""
+    rows = agreements.needing_attention(session, actor, now.date())
+    companies = {each for row in rows for each in (row.agreement.manufacturer_id, row.agreement.party_id)}
+    return {
+        "rows": rows,
+        "names": organisation_names(session, list(companies)),
+        "uninvoiced": waiting_for_invoice(session, actor, now, most=MOST_ROWS),
     }
 
 

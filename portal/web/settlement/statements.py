@@ -12,6 +12,10 @@ from portal.errors import Conflict, Invalid
 from portal.identity import queries as people
 from portal.settlement import actions, cockpit, origins, printing, queries, rules
 from portal.settlement.models import Statement
+from portal.settlement.selfbilling import papers
+from portal.settlement.selfbilling import queries as documents
+from portal.settlement.selfbilling.billing import shown_billing
+from portal.taxes.rules.treatment import TREATMENTS
 from portal.web import paging
 from portal.web.forms import CheckboxesField, Form, page, refusals_of
 from portal.web.gate import current_actor, current_now, current_session, current_zone, open_to
@@ -75,6 +79,8 @@ def statement(statement_id: int) -> ResponseReturnValue:
         acceptance=acceptance,
         may_contest=reviews,
         may_accept=reviews and acceptance is None and found.party_id != found.manufacturer_id,
+        may_name_invoice=is_party and not is_approved and found.party_id != found.manufacturer_id,
+        **_invoiced(found),
         **_settling(found),
         **_names(found),
     )
@@ -86,7 +92,9 @@ def csv(statement_id: int) -> ResponseReturnValue:
     session, actor = current_session(), current_actor()
     found = queries.statement_seen(session, actor, statement_id)
     # Read to its end here: the session is closed before a generator would be.
-    body = "".join(origins.statement_csv(session, actor, statement_id))
+    body = "".join(
+        [*origins.statement_csv(session, actor, statement_id), *papers.tax_rows(session, found, current_now())]
+    )
     return Response(
         body,
         mimetype="text/csv",
@@ -100,7 +108,8 @@ def pdf(statement_id: int) -> ResponseReturnValue:
     session, actor = current_session(), current_actor()
     found = queries.statement_seen(session, actor, statement_id)
     locale = printing.locale_of(session, actor, list(request.accept_languages.values()))
-    body = printing.statement_pdf(session, actor, statement_id, printing.Reader(locale, current_zone()))
+    said = printing.statement_said(session, actor, statement_id, printing.Reader(locale, current_zone()))
+    body = printing.typeset({**said, **papers.tax_on_paper(session, found, current_now())})
     return Response(
         body,
         mimetype="application/pdf",
@@ -137,6 +146,7 @@ def prepare(statement_id: int) -> ResponseReturnValue:
         is_reviewed=queries.is_reviewed(session, found, now),
         disposals=DISPOSALS,
         because=BECAUSE,
+        **_invoiced(found),
         **_names(found),
     )
 
@@ -167,6 +177,7 @@ def approve(preparation_id: int) -> ResponseReturnValue:
         is_own=preparation.preparer_id == actor.person_id,
         disposals=DISPOSALS,
         because=BECAUSE,
+        **_invoiced(found),
         **_names(found),
     )
 
@@ -204,6 +215,18 @@ def _settling(found: Statement) -> dict[str, object]:
         "invoice_id": queries.invoice_of(session, found.id),
         "disposals": DISPOSALS,
         "outcomes": OUTCOMES,
+    }
+
+
+def _invoiced(found: Statement) -> dict[str, object]:
+    """What the statement is invoiced by, and its tax."""
+    answer = shown_billing(current_session(), found, current_now())
+    return {
+        "billing": answer.billing,
+        "billing_missing": answer.missing,
+        "document": documents.document_of(current_session(), found.id),
+        "taxes": documents.taxes_of(current_session(), found.id),
+        "treatments": TREATMENTS,
     }
 
 

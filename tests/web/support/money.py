@@ -33,10 +33,12 @@ from portal.settlement.models import (
     StatementPreparation,
 )
 from portal.settlement.reconciling import find_differences
+from portal.settlement.selfbilling.models import SelfBilledDocument
+from tests.support import self_billing
 from tests.support.billed import BILLED_AT, billed, open_books, paid_case, settled, worked
 from tests.support.cast import NOW, Cast, hours_later
 from tests.support.packs import bought
-from tests.support.settling import CLOSED_AT, REVIEWED_AT
+from tests.support.settling import CLOSED_AT, REVIEWED_AT, approved_and_disposed
 
 
 def billed_item(session: Session, cast: Cast) -> BillItem:
@@ -114,6 +116,18 @@ def open_period(session: Session, cast: Cast) -> Period:
     billed_item(session, cast)
     wanted = select(Period).where(Period.manufacturer_id == cast.factory.id, Period.state == "open")
     return session.scalars(wanted).one()
+
+
+def self_billed_document(session: Session, cast: Cast) -> SelfBilledDocument:
+    """The self-billed document of the integrator's statement, whose net is too small to be paid alone."""
+    known = session.scalars(select(SelfBilledDocument).limit(1)).one_or_none()
+    if known is not None:
+        return known
+    statement = closed_statement(session, cast)
+    self_billing.both_details(session, cast)
+    self_billing.agreed(session, cast)
+    approved_and_disposed(session, cast, statement)
+    return session.scalars(select(SelfBilledDocument).limit(1)).one()
 
 
 def some_account(session: Session, cast: Cast) -> Account:

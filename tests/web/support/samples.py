@@ -32,9 +32,11 @@ from portal.metering import actions as metering
 from portal.metering.actions import Work
 from portal.selling.actions import Place, Terms, keep_exemption, make_offer, order
 from portal.selling.models import Purchase
+from portal.taxes.actions import record_registration
 from portal.whatif import queries as what_if
 from portal.whatif.actions import Asked, ask
 from tests.support import cases as stories
+from tests.support import self_billing
 from tests.support.builders import opened_case
 from tests.support.buying import pack_order
 from tests.support.cast import NOW, Cast, hours_later
@@ -250,6 +252,12 @@ def _claim(session: Session, cast: Cast) -> int:
     return row.id
 
 
+def _registration(session: Session, cast: Cast) -> int:
+    return record_registration(
+        session, cast.ivo, country="DE", number="DE111111111", valid_from=NOW.date(), valid_to=None, now=NOW
+    ).id
+
+
 SAMPLES: dict[str, Sample] = {
     "purchase_key": lambda session, cast: _purchase(session, cast).form_key,
     "purchase_id": lambda session, cast: _purchase(session, cast).id,
@@ -297,6 +305,9 @@ SAMPLES: dict[str, Sample] = {
     "query_id": lambda session, cast: money.asked_question(session, cast).id,
     "invoice_id": lambda session, cast: money.issued_invoice(session, cast).id,
     "record_id": lambda session, cast: money.recorded_payment(session, cast).id,
+    "agreement_id": lambda session, cast: self_billing.offered(session, cast).id,
+    "document_id": lambda session, cast: money.self_billed_document(session, cast).id,
+    "registration_id": _registration,
     "period_id": lambda session, cast: money.open_period(session, cast).id,
     "statement_id": lambda session, cast: money.closed_statement(session, cast).id,
     "statement_line_id": lambda session, cast: money.statement_line(session, cast).id,

@@ -1,0 +1,14 @@
+"""The invoice behind a payment: issued by the payer for the party where both agreed to it, or the party's own.
+
+Promises: a self-billed invoice exists only under an agreement that the party accepted by its text's hash and that is in
+force on the day of issue; numbers of a series have no gap, because they are drawn in the transaction that keeps the
+document; a document never changes; a negative one is a credit note that names what it corrects. Without an agreement a
+statement is paid against the number of the party's own invoice.
+
+``billing`` says what a statement is invoiced by, before anything happens; the plan that two people approve holds its
+answer, so that nothing is issued that was not shown. ``issuing`` makes the document and its tax when the approval is
+carried out. Tax is never part of a share: it has accounts of its own and goes with the money that is transferred.
+
+A manufacturer that has not entered its finance details could not be named as customer: it pays as before, without
+documents.
+"""
