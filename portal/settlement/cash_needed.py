@@ -31,6 +31,7 @@ _DEMANDS = text(
     UNION ALL
     SELECT approval.currency, statement.id, statement.name, statement.party_id, 'approved', approval.approved_at,
            (part ->> 'amount_minor')::bigint
+               + coalesce((preparation.plan -> 'billing' ->> 'tax_minor')::bigint, 0)
     FROM statement_approval approval
     JOIN statement ON statement.id = approval.statement_id
     JOIN statement_preparation preparation ON preparation.id = approval.preparation_id
@@ -41,6 +42,7 @@ _DEMANDS = text(
     UNION ALL
     SELECT statement.currency, statement.id, statement.name, statement.party_id, 'prepared', preparation.prepared_at,
            (part ->> 'amount_minor')::bigint
+               + coalesce((preparation.plan -> 'billing' ->> 'tax_minor')::bigint, 0)
     FROM statement
     JOIN LATERAL (SELECT * FROM statement_preparation made WHERE made.statement_id = statement.id
                   ORDER BY made.id DESC LIMIT 1) preparation ON true

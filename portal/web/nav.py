@@ -77,7 +77,7 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("settlement.line", ("settlement.statements",)),
     ("settlement.contest", ("settlement.periods", "settlement.statements")),
     ("settlement.csv", ("settlement.statements",)),
-    ("settlement.", ("settlement.periods",)),
+    ("settlement.", ("settlement.periods", "settlement.statements")),
     ("adjustments.", ("billing.invoices",)),
     ("billing.plan_month", ("plans.plan", "billing.invoices")),
     ("billing.pack_sale", ("shop.bought", "billing.invoices")),
