@@ -22,7 +22,7 @@ from portal.adjustments.rules.sharing import (
     reduction_by_line,
     within_window,
 )
-from portal.billing.actions.used import used_of_grant
+from portal.billing.actions.used import given_up_minor, used_of_sale
 from portal.billing.models import (
     BillItem,
     BillItemReversal,
@@ -41,7 +41,6 @@ from portal.contracts.agreement import Agreement, Settlement
 from portal.contracts.blocks import Company
 from portal.contracts.models import DocumentVersion
 from portal.contracts.queries import agreement_of
-from portal.entitlement.models import UsageGrant
 from portal.entitlement.queries import terms_in_force
 from portal.errors import RuleBroken
 
@@ -132,12 +131,7 @@ def _line_loss(session: Session, taking: Taking, item: InvoiceItem, minor: int, 
 
 def _unearned_minor(session: Session, sale: PlanSale) -> int:
     """What of a month was sold and neither used, earned nor given back."""
-    grant = session.scalars(
-        select(UsageGrant).where(
-            UsageGrant.plan_choice_id == sale.plan_choice_id, UsageGrant.starts_at == sale.starts_at
-        )
-    ).one_or_none()
-    used = 0 if grant is None else used_of_grant(session, grant)[0]
+    used = used_of_sale(session, sale) - given_up_minor(session, sale.id)
     earned = session.scalar(select(func.sum(PlanEarning.amount_minor)).where(PlanEarning.plan_sale_id == sale.id))
     return max(sale.amount_minor - used - int(earned or 0) - given_back_minor(session, sale.id), 0)
 

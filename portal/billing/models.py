@@ -264,7 +264,8 @@ class LineReduction(Base):
 class PlanSale(Base):
     """One month of a chosen plan, sold at its price: deferred until its minutes are used or the month is over.
 
-    A reinstatement is sold like a month, for the time without cover that it makes up for; it includes nothing.
+    A reinstatement is sold like a month, for the time without cover that it makes up for; it includes nothing. What
+    goes back of a month that was given up is a row below zero that names the month.
     ``paid_by`` says whether it stands on an invoice or comes out of what a subscription paid ahead.
     """
 
@@ -272,14 +273,18 @@ class PlanSale(Base):
     __table_args__ = (
         UniqueConstraint("plan_choice_id", "starts_at"),
         Index("ix_plan_sale_site_id", "site_id", "manufacturer_id", "ends_at"),
-        CheckConstraint("amount_minor > 0", name="amount"),
+        Index("ix_plan_sale_credits_id", "credits_id"),
+        CheckConstraint("CASE WHEN kind = 'given_up' THEN amount_minor < 0 ELSE amount_minor > 0 END", name="amount"),
+        CheckConstraint("(kind = 'given_up') = (credits_id IS NOT NULL)", name="credits"),
         CheckConstraint("paid_by IN ('invoice', 'ahead')", name="paid_by"),
-        CheckConstraint("kind IN ('month', 'reinstatement')", name="kind"),
+        CheckConstraint("kind IN ('month', 'reinstatement', 'given_up')", name="kind"),
         CheckConstraint("ends_at > starts_at", name="order"),
     )
 
     id: Mapped[Id]
     kind: Mapped[str] = mapped_column(default="month", server_default="month")
+    credits_id: Mapped[int | None] = mapped_column(ForeignKey("plan_sale.id"))
+    explanation: Mapped[Json] = mapped_column(default=dict, server_default="{}")
     manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     integrator_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     customer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side, may_see_shares
-from portal.billing.actions.plans import REINSTATEMENT, plan_words
+from portal.billing.actions.months import GIVEN_UP, REINSTATEMENT, plan_words
 from portal.billing.models import Invoice, InvoiceItem, PlanEarning, PlanSale, PlanShare
 from portal.contracts.models import PlanChoice
 from portal.directory.queries import organisation_names
@@ -30,6 +30,7 @@ class PlanMonth:
     earnings: Sequence[PlanEarning]
     shares: tuple[tuple[PlanShare, str], ...] | None
     sentences: tuple[str, ...] = ()
+    given_up: PlanSale | None = None
 
     @property
     def earned_minor(self) -> int:
@@ -55,6 +56,7 @@ def plan_month(session: Session, actor: Actor, plan_sale_id: int) -> PlanMonth:
         earnings=session.scalars(earnings).all() if shown else (),
         shares=_shares(session, sale) if shown else None,
         sentences=_sentences(session, sale),
+        given_up=session.scalars(select(PlanSale).where(PlanSale.credits_id == sale.id)).one_or_none(),
     )
 
 
@@ -71,7 +73,9 @@ def _readers(actor: Actor, sale: PlanSale) -> set[int]:
 
 
 def _sentences(session: Session, sale: PlanSale) -> tuple[str, ...]:
-    """How a reinstatement comes about; a month is its price."""
+    """How a reinstatement, or what goes back, comes about; a month is its price."""
+    if sale.kind == GIVEN_UP:
+        return tuple(sale.explanation.get("sentences", ()))
     if sale.kind != REINSTATEMENT:
         return ()
     kept = session.get_one(PlanChoice, sale.plan_choice_id).terms.get("reinstatement", {})

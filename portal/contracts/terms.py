@@ -198,6 +198,8 @@ class Plan(Block):
     """A month that is begun late costs the days that are left of it; the whole price where left out."""
     last_month_by_days: bool = False
     """A month whose end is known when it begins costs the days until then; the whole price where left out."""
+    given_up_by_days: bool = False
+    """A month that is given up once it is sold goes back by the days left of it; nothing does where left out."""
     price_percent_of_list: DecimalText | None = None
     """The price of one year in percent of the list price of what it covers, instead of a monthly price."""
     minimum_months: int = Field(default=0, ge=0, le=240)

@@ -13,6 +13,7 @@ from portal.billing.actions.covered import covered_weights
 from portal.billing.books import check_books
 from portal.billing.gathering import read_case
 from portal.billing.models import Invoice, InvoiceItem, PlanEarning, PlanSale, PlanShare
+from portal.billing.plan_reading import plan_month
 from portal.billing.rules.plans import use_by_grant
 from portal.contracts import actions as contracts
 from portal.contracts.blocks import Weights
@@ -200,3 +201,69 @@ def test_what_a_month_left_goes_to_who_resolved_the_cases_it_covered(work_sessio
     weights = covered_weights(work_session, sale, fallback)
     assert weights == read_case(work_session, case).outcome.weights
     assert weights != fallback
+
+
+GIVEN_UP = ('price_per_month = "290.00"', 'price_per_month = "290.00"\ngiven_up_by_days = true')
+
+
+def give_up(session: Session, cast: Cast, *, heard_at: datetime = NOW + timedelta(days=10, hours=1)) -> None:
+    """Another plan begins on the twentieth: eleven of 31 days are left."""
+    chosen = contracts.choose_plan(
+        session, cast.bea, site=cast.site, version=cast.policy_version, shown_sha256=cast.policy_version.sha256,
+        plan_code="complimentary", from_at=NOW + timedelta(days=10), now=NOW + timedelta(days=10),
+    )  # fmt: skip
+    for _ in range(2):
+        open_choice(session, chosen.id, now=heard_at)
+
+
+def test_a_month_given_up_goes_back_by_days_on_the_invoice_and_earns_so_much_less(
+    work_session: Session, books: Cast
+) -> None:
+    signed_policy(work_session, books, GIVEN_UP)
+    open_month(work_session, now=NOW)
+    used(work_session, books)
+    give_up(work_session, books)
+    (back,) = work_session.scalars(select(PlanSale).where(PlanSale.kind == "given_up"))
+    assert (back.amount_minor, back.credits_id is not None) == (-10_290, True)
+    assert back.explanation["sentences"] == ["11 of 31 days are left of 290.00 EUR: 102.90 EUR."]
+    assert earn_plans(work_session, books.factory.id, now=APRIL) == 1
+    (earning,) = work_session.scalars(select(PlanEarning))
+    assert earning.amount_minor == 29_000 - 9_000 - 10_290
+    assert check_books(work_session) == []
+    gather_invoices(work_session, back.period_id, now=APRIL)
+    (invoice,) = work_session.scalars(select(Invoice))
+    lines = work_session.scalars(select(InvoiceItem).where(InvoiceItem.invoice_id == invoice.id)).all()
+    assert sorted(line.amount_minor for line in lines if line.plan_sale_id) == [-10_290, 29_000]
+    assert any("Credit: Assured, Main building, given up on 2026-03-20" in line.description for line in lines)
+    page = plan_month(work_session, books.bea, back.credits_id)
+    assert (page.given_up.id, plan_month(work_session, books.bea, back.id).sentences) == (
+        back.id, ("11 of 31 days are left of 290.00 EUR: 102.90 EUR.",),
+    )  # fmt: skip
+    assert check_books(work_session) == []
+
+
+def test_what_was_shared_already_is_split_back_by_its_own_weights(work_session: Session, books: Cast) -> None:
+    signed_policy(work_session, books, GIVEN_UP)
+    open_month(work_session, now=NOW)
+    earn_plans(work_session, books.factory.id, now=APRIL)
+    before = by_party(work_session)
+    # The books hear of the choice only when the month was shared.
+    give_up(work_session, books, heard_at=APRIL + timedelta(hours=1))
+    assert [earn_plans(work_session, books.factory.id, now=APRIL + timedelta(days=at)) for at in (1, 2)] == [1, 0]
+    after = by_party(work_session)
+    assert (sum(before.values()), sum(after.values())) == (29_000, 29_000 - 10_290)
+    assert all(abs(after[party] - before[party] * 18_710 / 29_000) < 1 for party in before)
+    assert check_books(work_session) == []
+
+
+def by_party(session: Session) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for share in session.scalars(select(PlanShare)):
+        found[share.party_id] = found.get(share.party_id, 0) + share.amount_minor
+    return found
+
+
+def test_a_plan_that_says_nothing_keeps_its_month(work_session: Session, books: Cast) -> None:
+    open_month(work_session, now=NOW)
+    give_up(work_session, books)
+    assert [sale.kind for sale in work_session.scalars(select(PlanSale))] == ["month"]

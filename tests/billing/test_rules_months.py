@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.billing.rules.plans import month_price
+from portal.billing.rules.plans import GivenUp, given_up, month_price
 from portal.calendars import Period
 from portal.contracts.blocks import WHOLE_BP, Weights
 from portal.contracts.sharing import average_weights
 from portal.contracts.terms import Plan
 from portal.errors import RuleBroken
+from portal.money import Money
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -73,3 +74,32 @@ def test_average_weights_are_whole(found):
     assert average.integrator_bp + average.manufacturer_bp == WHOLE_BP
     if found:
         assert min(found) <= average.integrator_bp <= max(found)
+
+
+@pytest.mark.parametrize(
+    ("at_text", "used", "back", "words"),
+    [
+        # The day on which it is given up was held, unless it ends with the day before.
+        ("03-20T12:00", 0, 11_000, "11 of 31 days are left of 310.00 EUR: 110.00 EUR."),
+        ("03-20T00:00", 0, 12_000, "12 of 31 days"),
+        ("03-01T00:01", 0, 30_000, "30 of 31 days"),
+        ("03-31T23:59", 0, 0, "0 of 31 days"),
+        ("03-20T12:00", 20_000, 11_000, "11 of 31 days"),
+        ("03-20T12:00", 25_000, 6_000, "Of it 250.00 EUR was used, so that 60.00 EUR goes back."),
+        ("03-20T12:00", 40_000, 0, "so that 0.00 EUR goes back"),
+    ],
+)
+def test_a_month_given_up_goes_back_by_its_days_and_never_what_was_used(at_text, used, back, words):
+    found = gone(True, at_text, used)
+    assert found.amount_minor == back
+    assert words in " ".join(found.sentences)
+
+
+def gone(by_days, at_text, used=0):
+    held = Plan(code="a", name="A", given_up_by_days=by_days)
+    price = Money(31_000, "EUR")
+    return given_up(price, held, MARCH, at=at(at_text), used_minor=used, zone="Europe/Berlin")
+
+
+def test_a_plan_that_says_nothing_gives_nothing_back():
+    assert gone(False, "03-20") == GivenUp(0, ("A gives nothing back of a month that is sold.",))

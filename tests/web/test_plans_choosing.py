@@ -7,7 +7,7 @@ import re
 import pytest
 from sqlalchemy import select
 
-from portal.billing.actions import reserve_hours
+from portal.billing.actions import open_month, reserve_hours
 from portal.contracts.models import PlanChoice
 from portal.entitlement.actions import open_plan
 from portal.entitlement.models import StandingAuthorization
@@ -15,6 +15,7 @@ from tests.support.billed import billed, open_books, settled, worked
 from tests.support.cases import accepted
 from tests.support.cast import NOW, everything, hours_later
 from tests.support.packs import bought
+from tests.support.versions import signed_policy
 
 
 @pytest.fixture
@@ -172,3 +173,17 @@ def test_each_grant_shows_where_it_went(visit, cast, work_session):
         assert words in page
     assert f"/bill-items/{item.id}" in page
     assert f"/cases/{running.name}" in page
+
+
+def test_what_goes_back_of_this_month_stands_beside_the_choice(visit, cast, work_session):
+    open_books(work_session, cast)
+    by_days = ('price_per_month = "290.00"', 'price_per_month = "290.00"\ngiven_up_by_days = true')
+    signed_policy(work_session, cast, by_days)
+    open_month(work_session, now=NOW)
+    work_session.commit()
+    bea = visit(cast.bea)
+    page = bea.get(f"/plan/{cast.site.id}/{cast.factory.id}").text
+    assert "21 of 31 days are left of 290.00 EUR" in page
+    assert "€196.45" in page
+    month = re.search(r"/plan-months/(\d+)", page)
+    assert bea.get(month[0]).status_code == 200

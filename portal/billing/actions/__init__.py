@@ -3,6 +3,7 @@
 from portal.billing.actions.cash import apply_cash
 from portal.billing.actions.cuts import cut, cut_period_end
 from portal.billing.actions.decisions import decide_shares
+from portal.billing.actions.giving_up import months_given_up
 from portal.billing.actions.hours import first_unauthorized, reserve_hours
 from portal.billing.actions.invoices import debtors_to_invoice, gather_invoices
 from portal.billing.actions.items import bill, bill_case, rebill, rebill_case
@@ -27,6 +28,7 @@ __all__ = [
     "earn_plans",
     "first_unauthorized",
     "gather_invoices",
+    "months_given_up",
     "open_choice",
     "open_month",
     "rebill",

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Select, case, exists, func, insert, select
 from sqlalchemy.orm import Session
 
 from portal.billing.actions.money import debtor_of
-from portal.billing.actions.plans import plan_debtor, plan_words
+from portal.billing.actions.months import plan_debtor, plan_words
 from portal.billing.models import BillItem, BillItemReversal, Invoice, InvoiceItem, PlanSale, Share
 from portal.billing.packs.models import PackSale
 from portal.billing.packs.rules import BY_INVOICE
@@ -149,7 +149,9 @@ def _claims(session: Session, period: Period, debtor_ids: Collection[int] | None
         words = one.description if kind == CHARGE else f"Credit: {one.description}"
         yield _Claim(one, kind, supplement_debtor(one), one.amount_minor, words)
     for sale in session.scalars(_open_sales(period, debtor_ids)):
-        yield _Claim(sale, CHARGE, plan_debtor(sale), sale.amount_minor, plan_words(session, sale))
+        kind = CHARGE if sale.amount_minor > 0 else CREDIT
+        words = plan_words(session, sale) if kind == CHARGE else f"Credit: {plan_words(session, sale)}"
+        yield _Claim(sale, kind, plan_debtor(sale), sale.amount_minor, words)
     for pack in session.scalars(_open_packs(period)):
         yield _Claim(pack, CHARGE, pack.payer_id, pack.amount_minor, pack_words(session, pack))
 

@@ -21,31 +21,29 @@ from sqlalchemy.orm import Session
 
 from portal.billing.actions.ahead import month_minor, paid_by, reinstatement_minor
 from portal.billing.actions.covered import covered_weights
-from portal.billing.actions.used import Past, kept_minor, past_of, used_of_grant
+from portal.billing.actions.giving_up import give_up_months
+from portal.billing.actions.months import MONTH, REINSTATEMENT, keep_sale, plan_words
+from portal.billing.actions.used import Past, given_up_minor, kept_minor, past_of, used_of_grant
 from portal.billing.gross import post_gross
 from portal.billing.models import PlanEarning, PlanSale, PlanShare
 from portal.billing.packs.rules import AHEAD
 from portal.billing.parties import parties_of, role_of
 from portal.billing.queries import given_back_minor
-from portal.billing.rules.plans import PLAN_PAIRS, earning_legs, month_price, sale_legs
+from portal.billing.rules.plans import PLAN_PAIRS, earning_legs, month_price
 from portal.calendars import Period
-from portal.contracts.blocks import WHOLE_BP, Collector, Company, Revenue, TaskClass
+from portal.contracts.blocks import WHOLE_BP, Company, Revenue
 from portal.contracts.models import PlanChoice
-from portal.contracts.rules import PayerFacts, amount_minor, bill_to_row, gross_kinds, split_terms
+from portal.contracts.rules import amount_minor, gross_kinds, split_terms
 from portal.contracts.sharing import RevenuePart, Share, SharingFacts, shares_of
-from portal.directory.models import Site
 from portal.entitlement.actions import anchor_of, choices_in_force, open_monthly_grants, open_plan
 from portal.entitlement.models import UsageGrant
 from portal.entitlement.queries import Terms, terms_in_force
 from portal.entitlement.rules import window_of
-from portal.ledger.actions import lock_open_period, post
+from portal.ledger.actions import post
 from portal.ledger.models import Period as Books
 from portal.ledger.rules import Document
-from portal.rows import insert_once
-from portal.zones import zone_named
 
-SOLD, EARNED = "plan_sold", "plan_earned"
-MONTH, REINSTATEMENT = "month", "reinstatement"
+EARNED = "plan_earned"
 
 
 def open_month(session: Session, *, now: datetime, livemode: bool = False) -> int:
@@ -57,7 +55,9 @@ def open_month(session: Session, *, now: datetime, livemode: bool = False) -> in
 def open_choice(session: Session, plan_choice_id: int, *, now: datetime, livemode: bool = False) -> None:
     """What a new choice brings at once; one for a later day is sold when that has come. *Raises*: NotFound."""
     open_plan(session, plan_choice_id, now=now)
-    _reinstate(session, session.get_one(PlanChoice, plan_choice_id), now=now, livemode=livemode)
+    choice = session.get_one(PlanChoice, plan_choice_id)
+    _reinstate(session, choice, now=now, livemode=livemode)
+    give_up_months(session, choice, now=now, livemode=livemode)
     for each in _for_sale(session, now):
         if each.choice.id == plan_choice_id:
             _sell(session, each, now=now, livemode=livemode)
@@ -97,7 +97,7 @@ def _reinstate(session: Session, choice: PlanChoice, *, now: datetime, livemode:
     terms = terms_in_force(
         session, manufacturer_id=maker_id, integrator_id=choice.integrator_id or maker_id, at=ends_at
     )
-    _keep_sale(
+    keep_sale(
         session, choice, terms, kind=REINSTATEMENT, price_minor=price, covered=Period(starts_at, ends_at), now=now,
         livemode=livemode,
     )  # fmt: skip
@@ -124,46 +124,10 @@ def _sell(session: Session, wanted: _ForSale, *, now: datetime, livemode: bool) 
         price = month_price(price, plan, month, starts_at=starts_at, ends_at=ends_at, zone=policy.zone)
     if not price or _sold_before(session, choice, starts_at):
         return 0
-    return _keep_sale(
+    return keep_sale(
         session, choice, terms, kind=MONTH, price_minor=price, covered=Period(starts_at, ends_at), now=now,
         livemode=livemode,
     )  # fmt: skip
-
-
-def _keep_sale(
-    session: Session,
-    choice: PlanChoice,
-    terms: Terms,
-    *,
-    kind: str,
-    price_minor: int,
-    covered: Period,
-    now: datetime,
-    livemode: bool,
-) -> int:
-    """Keep and post a sale; how many: none where it stands already."""
-    sale = insert_once(
-        session,
-        PlanSale(
-            **_billed_to(session, choice, terms),
-            kind=kind,
-            plan_choice_id=choice.id,
-            plan_code=choice.plan_code,
-            policy_version_id=terms.policy_version_id,
-            currency=terms.policy.currency,
-            amount_minor=price_minor,
-            paid_by=paid_by(choice),
-            period_id=lock_open_period(session, choice.manufacturer_id),
-            starts_at=covered.start,
-            ends_at=covered.end,
-            recorded_at=now,
-        ),
-        unique=["plan_choice_id", "starts_at"],
-    )
-    if sale is None:
-        return 0
-    _post_sale(session, sale, now=now, livemode=livemode)
-    return 1
 
 
 def _sold_before(session: Session, choice: PlanChoice, starts_at: datetime) -> bool:
@@ -179,59 +143,6 @@ def _sold_before(session: Session, choice: PlanChoice, starts_at: datetime) -> b
     return session.scalar(select(earlier.exists())) or False
 
 
-def _billed_to(session: Session, choice: PlanChoice, terms: Terms) -> dict[str, int]:
-    """The companies of a sale. The customer who chose pays; who collects and sells in law says the bill-to table."""
-    integrator_id = choice.integrator_id or choice.manufacturer_id
-    facts = PayerFacts(TaskClass.SUPPORT, choice.plan_code, before_day1=False, in_warranty=False, certified=True)
-    row = bill_to_row(terms.policy, facts)
-    parties = parties_of(session, choice, terms.agreement)
-    collector = Collector(choice.terms.get("collector", row.collector))
-    resold = collector is Collector.INTEGRATOR and integrator_id != choice.manufacturer_id
-    return {
-        "manufacturer_id": choice.manufacturer_id,
-        "integrator_id": integrator_id,
-        "customer_id": choice.customer_id,
-        "site_id": choice.site_id,
-        "payer_id": choice.customer_id,
-        "collector_id": integrator_id if resold else parties["operator"],
-        "seller_of_record_id": parties.get(row.seller_of_record, choice.manufacturer_id),
-    }
-
-
-def plan_debtor(sale: PlanSale) -> int:
-    """Who owes a month's price to the operator: the payer, or the integrator that collects from it."""
-    return sale.collector_id if sale.collector_id == sale.integrator_id != sale.manufacturer_id else sale.payer_id
-
-
-def _post_sale(session: Session, sale: PlanSale, *, now: datetime, livemode: bool) -> None:
-    post(
-        session,
-        manufacturer_id=sale.manufacturer_id,
-        currency=sale.currency,
-        kind=SOLD,
-        document=Document("plan_sale", str(sale.id)),
-        legs=sale_legs(plan_debtor(sale), sale.customer_id, sale.amount_minor, ahead=sale.paid_by == AHEAD),
-        allowed_pairs=PLAN_PAIRS,
-        occurred_at=sale.starts_at,
-        now=now,
-        description=plan_words(session, sale),
-        livemode=livemode,
-    )
-
-
-def plan_words(session: Session, sale: PlanSale) -> str:
-    """What the month is called on an invoice and in the ledger."""
-    terms = terms_in_force(
-        session, manufacturer_id=sale.manufacturer_id, integrator_id=sale.integrator_id, at=sale.starts_at
-    )
-    name = next((plan.name for plan in terms.policy.plans if plan.code == sale.plan_code), sale.plan_code)
-    site, local = session.get_one(Site, sale.site_id), zone_named(terms.policy.zone)
-    if sale.kind == REINSTATEMENT:
-        first, last = (at.astimezone(local).date() for at in (sale.starts_at, sale.ends_at))
-        return f"Reinstatement of {name}, {site.name}, {first} to {last}"
-    return f"{name}, {site.name}, {sale.starts_at.astimezone(local):%Y-%m}"
-
-
 # Months that are over, of which something is still to be earned or was used differently since. What is promised, and
 # work of the month that no bill counts yet, is waited for.
 _RIPE = text(
@@ -241,10 +152,11 @@ _RIPE = text(
         ON given.plan_choice_id = sale.plan_choice_id AND given.starts_at = sale.starts_at
     LEFT JOIN grant_balance balance ON balance.grant_id = given.id
     LEFT JOIN LATERAL (SELECT max(earned_at) AS at FROM plan_earning WHERE plan_sale_id = sale.id) last ON true
-    WHERE sale.manufacturer_id = :manufacturer_id AND sale.ends_at <= :now
+    WHERE sale.manufacturer_id = :manufacturer_id AND sale.ends_at <= :now AND sale.kind <> 'given_up'
       AND (coalesce(balance.reserved_seconds, 0) = 0 OR balance.ends_at > :now)
       AND (last.at IS NULL
            OR (last.at < balance.ends_at AND balance.ends_at <= :now)
+           OR EXISTS (SELECT FROM plan_sale back WHERE back.credits_id = sale.id AND back.recorded_at >= last.at)
            OR EXISTS (SELECT FROM grant_draw WHERE grant_draw.grant_id = given.id AND drawn_at >= last.at))
       AND NOT EXISTS (
           SELECT FROM support_case
@@ -281,7 +193,7 @@ def _earn(session: Session, sale: PlanSale, *, now: datetime, livemode: bool) ->
         session, manufacturer_id=sale.manufacturer_id, integrator_id=sale.integrator_id, at=sale.starts_at
     )
     kept = 0 if grant is None else kept_minor(session, sale, grant, terms, now)
-    left = sale.amount_minor - used - given_back_minor(session, sale.id)
+    left = sale.amount_minor + given_up_minor(session, sale.id) - used - given_back_minor(session, sale.id)
     target = left - min(kept, max(left, 0))
     difference = target - past.amount_minor
     if difference == 0 and past.count:

@@ -77,3 +77,16 @@ def past_of(session: Session, sale: PlanSale) -> Past:
         .group_by(PlanShare.party_role)
     ).tuples()
     return Past(count, int(total), {role: int(minor) for role, minor in by_role})
+
+
+def used_of_sale(session: Session, sale: PlanSale) -> int:
+    """What the use of a sold month's time was worth so far."""
+    mine = (UsageGrant.plan_choice_id == sale.plan_choice_id, UsageGrant.starts_at == sale.starts_at)
+    grant = session.scalars(select(UsageGrant).where(*mine)).one_or_none()
+    return 0 if grant is None else used_of_grant(session, grant)[0]
+
+
+def given_up_minor(session: Session, plan_sale_id: int) -> int:
+    """What of a month went back because it was given up, below zero."""
+    back = select(func.coalesce(func.sum(PlanSale.amount_minor), 0)).where(PlanSale.credits_id == plan_sale_id)
+    return int(session.scalar(back) or 0)

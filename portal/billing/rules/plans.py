@@ -6,13 +6,14 @@ Invariant: what a case used is divided among the months that served it to the la
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from portal.calendars import Period
 from portal.contracts.holdings import part_of_month
 from portal.contracts.terms import Plan
 from portal.ledger.rules import Document, Leg, Purpose, credit, debit, pairs, without_zeros
-from portal.money import allocate
+from portal.money import Money, allocate
 from portal.zones import zone_named
 
 _INSTANT = timedelta(microseconds=1)
@@ -56,6 +57,34 @@ def earning_legs(customer_id: int, parts: Iterable[tuple[int, int, Document]]) -
     """What was deferred is the parties'; an amount below zero takes it back."""
     legs = [credit(Purpose.PAYABLE, minor, party_id, document) for party_id, minor, document in parts]
     return without_zeros([debit(Purpose.DEFERRED, -sum(leg.amount_minor for leg in legs), customer_id), *legs])
+
+
+@dataclass(frozen=True)
+class GivenUp:
+    """What goes back of a month that is given up before its end, and how that comes about."""
+
+    amount_minor: int
+    sentences: tuple[str, ...]
+
+
+def given_up(price: Money, plan: Plan, covered: Period, *, at: datetime, used_minor: int, zone: str) -> GivenUp:
+    """What of a sold stretch goes back when the plan is given up at an instant, by whole local days where it says so.
+
+    A day on which it was held at all counts as held; what was used of it does not go back.
+    """
+    if not plan.given_up_by_days:
+        return GivenUp(0, (f"{plan.name} gives nothing back of a month that is sold.",))
+    local = zone_named(zone)
+    first = covered.start.astimezone(local).date()
+    days = ((covered.end - _INSTANT).astimezone(local).date() - first).days + 1
+    held = min((at - _INSTANT).astimezone(local).date() - first, timedelta(days=days - 1)).days + 1
+    by_days = part_of_month(price.minor, days - held, days)
+    back = max(min(by_days, price.minor - used_minor), 0)
+    said = [f"{days - held} of {days} days are left of {price}: {Money(by_days, price.currency)}."]
+    if back < by_days:
+        used = Money(used_minor, price.currency)
+        said.append(f"Of it {used} was used, so that {Money(back, price.currency)} goes back.")
+    return GivenUp(back, tuple(said))
 
 
 def month_price(

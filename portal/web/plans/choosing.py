@@ -11,6 +11,7 @@ from wtforms import BooleanField, HiddenField, RadioField
 from wtforms.validators import InputRequired
 
 from portal.access import Actor, Role, Side
+from portal.billing.actions import months_given_up
 from portal.calendars import resolve_local
 from portal.contracts import actions
 from portal.contracts import queries as contracts
@@ -122,7 +123,8 @@ def site_plan(site_id: int, manufacturer_id: int) -> ResponseReturnValue:
     place = place_named(site_id, manufacturer_id)
     policy = place.in_force.policy
     again = _again(place)
-    context = {"place": place, "cards": _cards(policy, place.plan.code), "again": again}
+    ended = months_given_up(current_session(), site_id=place.site.id, manufacturer_id=place.maker.id, at=current_now())
+    context = {"place": place, "cards": _cards(policy, place.plan.code), "again": again, "ended": ended}
     if not may_choose(current_actor()):
         if request.method == "POST":
             raise NotAllowed("A plan is chosen by your organisation's buyer.")
