@@ -161,9 +161,9 @@ def build_cast(session: Session, now: datetime = NOW) -> Cast:
 
 
 def recast(session: Session, cast: Cast) -> Cast:
-    """The same cast with its rows loaded by ``session``."""
+    """The same cast with its rows in ``session``, as they were stored: nothing is asked of the database."""
     rows = {
-        field.name: session.get_one(type(value), value.id)
+        field.name: session.merge(value, load=False)
         for field in fields(cast)
         if isinstance(value := getattr(cast, field.name), Base)
     }

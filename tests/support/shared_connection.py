@@ -103,9 +103,7 @@ class Seat:
         self._speak()
         real = self._shared.real
         # A real commit runs the deferred constraints. Inside a savepoint that is undone, so that they stay deferred.
-        real.execute("SAVEPOINT seat_commit")
-        real.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        real.execute("ROLLBACK TO SAVEPOINT seat_commit")
+        real.execute("SAVEPOINT seat_commit; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT seat_commit")
         if self._wrote:
             self._shared.writes_kept += 1
         self._leave()
@@ -166,11 +164,10 @@ class Seat:
             return
         if shared.speaker is not None:
             shared.speaker._scope = _scope_on(shared.real)
-        role = "NONE" if self._role is None else self._role
-        shared.real.execute(f"SET ROLE {role}")
         shared.real.execute(
-            "SELECT set_config('portal.organisation_id', %s, true), set_config('portal.person_id', %s, true)",
-            self._scope,
+            "SELECT set_config('role', %s, false), set_config('portal.organisation_id', %s, true),"
+            " set_config('portal.person_id', %s, true)",
+            (self._role or "none", *self._scope),
         )
         shared.speaker = self
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from flask import Flask
+from flask import Flask, session
+from flask_wtf.csrf import generate_csrf
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
@@ -56,16 +57,18 @@ def nobody(app: Flask) -> Browser:
 
 @pytest.fixture
 def visit(app: Flask, work_session: Session, clock: Clock) -> Visit:
-    """A browser signed in as one of the cast, without the password's tenth of a second."""
+    """A browser signed in as one of the cast, without the password's tenth of a second, a form's token in its hand."""
 
     def sign_in_as(actor: Actor) -> Browser:
         place = membership_of(work_session, actor)
         name = BrowserName(address="127.0.0.1", user_agent="Test")
         token = sessions.open_session(work_session, place, name, clock(), proven=Proven(Proof.PASSWORD, clock()))
         work_session.commit()
-        browser = Browser(app, app.test_client())
+        with app.test_request_context():
+            form_token, kept = generate_csrf(), dict(session)
+        browser = Browser(app, app.test_client(), form_token)
         with browser.client.session_transaction() as cookie:
-            cookie.update(_user_id=token, _fresh=True)
+            cookie.update(kept, _user_id=token, _fresh=True)
         return browser
 
     return sign_in_as
