@@ -14,6 +14,7 @@ from portal.access import Role
 from portal.billing import actions as billing
 from portal.db import transaction
 from portal.demo import founding
+from portal.demo.dealings import plan_dealings
 from portal.demo.founding import World
 from portal.demo.invoicing import plan_invoicing
 from portal.demo.money import plan_accounts, plan_last_poll, plan_months
@@ -83,6 +84,7 @@ def build(
         story.plan(month, lambda session, at: billing.open_month(session, now=at))
     plan_present(story)
     plan_packs(story)
+    plan_dealings(story, standin, paid_at=month_ends(now.date(), months)[-2:][0] + timedelta(days=11))
     _plan_approvals(story, first_day)
     plan_last_poll(story, standin)
     story.play(now)

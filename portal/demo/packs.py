@@ -1,4 +1,4 @@
-"""Packs in the demonstration: hours of the outpatient centre that are nearly used up, cases of the main building."""
+"""A pack in the demonstration: hours of the outpatient centre that are nearly used up."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from portal.billing.actions import PackOrder, PackPrice, sell_pack
 from portal.contracts.holdings import pack_named, price_of_packs
 from portal.contracts.queries import policy_in_force
 from portal.demo.present import DAY, CaseOfNow, at_work, escalation
-from portal.demo.story import MINUTE, Act, Story
+from portal.demo.story import Act, Story
 
 
 def plan_packs(story: Story) -> None:
-    """Hours are bought some days ago, and work of the last days uses them; cases are bought just now."""
+    """Hours are bought some days ago, and work of the last days uses them."""
     story.plan(at_work(story.now) - 4 * DAY, _bought(story, "ambulanz", "KES", "hours_10"))
-    story.plan(story.now - 30 * MINUTE, _bought(story, "klinikum", "KES", "incidents_5"))
     long = escalation(
         story,
         "tom",

@@ -1,6 +1,7 @@
-"""What people do at Stripe in the demonstration: onboard, pay an invoice. The stand-in's control address does it.
+"""What people do at Stripe in the demonstration: onboard, pay, take a payment back.
 
-The only part that knows the other side is a stand-in; the portal's own code cannot tell.
+The stand-in's control address does it. The only part that knows the other side is a stand-in; the portal's own code
+cannot tell.
 """
 
 from __future__ import annotations
@@ -38,6 +39,14 @@ class StandIn:
     def pay_invoice(self, invoice_id: str) -> None:
         """Somebody pays by card."""
         self._post(f"/invoices/{invoice_id}/payment", {"method": "card", "outcome": "succeeded"})
+
+    def pay_checkout(self, session_id: str) -> None:
+        """Somebody pays at the checkout's page."""
+        self._post(f"/checkout/{session_id}/payment", {"method": "card"})
+
+    def dispute(self, charge_id: str) -> None:
+        """The payer's bank takes a payment back."""
+        self._post(f"/charges/{charge_id}/dispute", {"reason": "product_not_received"})
 
     def _post(self, path: str, body: dict[str, Any]) -> None:
         connection = http.client.HTTPConnection(urlsplit(self.base_url).netloc, timeout=ANSWER_SECONDS)

@@ -61,6 +61,8 @@ def bought() -> ResponseReturnValue:
         names=_names(found),
         makers=_makers(found) if actor.side is Side.CUSTOMER else {},
         may_buy=may_buy(actor),
+        # What a customer paid is between it and the factory.
+        sees_payments=actor.side is not Side.INTEGRATOR,
     )
 
 
