@@ -12,14 +12,17 @@ from portal.contracts.checks import (
     doubled,
     never_applying,
     party_order_contradictions,
+    product_lines_of,
     resolution_contradictions,
     share_contradictions,
+    spelling_contradictions,
     unknown,
     weight_contradictions,
 )
 from portal.contracts.conditions import CONDITIONS
 from portal.contracts.reading import Contradiction
 from portal.contracts.terms import ALWAYS_CALENDAR
+from portal.contracts.work_checks import WORDS
 
 if TYPE_CHECKING:
     from portal.contracts.agreement import Agreement
@@ -53,6 +56,7 @@ def agreement_contradictions(agreement: Agreement) -> Iterator[Contradiction]:
     for key in _BORNE_BY_SHARES_TOO:
         yield from unknown(("settlement", key), [getattr(agreement.settlement, key)], {*known, SHARES}, "the parties")
     yield from _resale(agreement)
+    yield from spelling_contradictions(agreement)
 
 
 def _party_codes(agreement: Agreement) -> tuple[str, ...]:
@@ -80,6 +84,14 @@ def _resale(agreement: Agreement) -> Iterator[Contradiction]:
         )
 
 
+def _other_spellings(agreement: Agreement, policy: Policy) -> Iterator[Contradiction]:
+    """Product lines that the policy writes in another way."""
+    written = {line.casefold(): line for _, line in product_lines_of(policy)}
+    for path, line in product_lines_of(agreement):
+        if written.get(line.casefold(), line) != line:
+            yield Contradiction(path, f'"{line}" is written "{written[line.casefold()]}" in the policy')
+
+
 def policy_word_problems(agreement: Agreement, policy: Policy) -> Iterator[Contradiction]:
     """Words of the agreement that the policy does not define."""
     if agreement.currency != policy.currency:
@@ -93,3 +105,10 @@ def policy_word_problems(agreement: Agreement, policy: Policy) -> Iterator[Contr
         yield from unknown((*here, "last_actions"), row.last_actions, actions, "the policy's corrective actions")
     for number, rate in enumerate(agreement.intercompany):
         yield from unknown(("intercompany", number, "bands"), rate.bands, bands, "the policy's bands")
+        for key, words in WORDS:
+            known = [each.code for each in getattr(policy, words)]
+            yield from unknown(("intercompany", number, key), getattr(rate, key), known, f"the policy's {words}")
+    for table in ("labour", "referrals", "materials"):
+        for number, owed in enumerate(getattr(agreement.owing, table)):
+            yield from unknown(("owing", table, number, "causes"), owed.causes, causes, "the policy's causes")
+    yield from _other_spellings(agreement, policy)

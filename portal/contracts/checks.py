@@ -86,6 +86,32 @@ def unknown(path: Path, names: Iterable[str | None], known: Collection[str], tab
             yield Contradiction(path, f'"{name}" is not in {table}; allowed here: {listed}')
 
 
+def product_lines_of(document: Block) -> Iterator[tuple[Path, str]]:
+    """Every product line that a document names, with the place of its list."""
+    yield from _product_lines(document, ())
+
+
+def _product_lines(value: object, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, Block):
+        for name in type(value).model_fields:
+            yield from _product_lines(getattr(value, name), (*path, name))
+    elif isinstance(value, tuple) and path[-1] == "product_lines":
+        for line in value:
+            yield path, line
+    elif isinstance(value, tuple):
+        for number, item in enumerate(value):
+            yield from _product_lines(item, (*path, number))
+
+
+def spelling_contradictions(document: Block) -> Iterator[Contradiction]:
+    """Product lines that are written in two ways: only one of them can be the line of a system."""
+    first: dict[str, tuple[str, Path]] = {}
+    for path, line in product_lines_of(document):
+        written, place = first.setdefault(line.casefold(), (line, path))
+        if written != line:
+            yield Contradiction(path, f'"{line}" is written "{written}" elsewhere', place)
+
+
 def never_applying(table: Path, rows: Sequence[Block], conditions: Sequence[str]) -> Iterator[Contradiction]:
     """Rows of a first-match table that an earlier row always takes."""
     for number, row in enumerate(rows):

@@ -16,6 +16,7 @@ from portal.contracts.checks import (
     party_order_contradictions,
     resolution_contradictions,
     share_contradictions,
+    spelling_contradictions,
     unknown,
     weight_contradictions,
 )
@@ -38,6 +39,8 @@ ENTRY_CONDITIONS = (
     "outside",
     "identified",
 )
+# The support levels that people ask for, as texts name them.
+LEVELS = ("1", "2", "3")
 TARGET_CONDITIONS = ("clock", "severities", "certified", "customer_classes", "channels", "levels")
 
 
@@ -56,6 +59,7 @@ def policy_contradictions(policy: Policy) -> Iterator[Contradiction]:
         _intake,
         _entry_and_lifecycle,
         _house_terms,
+        spelling_contradictions,
     )
     for check in checks:
         yield from check(policy)
@@ -112,6 +116,7 @@ def _plans(policy: Policy) -> Iterator[Contradiction]:
         )
     calendars = _calendar_codes(policy)
     reasons = [each.code for each in policy.pause_reasons]
+    classes = [each.code for each in policy.customer_classes]
     yield from doubled(("pause_reasons",), reasons)
     for number, plan in enumerate(policy.plans):
         yield from unknown(("plans", number, "cover_calendar"), [plan.cover_calendar], calendars, "calendars")
@@ -120,6 +125,9 @@ def _plans(policy: Policy) -> Iterator[Contradiction]:
         for place, target in enumerate(plan.targets):
             yield from unknown((*targets, place, "calendar"), [target.calendar], calendars, "calendars")
             yield from unknown((*targets, place, "pauses"), target.pauses or (), reasons, "pause_reasons")
+            here = (*targets, place)
+            yield from unknown((*here, "customer_classes"), target.customer_classes, classes, "customer_classes")
+            yield from unknown((*here, "levels"), map(str, target.levels), LEVELS, "the support levels")
         remedies = ("plans", number, "remedies")
         yield from never_applying(remedies, plan.remedies, ("clock", "severities", "late_by_minutes"))
         for place, remedy in enumerate(plan.remedies):
@@ -175,10 +183,13 @@ def _intake(policy: Policy) -> Iterator[Contradiction]:
 
 def _entry_and_lifecycle(policy: Policy) -> Iterator[Contradiction]:
     plans, calendars = [each.code for each in policy.plans], _calendar_codes(policy)
+    classes = [each.code for each in policy.customer_classes]
     yield from never_applying(("entry",), policy.entry, ENTRY_CONDITIONS)
     for number, row in enumerate(policy.entry):
         path = ("entry", number)
         yield from unknown((*path, "plans"), row.plans, plans, "plans")
+        yield from unknown((*path, "customer_classes"), row.customer_classes, classes, "customer_classes")
+        yield from unknown((*path, "levels"), map(str, row.levels), LEVELS, "the support levels")
         yield from unknown((*path, "outside"), [row.outside], calendars, "calendars")
         yield from unknown((*path, "until"), [row.until], calendars, "calendars")
     for number, warranty in enumerate(policy.warranty):

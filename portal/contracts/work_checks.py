@@ -36,7 +36,7 @@ _FIRST_MATCH = {
     "burns": (),
 }
 # The words of rows and the tables that declare them.
-_WORDS = (("roles", "roles"), ("skills", "skills"), ("customer_classes", "customer_classes"), ("requested", "requests"))
+WORDS = (("roles", "roles"), ("skills", "skills"), ("customer_classes", "customer_classes"), ("requested", "requests"))
 
 
 def work_contradictions(policy: Policy) -> Iterator[Contradiction]:
@@ -59,7 +59,7 @@ def _unknown_words(policy: Policy, table: str, rows: Sequence[WorkConditions]) -
     for number, row in enumerate(rows):
         yield from unknown((table, number, "bands"), row.bands, bands, "bands")
         yield from unknown((table, number, "plans"), row.plans, plans, "plans")
-        for key, words in _WORDS:
+        for key, words in WORDS:
             known = [each.code for each in getattr(policy, words)]
             yield from unknown((table, number, key), getattr(row, key), known, words)
 
