@@ -5,21 +5,13 @@ The edges are arguments: the clock, how a database session is opened, Stripe, ma
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from pathlib import Path
-from types import CodeType
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import uuid4
 
-from flask import Flask, g, request, url_for
+from flask import Flask
 from flask_bootstrap import Bootstrap5
-from jinja2 import BytecodeCache, StrictUndefined
-from jinja2.bccache import Bucket
 from sqlalchemy.orm import Session, configure_mappers
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -40,7 +32,6 @@ from portal.web import (
     directory,
     display,
     errors,
-    forms,
     gate,
     headers,
     health,
@@ -48,10 +39,10 @@ from portal.web import (
     ledger,
     links,
     mailbox,
-    nav,
     payouts,
     people,
     plans,
+    rendering,
     reporting,
     scim,
     settlement,
@@ -93,43 +84,6 @@ LARGEST_FORM_TEXT_BYTES = 16 * 1024 * 1024
 STATIC_AGE = timedelta(days=30)
 
 
-class CompiledTemplates(BytecodeCache):
-    """Templates compiled once a release, kept in ``folder``, and once a process, however many applications it makes.
-
-    Compiling all of them takes a second of a start. What is kept is named by the hash of the template and read like
-    Python's own compiled files; a folder that cannot be written costs that second again.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        bucket.code = _compiled.get((bucket.key, bucket.checksum))
-        if bucket.code is None:
-            with suppress(OSError), self._file(bucket).open("rb") as file:
-                bucket.load_bytecode(file)
-        if bucket.code is not None:
-            _compiled[bucket.key, bucket.checksum] = bucket.code
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        if bucket.code is None:
-            return
-        _compiled[bucket.key, bucket.checksum] = bucket.code
-        target = self._file(bucket)
-        being_written = target.with_suffix(f".{uuid4().hex}.part")
-        with suppress(OSError):
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with being_written.open("wb") as file:
-                bucket.write_bytecode(file)
-            being_written.replace(target)
-
-    def _file(self, bucket: Bucket) -> Path:
-        return self._folder / f"{bucket.key}.{bucket.checksum[:12]}.compiled"
-
-
-_compiled: dict[tuple[str, str], CodeType] = {}
-
-
 def utc_now() -> datetime:
     """The real clock."""
     return datetime.now(UTC)
@@ -145,6 +99,7 @@ def create_app(
 ) -> Flask:
     """The web application for ``settings``; tests replace Flask-SQLAlchemy's session and Stripe."""
     app = gate.PortalFlask("portal", static_folder=str(STATIC), template_folder=str(TEMPLATES))
+    app.jinja_environment = rendering.Templates  # type: ignore[assignment]
     app.config.from_mapping(_flask_settings(settings))
     if settings.proxy_hops:
         hops = settings.proxy_hops
@@ -171,15 +126,14 @@ def create_app(
         app.register_blueprint(blueprint)
     work.register(app)
     gate.check_every_view(app)
-    _prepare_templates(app, settings)
+    rendering.register(app, settings)
     return app
 
 
 def warm(app: Flask) -> None:
     """Make once what every web worker would make for itself, before they are forked from this process."""
     configure_mappers()
-    for name in app.jinja_env.list_templates(extensions=["html"]):
-        app.jinja_env.get_template(name)
+    rendering.load_all(app)
     display.money_text(Money(0, "USD"))
 
 
@@ -246,36 +200,3 @@ def _flask_settings(settings: Settings) -> dict[str, Any]:
         "WTF_CSRF_TIME_LIMIT": None,
         "BOOTSTRAP_SERVE_LOCAL": True,
     }
-
-
-def _prepare_templates(app: Flask, settings: Settings) -> None:
-    app.jinja_env.bytecode_cache = CompiledTemplates(settings.instance_dir / "templates")
-    app.jinja_env.undefined = StrictUndefined
-    app.jinja_env.trim_blocks = True
-    app.jinja_env.lstrip_blocks = True
-    known_views = frozenset(app.view_functions)
-    # Where mail is sent there is no kept mail to read.
-    in_menu = known_views - {"mailbox.mailbox"} if settings.smtp_url or settings.is_production else known_views
-    app.jinja_env.globals.update(
-        asset=_asset, livemode=settings.livemode, known_views=known_views, described=forms.described
-    )
-
-    @app.context_processor
-    def for_every_page() -> dict[str, Any]:
-        viewer = g.get("viewer")
-        menu = nav.menu(viewer.actor, in_menu) if viewer else ()
-        return {
-            "viewer": viewer,
-            "now": g.get("now"),
-            "menu": menu,
-            "menu_section": nav.section(request.endpoint, menu),
-        }
-
-
-def _asset(filename: str) -> str:
-    return url_for("static", filename=filename, v=_fingerprint(STATIC / filename))
-
-
-@cache
-def _fingerprint(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
