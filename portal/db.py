@@ -11,6 +11,7 @@ Invariants:
 
 from __future__ import annotations
 
+import select
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -43,6 +44,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, CITEXT, JSONB
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, SessionTransaction, mapped_column, registry
 from sqlalchemy.pool import NullPool
 from sqlalchemy.types import TypeDecorator
@@ -166,8 +168,21 @@ class Scope:
 
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 
+
+def _refuse_ended(connection: Any, record: object, proxy: object) -> None:
+    """Give out no connection that the server has ended: then there is something to read, where nothing was asked.
+
+    Looking costs nothing, where asking costs each request a round trip. *Raises*: InvalidatePoolError, by which the
+    pool opens a new one.
+    """
+    quiet = select.poll()
+    quiet.register(connection.fileno(), select.POLLIN)
+    if quiet.poll(0):
+        raise InvalidatePoolError("the server has ended the connection")
+
+
 # What people typed stays out of error texts, and so out of logs.
-ENGINE_OPTIONS: dict[str, Any] = {"pool_pre_ping": True, "hide_parameters": True}
+ENGINE_OPTIONS: dict[str, Any] = {"pool_events": [(_refuse_ended, "checkout")], "hide_parameters": True}
 
 
 def connection_url(url: str | URL) -> URL:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from select import select as wait_until_readable
 
 import psycopg
 import pytest
@@ -37,6 +38,16 @@ def test_scope_ends_with_its_transaction_when_a_connection_is_used_again(committ
     with committed_database.web_engine.connect() as connection:
         assert connection.scalar(text("SELECT pg_backend_pid()")) == backend
         assert connection.execute(SCOPE_NOW).one() == ("", "")
+
+
+def test_a_connection_is_replaced_when_the_server_has_ended_it(committed_database):
+    with committed_database.web_engine.begin() as connection:
+        ended = connection.scalar(text("SELECT pg_backend_pid()"))
+        connection.execute(text("SET idle_session_timeout = '1ms'"))
+        socket = connection.connection.driver_connection.fileno()
+    assert wait_until_readable([socket], [], [], 10)[0]
+    with committed_database.web_engine.connect() as connection:
+        assert connection.scalar(text("SELECT pg_backend_pid()")) != ended
 
 
 def test_session_without_scope_has_none_when_the_connection_had_one(committed_database):

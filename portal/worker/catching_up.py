@@ -90,7 +90,7 @@ def catching_up(edges: Edges) -> Iterator[CatchUp]:
     connection = _Patient.connect(driver_conninfo(address))
     connection.prepared_max = MOST_PREPARED
     engine = engine_for(
-        address, creator=lambda: connection, poolclass=StaticPool, pool_pre_ping=False, pool_reset_on_return=None
+        address, creator=lambda: connection, poolclass=StaticPool, pool_events=(), pool_reset_on_return=None
     )
     try:
         yield CatchUp(replace(edges, engine=engine), connection)

@@ -50,7 +50,7 @@ class SharedConnection:
         return {
             "creator": lambda: Seat(self, role),
             "poolclass": NullPool,
-            "pool_pre_ping": False,
+            "pool_events": (),
             "use_native_hstore": False,
         }
 
