@@ -59,11 +59,16 @@ def together(parts: Mapping[Any, ColumnElement[bool]], **columns: Sequence[str])
     selects = []
     for model, condition in parts.items():
         table = model.__table__
+        name = literal_column(f"'{table.name}'")
         # What a search looks through is for the database alone.
         every = [column.name for column in table.c if not isinstance(column.type, TSVECTOR)]
-        wanted = [table.c[name] for name in columns.get(table.name, every)]
-        rows = select(*wanted).where(condition).subquery(table.name)
-        selects.append(select(literal_column(f"'{table.name}'"), func.json_agg(rows.table_valued())).select_from(rows))
+        names = columns.get(table.name, every)
+        if len(names) == len(table.c):
+            # Said in a word: the driver keeps what it has parsed of a statement only where that is short.
+            selects.append(select(name, func.json_agg(table.table_valued())).where(condition))
+            continue
+        rows = select(*(table.c[each] for each in names)).where(condition).subquery(table.name)
+        selects.append(select(name, func.json_agg(rows.table_valued())).select_from(rows))
     return Together({model.__table__.name: model for model in parts}, union_all(*selects))
 
 

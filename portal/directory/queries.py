@@ -40,6 +40,8 @@ def organisations(session: Session, actor: Actor, side: Side | None = None) -> S
 
 def organisation_names(session: Session, ids: Sequence[int]) -> dict[int, str]:
     """Names by id, for those that are known."""
+    if not ids:
+        return {}
     rows = session.execute(select(Organisation.id, Organisation.name).where(Organisation.id.in_(set(ids))))
     return {row.id: row.name for row in rows}
 
