@@ -52,4 +52,5 @@ $(INSTALLED): requirements.txt pyproject.toml
 		set -e; echo "Installing what requirements.txt names into $(VENV) ..."; \
 		$$pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt; \
 		$$pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q portal
 	@touch $@

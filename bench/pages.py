@@ -164,9 +164,12 @@ def _escalate(visitor: Visitor, where: Places) -> Operation:
     once = _hidden(visitor.get(path), "once")
     shown = visitor.post(path, {**said, "once": once})
     amount = re.search(r'name="nte"[^>]* value="([^"]*)"', shown.text)
+    cookies = dict(visitor.cookies)
     said |= {"shown": html.unescape(_hidden(shown, "shown")), "step": "send", "nte": amount.group(1) if amount else ""}
 
     def escalate(visitor: Visitor, turn: int) -> Answer:
+        # A person opens the case's page next, which says that it is sent; unsaid words would pile up in the cookie.
+        visitor.cookies = dict(cookies)
         return visitor.post(path, {**said, "once": str(uuid.uuid4())})
 
     return escalate

@@ -60,6 +60,8 @@ def main() -> None:
 @click.option("--after-demo", is_flag=True, hidden=True, help="Open the port when the demonstration has been made.")
 def serve(bind: str, workers: int, threads: int, *, after_demo: bool) -> None:
     """Serve the pages."""
+    # What a start makes stays: collecting meanwhile would look through all of it again and again.
+    gc.disable()
     with ready_settings() as settings:
         from portal.app import create_app, warm
 
@@ -344,8 +346,8 @@ def serve_pages(build: Callable[[], Any], *, bind: str, workers: int, threads: i
         def load(self) -> Any:
             app = build()
             # Shared by forking as long as nobody writes there; a worker's collector would write into all of it.
-            gc.collect()
             gc.freeze()
+            gc.enable()
             return app
 
     _give_back_large_blocks()
