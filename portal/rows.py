@@ -59,7 +59,7 @@ def together(parts: Mapping[Any, ColumnElement[bool]], **columns: Sequence[str])
     selects = []
     for model, condition in parts.items():
         table = model.__table__
-        name = literal_column(f"'{table.name}'")
+        name: ColumnElement[str] = literal_column(f"'{table.name}'")
         # What a search looks through is for the database alone.
         every = [column.name for column in table.c if not isinstance(column.type, TSVECTOR)]
         names = columns.get(table.name, every)
