@@ -258,6 +258,11 @@ def _registration(session: Session, cast: Cast) -> int:
     ).id
 
 
+def _deferred_month(session: Session, cast: Cast) -> str:
+    money.plan_month(session, cast)
+    return "2026-03"
+
+
 SAMPLES: dict[str, Sample] = {
     "purchase_key": lambda session, cast: _purchase(session, cast).form_key,
     "purchase_id": lambda session, cast: _purchase(session, cast).id,
@@ -321,6 +326,8 @@ SAMPLES: dict[str, Sample] = {
     "difference_id": lambda session, cast: money.difference(session, cast).id,
     "on": lambda session, cast: money.day_of_bank_posting(session, cast).isoformat(),
     "currency": lambda session, cast: "EUR",
+    "month": _deferred_month,
+    "sold_as": lambda session, cast: "plan",
     "intent_id": lambda session, cast: money.issued_invoice(session, cast).intent_id,
     "source_type": lambda session, cast: "bill_item",
     "source_id": lambda session, cast: str(money.billed_item(session, cast).id),
