@@ -5,6 +5,8 @@ Every figure is per currency; nothing is summed across.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -16,11 +18,15 @@ from portal.billing.models import BillingCut, BillItem, BillLine, LineQuery, Lin
 from portal.billing.queries import WaitingCut, blockers, waiting_cuts
 from portal.billing.reading import readable
 from portal.billing.rules import Blocker
+from portal.billing.unbilled import unbilled_work as rated_work
 from portal.cases.models import SupportCase
-from portal.errors import NotAllowed, NotFound
+from portal.errors import NotAllowed, NotFound, RuleBroken
+from portal.money import Money
 
 MOST_WAITING = 200
 MOST_QUESTIONS = 50
+# Cases priced for the work list; each is rated anew.
+MOST_PRICED = 20
 UNAUTHORIZED_LOOKBACK = timedelta(days=7)
 # Days overdue at which an open invoice grows a bucket older.
 AGES = ("Not due", "1 to 30 days", "31 to 60 days", "61 to 90 days", "Over 90 days")
@@ -99,6 +105,22 @@ def unbilled_work(session: Session, actor: Actor, *, now: datetime, most: int = 
     return [Unbilled(each, held[each.cut_id]) for each in waiting]
 
 
+def worth_of_waiting(session: Session, actor: Actor, cuts: Sequence[WaitingCut], *, now: datetime) -> dict[int, Money]:
+    """What the approved work of waiting cases would come to, all payers of a case together.
+
+    An estimate, of the oldest cases only: what holds a bill may change its price. Left out is what is worth nothing,
+    and what its documents cannot price, which its blockers say. *Raises*: NotAllowed.
+    """
+    _check(actor)
+    found: dict[int, Money] = {}
+    for case_id in sorted({each.case_id for each in cuts[:MOST_PRICED]}):
+        with suppress(NotFound, RuleBroken):
+            for one in rated_work(session, [case_id], before=now):
+                before = found.get(case_id, Money.zero(one.currency))
+                found[case_id] = before + Money(one.amount_minor, one.currency)
+    return found
+
+
 @dataclass(frozen=True)
 class Undetermined:
     """A part of a bill item of which nobody knows yet whose it is."""
@@ -110,14 +132,42 @@ class Undetermined:
     since: datetime
 
 
-_UNDETERMINED = text(
+# Days that a share has waited for its party, at which it grows a bucket older.
+WAITED = ("Up to 30 days", "31 to 60 days", "61 to 90 days", "Over 90 days")
+_WAITED = "least((extract(day FROM CAST(:now AS timestamptz) - share.recorded_at)::int - 1) / 30, 3)"
+
+_UNDETERMINED_BY_AGE = text(
+    f"""
+    SELECT currency, coalesce(sum(minor) FILTER (WHERE age = 0), 0)::bigint,
+           coalesce(sum(minor) FILTER (WHERE age = 1), 0)::bigint,
+           coalesce(sum(minor) FILTER (WHERE age = 2), 0)::bigint,
+           coalesce(sum(minor) FILTER (WHERE age = 3), 0)::bigint
+    FROM (
+        SELECT share.currency, share.amount_minor AS minor, greatest({_WAITED}, 0) AS age FROM share
+        WHERE share.manufacturer_id = :own AND share.party_id IS NULL AND share.kind <> 'reversal'
+          AND NOT EXISTS (SELECT FROM share gone WHERE gone.reverses_id = share.id)
+    ) open GROUP BY currency ORDER BY currency
     """
+)
+
+
+def undetermined_by_age(session: Session, actor: Actor, *, now: datetime) -> dict[str, tuple[int, ...]]:
+    """What nobody has yet, by currency and in the order of WAITED. *Raises*: NotAllowed."""
+    _check(actor)
+    rows = session.execute(_UNDETERMINED_BY_AGE, {"own": actor.organisation_id, "now": now})
+    return {row[0]: tuple(row[1:]) for row in rows}
+
+
+_UNDETERMINED = text(
+    f"""
     SELECT share.bill_item_id, support_case.name, share.currency, sum(share.amount_minor)::bigint,
            min(share.recorded_at)
     FROM share
     JOIN support_case ON support_case.id = share.case_id
     WHERE share.manufacturer_id = :own AND share.party_id IS NULL AND share.kind <> 'reversal'
       AND NOT EXISTS (SELECT FROM share gone WHERE gone.reverses_id = share.id)
+      AND (CAST(:currency AS text) IS NULL OR share.currency = :currency)
+      AND (CAST(:age AS int) IS NULL OR greatest({_WAITED}, 0) = :age)
     GROUP BY share.bill_item_id, support_case.name, share.currency
     ORDER BY min(share.recorded_at), share.bill_item_id
     LIMIT :most
@@ -125,10 +175,22 @@ _UNDETERMINED = text(
 )
 
 
-def undetermined_shares(session: Session, actor: Actor, *, most: int = MOST_WAITING) -> list[Undetermined]:
-    """Shares of the actor's manufacturer that wait for a resolver, the oldest first. *Raises*: NotAllowed."""
+def undetermined_shares(
+    session: Session,
+    actor: Actor,
+    *,
+    now: datetime,
+    currency: str | None = None,
+    age: int | None = None,
+    most: int = MOST_WAITING,
+) -> list[Undetermined]:
+    """Shares of the actor's manufacturer that wait for a resolver, the oldest first; those of a currency and an age.
+
+    *Raises*: NotAllowed.
+    """
     _check(actor)
-    rows = session.execute(_UNDETERMINED, {"own": actor.organisation_id, "most": most})
+    values = {"own": actor.organisation_id, "most": most, "now": now, "currency": currency, "age": age}
+    rows = session.execute(_UNDETERMINED, values)
     return [Undetermined(*row) for row in rows]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import render_template
+from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from portal.billing import overviews as queries
@@ -16,8 +16,12 @@ from portal.web.gate import current_actor, current_now, current_session, current
 @blueprint.get("/unbilled-work")
 @open_to(may_collect)
 def unbilled() -> ResponseReturnValue:
-    rows = queries.unbilled_work(current_session(), current_actor(), now=current_now())
-    return render_template("billing/unbilled.html", rows=rows, kinds={"closing": "Closed", "period_end": "Period end"})
+    session, actor, now = current_session(), current_actor(), current_now()
+    rows = queries.unbilled_work(session, actor, now=now)
+    worth = queries.worth_of_waiting(session, actor, [row.cut for row in rows], now=now)
+    return render_template(
+        "billing/unbilled.html", rows=rows, worth=worth, kinds={"closing": "Closed", "period_end": "Period end"}
+    )
 
 
 @blueprint.get("/receivables")
@@ -39,8 +43,17 @@ def receivables() -> ResponseReturnValue:
 @blueprint.get("/undetermined-shares")
 @open_to(may_collect)
 def undetermined() -> ResponseReturnValue:
-    rows = queries.undetermined_shares(current_session(), current_actor())
-    return render_template("billing/undetermined.html", rows=rows)
+    session, actor, now = current_session(), current_actor(), current_now()
+    ages = queries.undetermined_by_age(session, actor, now=now)
+    # Anything made up narrows nothing.
+    currency = request.args.get("currency") if request.args.get("currency") in ages else None
+    age = request.args.get("age", type=int)
+    age = age if age in range(len(queries.WAITED)) else None
+    rows = queries.undetermined_shares(session, actor, now=now, currency=currency, age=age)
+    is_narrowed = currency is not None or age is not None
+    return render_template(
+        "billing/undetermined.html", rows=rows, by_age=ages, words=queries.WAITED, is_narrowed=is_narrowed
+    )
 
 
 @blueprint.get("/value")

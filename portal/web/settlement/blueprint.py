@@ -54,6 +54,7 @@ TABS: tuple[tuple[str, str, Rule], ...] = (
     ("Holds", "settlement.holds", may_settle),
     ("Transfers", "settlement.transfers", may_see_shares),
     ("Cash", "settlement.cash_needed", may_settle),
+    ("Owing parties", "settlement.owing_parties", may_settle),
     ("Reconciliation", "settlement.reconciliation", may_settle),
     ("Self-billed", "settlement.documents", may_see_shares),
     ("Self-billing", "settlement.agreements", may_answer),

@@ -17,6 +17,7 @@ from portal.directory.queries import organisation_names
 from portal.payments.queries import own_tie_out
 from portal.settlement import cash_needed as needing
 from portal.settlement import cockpit, queries
+from portal.settlement.negative_parties import negative_parties
 from portal.settlement.selfbilling import queries as agreements
 from portal.settlement.selfbilling.billing import waiting_for_invoice
 from portal.web import today
@@ -87,15 +88,18 @@ def self_billing(session: Session, actor: Actor, now: datetime) -> Mapping[str, 
 
 @today.section("receivables", title="Owed and unbilled", roles=FINANCE, order=14, sides=MANUFACTURER)
 def receivables(session: Session, actor: Actor, now: datetime) -> Mapping[str, Any]:
-    """Receivables by age, work that is not billed, shares that nobody has yet."""
+    """Receivables by age, work that is not billed, shares that nobody has yet, parties below zero."""
     rows = overviews.receivables(session, actor, today=now.astimezone(current_zone()).date())
     unbilled = overviews.unbilled_work(session, actor, now=now, most=MOST_ROWS)
-    undetermined = overviews.undetermined_shares(session, actor)
+    undetermined = overviews.undetermined_shares(session, actor, now=now)
+    owing = negative_parties(session, actor, most=MOST_ROWS)
     return {
         "rows": rows[:MOST_ROWS],
         "ages": overviews.AGES,
         "unbilled": unbilled,
         "undetermined": undetermined[:MOST_ROWS],
+        "owing": owing,
+        "names": organisation_names(session, [each.party_id for each in owing]),
         "questions": overviews.open_questions(session, actor, most=MOST_ROWS),
     }
 

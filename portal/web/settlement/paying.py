@@ -12,6 +12,7 @@ from portal.directory.queries import organisation_names
 from portal.payments import actions
 from portal.settlement import cash_needed as needing
 from portal.settlement import queries
+from portal.settlement.negative_parties import negative_parties
 from portal.web.gate import current_actor, current_now, current_session, current_zone, open_to
 from portal.web.settlement.blueprint import blueprint, may_settle
 
@@ -60,6 +61,15 @@ def cash_needed() -> ResponseReturnValue:
         stages=NEEDED_FOR,
         zone=current_zone(),
     )
+
+
+@blueprint.get("/owing-parties")
+@open_to(may_settle)
+def owing_parties() -> ResponseReturnValue:
+    session, actor = current_session(), current_actor()
+    rows = negative_parties(session, actor)
+    names = organisation_names(session, [row.party_id for row in rows])
+    return render_template("settlement/owing_parties.html", rows=rows, names=names)
 
 
 @blueprint.post("/transfers/<uuid:intent_id>/retry")
