@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from portal.contracts.agreement import Agreement
-from portal.contracts.blocks import WHOLE_BP, Company, Payer, Recipient, Revenue, ShareRow, Tranche, Weights
+from portal.contracts.blocks import WHOLE_BP, ActsAs, Company, Payer, Recipient, Revenue, ShareRow, Tranche, Weights
 from portal.contracts.policy import Policy
 from portal.contracts.rules import rate_minor, share_row, split_terms
 from portal.errors import RuleBroken
@@ -51,13 +51,17 @@ class SharingFacts:
 
 @dataclass(frozen=True)
 class Share:
-    """What one party gets of one revenue kind; ``weight_bp`` is its exact part rounded, for reading."""
+    """What one party gets of one revenue kind; ``weight_bp`` is its exact part rounded, for reading.
+
+    ``acts_as`` is as what the kind is sold: it changes no amount, only how the books show it.
+    """
 
     party: str
     revenue: Revenue
     amount_minor: int
     weight_bp: int
     explanation: tuple[str, ...]
+    acts_as: ActsAs = ActsAs.AGENT
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,8 @@ def shares_of(policy: Policy, agreement: Agreement | None, facts: SharingFacts) 
         row = share_row(policy, agreement, part.revenue)
         tranches, reason = _slices(row, facts, policy.currency)
         claims = _claims(tranches, part.amount_minor, facts, policy.currency, reason)
-        shares.extend(_divided(part, [_without_own_share(claim, facts) for claim in claims], order))
+        found = _divided(part, [_without_own_share(claim, facts) for claim in claims], order)
+        shares.extend(replace(share, acts_as=row.acts_as) for share in found)
     return tuple(shares)
 
 
@@ -96,7 +101,9 @@ def settle_undetermined(
     tranche = Tranche(to=Recipient.RESOLVER, bp=undetermined.weight_bp)
     claims = _recipients(tranche, Fraction(undetermined.amount_minor), facts)
     part = RevenuePart(undetermined.revenue, undetermined.amount_minor)
-    return _divided(part, claims, split_terms(policy, agreement).party_order)
+    acts_as = share_row(policy, agreement, undetermined.revenue).acts_as
+    found = _divided(part, claims, split_terms(policy, agreement).party_order)
+    return tuple(replace(share, acts_as=acts_as) for share in found)
 
 
 def average_weights(found: Sequence[Weights], fallback: Weights) -> Weights:

@@ -28,8 +28,10 @@ from sqlalchemy import (
     union_all,
 )
 
-from portal.access import Actor
-from portal.billing.models import Share
+from portal.access import Actor, Side
+from portal.billing.models import PlanShare, Share
+from portal.billing.packs.models import PackShare
+from portal.billing.supplements.models import Supplement, SupplementShare
 from portal.cases.models import (
     CaseClock,
     CaseEvent,
@@ -189,14 +191,45 @@ def training(asked: Asked) -> Facts:
 
 
 def revenue(asked: Asked) -> Facts:
-    """Shares recorded in the month, reversals with their sign."""
-    key = _key(func.coalesce(Share.party_id, 0), Share.revenue_kind, Share.currency)
-    return (
-        _facts(key, literal_column("''"), amount_minor=Share.amount_minor)
+    """Shares recorded in the month, reversals with their sign: of cases and, beside them, of packs and plans."""
+    of_cases = (
+        _facts(_revenue_key(Share, Share.revenue_kind), literal_column("''"), amount_minor=Share.amount_minor)
         .select_from(Share)
         .join(SupportCase, SupportCase.id == Share.case_id)
         .where(case_scope(asked.actor), asked.within(Share.recorded_at))
     )
+    beside = (
+        _facts(
+            _key(SupplementShare.party_id, Supplement.kind, literal_column("'agent'"), SupplementShare.currency),
+            literal_column("''"),
+            amount_minor=SupplementShare.amount_minor,
+        )
+        .select_from(SupplementShare)
+        .join(Supplement, Supplement.id == SupplementShare.supplement_id)
+        .join(SupportCase, SupportCase.id == SupplementShare.case_id)
+        .where(case_scope(asked.actor), asked.within(SupplementShare.recorded_at))
+    )
+    every = union_all(of_cases, beside, _of_sales(asked, PackShare), _of_sales(asked, PlanShare))
+    return select(every.subquery("revenue"))
+
+
+def _of_sales(asked: Asked, shares: type[PackShare] | type[PlanShare]) -> Facts:
+    """What sales earned beside cases: ``case_id`` is the sale's own id, its key names no case's kind of revenue."""
+    sale_id = PackShare.pack_sale_id if shares is PackShare else PlanShare.plan_sale_id
+    mine = shares.integrator_id if asked.actor.side is Side.INTEGRATOR else shares.manufacturer_id
+    return select(
+        sale_id.label("case_id"),
+        _revenue_key(shares, shares.revenue_kind).label("key"),
+        cast(literal_column("''"), Text).label("label"),
+        _none("seconds"),
+        cast(shares.amount_minor, BigInteger).label("amount_minor"),
+    ).where(mine == asked.actor.organisation_id, asked.within(shares.recorded_at))
+
+
+def _revenue_key(shares: Any, kind: Any) -> ColumnElement[str]:
+    """Party (0 for not decided), kind of revenue, as what it is sold, currency."""
+    sold = func.coalesce(shares.explanation["sold_as"].astext, literal_column("'agent'"))
+    return _key(func.coalesce(shares.party_id, 0), kind, sold, shares.currency)
 
 
 FACTS: dict[str, Callable[[Asked], Facts]] = {

@@ -94,6 +94,8 @@ def chart() -> ResponseReturnValue:
 @open_to(may_see_reports)
 def cases_behind() -> ResponseReturnValue:
     asked, key = _asked(), request.args.get("key", "")
+    if asked.report.code == "revenue" and queries.sale_kind(key):
+        return _sales_behind(asked, key)
     after = paging.key_from(request.args.get("after"), 1)
     before_id = after[0] if after and isinstance(after[0], int) else None
     rows = queries.cases_behind(
@@ -116,6 +118,20 @@ def cases_behind() -> ResponseReturnValue:
         page=paging.page_of(rows, lambda row: (row.id,)),
         states=STATES,
         amount=lambda row: Money(row.amount_minor, currency),
+    )
+
+
+def _sales_behind(asked: Asked, key: str) -> ResponseReturnValue:
+    """The packs and months behind a figure that no case earned."""
+    plain = key.replace("\x00", "")
+    sales = queries.sales_behind(report_session(), current_actor(), asked.report, asked.month, plain, now=current_now())
+    return render_template(
+        "reporting/sales.html",
+        report=asked.report,
+        month=asked.month,
+        address=asked.address,
+        sales=sales,
+        amount=lambda row: Money(row.amount_minor, key.rsplit("~", 1)[-1]),
     )
 
 

@@ -7,21 +7,42 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import text
 
 from portal.access import Role
+from portal.billing.actions import earn_packs, earn_plans, open_month
 from portal.cases import actions
 from portal.cases.models import CaseEvent
 from portal.db import Scope
+from portal.entitlement.actions import end_grants
 from portal.errors import NotFound
+from portal.ledger.queries import balances
 from portal.metering.actions import reverse_entry
 from portal.money import Money
 from portal.reporting import queries
 from portal.reporting.rules import REPORTS, month_of, reports_for
+from tests.billing.test_gross import ALL_GROSS, COMMISSION, once
 from tests.cases.test_queries import statements
 from tests.support.billed import billed, open_books, paid_case, settled, worked
 from tests.support.cases import accepted, escalated, resolved
 from tests.support.cast import NOW, hours_later
+from tests.support.packs import bought
+from tests.support.versions import signed_agreement
 
+# What the ledger says that each party has earned, on its accounts of what is owed to it.
+EARNED = text(
+    """
+    SELECT organisation.name, -sum(posting.amount_minor)
+    FROM posting JOIN account ON account.id = posting.account_id
+    JOIN journal_transaction journal ON journal.id = posting.transaction_id
+    JOIN organisation ON organisation.id = posting.party_id
+    WHERE account.purpose IN ('payable_accrued', 'payable')
+      AND replace(journal.kind, '_reversal', '') IN ('bill_item', 'included_use', 'shares_decided', 'use_decided',
+                                                     'plan_earned', 'pack_earned', 'supplemented')
+    GROUP BY 1
+    """
+)
+PREPAID_GROSS = [change for change in ALL_GROSS if "time" not in change[0]]
 BERLIN = ZoneInfo("Europe/Berlin")
 MARCH = month_of("2026-03", BERLIN, NOW)
 LATER = hours_later(24 * 30)
@@ -166,6 +187,50 @@ def test_revenue_sums_shares_by_party_and_leads_to_its_cases(work_session, cast)
     top = table.rows[0]
     (one,) = behind(work_session, cast.fay, "revenue", top[3].key)
     assert (one.id, Money(one.amount_minor, "EUR")) == (case.id, top[3].value)
+
+
+def test_revenue_beside_cases_leads_to_its_sales_and_all_of_it_ties_to_the_ledger(work_session, cast):
+    open_books(work_session, cast)
+    signed_agreement(work_session, cast, *PREPAID_GROSS, once(COMMISSION))
+    _, sale = bought(work_session, cast, site=cast.plain_site)
+    open_month(work_session, now=NOW)
+    case = accepted(work_session, cast, system_id=cast.plain_system.id)
+    worked(work_session, cast, case, minutes=60)
+    other = accepted(work_session, cast)
+    worked(work_session, cast, other, minutes=30, start=hours_later(3))
+    for each in (case, other):
+        settled(work_session, cast, each)
+        billed(work_session, each)
+    later = NOW + timedelta(days=370)
+    end_grants(work_session, later)
+    earn_plans(work_session, cast.factory.id, now=later)
+    earn_packs(work_session, cast.factory.id, now=later)
+
+    march = table_of(work_session, cast.fay, "revenue")
+    expired = table_of(work_session, cast.fay, "revenue", month=month_of("2027-03", BERLIN, NOW), now=later)
+    kinds = {row[1].value for row in (*march.rows, *expired.rows)}
+    assert kinds == {
+        *("Commission for selling", "Hours used", "Hours expired"),
+        *("Included minutes used", "Subscription, minutes not used"),
+    }
+    rows = {row[1].value: row for row in march.rows}
+    sold = rows["Commission for selling"]
+    assert (sold[0].value, sold[3].value.minor, sold[4].value.minor) == ("Kessler Sicherheit", 13_500, 13_500)
+    assert (sold[5].value, rows["Included minutes used"][5].value) == ("Principal", "Principal")
+    (one,) = queries.sales_behind(work_session, cast.fay, report_of("revenue"), MARCH, sold[3].key, now=LATER)
+    assert (one.id, one.is_plan, one.amount_minor) == (sale.id, False, 13_500)
+    for row in (*march.rows, *expired.rows):
+        net = sum(each[3].value.minor for each in (*march.rows, *expired.rows) if each[4].key == row[4].key)
+        assert net == row[4].value.minor
+    months = (*march.rows, *expired.rows)
+    posted = work_session.execute(EARNED).all()
+    by_party: dict[str, int] = {}
+    for row in months:
+        by_party[row[0].value] = by_party.get(row[0].value, 0) + row[3].value.minor
+    assert by_party == {name: int(minor) for name, minor in posted}
+    gross = sum(row[3].value.minor for row in months if row[5].value == "Principal")
+    held = balances(work_session, manufacturer_id=cast.factory.id, currency="EUR")
+    assert gross == -held["gross_revenue", None] == held["cost_of_share", None]
 
 
 @pytest.mark.parametrize(

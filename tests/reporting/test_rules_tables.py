@@ -104,17 +104,17 @@ def test_who_needs_training_most_stands_first():
 
 def test_revenue_stands_by_currency_and_the_chart_shows_the_one_with_most_cases():
     groups = [
-        Group((FACTORY, "time_and_materials", "EUR"), "", 3, amount_minor=5_000),
-        Group((KESSLER, "time_and_materials", "EUR"), "", 3, amount_minor=9_000),
-        Group((FACTORY, "service_fee", "USD"), "", 1, amount_minor=70_000),
-        Group(("0", "bonus", "EUR"), "", 1, amount_minor=100),
+        Group((FACTORY, "time_and_materials", "principal", "EUR"), "", 3, amount_minor=5_000),
+        Group((KESSLER, "time_and_materials", "principal", "EUR"), "", 3, amount_minor=9_000),
+        Group((FACTORY, "service_fee", "agent", "USD"), "", 1, amount_minor=70_000),
+        Group(("0", "bonus", "agent", "EUR"), "", 1, amount_minor=100),
     ]
     table = tables.revenue(groups, NAMES)
     assert words(table) == [
-        ["Kessler", "Time and materials", 3, Money(9_000, "EUR")],
-        ["Nordlicht", "Time and materials", 3, Money(5_000, "EUR")],
-        ["Not decided yet", "Bonus", 1, Money(100, "EUR")],
-        ["Nordlicht", "Service fee", 1, Money(70_000, "USD")],
+        ["Kessler", "Time and materials", 3, Money(9_000, "EUR"), Money(14_000, "EUR"), "Principal"],
+        ["Nordlicht", "Time and materials", 3, Money(5_000, "EUR"), Money(14_000, "EUR"), "Principal"],
+        ["Not decided yet", "Bonus", 1, Money(100, "EUR"), Money(100, "EUR"), "Agent"],
+        ["Nordlicht", "Service fee", 1, Money(70_000, "USD"), Money(70_000, "USD"), "Agent"],
     ]
     assert (table.chart.title, table.chart.labels) == (
         "Revenue in EUR, by party",

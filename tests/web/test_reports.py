@@ -14,9 +14,12 @@ from portal.app import report_sessions
 from portal.db import open_session
 from portal.reporting.rules import Chart, Kind, Series
 from portal.web.charts import svg
+from tests.billing.test_gross import COMMISSION, once
 from tests.support.billed import billed, open_books, paid_case, settled, worked
 from tests.support.cases import resolved
 from tests.support.cast import hours_later
+from tests.support.packs import bought
+from tests.support.versions import signed_agreement
 
 
 @pytest.fixture
@@ -70,8 +73,22 @@ def test_the_file_holds_the_tables_rows(visit, cast, month, report):
 
 def test_amounts_stand_exact_in_the_file(visit, cast, month):
     text = visit(cast.fay).get("/reports.csv?report=revenue&month=2026-03").data.decode("utf-8-sig")
-    assert text.splitlines()[0] == "Party,Kind,Cases,Revenue,Currency"
+    assert text.splitlines()[0] == "Party,Kind,From,Net,Currency,Gross,Currency,Sold as"
     assert re.search(r",\d+\.\d\d,EUR", text)
+
+
+def test_what_no_case_earned_leads_to_its_sale(visit, cast, month, work_session):
+    signed_agreement(work_session, cast, once(COMMISSION))
+    _, sale = bought(work_session, cast, site=cast.plain_site)
+    work_session.commit()
+    for who in (cast.fay, cast.mia):
+        seen = visit(who)
+        page = seen.get("/reports?report=revenue&month=2026-03")
+        assert "Commission for selling" in page.text
+        (address,) = {each for each in figures(page) if "selling_commission" in each and "key=~" not in each}
+        behind = seen.get(address).text
+        assert f'href="/packs/{sale.id}"' in behind
+        assert "€135.00" in behind
 
 
 def test_the_chart_is_a_picture_of_its_own_that_runs_nothing(visit, cast, month):

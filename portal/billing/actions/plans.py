@@ -11,7 +11,7 @@ all use and what is missing is added, so that a case billed again after its mont
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,6 +29,7 @@ from portal.billing.models import PlanEarning, PlanSale, PlanShare
 from portal.billing.packs.rules import AHEAD
 from portal.billing.parties import parties_of, role_of
 from portal.billing.queries import given_back_minor
+from portal.billing.rules.gross import sold_as
 from portal.billing.rules.plans import PLAN_PAIRS, earning_legs, month_price
 from portal.calendars import Period
 from portal.contracts.blocks import WHOLE_BP, Company, Revenue
@@ -232,8 +233,9 @@ def _share(
         has_integrator=sale.integrator_id != sale.manufacturer_id,
     )
     found = {share.party: share for share in _divided(terms, facts)}
+    rule = sold_as(is_gross=Revenue.SUBSCRIPTION in gross_kinds(terms.policy, terms.agreement))
     rows = [
-        {**_row(earning, role, found.get(role), past.by_role.get(role, 0)), "party_id": parties[role]}
+        {**_row(earning, role, found.get(role), past.by_role.get(role, 0), rule), "party_id": parties[role]}
         for role in (*found, *(role for role in past.by_role if role not in found))
     ]
     rows = [row for row in rows if row["amount_minor"]]
@@ -252,7 +254,9 @@ def _divided(terms: Terms, facts: SharingFacts) -> tuple[Share, ...]:
     return (Share(Company.MANUFACTURER, part.revenue, part.amount_minor, WHOLE_BP, words),)
 
 
-def _row(earning: PlanEarning, role: str, share: Share | None, before_minor: int) -> dict[str, Any]:
+def _row(
+    earning: PlanEarning, role: str, share: Share | None, before_minor: int, rule: Mapping[str, str]
+) -> dict[str, Any]:
     return {
         "plan_earning_id": earning.id,
         "plan_sale_id": earning.plan_sale_id,
@@ -263,7 +267,7 @@ def _row(earning: PlanEarning, role: str, share: Share | None, before_minor: int
         "weight_bp": share.weight_bp if share else 0,
         "currency": earning.currency,
         "amount_minor": (share.amount_minor if share else 0) - before_minor,
-        "explanation": {"sentences": list(share.explanation) if share else []},
+        "explanation": {"sentences": list(share.explanation) if share else [], **rule},
         "recorded_at": earning.earned_at,
     }
 

@@ -17,10 +17,11 @@ from portal.billing.models import BillingCut, BillItem, BillLine, BillSegment, S
 from portal.billing.packs.using import PackPart, pack_parts, store_uses
 from portal.billing.parties import organisation_of
 from portal.billing.rules import ItemPart, included_seconds, lines_of, worth_minor
+from portal.billing.rules.gross import sold_as
 from portal.billing.rules.postings import CASH, SET_OFF, USE
 from portal.billing.splitting import UsedPack, split
 from portal.billing.volumes import with_volumes
-from portal.contracts.blocks import Revenue, Weights
+from portal.contracts.blocks import ActsAs, Revenue, Weights
 from portal.contracts.sharing import Share as Part
 from portal.entitlement.queries import CaseParts
 from portal.ledger.actions import lock_open_period
@@ -292,7 +293,11 @@ def share_rows(
                 "currency": item.currency,
                 "amount_minor": part.amount_minor,
                 "reverses_id": None,
-                "explanation": {"sentences": list(part.explanation), "weights": weights_out(weights)},
+                "explanation": {
+                    "sentences": list(part.explanation),
+                    "weights": weights_out(weights),
+                    **sold_as(is_gross=part.acts_as is ActsAs.PRINCIPAL),
+                },
                 "recorded_at": now,
             }
         )
@@ -326,6 +331,6 @@ def _opposite(share: Share, now: datetime) -> dict[str, Any]:
         "currency": share.currency,
         "amount_minor": -share.amount_minor,
         "reverses_id": share.id,
-        "explanation": {"sentences": []},
+        "explanation": {"sentences": [], **sold_as(is_gross="sold_as" in share.explanation)},
         "recorded_at": now,
     }

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from portal.billing.gross import post_gross
 from portal.billing.packs.models import PackEarning, PackSale, PackShare
 from portal.billing.packs.rules import PACK_PAIRS, earning_legs
+from portal.billing.rules.gross import sold_as
 from portal.contracts.blocks import Revenue
 from portal.contracts.rules import gross_kinds
 from portal.entitlement.queries import Terms
@@ -66,7 +67,8 @@ def earn(
     )
     session.add(earning)
     session.flush()
-    rows = [_row(earning, share, parties[share.party]) for share in shares if share.amount_minor]
+    is_gross = Revenue.PACK_USE in gross_kinds(terms.policy, terms.agreement)
+    rows = [_row(earning, share, parties[share.party], is_gross=is_gross) for share in shares if share.amount_minor]
     stored = session.execute(
         insert(PackShare).values(rows).returning(PackShare.id, PackShare.party_id, PackShare.amount_minor)
     ).all()
@@ -84,7 +86,7 @@ def earn(
         livemode=livemode,
         origin_period_id=sale.period_id,
     )
-    if Revenue.PACK_USE in gross_kinds(terms.policy, terms.agreement):
+    if is_gross:
         _post_gross(session, sale, earning, parts, livemode=livemode)
     return earning
 
@@ -111,7 +113,7 @@ def _post_gross(
     )
 
 
-def _row(earning: PackEarning, share: Part, party_id: int) -> dict[str, Any]:
+def _row(earning: PackEarning, share: Part, party_id: int, *, is_gross: bool) -> dict[str, Any]:
     return {
         "pack_earning_id": earning.id,
         "pack_sale_id": earning.pack_sale_id,
@@ -123,6 +125,6 @@ def _row(earning: PackEarning, share: Part, party_id: int) -> dict[str, Any]:
         "weight_bp": share.weight_bp,
         "currency": earning.currency,
         "amount_minor": share.amount_minor,
-        "explanation": {"sentences": list(share.sentences)},
+        "explanation": {"sentences": list(share.sentences), **sold_as(is_gross=is_gross)},
         "recorded_at": earning.earned_at,
     }

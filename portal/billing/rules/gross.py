@@ -9,12 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from portal.contracts.blocks import ActsAs
 from portal.ledger.rules import Document, Leg, Purpose, credit, debit, pairs, without_zeros
 
 # Kinds of transactions: what an item, an earning or a supplement earns whole; and who has it, decided later.
 GROSS, GROSS_DECIDED = "gross_revenue", "gross_decided"
 
 GROSS_PAIRS = pairs((Purpose.COST_OF_SHARE, Purpose.GROSS), (Purpose.COST_OF_SHARE, Purpose.COST_OF_SHARE))
+
+
+def sold_as(*, is_gross: bool) -> dict[str, str]:
+    """What a share keeps of it beside its sentences: nothing where it is sold as agent."""
+    return {"sold_as": ActsAs.PRINCIPAL.value} if is_gross else {}
 
 
 def gross_legs(parts: Iterable[tuple[int, Document]]) -> list[Leg]:

@@ -122,7 +122,8 @@ REPORTS = (
     Report(
         "revenue",
         "Revenue by party",
-        "Shares recorded in the month, corrections included. A share is paid out when its money has arrived.",
+        "Shares recorded in the month, corrections included: of cases, of packs and of plans. Net is the party's own "
+        "part, gross what all have of it. A share is paid out when its money has arrived.",
         "No share was recorded in this month.",
         may_see_shares,
         tables.revenue,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from portal.contracts.blocks import WHOLE_BP
 from portal.money import Money
-from portal.reporting.rules.values import Cell, Chart, Column, Group, Kind, Names, Series, Table
+from portal.reporting.rules.values import SEPARATOR, Cell, Chart, Column, Group, Kind, Names, Series, Table
 
 # More bars than this cannot be read; the table has them all.
 MOST_BARS = 12
@@ -35,11 +35,15 @@ CERTIFICATES = {
 }
 REVENUE = {
     "time_and_materials": "Time and materials",
+    "included": "Included minutes used",
     "pack_use": "Hours used",
     "pack_breakage": "Hours expired",
-    "subscription": "Subscription",
-    "bonus": "Bonus",
+    "selling_commission": "Commission for selling",
+    "subscription": "Subscription, minutes not used",
+    "material": "Parts",
+    "referral": "Bonus for a sale",
 }
+SOLD_AS = {"agent": "Agent", "principal": "Principal"}
 UNDECIDED = "0"
 
 
@@ -164,18 +168,34 @@ def training(groups: Sequence[Group], names: Names) -> Table:
 
 
 def revenue(groups: Sequence[Group], names: Names) -> Table:
-    """Who earned what: parts are party (0 for not decided), revenue kind, currency."""
-    ordered = sorted(groups, key=lambda group: (group.parts[2], -group.amount_minor, group.key))
+    """Who earned what: parts are party (0 for not decided), revenue kind, as what it is sold, currency.
+
+    Net is the party's own part; gross is what all parties together have of the kind. Sold as principal the gross is the
+    books' revenue, sold as agent the net.
+    """
+    ordered = sorted(groups, key=lambda group: (group.parts[3], -group.amount_minor, group.key))
+    whole: dict[tuple[str, ...], int] = defaultdict(int)
+    for group in ordered:
+        whole[group.parts[1:]] += group.amount_minor
     rows = [
         (
             Cell(_party(group.parts[0], names)),
             Cell(REVENUE.get(group.parts[1], group.parts[1].replace("_", " ").capitalize())),
             Cell(group.cases, group.key),
-            Cell(Money(group.amount_minor, group.parts[2]), group.key),
+            Cell(Money(group.amount_minor, group.parts[3]), group.key),
+            Cell(Money(whole[group.parts[1:]], group.parts[3]), SEPARATOR.join(("", *group.parts[1:]))),
+            Cell(SOLD_AS[group.parts[2]]),
         )
         for group in ordered
     ]
-    columns = (Column("Party"), Column("Kind"), Column("Cases", Kind.COUNT), Column("Revenue", Kind.MONEY))
+    columns = (
+        Column("Party"),
+        Column("Kind"),
+        Column("From", Kind.COUNT),
+        Column("Net", Kind.MONEY),
+        Column("Gross", Kind.MONEY),
+        Column("Sold as"),
+    )
     return Table(columns, tuple(rows), _revenue_chart(ordered, names))
 
 
@@ -254,13 +274,13 @@ def _revenue_chart(ordered: Sequence[Group], names: Names) -> Chart | None:
     """The currency with the most cases; amounts of two currencies share no axis."""
     weight: dict[str, int] = defaultdict(int)
     for group in ordered:
-        weight[group.parts[2]] += group.cases
+        weight[group.parts[3]] += group.cases
     if not weight:
         return None
     currency = max(sorted(weight), key=lambda one: weight[one])
     totals: dict[str, int] = defaultdict(int)
     for group in ordered:
-        if group.parts[2] == currency:
+        if group.parts[3] == currency:
             totals[_party(group.parts[0], names)] += group.amount_minor
     labels = tuple(sorted(totals, key=lambda label: (-totals[label], label)))[:MOST_BARS]
     series = [Series("Revenue", "accent", tuple(totals[label] for label in labels))]
