@@ -14,7 +14,8 @@ import itertools
 from typing import Any
 
 import psycopg
-from psycopg.pq import TransactionStatus
+from psycopg import errors
+from psycopg.pq import ExecStatus, TransactionStatus
 from sqlalchemy import Engine
 from sqlalchemy.pool import NullPool
 
@@ -33,6 +34,8 @@ class SharedConnection:
         self._engine = engine_for(owner_url, poolclass=NullPool)
         self._fairy = self._engine.raw_connection()
         self.real: psycopg.Connection[Any] = self._fairy.driver_connection
+        # A test's statements are always the same few hundred.
+        self.real.prepared_max = 2_000
         self.speaker: Seat | None = None
         self.open: list[Seat] = []
         self.writes_kept = 0
@@ -54,12 +57,27 @@ class SharedConnection:
             "use_native_hstore": False,
         }
 
+    def say(self, statements: str) -> None:
+        """Statements without parameters that return nothing, in one round trip. *Raises*: psycopg.Error."""
+        if self.real.info.transaction_status is TransactionStatus.IDLE:
+            statements = f"BEGIN; {statements}"
+        answer = self.real.pgconn.exec_(statements.encode())
+        if answer.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
+            raise errors.error_from_result(answer)
+
     def undo_everything(self) -> None:
         """End the test: nothing stays."""
         self.real.rollback()
         self.speaker = None
         self.open.clear()
         self.writes_kept = 0
+
+    def tidy_up(self) -> None:
+        """Between tests: forget the rows that were undone, which every read passes by."""
+        self.undo_everything()
+        self.real.autocommit = True
+        self.real.execute("VACUUM", prepare=False)
+        self.real.autocommit = False
 
     def close(self) -> None:
         """End the worker."""
@@ -87,8 +105,7 @@ class Seat:
 
     def cursor(self, name: str = "", **kwargs: Any) -> Any:
         if self._shared.real.info.transaction_status is not TransactionStatus.INERROR:
-            self._speak()
-            self._begin()
+            self._take_over()
         if name:
             # Rows fetched piece by piece from the server; only reads are.
             return psycopg.ServerCursor(self._shared.real, name, **kwargs)
@@ -100,13 +117,12 @@ class Seat:
     def commit(self) -> None:
         if self._savepoint is None:
             return
-        self._speak()
-        real = self._shared.real
-        # A real commit runs the deferred constraints. Inside a savepoint that is undone, so that they stay deferred.
-        real.execute("SAVEPOINT seat_commit; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT seat_commit")
+        self._take_over()
         if self._wrote:
+            # As a real commit does; what was checked is not checked again by the next.
+            self._shared.say("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
             self._shared.writes_kept += 1
-        self._leave()
+        self._leave(is_over=self._shared.open[-1] is self)
 
     def rollback(self) -> None:
         if self._savepoint is None:
@@ -123,7 +139,7 @@ class Seat:
             for later in self._shared.open[position + 1 :]:
                 later._forget()
             del self._shared.open[position + 1 :]
-        self._leave()
+        self._leave(is_over=not others_kept_something)
 
     def close(self) -> None:
         self.rollback()
@@ -135,18 +151,12 @@ class Seat:
         if not words.upper().startswith(_READ_ONLY) or "procrastinate_defer" in words:
             self._wrote = True
 
-    def _begin(self) -> None:
-        if self._savepoint is None:
-            self._savepoint = f"seat_{next(self._shared.names)}"
-            self._writes_kept_before = self._shared.writes_kept
-            self._wrote = False
-            self._shared.real.execute(f"SAVEPOINT {self._savepoint}")
-            self._shared.open.append(self)
-
-    def _leave(self) -> None:
-        if self._only_reads:
-            # The state ends with the savepoint; without its end it would hold whoever speaks next.
-            self._shared.real.execute(f"RELEASE SAVEPOINT {self._savepoint}")
+    def _leave(self, *, is_over: bool) -> None:
+        """Give the place up. A savepoint that nothing later stands on is let go: thousands within each other make
+        every read slow. Of one that was made read only it has to be: the state ends with it.
+        """
+        if is_over or self._only_reads:
+            self._shared.say(f"RELEASE SAVEPOINT {self._savepoint}")
         self._shared.open.remove(self)
         self._shared.speaker = None
         self._forget()
@@ -157,19 +167,28 @@ class Seat:
         self._wrote = False
         self._only_reads = False
 
-    def _speak(self) -> None:
-        """Take the connection over: with this seat's role, and the scope its own transaction has set."""
+    def _take_over(self) -> None:
+        """Speak on the connection, with this seat's role, the scope its transaction has set, and its savepoint."""
         shared = self._shared
-        if shared.speaker is self:
-            return
-        if shared.speaker is not None:
-            shared.speaker._scope = _scope_on(shared.real)
-        shared.real.execute(
-            "SELECT set_config('role', %s, false), set_config('portal.organisation_id', %s, true),"
-            " set_config('portal.person_id', %s, true)",
-            (self._role or "none", *self._scope),
-        )
-        shared.speaker = self
+        wanted = []
+        if shared.speaker is not self:
+            if shared.speaker is not None:
+                shared.speaker._scope = _scope_on(shared.real)
+            organisation, person = self._scope
+            wanted += [
+                f"SET ROLE {'NONE' if self._role is None else self._role}",
+                f"SELECT set_config('portal.organisation_id', '{organisation}', true),"
+                f" set_config('portal.person_id', '{person}', true)",
+            ]
+            shared.speaker = self
+        if self._savepoint is None:
+            self._savepoint = f"seat_{next(shared.names)}"
+            self._writes_kept_before = shared.writes_kept
+            self._wrote = False
+            wanted.append(f"SAVEPOINT {self._savepoint}")
+            shared.open.append(self)
+        if wanted:
+            shared.say("; ".join(wanted))
 
 
 class _WatchedCursor(psycopg.Cursor[Any]):
