@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, text
 
+from portal.billing.actions import PackOrder, PackPrice, gather_invoices, sell_pack
+from portal.billing.models import Invoice
 from portal.db import transaction
 from portal.errors import Conflict, NotAllowed, NotFound, RuleBroken
 from portal.ledger.chain import broken_blocks
@@ -51,6 +53,18 @@ def test_a_close_makes_a_statement_per_party_and_opens_the_next_period(work_engi
     assert len(queued(work_session, "notify_statement")) == 2
     assert list(broken_blocks(work_session)) == []
     assert ledger_problems(work_session) == []
+
+
+def test_a_close_invoices_who_owes_nothing_but_a_pack(work_engine, work_session, cast):
+    period_id = open_books(work_session, cast)
+    order = PackOrder(cast.plain_site.id, cast.integrator.id, cast.policy_version.id, "hours_10", 1, NOW, "closing")
+    sell_pack(work_session, order, PackPrice(90_000, "EUR", cast.integrator.id, "invoice"), now=NOW)
+    work_session.commit()
+    assert gather_invoices(work_session, period_id, now=CLOSED_AT, debtor_ids=[cast.integrator.id]) == []
+    close(work_engine, cast)
+    assert [(one.payer_id, one.total_minor) for one in work_session.scalars(select(Invoice))] == [
+        (cast.customer.id, 90_000)
+    ]
 
 
 def test_a_close_again_changes_nothing(work_engine, work_session, cast, period_id):

@@ -88,6 +88,12 @@ _DEBTORS = text(
     JOIN period upto ON upto.id = :period_id AND period.starts_at <= upto.starts_at
     WHERE one.manufacturer_id = upto.manufacturer_id AND one.amount_minor <> 0
       AND NOT EXISTS (SELECT FROM invoice_item charged WHERE charged.supplement_id = one.id)
+    UNION
+    SELECT sale.payer_id
+    FROM pack_sale sale JOIN period ON period.id = sale.period_id
+    JOIN period upto ON upto.id = :period_id AND period.starts_at <= upto.starts_at
+    WHERE sale.manufacturer_id = upto.manufacturer_id AND sale.paid_by = 'invoice'
+      AND NOT EXISTS (SELECT FROM invoice_item charged WHERE charged.pack_sale_id = sale.id)
     ORDER BY id
     """
 )
@@ -152,7 +158,7 @@ def _claims(session: Session, period: Period, debtor_ids: Collection[int] | None
         kind = CHARGE if sale.amount_minor > 0 else CREDIT
         words = plan_words(session, sale) if kind == CHARGE else f"Credit: {plan_words(session, sale)}"
         yield _Claim(sale, kind, plan_debtor(sale), sale.amount_minor, words)
-    for pack in session.scalars(_open_packs(period)):
+    for pack in session.scalars(_open_packs(period, debtor_ids)):
         yield _Claim(pack, CHARGE, pack.payer_id, pack.amount_minor, pack_words(session, pack))
 
 
@@ -198,7 +204,7 @@ def _open_supplements(period: Period, debtor_ids: Collection[int] | None) -> Sel
     )
 
 
-def _open_packs(period: Period) -> Select[PackSale]:
+def _open_packs(period: Period, debtor_ids: Collection[int] | None) -> Select[PackSale]:
     """Packs that were sold up to the period, are not paid otherwise and are on no invoice."""
     return (
         select(PackSale)
@@ -207,6 +213,7 @@ def _open_packs(period: Period) -> Select[PackSale]:
             PackSale.manufacturer_id == period.manufacturer_id,
             PackSale.paid_by == BY_INVOICE,
             Period.starts_at <= period.starts_at,
+            true() if debtor_ids is None else PackSale.payer_id.in_(debtor_ids),
             PackSale.id.not_in(select(InvoiceItem.pack_sale_id).where(InvoiceItem.pack_sale_id.is_not(None))),
         )
         .order_by(PackSale.id)
