@@ -244,8 +244,10 @@ def release_held(session: Session, manufacturer_id: int, *, livemode: bool, now:
     count = 0
     for statement, disposition_id, plan in rows:
         parts = rules.parts_of(plan)
-        freed = {contest.statement_line_id for contest, end in queries.contests(session, statement.id) if end}
+        decided = {contest.statement_line_id for contest, end in queries.contests(session, statement.id) if end}
         still = holding.lines_on_hold(session, statement.id)
+        # A contest that has ended frees what it held, not what a hold does.
+        freed = {part.line_id for part in parts if part.line_id in decided and part.because not in _LINE_HOLDS}
         freed |= {part.line_id for part in parts if part.line_id and part.because in _LINE_HOLDS} - still.keys()
         for document, amount in rules.releasable(parts, disposition_id, freed).items():
             if not _is_released(session, document):

@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
-from portal.settlement import holding, queries
+from portal.ledger.rules import Purpose
+from portal.settlement import actions, holding, queries
 from tests.support.cast import NOW
-from tests.support.payments import earn, open_books
+from tests.support.payments import balance_of, earn, open_books
 from tests.support.settling import (
     CLOSED_AT,
     NEXT_CLOSED_AT,
@@ -53,6 +54,20 @@ def test_a_case_is_held_line_by_line_and_comes_back_when_the_hold_ends(
     back = statement_of(work_session, second, cast.integrator.id)
     assert back.net_minor == statement.net_minor
     assert {line.kind for line in queries.lines(work_session, cast.ivo, back.id)} == {"released"}
+
+
+def test_a_line_whose_contest_has_ended_stays_held_while_its_case_is(
+    work_engine, work_session, cast, statement, case_name
+):
+    line = queries.lines(work_session, cast.ivo, statement.id)[0]
+    contest = actions.contest_line(work_session, cast.ivo, line.id, reason="Not ours", now=CLOSED_AT)
+    said = {"outcome": "stands", "explanation": "Looked at it", "now": CLOSED_AT}
+    actions.decide_contest(work_session, cast.fin, contest.id, **said)
+    holding.hold_case(work_session, cast.fay, case_name, reason="Being looked at", now=CLOSED_AT)
+    assert approved_and_disposed(work_session, cast, statement) == {"held": statement.net_minor}
+    work_session.commit()
+    close(work_engine, cast, NEXT_CLOSED_AT)
+    assert balance_of(work_session, Purpose.HELD) == -statement.net_minor
 
 
 def test_a_chargeback_holds_what_its_invoice_earned_once(work_session, cast, statement):
