@@ -13,6 +13,8 @@ from portal.ledger.queries import BookProblem, ledger_problems, problems_of
 # What billing posts about shares; settlement moves payables on by kinds of its own.
 _OF_ITEMS = (BILLED, USED, DECIDED, USE_DECIDED)
 _KINDS = ", ".join(f"'{kind}'" for kind in (*_OF_ITEMS, *(f"{kind}_reversal" for kind in _OF_ITEMS), *MOVED))
+# An invoice over the net that a party owes is settlement's: it has no lines, and its disposition is its posting.
+_OF_WORK = "NOT EXISTS (SELECT FROM disposition WHERE disposition.intent_id = invoice.intent_id)"
 
 # Each finds rows (subject, detail) that break it.
 
@@ -106,7 +108,7 @@ _CHECKS = {
         GROUP BY share.id
         HAVING sum(part.amount_minor) NOT BETWEEN least(share.amount_minor, 0) AND greatest(share.amount_minor, 0)
     """,
-    "unbilled is what was billed and not invoiced": """
+    "unbilled is what was billed and not invoiced": f"""
         SELECT 'debtor ' || one.debtor_id || ' ' || one.currency, 'facts ' || sum(one.fact) || ', account '
                || sum(one.posted)
         FROM (
@@ -138,9 +140,61 @@ _CHECKS = {
                    amount_minor, 0
             FROM supplement
             UNION ALL
-            SELECT manufacturer_id, currency, payer_id, -total_minor, 0 FROM invoice
+            SELECT manufacturer_id, currency, payer_id, -total_minor, 0 FROM invoice WHERE {_OF_WORK}
         ) one
         GROUP BY one.manufacturer_id, one.currency, one.debtor_id HAVING sum(one.fact) <> sum(one.posted)
+    """,
+    "what is accrued equals shares, less cash and credits": """
+        SELECT 'share ' || one.share_id, 'accrued ' || sum(one.posted) || ', left of it ' || sum(one.fact)
+        FROM (
+            SELECT coalesce(share.reverses_id, share.id) AS share_id, -posting.amount_minor AS posted, 0 AS fact
+            FROM posting
+            JOIN account ON account.id = posting.account_id
+            JOIN share ON posting.document_type = 'share' AND share.id = posting.document_id::bigint
+            WHERE account.purpose IN ('payable_accrued', 'undetermined_accrued')
+            UNION ALL
+            SELECT coalesce(reverses_id, id), 0, amount_minor FROM share WHERE funding = 'cash'
+            UNION ALL
+            SELECT coalesce(share.reverses_id, share.id), 0, -part.amount_minor
+            FROM cash_application part JOIN share ON share.id = part.share_id
+            UNION ALL
+            SELECT coalesce(share.reverses_id, share.id), 0, -part.amount_minor
+            FROM adjustment_part part JOIN share ON share.id = part.share_id WHERE part.stage = 'accrued'
+        ) one
+        GROUP BY one.share_id HAVING sum(one.posted) <> sum(one.fact)
+    """,
+    "nothing accrued is below zero": """
+        SELECT 'party ' || coalesce(account.party_id::text, 'undetermined') || ' ' || account.currency,
+               'accrued ' || -sum(posting.amount_minor)
+        FROM account JOIN posting ON posting.account_id = account.id
+        WHERE account.purpose IN ('payable_accrued', 'undetermined_accrued')
+        GROUP BY account.id HAVING sum(posting.amount_minor) > 0
+    """,
+    "a bill that was taken back keeps no cash": """
+        SELECT 'bill item ' || gone.bill_item_id, 'keeps ' || sum(part.amount_minor)
+        FROM bill_item_reversal gone
+        JOIN share ON share.bill_item_id = gone.bill_item_id
+        JOIN cash_application part ON part.share_id = share.id
+        GROUP BY gone.bill_item_id, coalesce(share.reverses_id, share.id) HAVING sum(part.amount_minor) <> 0
+    """,
+    "what is receivable was invoiced and not paid": f"""
+        SELECT 'payer ' || one.payer_id || ' ' || one.currency, 'facts ' || sum(one.fact) || ', account '
+               || sum(one.posted)
+        FROM (
+            SELECT posting.manufacturer_id, posting.currency, posting.party_id AS payer_id, 0 AS fact,
+                   posting.amount_minor AS posted
+            FROM posting JOIN account ON account.id = posting.account_id
+            WHERE account.purpose = 'receivable'
+            UNION ALL
+            SELECT manufacturer_id, currency, payer_id, total_minor, 0 FROM invoice WHERE {_OF_WORK}
+            UNION ALL
+            SELECT invoice.manufacturer_id, invoice.currency, invoice.payer_id, -receipt.amount_minor, 0
+            FROM cash_receipt receipt JOIN invoice ON invoice.id = receipt.invoice_id
+            WHERE {_OF_WORK}
+            UNION ALL
+            SELECT manufacturer_id, currency, payer_id, -amount_minor, 0 FROM line_reduction WHERE lowers_net
+        ) one
+        GROUP BY one.manufacturer_id, one.currency, one.payer_id HAVING sum(one.fact) <> sum(one.posted)
     """,
     "what was paid ahead is held or was sold": """
         SELECT 'payer ' || one.payer_id || ' ' || one.currency, 'facts ' || sum(one.fact) || ', account '
@@ -219,9 +273,9 @@ _CHECKS = {
         WHERE account.purpose IN ('gross_revenue', 'cost_of_share')
         GROUP BY posting.manufacturer_id, posting.currency HAVING sum(posting.amount_minor) <> 0
     """,
-    "invoices and receipts are posted": """
+    "invoices and receipts are posted": f"""
         SELECT 'invoice ' || invoice.name, 'is not posted' FROM invoice
-        WHERE NOT EXISTS (SELECT FROM journal_transaction
+        WHERE {_OF_WORK} AND NOT EXISTS (SELECT FROM journal_transaction
                           WHERE (kind, document_type, document_id) = ('invoiced', 'invoice', invoice.id::text))
         UNION ALL
         SELECT 'cash receipt ' || receipt.id, 'is not posted' FROM cash_receipt receipt
@@ -229,11 +283,11 @@ _CHECKS = {
                           WHERE (kind, document_type, document_id)
                               = ('cash_received', 'cash_receipt', receipt.id::text))
     """,
-    "an invoice's lines sum to it": """
+    "an invoice's lines sum to it": f"""
         SELECT 'invoice ' || invoice.name, 'lines ' || coalesce(sum(line.amount_minor), 0) || ', total '
                || invoice.total_minor
         FROM invoice LEFT JOIN invoice_item line ON line.invoice_id = invoice.id
-        WHERE NOT EXISTS (SELECT FROM disposition WHERE disposition.intent_id = invoice.intent_id)
+        WHERE {_OF_WORK}
         GROUP BY invoice.id HAVING coalesce(sum(line.amount_minor), 0) <> invoice.total_minor
     """,
     "hours are conserved": """
@@ -255,6 +309,29 @@ _CHECKS = {
                         + coalesce(gone.incidents, 0))
         ) counted (granted, given, accounted)
         WHERE counted.given <> counted.accounted
+    """,
+    "what is reserved is in reservations": """
+        SELECT 'grant ' || balance.grant_id,
+               'reserved ' || balance.reserved_seconds || ' seconds and ' || balance.reserved_incidents
+               || ' incidents, reservations ' || coalesce(kept.seconds, 0) || ' and ' || coalesce(kept.incidents, 0)
+        FROM grant_balance balance
+        LEFT JOIN (SELECT grant_id, sum(seconds) AS seconds, sum(incidents) AS incidents
+                   FROM grant_reservation reservation
+                   WHERE NOT EXISTS (SELECT FROM reservation_release WHERE reservation_id = reservation.id)
+                   GROUP BY grant_id) kept ON kept.grant_id = balance.grant_id
+        WHERE (balance.reserved_seconds, balance.reserved_incidents)
+            <> (coalesce(kept.seconds, 0), coalesce(kept.incidents, 0))
+    """,
+    "a pack earns its price at most": """
+        SELECT 'pack sale ' || sale.id, 'cost ' || sale.amount_minor || ', earned ' || sum(one.earned)
+        FROM pack_sale sale
+        JOIN (
+            SELECT pack_sale_id, amount_minor AS earned FROM pack_earning
+            UNION ALL
+            SELECT used.pack_sale_id, used.amount_minor FROM pack_use used
+            WHERE NOT EXISTS (SELECT FROM bill_item_reversal WHERE bill_item_id = used.bill_item_id)
+        ) one ON one.pack_sale_id = sale.id
+        GROUP BY sale.id HAVING sum(one.earned) NOT BETWEEN 0 AND sale.amount_minor
     """,
     "authorizations are drawn by what is billed": """
         SELECT 'case ' || one.case_id || ' payer ' || one.payer_id, 'used ' || one.used || ', billed ' || one.billed

@@ -5,11 +5,12 @@ Functions with an actor serve pages and are scoped to the actor's own manufactur
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import RowMapping, func, select, text
+from sqlalchemy import RowMapping, TextClause, func, select, text
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side, may_handle_finance
@@ -314,10 +315,18 @@ def ledger_problems(session: Session) -> list[BookProblem]:
     return found
 
 
-def problems_of(session: Session, checks: dict[str, str]) -> list[BookProblem]:
-    """The rows that each check's statement finds, as problems."""
-    return [
-        BookProblem(name, str(subject), str(detail))
-        for name, statement in checks.items()
-        for subject, detail in session.execute(text(statement))
-    ]
+def problems_of(session: Session, checks: Mapping[str, str]) -> list[BookProblem]:
+    """The rows that each check's statement finds, as problems, all asked for at once."""
+    names = list(checks)
+    found = sorted(tuple(row) for row in session.execute(_together(tuple(checks.values()))))
+    return [BookProblem(names[place], str(subject), str(detail)) for place, subject, detail in found]
+
+
+@cache
+def _together(statements: tuple[str, ...]) -> TextClause:
+    return text(
+        " UNION ALL ".join(
+            f"SELECT {place}, one.subject::text, one.detail::text FROM ({statement}) one (subject, detail)"
+            for place, statement in enumerate(statements)
+        )
+    )

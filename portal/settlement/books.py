@@ -65,6 +65,47 @@ _CHECKS = {
             WHERE part.kind = 'transferred' AND intent.state <> 'succeeded'
         ) one GROUP BY one.party_id, one.currency HAVING sum(one.posted) <> sum(one.wanted)
     """,
+    "what parties owe is of nets and claw-backs": """
+        SELECT 'party ' || one.party_id || ' ' || one.currency, 'facts ' || sum(one.fact) || ', account '
+               || sum(one.posted)
+        FROM (
+            SELECT posting.manufacturer_id, posting.party_id, posting.currency, 0 AS fact,
+                   posting.amount_minor AS posted
+            FROM posting JOIN account ON account.id = posting.account_id AND account.purpose = 'receivable_party'
+            UNION ALL
+            SELECT manufacturer_id, party_id, currency, -amount_minor, 0 FROM disposition WHERE kind = 'invoiced'
+            UNION ALL
+            SELECT part.manufacturer_id, part.party_id, part.currency, -receipt.amount_minor, 0
+            FROM disposition part
+            JOIN invoice ON invoice.intent_id = part.intent_id AND part.kind = 'invoiced'
+            JOIN cash_receipt receipt ON receipt.invoice_id = invoice.id
+            UNION ALL
+            SELECT manufacturer_id, party_id, currency,
+                   CASE kind WHEN 'owed' THEN amount_minor ELSE -amount_minor END, 0
+            FROM claw_back_step WHERE kind <> 'taken'
+        ) one
+        GROUP BY one.manufacturer_id, one.party_id, one.currency HAVING sum(one.fact) <> sum(one.posted)
+    """,
+    "what was held is of a plan or a chargeback": """
+        SELECT 'party ' || one.party_id || ' ' || one.currency, 'facts ' || sum(one.fact) || ', account '
+               || sum(one.posted)
+        FROM (
+            SELECT posting.manufacturer_id, posting.party_id, posting.currency, 0 AS fact,
+                   -posting.amount_minor AS posted
+            FROM posting
+            JOIN account ON account.id = posting.account_id AND account.purpose = 'held'
+            JOIN journal_transaction journal ON journal.id = posting.transaction_id AND journal.kind <> 'held_released'
+            UNION ALL
+            SELECT manufacturer_id, party_id, currency, amount_minor, 0 FROM disposition WHERE kind = 'held'
+            UNION ALL
+            SELECT manufacturer_id, coalesce(party_id, manufacturer_id), currency, amount_minor, 0
+            FROM adjustment_part part
+            WHERE cause_type = 'chargeback' AND NOT EXISTS (
+                SELECT FROM journal_transaction WHERE (kind, document_type, document_id)
+                    = ('chargeback_lost', 'chargeback', part.cause_id::text))
+        ) one
+        GROUP BY one.manufacturer_id, one.party_id, one.currency HAVING sum(one.fact) <> sum(one.posted)
+    """,
     "cash is booked": """
         SELECT 'cash receipt ' || receipt.id, 'is not in the ledger' FROM cash_receipt receipt
         WHERE NOT EXISTS (SELECT FROM journal_transaction journal WHERE journal.kind = 'cash_received'

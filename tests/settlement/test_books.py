@@ -84,6 +84,25 @@ def test_a_check_finds_what_it_is_for(owner_session, work_engine, work_session, 
     assert check in {problem.check for problem in settlement_problems(owner_session)}
 
 
+OWING = [
+    ("what parties owe is of nets and claw-backs", "UPDATE disposition SET amount_minor = -1 WHERE kind = 'invoiced'"),
+    ("what was held is of a plan or a chargeback", "UPDATE disposition SET kind = 'held'"),
+]
+
+
+@pytest.mark.parametrize(("check", "change"), OWING)
+def test_what_is_owed_and_held_is_of_something(owner_session, work_engine, work_session, cast, check, change):
+    open_books(work_session, cast)
+    earn(work_session, cast, -9_000, 1)
+    work_session.commit()
+    approved_and_disposed(work_session, cast, statement_of(work_session, close(work_engine, cast), cast.integrator.id))
+    work_session.commit()
+    assert settlement_problems(work_session) == []
+    owner_session.execute(text("ALTER TABLE disposition DISABLE TRIGGER refuse_change"))
+    owner_session.execute(text(change))
+    assert check in {problem.check for problem in settlement_problems(owner_session)}
+
+
 def test_an_approval_not_yet_carried_out_is_no_problem(work_engine, work_session, cast, gateway, standin):
     open_books(work_session, cast)
     connected(work_session, gateway, standin, cast.integrator)

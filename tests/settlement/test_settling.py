@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
+from portal.billing.models import Invoice
 from portal.db import Scope
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound, Stale
 from portal.ledger.rules import Purpose
@@ -15,7 +16,7 @@ from portal.payments import calls, cash, handling
 from portal.payments.actions import retry_intent
 from portal.payments.models import ConnectedAccount, Intent
 from portal.settlement import actions, cockpit, disposing, queries
-from portal.settlement.books import settlement_problems
+from portal.settlement.books import all_problems, settlement_problems
 from portal.settlement.models import Disposition, StatementApproval, StatementLine
 from tests.support.payments import balance_of, connected, earn, open_books
 from tests.support.queued import queued
@@ -294,7 +295,11 @@ def test_a_party_that_owes_its_net_is_invoiced(work_engine, work_session, cast, 
     assert balance_of(work_session, Purpose.PARTY_RECEIVABLE) == 0
     assert balance_of(work_session, Purpose.PAYABLE) == 0
     assert queued(work_session, "apply_cash") == []
-    assert cash.received_minor(work_session, queries.invoice_of(work_session, statement.id)) == 9_000
+    invoice = work_session.get_one(Invoice, queries.invoice_of(work_session, statement.id))
+    assert cash.received_minor(work_session, invoice.id) == 9_000
+    # No work is on it, and it was posted when the net was disposed of.
+    wrong = {problem.subject for problem in all_problems(work_session)}
+    assert not wrong & {f"invoice {invoice.name}", f"debtor {cast.integrator.id} EUR"}
 
 
 def test_a_line_is_contested_once_in_time_by_its_party(work_session, cast, statement):
