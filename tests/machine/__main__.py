@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import random
 import signal
@@ -17,8 +18,8 @@ from sqlalchemy import text
 
 from portal.db import engine_for, open_session
 from tests.conftest import settings_for
-from tests.machine.driver import Ground
 from tests.machine.machine import MoneyMachine
+from tests.machine.process import Ground
 from tests.standin.process import running_standin
 from tests.support.cast import build_cast
 from tests.support.database import PREFIX, running_cluster
@@ -50,6 +51,9 @@ def main() -> None:
         try:
             with running_standin(Path(folder) / "standin.db") as standin:
                 MoneyMachine.ground = Ground(shared, cast, standin, settings_for(url, Path(folder)))
+                # What is there by now stays: it need not be looked through again and again.
+                gc.collect()
+                gc.freeze()
                 _run(chosen.runs, chosen.steps, number, shrink=chosen.shrink)
         finally:
             shared.close()

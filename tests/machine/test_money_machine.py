@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.conftest import settings_for
-from tests.machine.driver import Ground
 from tests.machine.machine import MoneyMachine
-from tests.machine.model import FACTORY, INTEGRATOR
+from tests.machine.process import Ground
+from tests.machine.reference.facts import FACTORY, INTEGRATOR
 from tests.standin.process import running_standin
 
 RUNS, STEPS = 2, 10

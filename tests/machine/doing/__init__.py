@@ -1,0 +1,1 @@
+"""Each operation by the portal's real actions and jobs, one module per part of the work."""

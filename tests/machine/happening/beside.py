@@ -1,0 +1,85 @@
+"""The portal and the reference side by side, and the comparison after each operation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine
+
+from tests.machine.doing import looking
+from tests.machine.process import Ground, Portal
+from tests.machine.reference.model import Model
+
+WHICH = st.integers(0, 9)
+THOUSANDTHS = st.integers(1, 1_000)
+# Mostly nothing disturbs.
+CRASHES = st.sampled_from((0, 0, 0, 1, 2, 3, 5, 8, 13))
+# An error that Stripe keeps under its key leaves an effect or not; nobody can tell from the answer.
+FAULTS = st.sampled_from(
+    ("", "", "", "lose_answer", "break_body", "error_before", "error_kept", "error_kept with effect", "rate_limit")
+)
+# How many operations there are to each that brings work.
+EVERY = 4
+
+Thing = TypeVar("Thing")
+
+
+class Beside(RuleBasedStateMachine):
+    """``ground`` and ``accepted`` belong to the process."""
+
+    ground: Ground
+    accepted: Counter[str] = Counter()
+    met: Counter[str] = Counter()
+    runs = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.portal = Portal(self.ground)
+        self.model = Model()
+        self.is_whole = False
+        self.since_expiry = 0
+        self.operations = 0
+        self.dear = 0
+
+    @contextmanager
+    def step(self, name: str, crash: int = 0, fault: str = "") -> Iterator[None]:
+        """An operation, disturbed or not; afterwards the books are the model's."""
+        self.is_whole = False
+        self.portal.disturb(crash, fault)
+        yield
+        self.portal.settle_down()
+        self.accepted[name] += 1
+        self.since_expiry += 1
+        self.operations += 1
+        self.compare()
+        self.is_whole = True
+
+    def may_cost(self) -> bool:
+        """Whether work may come next: a case from its first word to its bill costs as much as ten other operations."""
+        return self.dear < 3 + self.operations // EVERY
+
+    def now(self) -> float:
+        """The portal's time."""
+        return self.portal.now.timestamp()
+
+    def compare(self) -> None:
+        """Balanced, equal to the cent, nothing found, and Stripe says the same."""
+        seen, expected = looking.look(self.portal), self.model.standing()
+        assert seen.accounts == expected, {
+            account: (seen.accounts.get(account, 0), expected.get(account, 0))
+            for account in seen.accounts | expected
+            if seen.accounts.get(account) != expected.get(account)
+        }
+        assert not seen.findings, [str(each) for each in seen.findings]
+        assert seen.at_stripe_minor == self.model.accounts["stripe_clearing", ""]
+        # When the portal looked at the account is a matter of time; what it does then is the reference's.
+        self.model.is_known_restricted = not seen.may_receive
+
+
+def one_of(things: Sequence[Thing], which: int) -> Thing:
+    """The one that was chosen."""
+    return things[which % len(things)]
