@@ -73,7 +73,10 @@ _CHECKS = {
                    posting.amount_minor AS posted
             FROM posting JOIN account ON account.id = posting.account_id AND account.purpose = 'receivable_party'
             UNION ALL
-            SELECT manufacturer_id, party_id, currency, -amount_minor, 0 FROM disposition WHERE kind = 'invoiced'
+            SELECT part.manufacturer_id, part.party_id, part.currency,
+                   -part.amount_minor - coalesce(tax.amount_minor, 0), 0
+            FROM disposition part LEFT JOIN disposition_tax tax ON tax.disposition_id = part.id
+            WHERE part.kind = 'invoiced'
             UNION ALL
             SELECT part.manufacturer_id, part.party_id, part.currency, -receipt.amount_minor, 0
             FROM disposition part
