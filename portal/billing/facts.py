@@ -247,6 +247,7 @@ def _authorized(
                 side_named(case, entry.organisation_id),
                 entry.role,
                 entry.skill,
+                zone=entry.zone,
             )
         )
     limits = {payer: sum(yes.nte_minor for yes in yeses if yes.id in used[payer]) for payer in (CUSTOMER, INTEGRATOR)}

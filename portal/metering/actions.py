@@ -25,6 +25,7 @@ from portal.metering import queries, rules
 from portal.metering.models import RunningTimer, TimeApproval, TimeEntry, TimeOccupancy, TimeReversal
 from portal.rows import as_json, given_columns, know
 
+_ZONE = "coalesce(wanted.zone, (SELECT person.zone FROM person WHERE person.id = wanted.person_id), '')"
 AS_OF_LEAVING = "stopped as of the end of the membership"
 
 
@@ -205,7 +206,7 @@ def correct_entry(
         organisation_id=old.organisation_id,
     )
     entry.started_at, entry.ended_at, entry.source, entry.recorded_at = started_at, ended_at, "manual", now
-    entry.root_id, entry.revision = old.root_id or old.id, old.revision + 1
+    entry.root_id, entry.revision, entry.zone = old.root_id or old.id, old.revision + 1, old.zone
     _occupy(session, entry)
     return entry
 
@@ -323,12 +324,13 @@ def _entry_row(case: SupportCase, work: Work, *, person_id: int, person_name: st
 def _occupy(session: Session, entry: TimeEntry) -> None:
     """Store the entry with the instants it takes; the database refuses what the person has already sold."""
     session.flush()
-    given = given_columns(entry)
+    # A correction keeps the zone of what it corrects; all other work has the worker's as it is now.
+    given = {"zone": None, **given_columns(entry)}
     stored = session.execute(_enter(tuple(given)), {"entry": as_json(given)}).one_or_none()
     if stored is None:
         sentence = "This overlaps time that is already logged for the same person."
         raise Invalid(sentence, {"started_at": sentence})
-    entry.id = stored.id
+    entry.id, entry.zone = stored.id, stored.zone
     know(session, entry)
 
 
@@ -336,7 +338,7 @@ def _occupy(session: Session, entry: TimeEntry) -> None:
 def _enter(columns: tuple[str, ...]) -> TextClause:
     """The entry goes in only with the instants it takes: where somebody has sold them already, neither does."""
     names = ", ".join(columns)
-    wanted = ", ".join(f"wanted.{name}" for name in columns)
+    wanted = ", ".join(_ZONE if name == "zone" else f"wanted.{name}" for name in columns)
     return text(f"""
         WITH wanted AS (
             SELECT nextval(pg_get_serial_sequence('time_entry', 'id')) AS entry_id, given.*
@@ -348,17 +350,13 @@ def _enter(columns: tuple[str, ...]) -> TextClause:
             RETURNING entry_id)
         INSERT INTO time_entry (id, {names}) OVERRIDING SYSTEM VALUE
         SELECT entry_id, {wanted} FROM wanted JOIN taken USING (entry_id)
-        RETURNING id
+        RETURNING id, zone
     """)
 
 
 def _parties(row: TimeEntry) -> dict[str, int]:
-    return {
-        "case_id": row.case_id,
-        "manufacturer_id": row.manufacturer_id,
-        "integrator_id": row.integrator_id,
-        "customer_id": row.customer_id,
-    }
+    names = ("case_id", "manufacturer_id", "integrator_id", "customer_id")
+    return {name: getattr(row, name) for name in names}
 
 
 def _case_of(session: Session, case_id: int) -> SupportCase:

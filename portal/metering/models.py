@@ -64,6 +64,8 @@ class TimeEntry(CaseScoped, Base):
     task_class: Mapped[str]
     role: Mapped[str] = mapped_column(default="", server_default="")
     skill: Mapped[str] = mapped_column(default="", server_default="")
+    # The worker's clock on the wall at the time of the work; empty where nobody knows it, as of imported work.
+    zone: Mapped[str] = mapped_column(server_default="")
     note: Mapped[str]
     source: Mapped[str]
     flag: Mapped[str] = mapped_column(default="", server_default="")

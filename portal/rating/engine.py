@@ -23,7 +23,7 @@ from portal.rating.tariff import Row, Tariff
 from portal.rating.treatment import treatment
 
 # start, end, entry, mode, task class, authorized, side, role, skill, visit
-Work = tuple[int, int, int, str, str, bool, str, str, str, int]
+Work = tuple[int, int, int, str, str, bool, str, str, str, int, str]
 
 
 def rate(facts: CaseFacts, work: Iterable[WorkInterval], grants: Sequence[GrantState], tariff: Tariff) -> RatedCase:
@@ -49,7 +49,7 @@ def _pieces(work: Iterable[WorkInterval]) -> list[Work]:
             raise RuleBroken("Work cannot end before it starts.")
         if end > start:
             about = (item.mode, item.task_class, item.authorized, item.side, item.role, item.skill, item.visit)
-            pieces.append((start, end, item.entry_id, *about))
+            pieces.append((start, end, item.entry_id, *about, item.zone))
     if len(pieces) > 1:
         if len({piece[2] for piece in pieces}) < len(pieces):
             pieces = _joined(pieces)
@@ -112,7 +112,7 @@ def _cut(
     facts: CaseFacts, piece: Work, span: tuple[int, int], setting: Setting, tariff: Tariff, *, into: list[Slice]
 ) -> None:
     """Append the slices of a piece of work between two case borders, cut at bands and cover."""
-    _, _, entry_id, mode, task_class, authorized, side, role, skill, visit = piece
+    _, _, entry_id, mode, task_class, authorized, side, role, skill, visit, zone = piece
     situation = situation_of(facts, setting, task_class, authorized=authorized)
     kind, bill, plan, priced_as = treatment(tariff, situation)
     cover = tariff.covers.get(plan)
@@ -120,7 +120,7 @@ def _cut(
     at_any_time = cover is None or facts.severity in cover.always_severities
     unlimited = cover is not None and cover.unlimited and kind in CHARGED
     about = circumstance_of(facts, tariff, role, skill) if tariff.told_apart else None
-    for start, end, band, in_calendar, day in tariff.timetable(plan).pieces(*span):
+    for start, end, band, in_calendar, day in tariff.timetable(plan, zone).pieces(*span):
         row = tariff.row(plan, mode, priced_as, band, about)
         covered = in_scope and (in_calendar or at_any_time)
         now = INCLUDED if unlimited and covered else kind

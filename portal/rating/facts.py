@@ -35,6 +35,7 @@ class WorkInterval:
 
     ``authorized`` is whether the payer had said yes to it, whatever the sum; ``side`` is the company of the worker;
     ``role`` is the worker's, ``skill`` what the work takes. Entries of one ``visit`` belong together; 0 is not stated.
+    ``zone`` is the worker's clock on the wall at the time, for policies that ask for it; empty where nobody knows.
     """
 
     entry_id: int
@@ -48,6 +49,7 @@ class WorkInterval:
     role: str = ""
     skill: str = ""
     visit: int = 0
+    zone: str = ""
 
 
 class Cover(NamedTuple):

@@ -6,11 +6,12 @@ content.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from portal.contracts.agreement import Agreement
 from portal.contracts.blocks import Level
-from portal.contracts.calendar_blocks import NOWHERE, Places
+from portal.contracts.calendar_blocks import NOWHERE, Places, WhoseZone
 from portal.contracts.conditions import WorkKey
 from portal.contracts.fees import Occasion
 from portal.contracts.policy import Policy
@@ -62,31 +63,44 @@ def compile_tariff(
     ``places`` is where the case is: whose clocks and holidays count for bands and cover. Rows are made when work first
     asks for them: most combinations of role, skill and request never occur.
     """
-    bands = tuple(
-        BandTerm(band.code, calendar_named(policy, band.calendar, places))
-        for band in policy.bands
-        if band.calendar is not None
-    )
-    covers: dict[str, CoverTerms | None] = {plan.code: _cover(policy, plan, places) for plan in policy.plans}
-    covers[INTERCOMPANY] = None
-    by_day = _counts_by_day(policy)
-    timetables = {
-        key: Timetable(policy.zone, bands, policy.bands[-1].code, cover.calendar if cover else None, by_day)
-        for key, cover in covers.items()
-    }
+    covers = _covers(policy, places)
+    by_engineer = any(block.whose_zone is WhoseZone.ENGINEER for block in policy.calendars)
     return Tariff(
         policy.currency,
         policy.zone,
         plan_named(policy, None).code,
         {},
-        timetables,
+        _timetables(policy, places),
         covers,
         partial(_bill, policy),
         _favours(policy, product_line),
         make=partial(_row, policy, agreement, product_line),
         told_apart=told_apart(policy, agreement),
         fees=fee_terms(policy, product_line),
+        by_zone=partial(_timetables_in, policy, places) if by_engineer else None,
     )
+
+
+def _covers(policy: Policy, places: Places) -> dict[str, CoverTerms | None]:
+    return {**{plan.code: _cover(policy, plan, places) for plan in policy.plans}, INTERCOMPANY: None}
+
+
+def _timetables(policy: Policy, places: Places) -> dict[str, Timetable]:
+    bands = tuple(
+        BandTerm(band.code, calendar_named(policy, band.calendar, places))
+        for band in policy.bands
+        if band.calendar is not None
+    )
+    by_day = _counts_by_day(policy)
+    return {
+        key: Timetable(policy.zone, bands, policy.bands[-1].code, cover.calendar if cover else None, by_day)
+        for key, cover in _covers(policy, places).items()
+    }
+
+
+def _timetables_in(policy: Policy, places: Places, zone: str) -> dict[str, Timetable]:
+    """The timetables by the clock of an engineer's zone."""
+    return _timetables(policy, replace(places, engineer=zone))
 
 
 def _counts_by_day(policy: Policy) -> bool:

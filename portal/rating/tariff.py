@@ -63,7 +63,7 @@ class Tariff:
     """Compiled prices of one policy for one product line, in one currency; ``treatments`` remembers decisions made.
 
     ``make`` gives the rows that are not there yet; ``told_apart`` are the fields of a circumstance that any price looks
-    at.
+    at. ``by_zone`` gives the timetables by a worker's own clock, None where no calendar goes by it.
     """
 
     currency: str
@@ -78,6 +78,8 @@ class Tariff:
     make: Callable[[str, WorkKey], Row] | None = field(default=None, repr=False)
     told_apart: frozenset[str] = frozenset()
     fees: tuple[FeeTerm, ...] = ()
+    by_zone: Callable[[str], Mapping[str, Timetable]] | None = field(default=None, repr=False)
+    zoned: dict[str, Mapping[str, Timetable]] = field(default_factory=dict, repr=False, compare=False)
 
     def row(self, plan: str, mode: str, task_class: str, band: str, circumstance: Circumstance | None = None) -> Row:
         """The price of some work. *Raises*: RuleBroken when the policy names none."""
@@ -92,9 +94,17 @@ class Tariff:
         made = self.make(plan, WorkKey(mode, band, task_class, circumstance=circumstance or ORDINARY))
         return self.rows.setdefault(key, made)
 
-    def timetable(self, plan: str) -> Timetable:
-        """The bands and cover of a plan. *Raises*: RuleBroken for a plan that the policy does not have."""
-        table = self.timetables.get(plan)
+    def timetable(self, plan: str, zone: str = "") -> Timetable:
+        """The bands and cover of a plan, by the worker's own clock where the policy's calendars go by it.
+
+        *Raises*: RuleBroken for a plan that the policy does not have.
+        """
+        tables = self.timetables
+        if zone and self.by_zone is not None:
+            if zone not in self.zoned:
+                self.zoned[zone] = self.by_zone(zone)
+            tables = self.zoned[zone]
+        table = tables.get(plan)
         if table is None:
             raise RuleBroken(f"The policy has no plan {plan}.")
         return table

@@ -18,6 +18,7 @@ from portal.contracts.circumstances import ORDINARY_CASE, Circumstances
 from portal.contracts.targets import Channel
 from portal.entitlement.queries import decision_of, latest_coverage, requests_of
 from portal.errors import Invalid
+from portal.identity.models import Person
 from tests.support.billed import billed, open_books, said_yes, settled, worked
 from tests.support.cases import new_case, scope_of
 from tests.support.cast import NOW, Cast, hours_later
@@ -213,3 +214,25 @@ def correct(session, cast, case, said, *, now=None, **changed):
 
 def events(session, case):
     return session.scalars(select(CaseEvent).where(CaseEvent.case_id == case.id).order_by(CaseEvent.seq)).all()
+
+
+ENGINEER_CLOCK = ('windows = ["mon-fri 08:00-17:00"]', 'whose_zone = "engineer"\nwindows = ["mon-fri 08:00-17:00"]')
+
+
+@pytest.mark.parametrize(("zone", "amount"), [("America/New_York", 15_000), ("Europe/Berlin", 22_500)])
+def test_bands_go_by_the_clock_of_whoever_worked_as_it_was(work_session, cast, zone, amount):
+    """17:30 in Berlin is 11:30 in New York; where the engineer lives afterwards changes nothing."""
+    open_books(work_session, cast)
+    signed_policy(work_session, cast, ENGINEER_CLOCK)
+    ana = work_session.get(Person, cast.ana.person_id)
+    ana.zone = zone
+    start = datetime(2026, 3, 10, 17, 30, tzinfo=ZoneInfo("Europe/Berlin"))
+    case = opened(work_session, cast, ORDINARY_CASE, at=start)
+    actions.accept_custody(work_session, cast.ana, case, seq=case.seq, now=start)
+    said_yes(work_session, cast, case, nte_minor=100_000, at=start)
+    entry = worked(work_session, cast, case, minutes=60, start=start)
+    assert entry.zone == zone
+    ana.zone = "Asia/Tokyo"
+    settled(work_session, cast, case)
+    item = billed(work_session, case)
+    assert item.amount_minor == amount
