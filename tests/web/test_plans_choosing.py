@@ -173,6 +173,9 @@ def test_each_grant_shows_where_it_went(visit, cast, work_session):
         assert words in page
     assert f"/bill-items/{item.id}" in page
     assert f"/cases/{running.name}" in page
+    path = f"/plan/{cast.plain_site.id}/{cast.factory.id}/hours.svg?grant="
+    charts = [visit(cast.bea).get(path + grant).text for grant in re.findall(r"hours\.svg\?grant=(\d+)", page)]
+    assert sorted("Cases left at" in chart for chart in charts) == [False, True]
 
 
 def test_what_goes_back_of_this_month_stands_beside_the_choice(visit, cast, work_session):

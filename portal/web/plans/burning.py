@@ -1,4 +1,4 @@
-"""Hours left, day by day: a chart of what was left beside using them evenly, and the same as a table."""
+"""Hours and incidents left, day by day: a chart of what was left beside using them evenly, and the same as a table."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class Burned:
     @property
     def used(self) -> list[DayLeft]:
         """The days the table shows: those with use, and the last."""
-        return [day for day in self.days if day.used_seconds or day is self.days[-1]]
+        return [day for day in self.days if day.used or day is self.days[-1]]
 
     @property
     def is_fast(self) -> bool:
         """Whether more is used than evenly."""
-        return not self.has_ended and self.days[-1].left_seconds < self.days[-1].even_seconds
+        return not self.has_ended and self.days[-1].left < self.days[-1].even
 
 
 @blueprint.get("/plan/<int:site_id>/<int:manufacturer_id>/hours")
@@ -83,12 +83,13 @@ def _grants(place: SitePlan) -> list[Burned]:
 
 
 def _chart(place: SitePlan, grant: Burned) -> Chart:
+    of_cases = bool(grant.hours.granted_incidents)
     return Chart(
-        title=f"Hours left at {place.site.name}: {grant.hours.label}",
+        title=f"{'Cases' if of_cases else 'Hours'} left at {place.site.name}: {grant.hours.label}",
         labels=tuple(f"{day.on:%d %b}" for day in grant.days),
         series=(
-            Series("Left", "accent", tuple(day.left_seconds for day in grant.days)),
-            Series("Used evenly", "plain", tuple(day.even_seconds for day in grant.days)),
+            Series("Left", "accent", tuple(day.left for day in grant.days)),
+            Series("Used evenly", "plain", tuple(day.even for day in grant.days)),
         ),
-        kind=Kind.SECONDS,
+        kind=Kind.COUNT if of_cases else Kind.SECONDS,
     )
