@@ -5,22 +5,27 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from portal.billing.actions import PackOrder, PackPrice, sell_pack
 from portal.billing.books import check_books
-from portal.billing.packs.models import PackEarning, PackSale
+from portal.billing.packs.models import PackEarning, PackSale, PackShare
 from portal.billing.packs.rules import commission_minor, earned_minor
 from portal.contracts.agreement import Selling, parse_agreement
 from portal.entitlement.models import GrantBalance, UsageGrant
 from portal.errors import Conflict, NotFound, RuleBroken
+from portal.ledger.models import JournalTransaction, Posting
 from portal.ledger.queries import balances
+from portal.settlement.models import StatementLine
+from tests.billing.test_gross import COMMISSION, once
 from tests.support.billed import open_books
 from tests.support.cast import NOW, Cast
 from tests.support.documents import KESSLER, text_of
-from tests.support.packs import bought, order_of
+from tests.support.packs import PRICE_MINOR, bought, order_of
+from tests.support.settling import close, statement_of
+from tests.support.versions import signed_agreement
 
 
 @pytest.fixture
@@ -143,3 +148,40 @@ def test_what_is_left_of_a_pack_is_never_below_zero(work_session: Session, books
     grant, _ = bought(work_session, books)
     with pytest.raises(IntegrityError, match="not_negative"):
         work_session.execute(text(f"UPDATE grant_balance SET {column} = -1 WHERE grant_id = {grant.id}"))
+
+
+@pytest.mark.parametrize("paid_by", ["invoice", "stripe"])
+def test_a_commission_is_posted_once_to_the_seller_and_stands_on_its_statement(
+    work_session: Session, books: Cast, paid_by: str
+) -> None:
+    signed_agreement(work_session, books, once(COMMISSION))
+    price = PackPrice(PRICE_MINOR, "EUR", books.integrator.id, paid_by=paid_by)
+    for _ in range(2):
+        sell_pack(work_session, order_of(books), price, now=NOW)
+    asset = ("stripe_clearing", None) if paid_by == "stripe" else ("receivable_unbilled", books.customer.id)
+    # A tenth is the seller's at the sale, and only what is left of the price is still owed to the customer in service.
+    assert held(work_session, books) == {
+        asset: PRICE_MINOR,
+        ("deferred_revenue", books.customer.id): -(PRICE_MINOR - 13_500),
+        ("payable", books.integrator.id): -13_500,
+    }
+    (earning,) = work_session.scalars(select(PackEarning))
+    (share,) = work_session.scalars(select(PackShare))
+    assert (earning.kind, earning.amount_minor, earning.seconds) == ("commission", 13_500, 0)
+    assert (share.party_id, share.revenue_kind, share.weight_bp) == (books.integrator.id, "selling_commission", 10_000)
+    posted = work_session.execute(
+        select(JournalTransaction.kind, Posting.document_type, Posting.document_id)
+        .join(Posting, Posting.transaction_id == JournalTransaction.id)
+        .where(Posting.party_id == books.integrator.id, Posting.amount_minor == -13_500)
+    ).one()
+    assert tuple(posted) == ("pack_earned", "pack_share", str(share.id))
+    assert check_books(work_session) == []
+
+
+def test_a_commission_stands_on_the_sellers_statement(work_session: Session, work_engine: Engine, books: Cast) -> None:
+    signed_agreement(work_session, books, once(COMMISSION))
+    bought(work_session, books)
+    work_session.commit()
+    statement = statement_of(work_session, close(work_engine, books), books.integrator.id)
+    (line,) = work_session.scalars(select(StatementLine).where(StatementLine.statement_id == statement.id))
+    assert (line.amount_minor, line.party_id) == (13_500, books.integrator.id)
