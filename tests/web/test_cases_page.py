@@ -6,9 +6,11 @@ import re
 
 import pytest
 
+from portal.billing.actions import reserve_hours
 from portal.contracts.blocks import TaskClass
 from portal.metering import actions as metering
 from portal.metering.actions import Work
+from tests.metering.test_waiting_work import prepaid
 from tests.support import cases as stories
 from tests.support.builders import opened_case
 from tests.support.cast import NOW, hours_later
@@ -189,3 +191,17 @@ def test_first_pages_say_what_is_next(visit, cast, escalated):
     assert "Next to accept" in visit(cast.ana).get("/").text
     assert "With the factory" in visit(cast.mia).get("/").text
     assert escalated.name in _main(visit(cast.cal).get("/"))
+
+
+def test_work_that_waits_for_payment_says_which_case_is_promised(visit, cast, clock, work_session):
+    clock.now = hours_later(1)
+    one, other = prepaid(work_session, cast)
+    work_session.commit()
+    ana = visit(cast.ana)
+    assert "Work has to wait" in ana.get(f"/cases/{one.name}").text
+    reserve_hours(work_session, one.id, now=hours_later(0.7))
+    work_session.commit()
+    page = ana.get(f"/cases/{one.name}").text
+    assert "One case of Five support cases is promised to this case." in page
+    assert "Work has to wait" not in page
+    assert "Work has to wait" in ana.get(f"/cases/{other.name}").text
