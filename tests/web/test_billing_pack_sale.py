@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.billed import billed, settled, worked
+from portal.billing.actions import PackPrice, sell_pack
+from tests.support.billed import billed, open_books, settled, worked
 from tests.support.cases import accepted
-from tests.support.cast import hours_later
+from tests.support.cast import NOW, hours_later
+from tests.support.packs import PRICE_MINOR, order_of
 from tests.web.support import money
 
 
@@ -36,3 +38,12 @@ def test_strangers_find_nothing(visit, cast, sale, who):
 
 def test_a_posting_of_the_sale_leads_to_it(visit, cast, sale):
     assert visit(cast.fay).get(f"/ledger/documents/pack_sale/{sale.id}").location.endswith(f"/packs/{sale.id}")
+
+
+@pytest.mark.parametrize(("paid_by", "words"), [("ahead", "Paid at checkout"), ("stripe", "Card or debit")])
+def test_it_says_how_it_was_paid(work_session, cast, visit, paid_by, words):
+    open_books(work_session, cast)
+    price = PackPrice(PRICE_MINOR, "EUR", cast.integrator.id, paid_by=paid_by)
+    _, sale = sell_pack(work_session, order_of(cast), price, now=NOW)
+    work_session.commit()
+    assert words in visit(cast.fay).get(f"/packs/{sale.id}").text
