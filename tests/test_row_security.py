@@ -167,7 +167,7 @@ CLAIMS: dict[Claim, str] = {
         connected_account delivery books_check factor_policy impersonation impersonation_answer impersonation_end
         identity_provider mail_domain role_mapping provider_flow provider_session provider_logout scim_token scim_user
         scim_group scim_group_member what_if tax_exemption tax_exemption_end finance_detail tax_registration
-        tax_registration_end""",
+        tax_registration_end taxpayer_form""",
     own_or_maker: "certificate intent intent_attempt",
     own_company_or_person: "membership web_session mailed_link provider_identity",
     own_company_and_person: "upload",

@@ -75,7 +75,9 @@ def plan_months(story: Story, standin: StandIn, ends: Sequence[datetime]) -> Non
             story.plan(closed_at + 10 * DAY, invoice_itself(story, "ALP"))
             story.plan(closed_at + 11 * DAY, _prepare(story, "NOR", end))
         if position == 0:
-            story.plan(closed_at + 12 * DAY, _approve(story, standin, "NOR", end))
+            story.plan(closed_at + 11 * DAY, _prepare(story, "MER", end))
+            for code in ("NOR", "MER"):
+                story.plan(closed_at + 12 * DAY, _approve(story, standin, code, end))
             story.plan(closed_at + 13 * DAY, _end_for_good(story, "NOR", end))
 
 

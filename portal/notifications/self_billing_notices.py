@@ -1,9 +1,11 @@
-"""What finance is told of self-billing: an agreement offered, ended, or about to expire."""
+"""What finance is told of self-billing and of its tax details: an agreement offered, ended, about to expire; a gap."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.access import Role
@@ -12,8 +14,10 @@ from portal.notifications.actions import queue_letter
 from portal.notifications.letters import Writing, letter
 from portal.notifications.recipients import people_with_role
 from portal.notifications.rendering import Fact, Letter
+from portal.settlement import yearly
 from portal.settlement.selfbilling import queries, rules
 from portal.settlement.selfbilling.models import SelfBillingAgreement, SelfBillingEnd
+from portal.taxes.queries import tax_identity, taxpayer_known
 
 FINANCE = (Role.FINANCE,)
 
@@ -40,6 +44,39 @@ def remind_self_billing(session: Session, now: datetime) -> int:
             for organisation_id in (one.agreement.manufacturer_id, one.agreement.party_id):
                 _tell(session, organisation_id, "self_billing_expires", f"{one.agreement.id}:{days}", now)
     return len(found)
+
+
+def remind_tax_forms(session: Session, now: datetime) -> int:
+    """Tell the finance of each party what its year's form lacks, once a month; how many parties lack something."""
+    unready = set()
+    for payer in session.scalars(select(Organisation).where(Organisation.side == "manufacturer")):
+        year = now.astimezone(ZoneInfo(payer.zone)).year
+        unready |= {one.party_id for one in yearly.recipients_of(session, payer, year) if one.is_unready}
+    for party_id in sorted(unready):
+        _tell(session, party_id, "tax_form_missing", f"{party_id}:{now:%Y-%m}", now)
+    return len(unready)
+
+
+@letter("tax_form_missing")
+def tax_form_missing(writing: Writing) -> Letter | None:
+    """What a company that is paid in dollars has not said yet."""
+    party_id = int(writing.delivery.object_id.split(":")[0])
+    lacks = []
+    if tax_identity(writing.session, party_id) is None:
+        lacks.append("the registered name and address")
+    if taxpayer_known(writing.session, party_id) is None:
+        lacks.append("the certified tax number (W-9 or W-8BEN-E)")
+    if not lacks:
+        return None
+    return Letter(
+        subject="Your tax details are missing for this year's forms",
+        greeting=writing.greeting,
+        sentences=(
+            f"What is missing: {' and '.join(lacks)}.",
+            "Whoever pays you has to report the year's payments with it, and may have to withhold tax without it.",
+        ),
+        button=("Enter it", writing.page("finance-details")),
+    )
 
 
 @letter("self_billing_offered")

@@ -62,3 +62,27 @@ class TaxRegistrationEnd(Base):
     ends_on: Mapped[date]
     ended_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
     ended_at: Mapped[datetime]
+
+
+class TaxpayerForm(Base):
+    """A certification of who the taxpayer is; the number is sealed, the latest counts."""
+
+    __tablename__ = "taxpayer_form"
+    __table_args__ = (
+        CheckConstraint("form IN ('W-9', 'W-8BEN-E')", name="form"),
+        CheckConstraint("number_type IN ('EIN', 'SSN', 'foreign')", name="number_type"),
+        CheckConstraint("length(last_four) = 4", name="last_four"),
+        Index("ix_taxpayer_form_organisation_id", "organisation_id", "id"),
+    )
+
+    id: Mapped[Id]
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    form: Mapped[str]
+    classification: Mapped[str]
+    certified_name: Mapped[str]
+    number_type: Mapped[str]
+    number_sealed: Mapped[bytes]
+    last_four: Mapped[str]
+    certified_on: Mapped[date]
+    recorded_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    recorded_at: Mapped[datetime]

@@ -11,10 +11,13 @@ from portal.access import Actor, Side, may_handle_finance
 from portal.errors import NotAllowed, NotFound
 from portal.taxes.models import FinanceDetail, TaxRegistration, TaxRegistrationEnd
 from portal.taxes.rules.identity import TaxIdentity, identity_from
+from portal.taxes.rules.taxpayer import Taxpayer, taxpayer_from
 
 # Under a scope the database tells an organisation of those it settles with; a job reads whatever its role reads.
 _KNOWN = text("SELECT known_tax_identity(:company)")
 _OF = text("SELECT tax_identity_of(:company)")
+_KNOWN_TAXPAYER = text("SELECT known_taxpayer(:company)")
+_TAXPAYER_OF = text("SELECT taxpayer_of(:company)")
 
 
 def tax_identity(session: Session, organisation_id: int) -> TaxIdentity | None:
@@ -61,3 +64,17 @@ def check_keeper(actor: Actor) -> None:
     """*Raises*: NotAllowed for anybody but finance of a company that is settled with."""
     if not may_keep_details(actor):
         raise NotAllowed("Finance details are kept by the company's own finance.")
+
+
+def taxpayer(session: Session, actor: Actor, organisation_id: int) -> Taxpayer | None:
+    """What an organisation certified, its number masked, for its finance and its payer's. *Raises*: NotAllowed."""
+    check_keeper(actor)
+    return taxpayer_known(session, organisation_id)
+
+
+def taxpayer_known(session: Session, organisation_id: int) -> Taxpayer | None:
+    """The same for jobs."""
+    session.flush()
+    wanted = _KNOWN_TAXPAYER if session.info.get("scope") else _TAXPAYER_OF
+    known = session.scalar(wanted, {"company": organisation_id})
+    return taxpayer_from(known) if known else None

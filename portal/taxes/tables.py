@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from portal.taxes.rules.rates import Rates, rates_from
+from portal.taxes.rules.year_forms import Form, forms_from
 
 FIGURES = Path(__file__).parent / "figures"
 
@@ -20,3 +21,9 @@ def known_rates() -> Rates:
 
 def _read(name: str) -> dict[str, Any]:
     return tomllib.loads((FIGURES / name).read_text("utf-8"))
+
+
+@cache
+def known_forms() -> dict[str, Form]:
+    """The forms of a year's payments, by code."""
+    return forms_from(_read("year_forms.toml"))

@@ -23,3 +23,9 @@ def notify_self_billing_end(session: Session, now: datetime, *, agreement_id: in
 @task("remind_self_billing", every="23 6 * * *")
 def remind_self_billing(session: Session, now: datetime) -> None:
     notices.remind_self_billing(session, now)
+
+
+@task("remind_tax_forms", every="41 6 2,16 10-12 *")
+def remind_tax_forms(session: Session, now: datetime) -> None:
+    """In the last quarter, twice a month; a company is told once a month."""
+    notices.remind_tax_forms(session, now)

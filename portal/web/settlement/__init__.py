@@ -14,6 +14,7 @@ from portal.web.settlement import (
     reconciling,
     self_billing,
     statements,
+    tax_forms,
 )
 from portal.web.settlement.blueprint import blueprint
 
@@ -29,4 +30,5 @@ __all__ = [
     "reconciling",
     "self_billing",
     "statements",
+    "tax_forms",
 ]

@@ -58,6 +58,7 @@ TABS: tuple[tuple[str, str, Rule], ...] = (
     ("Reconciliation", "settlement.reconciliation", may_settle),
     ("Self-billed", "settlement.documents", may_see_shares),
     ("Self-billing", "settlement.agreements", may_answer),
+    ("Tax forms", "settlement.tax_forms", may_settle),
     ("Finance details", "settlement.finance_details", may_answer),
 )
 

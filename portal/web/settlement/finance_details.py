@@ -60,6 +60,7 @@ def finance_details() -> ResponseReturnValue:
         registrations=queries.own_registrations(session, actor),
         countries=known_rates().countries,
         today=current_now().date(),
+        taxpayer=queries.taxpayer(session, actor, actor.organisation_id),
     )
 
 

@@ -313,6 +313,7 @@ SAMPLES: dict[str, Sample] = {
     "agreement_id": lambda session, cast: self_billing.offered(session, cast).id,
     "document_id": lambda session, cast: money.self_billed_document(session, cast).id,
     "registration_id": _registration,
+    "year": lambda session, cast: 2026,
     "period_id": lambda session, cast: money.open_period(session, cast).id,
     "statement_id": lambda session, cast: money.closed_statement(session, cast).id,
     "statement_line_id": lambda session, cast: money.statement_line(session, cast).id,
