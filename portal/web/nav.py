@@ -48,6 +48,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("Bought", "shop.bought", "bag-check", frozenset({Role.BUYER, Role.FINANCE}), frozenset({Side.CUSTOMER})),
     Entry("Sales", "shop.bought", "bag-check", frozenset({Role.FINANCE}), PAID),
     Entry("Offers", "shop.offers", "tag", frozenset({Role.BUYER}), frozenset({Side.CUSTOMER})),
+    Entry("Offers", "shop.offers", "tag", frozenset({Role.SERVICE_MANAGER}), frozenset({Side.INTEGRATOR})),
     Entry("Authorizations", "plans.authorizations", "hand-thumbs-up", CUSTOMERS | LEADS),
     Entry("Invoices", "billing.invoices", "receipt", frozenset({Role.BUYER, Role.FINANCE})),
     Entry("Periods", "settlement.periods", "calendar3", frozenset({Role.FINANCE}), frozenset({Side.MANUFACTURER})),

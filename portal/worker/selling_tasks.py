@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
 from portal.db import transaction
+from portal.notifications import offer_notices
 from portal.selling import actions
 from portal.worker.registry import Edges, task
 
@@ -32,3 +35,18 @@ def move_offers(edges: Edges, now: datetime) -> None:
 def end_overdue_plans(edges: Edges, now: datetime) -> None:
     with transaction(edges.engine) as session:
         actions.end_overdue(session, now=now)
+
+
+@task("notify_offer_made")
+def notify_offer_made(session: Session, now: datetime, *, offer_id: int) -> None:
+    offer_notices.notify_offer_made(session, offer_id, now)
+
+
+@task("notify_offer_released")
+def notify_offer_released(session: Session, now: datetime, *, offer_id: int) -> None:
+    offer_notices.notify_offer_released(session, offer_id, now)
+
+
+@task("notify_offer_ended")
+def notify_offer_ended(session: Session, now: datetime, *, offer_id: int) -> None:
+    offer_notices.notify_offer_ended(session, offer_id, now)

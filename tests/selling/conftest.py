@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
+from portal.notifications.mail import FileMailer
 from tests.payments.conftest import gateway, receiver
 from tests.support.buying import Shop
 from tests.support.cast import NOW
@@ -13,8 +16,9 @@ __all__ = ["gateway", "receiver"]
 
 
 @pytest.fixture
-def shop(work_session, work_engine, gateway, standin, receiver, cast, run_jobs) -> Shop:
+def shop(work_session, work_engine, gateway, standin, receiver, cast, run_jobs, settings) -> Shop:
     open_books(work_session, cast)
     work_session.commit()
     standin.control.set_clock(int(NOW.timestamp()))
-    return Shop(work_session, work_engine, gateway, standin, receiver, cast, run_jobs)
+    run = partial(run_jobs, mailer=FileMailer(settings.mail_dir, settings.mail_from))
+    return Shop(work_session, work_engine, gateway, standin, receiver, cast, run)

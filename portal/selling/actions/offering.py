@@ -21,6 +21,7 @@ from portal.contracts.agreement import Agreement
 from portal.contracts.queries import PolicyInForce
 from portal.directory.models import Site
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound, RuleBroken
+from portal.jobs import enqueue
 from portal.rows import insert_once
 from portal.selling.models import Offer, OfferEnd, OfferRelease, ResalePrice
 from portal.selling.rules import Item, ceiling_minor, integrator_shares, item_named, total_minor
@@ -104,6 +105,8 @@ def make_offer(session: Session, actor: Actor, terms: Terms, *, now: datetime) -
     audit.record(session, actor, "make_offer", "offer", offer.id, details={"code": offer.code}, now=now)
     if integrator_id is None or actor.organisation_id == integrator_id:
         _release(session, offer, terms.price_minor, person_id=actor.person_id, now=now)
+    else:
+        enqueue(session, "notify_offer_made", offer_id=offer.id)
     return offer
 
 
@@ -234,6 +237,8 @@ def _release(
             )
         )
         session.flush()
+    if released is not None:
+        enqueue(session, "notify_offer_released", offer_id=offer.id)
     return released
 
 
@@ -250,4 +255,5 @@ def _end(session: Session, row: Offer | OfferRelease, outcome: str, *, person_id
     )
     if insert_once(session, end, unique=["offer_id"]) is None:
         raise Conflict("This offer has ended.")
+    enqueue(session, "notify_offer_ended", offer_id=offer_id)
     return outcome

@@ -213,6 +213,7 @@ def accept_offer(
     parties = {name: getattr(release, name) for name in ("manufacturer_id", "integrator_id", "customer_id")}
     session.add(OfferEnd(offer_id=offer_id, **parties, outcome="accepted", person_id=actor.person_id, ended_at=now))
     session.flush()
+    enqueue(session, "notify_offer_ended", offer_id=offer_id)
     return purchase
 
 
