@@ -352,11 +352,14 @@ class PlanShare(Base):
 
 
 class CashApplication(CaseScoped, Base):
-    """Cash of a receipt makes part of a share payable: pro rata over the invoice, cumulatively exact."""
+    """Cash of a receipt makes part of a share payable: pro rata over the invoice, cumulatively exact.
+
+    More rows of a receipt and share where work beside it was billed again; what counts is their sum.
+    """
 
     __tablename__ = "cash_application"
     __table_args__ = (
-        UniqueConstraint("receipt_id", "share_id"),
+        Index("ix_cash_application_receipt_id", "receipt_id"),
         Index("ix_cash_application_share_id", "share_id"),
         CheckConstraint("amount_minor <> 0", name="not_zero"),
         case_foreign_key(),

@@ -22,6 +22,7 @@ from portal.contracts import queries as contracts_queries
 from portal.ledger.models import Period
 from portal.ledger.queries import balances
 from portal.metering.actions import Work, approve_time, correct_entry
+from portal.metering.models import TimeEntry
 from portal.payments.cash import book_cash
 from portal.payments.models import CashReceipt
 from tests.support.billed import BILLED_AT, billed, open_books, paid_case, settled, shares_of, worked
@@ -70,6 +71,17 @@ def two_company_case(
     worked(session, cast, case, minutes=20, worker=cast.tom, start=hours_later(hours + 4))
     settled(session, cast, case, confirmed=confirmed)
     return case
+
+
+def corrected(session: Session, cast: Cast, case: SupportCase, entry: TimeEntry, *, minutes: int) -> TimeEntry:
+    """An entry was wrong: it is replaced, approved, and its case billed again."""
+    right = correct_entry(
+        session, cast.leo, entry.id, Work("remote", "support", "Looked into it"), started_at=entry.started_at,
+        ended_at=entry.started_at + timedelta(minutes=minutes), reason="typed wrongly", now=PAID_AT,
+    )  # fmt: skip
+    approve_time(session, cast.leo, [right.id], PAID_AT)
+    assert rebill_case(session, case.id, reason="corrected", now=PAID_AT) == 1
+    return right
 
 
 def test_an_unconfirmed_resolution_leaves_its_part_undetermined_until_decided(
@@ -191,13 +203,7 @@ def test_a_smaller_bill_leaves_a_credit_that_funds_the_next_invoice(work_session
     billed(work_session, case)
     (first,) = invoiced(work_session, books)
     paid(work_session, first, 30_000)
-    right = correct_entry(
-        work_session, books.leo, entry.id, Work("remote", "support", "Looked into it"),
-        started_at=entry.started_at, ended_at=entry.started_at + timedelta(hours=1), reason="typed wrongly",
-        now=PAID_AT,
-    )  # fmt: skip
-    approve_time(work_session, books.leo, [right.id], PAID_AT)
-    assert rebill_case(work_session, case.id, reason="corrected", now=PAID_AT) == 1
+    corrected(work_session, books, case, entry, minutes=60)
     assert check_books(work_session) == []
     assert held(work_session, books)["receivable_unbilled", books.customer.id] == -15_000
     assert invoiced(work_session, books) == []
@@ -212,6 +218,25 @@ def test_a_smaller_bill_leaves_a_credit_that_funds_the_next_invoice(work_session
     assert check_books(work_session) == []
 
 
+def test_a_bill_made_again_moves_the_cash_of_work_beside_it_again(work_session: Session, books: Cast) -> None:
+    case = paid_case(work_session, books)
+    entry = worked(work_session, books, case, minutes=120)
+    settled(work_session, books, case)
+    billed(work_session, case)
+    (first,) = invoiced(work_session, books)
+    paid(work_session, first, 30_000)
+    entry = corrected(work_session, books, case, entry, minutes=60)
+    other = two_company_case(work_session, books, hours=24)
+    item = billed(work_session, other)
+    (second,) = invoiced(work_session, books)
+    # With what the first case was paid too much, 19,000 of the other's 22,500 are paid; then 11,500.
+    paid(work_session, second, 4_000)
+    corrected(work_session, books, case, entry, minutes=90)
+    of_other = select(func.sum(CashApplication.amount_minor)).join(Share).where(Share.bill_item_id == item.id)
+    assert work_session.scalar(of_other) == 11_500
+    assert check_books(work_session) == []
+
+
 def test_cash_that_was_carried_is_carried_on_when_the_bill_is_made_a_third_time(
     work_session: Session, books: Cast
 ) -> None:
@@ -222,13 +247,7 @@ def test_cash_that_was_carried_is_carried_on_when_the_bill_is_made_a_third_time(
     (invoice,) = invoiced(work_session, books)
     paid(work_session, invoice, invoice.total_minor)
     for minutes in (300, 45):
-        entry = correct_entry(
-            work_session, books.leo, entry.id, Work("remote", "support", "Looked into it"),
-            started_at=entry.started_at, ended_at=entry.started_at + timedelta(minutes=minutes),
-            reason="typed wrongly", now=PAID_AT,
-        )  # fmt: skip
-        approve_time(work_session, books.leo, [entry.id], PAID_AT)
-        rebill_case(work_session, case.id, reason="corrected", now=PAID_AT)
+        entry = corrected(work_session, books, case, entry, minutes=minutes)
     ledger = held(work_session, books)
     # 45 minutes are what the parties have coming; the bill between, on no invoice, keeps nothing.
     assert ledger["payable", books.integrator.id] + ledger["payable", books.factory.id] == -11_250
