@@ -20,50 +20,52 @@ MOST_PARTIES = 200
 
 _NEGATIVE = text(
     """
-    WITH held AS (
-        SELECT account.id AS account_id, account.party_id, account.currency, account.purpose,
-               -sum(posting.amount_minor)::bigint AS minor
-        FROM account JOIN posting ON posting.account_id = account.id
-        WHERE account.manufacturer_id = :own
-          AND account.purpose IN ('payable', 'payable_accrued', 'receivable_party')
-        GROUP BY account.id
-    ), party AS (
-        SELECT party_id, currency,
-               coalesce(sum(minor) FILTER (WHERE purpose = 'payable'), 0)::bigint AS due_minor,
-               coalesce(sum(minor) FILTER (WHERE purpose = 'receivable_party'), 0)::bigint AS owed_minor,
-               coalesce(sum(minor) FILTER (WHERE purpose = 'payable_accrued'), 0)::bigint AS accrued_minor,
-               max(account_id) FILTER (WHERE purpose = 'payable') AS due_account_id,
-               max(account_id) FILTER (WHERE purpose = 'receivable_party') AS owed_account_id,
-               max(account_id) FILTER (WHERE purpose = 'payable_accrued') AS accrued_account_id
-        FROM held GROUP BY party_id, currency
-        HAVING coalesce(sum(minor) FILTER (WHERE purpose <> 'payable_accrued'), 0) < 0
-    ), running AS (
-        SELECT held.party_id, held.currency, journal.recorded_at,
-               -sum(posting.amount_minor) OVER (
-                   PARTITION BY held.party_id, held.currency ORDER BY journal.recorded_at, journal.id, posting.id
-                   RANGE UNBOUNDED PRECEDING) AS minor
-        FROM party JOIN held USING (party_id, currency)
-        JOIN posting ON posting.account_id = held.account_id
-        JOIN journal_transaction journal ON journal.id = posting.transaction_id
-        WHERE held.purpose <> 'payable_accrued'
-    ), begun AS (
-        SELECT running.party_id, running.currency, min(running.recorded_at) AS since
-        FROM running
-        LEFT JOIN (SELECT party_id, currency, max(recorded_at) AS last_at FROM running WHERE minor >= 0
-                   GROUP BY party_id, currency) fine USING (party_id, currency)
-        WHERE running.minor < 0 AND (fine.last_at IS NULL OR running.recorded_at > fine.last_at)
-        GROUP BY running.party_id, running.currency
-    )
-    SELECT party.party_id, party.currency, party.due_minor, party.owed_minor, party.accrued_minor,
-           party.due_account_id, party.owed_account_id, party.accrued_account_id,
-           coalesce(begun.since, (SELECT max(recorded_at) FROM running
-                                  WHERE running.party_id = party.party_id AND running.currency = party.currency)),
-           (SELECT max(statement.id) FROM statement
-            WHERE statement.manufacturer_id = :own AND statement.party_id = party.party_id
-              AND statement.currency = party.currency
-              AND NOT EXISTS (SELECT FROM statement_discard gone WHERE gone.statement_id = statement.id))
-    FROM party LEFT JOIN begun USING (party_id, currency)
-    ORDER BY 9, party.currency, party.party_id LIMIT :most
+    SELECT * FROM (
+        WITH held AS (
+            SELECT account.id AS account_id, account.party_id, account.currency, account.purpose,
+                   -sum(posting.amount_minor)::bigint AS minor
+            FROM account JOIN posting ON posting.account_id = account.id
+            WHERE account.manufacturer_id = :own
+              AND account.purpose IN ('payable', 'payable_accrued', 'receivable_party')
+            GROUP BY account.id
+        ), party AS (
+            SELECT party_id, currency,
+                   coalesce(sum(minor) FILTER (WHERE purpose = 'payable'), 0)::bigint AS due_minor,
+                   coalesce(sum(minor) FILTER (WHERE purpose = 'receivable_party'), 0)::bigint AS owed_minor,
+                   coalesce(sum(minor) FILTER (WHERE purpose = 'payable_accrued'), 0)::bigint AS accrued_minor,
+                   max(account_id) FILTER (WHERE purpose = 'payable') AS due_account_id,
+                   max(account_id) FILTER (WHERE purpose = 'receivable_party') AS owed_account_id,
+                   max(account_id) FILTER (WHERE purpose = 'payable_accrued') AS accrued_account_id
+            FROM held GROUP BY party_id, currency
+            HAVING coalesce(sum(minor) FILTER (WHERE purpose <> 'payable_accrued'), 0) < 0
+        ), running AS (
+            SELECT held.party_id, held.currency, journal.recorded_at,
+                   -sum(posting.amount_minor) OVER (
+                       PARTITION BY held.party_id, held.currency ORDER BY journal.recorded_at, journal.id, posting.id
+                       RANGE UNBOUNDED PRECEDING) AS minor
+            FROM party JOIN held USING (party_id, currency)
+            JOIN posting ON posting.account_id = held.account_id
+            JOIN journal_transaction journal ON journal.id = posting.transaction_id
+            WHERE held.purpose <> 'payable_accrued'
+        ), begun AS (
+            SELECT running.party_id, running.currency, min(running.recorded_at) AS since
+            FROM running
+            LEFT JOIN (SELECT party_id, currency, max(recorded_at) AS last_at FROM running WHERE minor >= 0
+                       GROUP BY party_id, currency) fine USING (party_id, currency)
+            WHERE running.minor < 0 AND (fine.last_at IS NULL OR running.recorded_at > fine.last_at)
+            GROUP BY running.party_id, running.currency
+        )
+        SELECT party.party_id, party.currency, party.due_minor, party.owed_minor, party.accrued_minor,
+               party.due_account_id, party.owed_account_id, party.accrued_account_id,
+               coalesce(begun.since, (SELECT max(recorded_at) FROM running
+                                      WHERE running.party_id = party.party_id AND running.currency = party.currency)),
+               (SELECT max(statement.id) FROM statement
+                WHERE statement.manufacturer_id = :own AND statement.party_id = party.party_id
+                  AND statement.currency = party.currency
+                  AND NOT EXISTS (SELECT FROM statement_discard gone WHERE gone.statement_id = statement.id))
+        FROM party LEFT JOIN begun USING (party_id, currency)
+        ORDER BY 9, party.currency, party.party_id LIMIT :most
+    ) negative
     """
 )
 

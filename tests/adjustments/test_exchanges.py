@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import insert, select, text
+from sqlalchemy.exc import IntegrityError
 
+from portal.ledger.actions import post
 from portal.ledger.models import Period
+from portal.ledger.rules import Document, Purpose, credit, debit
 from portal.payments import handling
 from portal.payments.exchanges.books import exchange_problems
 from portal.payments.exchanges.models import Exchange
 from portal.payments.exchanges.reading import exchange_of, exchanges_of
 from portal.payments.queries import tie_out, unmatched_movements
+from portal.payments.rules import EXCHANGE_PAIRS
 from portal.settlement.books import all_problems
 from portal.settlement.reconciling import find_differences
 from tests.support.checkers import BOTH, complaint, written
@@ -102,11 +106,33 @@ def test_a_refund_the_bank_sends_back_comes_in_at_what_it_left_for(desk, invoice
     assert held(desk, "exchange_difference") == {}
 
 
-def test_the_check_of_all_books_finds_a_wrong_rate_and_a_leg_alone(desk, invoice) -> None:
+@pytest.mark.parametrize(("settled", "rate"), [("jpy", "1.55235"), ("kwd", "3.0731")])
+def test_currencies_without_cents_and_with_mills_hold_to_the_last_unit(desk, settled, rate) -> None:
+    desk.standin.control.exchange("eur", settled, rate)
+    invoice = paid_invoice(desk)
+    check(desk)
+    desk.allow()
+    for minor in (3_333, 1_667):
+        desk.refund(invoice, minor)
+        desk.jobs()
+    check(desk)
+    assert held(desk, "exchange")["EUR"] == invoice.total_minor - 5_000
+    desk.refund(invoice, invoice.total_minor - 5_000)
+    desk.standin.control.fund(1_000_000, settled)
+    desk.jobs()
+    check(desk)
+    assert held(desk, "exchange") == {}
+
+
+def exchange_of_books(desk: Desk) -> dict:
+    """The values of the one exchange there is."""
     check(desk)
     row = desk.session.scalars(select(Exchange)).one()
-    desk.session.expunge(row)
-    values = {name: value for name, value in vars(row).items() if not name.startswith("_") and name != "id"}
+    return {name: value for name, value in vars(row).items() if not name.startswith("_") and name != "id"}
+
+
+def test_the_check_of_all_books_finds_a_wrong_rate_and_a_leg_alone(desk, invoice) -> None:
+    values = exchange_of_books(desk)
     wrong = {
         **values,
         "kind": "refund_sent",
@@ -118,10 +144,57 @@ def test_the_check_of_all_books_finds_a_wrong_rate_and_a_leg_alone(desk, invoice
         "settled_transaction_id": other_transaction(desk, values, later=True),
     }
     desk.session.add(Exchange(**wrong))
+    post(
+        desk.session,
+        manufacturer_id=values["manufacturer_id"],
+        currency="USD",
+        kind="alone",
+        document=Document("test", "1"),
+        legs=[debit(Purpose.STRIPE, 5), credit(Purpose.EXCHANGE, 5)],
+        allowed_pairs=EXCHANGE_PAIRS,
+        occurred_at=desk.now,
+        now=desk.now,
+    )
     desk.session.flush()
     assert {problem.check for problem in exchange_problems(desk.session)} == {
-        "both transactions of an exchange are posted", "an exchange keeps to its rate"
-    }  # fmt: skip
+        "both transactions of an exchange are posted",
+        "an exchange keeps to its rate",
+        "no transaction over an exchange account stands alone",
+    }
+
+
+def test_the_database_refuses_an_exchange_that_is_none_and_a_second_one(desk, invoice) -> None:
+    values = exchange_of_books(desk)
+    free = {
+        "kind": "refund_sent",
+        "movement_id": "txn_free",
+        "transaction_id": other_transaction(desk, values),
+        "settled_transaction_id": other_transaction(desk, values, later=True),
+    }
+    for changed, broken in (
+        ({"settled_currency": "EUR"}, "two_currencies"),
+        ({"settled_transaction_id": free["transaction_id"]}, "two_transactions"),
+        ({"amount_minor": 0}, "ck_exchange_amounts"),
+        ({"fee_minor": -1}, "ck_exchange_amounts"),
+        ({"rate_den": 0}, "ck_exchange_rate"),
+        ({"kind": "gift"}, "ck_exchange_kind"),
+        ({"kind": "cash_received", "first_rate_minor": 1}, "first_rate"),
+        ({"kind": "cash_received"}, "uq_exchange_payment"),
+        ({"movement_id": values["movement_id"]}, "uq_exchange_movement_id"),
+        ({"transaction_id": values["transaction_id"]}, "uq_exchange_transaction_id"),
+        ({"settled_transaction_id": values["settled_transaction_id"]}, "uq_exchange_settled"),
+    ):
+        with pytest.raises(IntegrityError, match=broken), desk.session.begin_nested():
+            desk.session.execute(insert(Exchange).values(**{**values, **free, **changed}))
+    with pytest.raises(IntegrityError, match="settled_currency"), desk.session.begin_nested():
+        desk.session.execute(
+            text(
+                "INSERT INTO cash_receipt (invoice_id, manufacturer_id, payer_id, currency, amount_minor, fee_minor,"
+                " settled_currency, source, provider_object_id, livemode, received_at, recorded_at)"
+                " SELECT invoice_id, manufacturer_id, payer_id, currency, amount_minor, fee_minor, currency, source,"
+                " 'ch_other', livemode, received_at, recorded_at FROM cash_receipt LIMIT 1"
+            )
+        )
 
 
 def other_transaction(desk: Desk, values: dict, *, later: bool = False) -> int:

@@ -20,6 +20,7 @@ from portal.payments.models import CashReceipt, Intent
 from portal.selling.actions import Place, order
 from portal.selling.models import Purchase
 from portal.selling.rules import State
+from portal.settlement.books import all_problems
 from tests.support.buying import PACK_MINOR, PLACE, pack_order, posted
 from tests.support.cast import NOW
 
@@ -42,6 +43,17 @@ def test_a_paid_pack_is_granted_and_its_price_deferred(shop, work_session):
     assert tie.difference_minor == 0
     assert payments.unmatched_movements(work_session) == []
     assert [problem for problem in check_books(work_session) if problem] == []
+
+
+def test_a_pack_paid_in_another_currency_is_deferred_in_its_own(shop, work_session):
+    shop.standin.control.exchange("eur", "usd", "1.1")
+    assert shop.seen(shop.buy(pack_order(shop.cast))).state is State.ACTIVE
+    handling.import_movements(shop.engine, shop.gateway, NOW)
+    assert [(tie.currency, tie.difference_minor) for tie in payments.tie_out(work_session)] == [("USD", 0)]
+    assert payments.unmatched_movements(work_session) == []
+    assert (posted(work_session, "deferred_revenue"), posted(work_session, "customer_prepaid")) == (-PACK_MINOR, 0)
+    assert all_problems(work_session) == []
+    work_session.commit()
 
 
 @pytest.mark.parametrize("newest_first", [False, True])

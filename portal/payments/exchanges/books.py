@@ -24,14 +24,13 @@ _SUMS = """
 # Each finds rows (subject, detail) that break it.
 _CHECKS = {
     "both transactions of an exchange are posted": f"""
-        WITH posted AS ({_SUMS})
         SELECT 'exchange ' || exchange.id,
                'is ' || exchange.amount_minor || ' ' || exchange.currency || ' for ' || exchange.settled_minor || ' '
                || exchange.settled_currency || ', posted ' || coalesce(asked.exchange_minor, 0) || ' and '
                || coalesce(settled.stripe_minor, 0)
         FROM exchange
-        LEFT JOIN posted asked ON asked.id = exchange.transaction_id
-        LEFT JOIN posted settled ON settled.id = exchange.settled_transaction_id
+        LEFT JOIN ({_SUMS}) asked ON asked.id = exchange.transaction_id
+        LEFT JOIN ({_SUMS}) settled ON settled.id = exchange.settled_transaction_id
         WHERE (asked.currency, asked.exchange_minor, asked.stripe_minor)
               IS DISTINCT FROM (exchange.currency, exchange.amount_minor::numeric, 0::numeric)
            OR (settled.currency, settled.exchange_minor, settled.difference_minor, settled.stripe_minor,
