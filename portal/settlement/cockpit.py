@@ -240,6 +240,7 @@ NEEDS_ALL_BOOKS = frozenset(
         "every disposition is posted",
         "money in transfer is in unfinished transfers",
         "cash is booked",
+        "a payment that settled elsewhere has its exchange",
     }
     | TAX_NEEDS_ALL_BOOKS
 )
