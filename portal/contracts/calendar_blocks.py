@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
@@ -281,18 +282,7 @@ class CalendarBlock(Block):
 
     def opened_in(self, zone: str, places: Places = NOWHERE) -> Calendar:
         """The calendar as a value to reckon with; ``zone`` is the document's. By region: see ``regional``."""
-        if self.always:
-            return ALWAYS
-        return Calendar(
-            self.zone_for(places) or self.zone or zone,
-            tuple(Window(*row) for row in self.parsed_windows),
-            frozenset((*self.holidays, *(each.on for each in self.named_holidays))),
-            frozenset(parse_month_day(text) for text in self.yearly_holidays),
-            tuple(each.as_rule() for each in self.floating_holidays),
-            tuple(day for closing in self.closings for day in closing.days()),
-            clock_minutes(self.holidays_begin) if self.holidays_begin is not None else DAY_MINUTES,
-            on_holidays=self.on_holidays,
-        )
+        return ALWAYS if self.always else _opened(self, self.zone_for(places) or self.zone or zone)
 
     def zone_for(self, places: Places) -> str | None:
         """The zone of whoever's clock counts, where that is known."""
@@ -314,6 +304,21 @@ class CalendarBlock(Block):
     def parsed_windows(self) -> tuple[tuple[int, int, int], ...]:
         """Every (weekday, opening minute, closing minute), in the order of the week."""
         return tuple(sorted(row for text in self.windows for row in parse_window(text)))
+
+
+@lru_cache(maxsize=1_024)
+def _opened(block: CalendarBlock, zone: str) -> Calendar:
+    """The same calendar for the same words: a decision asks for each of them many times."""
+    return Calendar(
+        zone,
+        tuple(Window(*row) for row in block.parsed_windows),
+        frozenset((*block.holidays, *(each.on for each in block.named_holidays))),
+        frozenset(parse_month_day(text) for text in block.yearly_holidays),
+        tuple(each.as_rule() for each in block.floating_holidays),
+        tuple(day for closing in block.closings for day in closing.days()),
+        clock_minutes(block.holidays_begin) if block.holidays_begin is not None else DAY_MINUTES,
+        on_holidays=block.on_holidays,
+    )
 
 
 def holiday_name(block: CalendarBlock, on: date) -> str | None:
