@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import exists, or_, select, text
@@ -71,18 +72,23 @@ class Place:
 
 @dataclass(frozen=True)
 class Coverage:
-    """A decision with what it was made from; ``decision`` is what pages show.
+    """What a decision at an instant is made from; the decision is what pages show.
 
     ``lapsed_class`` is the class that the record gives to customers whose plan has ended; empty where none.
     """
 
-    decision: CoverageDecision
     facts: CoverageFacts
     terms: Terms
     cover: SiteCover
     place: Place
+    at: datetime
     asked_by: Side | None = None
     lapsed_class: str = ""
+
+    @cached_property
+    def decision(self) -> CoverageDecision:
+        """Made when it is first asked for: what is gathered for a form may be decided only as the form says."""
+        return coverage_for(self.facts, self.terms.policy, self.terms.agreement, now=self.at)
 
 
 def decide_coverage(session: Session, actor: Actor, system_id: int, wanted: Wanted, *, now: datetime) -> Coverage:
@@ -110,10 +116,9 @@ def decide_again(gathered: Coverage, wanted: Wanted, *, now: datetime) -> Covera
     asked = {"severity": wanted.severity, "task_class": wanted.task_class, "mode": wanted.mode}
     told = _told(gathered.terms, wanted, gathered.asked_by, gathered.lapsed_class)
     facts = gathered.facts.model_copy(update=asked | told)
-    if facts == gathered.facts and gathered.decision.decided_at == now:
+    if facts == gathered.facts and gathered.at == now:
         return gathered
-    decision = coverage_for(facts, gathered.terms.policy, gathered.terms.agreement, now=now)
-    return replace(gathered, decision=decision, facts=facts)
+    return replace(gathered, facts=facts, at=now)
 
 
 def decide_for_case(
@@ -295,7 +300,7 @@ def _decide(
         site_zone=where.site,
         **told,
     )
-    return Coverage(coverage_for(facts, terms.policy, terms.agreement, now=now), facts, terms, cover, place)
+    return Coverage(facts, terms, cover, place, now)
 
 
 def _whereabouts(session: Session, policy: Policy, system: System) -> Places:
