@@ -333,6 +333,8 @@ def serve_pages(build: Callable[[], Any], *, bind: str, workers: int, threads: i
         "worker_class": "gthread",
         "preload_app": True,
         "timeout": 60,
+        # A kept connection stays with its worker, however busy; a new one goes to whoever is free.
+        "keepalive": 0,
         "graceful_timeout": 30,
         "logger_class": _GunicornLog,
         "control_socket_disable": True,
