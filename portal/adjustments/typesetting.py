@@ -8,12 +8,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import Any
-
-import typst
+from typing import TYPE_CHECKING, Any
 
 from portal.config import ROOT, TEMPLATES
 from portal.errors import RuleBroken
+from portal.lazily import lazily
+
+if TYPE_CHECKING:
+    import typst
+else:
+    typst = lazily("typst")
 
 TEMPLATE = TEMPLATES / "adjustments" / "evidence.typ"
 LONGEST_SECONDS = 60
