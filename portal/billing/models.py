@@ -264,9 +264,8 @@ class LineReduction(Base):
 class PlanSale(Base):
     """One month of a chosen plan, sold at its price: deferred until its minutes are used or the month is over.
 
-    A reinstatement is sold like a month, for the time without cover that it makes up for; it includes nothing. What
-    goes back of a month that was given up is a row below zero that names the month.
-    ``paid_by`` says whether it stands on an invoice or comes out of what a subscription paid ahead.
+    A reinstatement is sold like a month, for the time without cover that it makes up for; what goes back of a month
+    that was given up is below zero and names it. ``paid_by``: on an invoice, or out of what a subscription paid ahead.
     """
 
     __tablename__ = "plan_sale"

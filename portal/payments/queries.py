@@ -250,6 +250,15 @@ def subscription_of(session: Session, intent_id: UUID) -> ProviderSubscription |
     ).one_or_none()
 
 
+def changes_of(session: Session, subscription: ProviderSubscription) -> int:
+    """How many changes of a subscription were planned."""
+    planned = select(func.count()).where(
+        Intent.kind == "subscription_change",
+        Intent.request["subscription"].astext == subscription.provider_subscription_id,
+    )
+    return session.scalar(planned) or 0
+
+
 def last_seen(session: Session, subscription_id: int) -> SubscriptionSeen | None:
     """How a subscription stood at the last look."""
     return session.scalars(

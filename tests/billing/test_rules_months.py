@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.billing.rules.plans import GivenUp, given_up, month_price
+from portal.billing.rules.plans import GivenUp, given_up, later_by_days, longer_month_minor, month_price
 from portal.calendars import Period
 from portal.contracts.blocks import WHOLE_BP, Weights
 from portal.contracts.sharing import average_weights
@@ -103,3 +103,16 @@ def gone(by_days, at_text, used=0):
 
 def test_a_plan_that_says_nothing_gives_nothing_back():
     assert gone(False, "03-20") == GivenUp(0, ("A gives nothing back of a month that is sold.",))
+
+
+@pytest.mark.parametrize(
+    ("sold", "ends", "minor"),
+    [(0, "05-01", 15_500), (15_500, "04-13", 15_500), (31_000, "06-01", 0), (40_000, "06-01", 0), (0, "03-10", 31_000)],
+)
+def test_a_longer_term_spreads_what_is_not_sold_yet(sold, ends, minor):
+    assert longer_month_minor(31_000, sold, month=MARCH, ends_at=at(ends)) == minor
+
+
+@pytest.mark.parametrize(("days", "then"), [(3, "04-01T09:00"), (-3, "03-26T09:00"), (0, "03-29T09:00")])
+def test_days_are_those_of_the_clock_on_the_wall(days, then):
+    assert later_by_days(at("03-29T09:00"), days, "Europe/Berlin") == at(then)

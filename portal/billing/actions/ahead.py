@@ -5,12 +5,16 @@ Invariant: the months of a bill sum to it. A month of which no bill is known yet
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from portal.billing.models import PlanSale
 from portal.billing.packs.rules import AHEAD, BY_INVOICE
-from portal.billing.rules.plans import month_of_bill_minor
+from portal.billing.rules.plans import longer_month_minor, month_of_bill_minor
+from portal.billing.supplements.lasting import moved, until_moved
 from portal.calendars import Period
 from portal.contracts.models import PlanChoice
 from portal.contracts.reinstatement import due_from
@@ -29,9 +33,14 @@ def month_minor(session: Session, choice: PlanChoice, month: Period) -> int | No
     if subscription is None:
         return None
     middle = month.start + (month.end - month.start) / 2
+    longer = moved(session, choice)
     for number, bill in enumerate(payments.bills_of(session, subscription.id)):
-        if bill.covers_from <= middle < bill.covers_until:
+        until = until_moved(bill.covers_until, longer)
+        if bill.covers_from <= middle < until:
             minor = bill.amount_minor - (_of_first_bill(choice, bill.amount_minor) if number == 0 else 0)
+            if until != bill.covers_until:
+                sold = _sold_minor(session, choice, bill.covers_from, month.start)
+                return longer_month_minor(minor, sold, month=month, ends_at=until)
             return month_of_bill_minor(minor, Period(bill.covers_from, bill.covers_until), middle)
     return None
 
@@ -44,6 +53,16 @@ def reinstatement_minor(session: Session, choice: PlanChoice) -> int:
     subscription = payments.subscription_of(session, UUID(choice.terms["intent_id"]))
     bills = payments.bills_of(session, subscription.id) if subscription is not None else ()
     return _of_first_bill(choice, bills[0].amount_minor) if bills else 0
+
+
+def _sold_minor(session: Session, choice: PlanChoice, since: datetime, until: datetime) -> int:
+    """What of a bill's time is sold by months so far."""
+    mine = (PlanSale.plan_choice_id == choice.id, PlanSale.kind == "month")
+    return sum(
+        sale.amount_minor
+        for sale in session.scalars(select(PlanSale).where(*mine))
+        if since <= sale.starts_at + (sale.ends_at - sale.starts_at) / 2 < until
+    )
 
 
 def _of_first_bill(choice: PlanChoice, bill_minor: int) -> int:

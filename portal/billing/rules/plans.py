@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from portal.calendars import Period
 from portal.contracts.holdings import part_of_month
@@ -43,6 +43,21 @@ def month_of_bill_minor(amount_minor: int, covered: Period, middle: datetime) ->
     months = max(round(covered.seconds / MONTH_SECONDS), 1)
     month = int((middle - covered.start).total_seconds() / covered.seconds * months)
     return allocate(amount_minor, [1] * months)[min(month, months - 1)]
+
+
+def longer_month_minor(amount_minor: int, sold_minor: int, *, month: Period, ends_at: datetime) -> int:
+    """What of a bill is for a month where its term was made longer: what is not sold yet, over the months to its end.
+
+    The months of the bill sum to it; nothing once it is sold.
+    """
+    months = max(round((ends_at - month.start).total_seconds() / MONTH_SECONDS), 1)
+    return allocate(max(amount_minor - sold_minor, 0), [1] * months)[0]
+
+
+def later_by_days(at: datetime, days: int, zone: str) -> datetime:
+    """The same time of the clock on the wall so many days later, or earlier where they are below zero."""
+    local = at.astimezone(zone_named(zone))
+    return (local + timedelta(days=days)).astimezone(UTC)
 
 
 def sale_legs(debtor_id: int, customer_id: int, amount_minor: int, *, ahead: bool = False) -> list[Leg]:

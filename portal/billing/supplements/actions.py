@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from portal.billing.gross import post_gross
 from portal.billing.models import PlanSale
 from portal.billing.parties import parties_of
+from portal.billing.supplements.lasting import Running, days_moved, move_end, running_at
 from portal.billing.supplements.models import Supplement, SupplementShare
 from portal.billing.supplements.rules import (
     REMEDY,
@@ -69,6 +70,13 @@ def settle_remedy(session: Session, remedy_id: int, *, now: datetime, livemode: 
     version = session.get_one(DocumentVersion, remedy.policy_version_id, options=WITHOUT_TEXT)
     minor, words = _worth(remedy, policy_of(version))
     taken_back = session.scalars(select(RemedyReversal).where(RemedyReversal.remedy_id == remedy.id)).one_or_none()
+    if remedy.extra_days is not None:
+        running = running_at(session, site_id=case.site_id, manufacturer_id=case.manufacturer_id, at=remedy.owed_at)
+        if running is not None and not _known(session, f"promise_remedy:{remedy.id}")[1].owed_minor:
+            return _lengthen(session, case, terms, remedy, running=running, taken_back=taken_back, now=now)
+        if days_moved(session, f"promise_remedy:{remedy.id}"):
+            # The term was made longer and has ended since: nothing is given twice.
+            return None
     parties = parties_of(session, case, terms.agreement)
     word = terms.agreement.settlement.remedies_borne_by if terms.agreement is not None else Company.MANUFACTURER
     bearer_id = parties.get(word, parties[Company.MANUFACTURER])
@@ -81,6 +89,37 @@ def settle_remedy(session: Session, remedy_id: int, *, now: datetime, livemode: 
     )  # fmt: skip
     target = credit_of(0 if taken_back is not None else minor, bearer_id)
     return settle(session, case, terms, cause, target, now=now, livemode=livemode)
+
+
+def _lengthen(
+    session: Session,
+    case: SupportCase,
+    terms: Terms,
+    remedy: PromiseRemedy,
+    *,
+    running: Running,
+    taken_back: RemedyReversal | None,
+    now: datetime,
+) -> Supplement | None:
+    """Move the end of what a subscription has paid, or back where the promise is found kept; no money moves."""
+    source = f"promise_remedy:{remedy.id}"
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": source})
+    days = (0 if taken_back is not None else remedy.extra_days or 0) - days_moved(session, source)
+    kept = move_end(session, running, days, zone=terms.policy.zone, now=now) if days else None
+    if kept is None:
+        return None
+    first, last = (datetime.fromisoformat(kept[name]).date() for name in ("moved_from", "moved_until"))
+    said = [f"The paid term lasts {days} days longer: it ends, and is renewed, on {last} and not on {first}."]
+    if taken_back is not None:
+        said = [f"The paid term ends on {last} again and not on {first}.", f"Taken back: {taken_back.reason}"]
+    seq, _ = _known(session, source)
+    what = f"{case.name}, a longer term for a missed promise"
+    cause = Cause(source, REMEDY, "customer", what, tuple(said), remedy.owed_at)
+    supplement = _supplement(session, case, terms, cause, seq=seq + 1, owed_minor=0, now=now)
+    supplement.explanation = {"sentences": said, **kept}
+    session.add(supplement)
+    session.flush()
+    return supplement
 
 
 def settle(
@@ -99,26 +138,7 @@ def settle(
     change = difference(target, known)
     if not change.by_party and not change.owed_minor:
         return None
-    supplement = Supplement(
-        case_id=case.id,
-        manufacturer_id=case.manufacturer_id,
-        integrator_id=case.integrator_id,
-        customer_id=case.customer_id,
-        audience=cause.audience,
-        kind=cause.kind,
-        source=cause.source,
-        seq=seq + 1,
-        **_billed_to(session, case, terms),
-        currency=terms.policy.currency,
-        amount_minor=change.owed_minor,
-        description=cause.description,
-        explanation={"sentences": list(cause.sentences)},
-        agreement_version_id=terms.agreement_version_id,
-        person_id=cause.person_id,
-        period_id=lock_open_period(session, case.manufacturer_id),
-        occurred_at=cause.occurred_at,
-        recorded_at=now,
-    )
+    supplement = _supplement(session, case, terms, cause, seq=seq + 1, owed_minor=change.owed_minor, now=now)
     session.add(supplement)
     session.flush()
     shares = _shares(session, supplement, change)
@@ -136,6 +156,31 @@ def settle(
             livemode=livemode,
         )
     return supplement
+
+
+def _supplement(
+    session: Session, case: SupportCase, terms: Terms, cause: Cause, *, seq: int, owed_minor: int, now: datetime
+) -> Supplement:
+    return Supplement(
+        case_id=case.id,
+        manufacturer_id=case.manufacturer_id,
+        integrator_id=case.integrator_id,
+        customer_id=case.customer_id,
+        audience=cause.audience,
+        kind=cause.kind,
+        source=cause.source,
+        seq=seq,
+        **_billed_to(session, case, terms),
+        currency=terms.policy.currency,
+        amount_minor=owed_minor,
+        description=cause.description,
+        explanation={"sentences": list(cause.sentences)},
+        agreement_version_id=terms.agreement_version_id,
+        person_id=cause.person_id,
+        period_id=lock_open_period(session, case.manufacturer_id),
+        occurred_at=cause.occurred_at,
+        recorded_at=now,
+    )
 
 
 def supplement_debtor(supplement: Supplement) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Role, Side
@@ -19,6 +19,7 @@ from portal.contracts.rules import months_after, plan_named
 from portal.directory.models import Site
 from portal.errors import Conflict, NotAllowed, RuleBroken
 from portal.payments import checkouts, rules
+from portal.payments import queries as payments
 from portal.payments.models import Intent, ProviderSubscription, SubscriptionSeen
 from portal.rows import insert_once
 from portal.selling.models import Purchase, PurchaseStep
@@ -39,7 +40,7 @@ def cancel(session: Session, actor: Actor, found: Bought, *, wanted: bool, now: 
     until = minimum_until(session, found)
     if wanted and until is not None and seen.covers_until.date() < until:
         raise RuleBroken(f"The plan is taken until {until}. It can be cancelled in the last period before that day.")
-    number = 1 + (session.scalar(_changes(subscription)) or 0)
+    number = 1 + payments.changes_of(session, subscription)
     return checkouts.plan_change(session, subscription, {"cancel_at_period_end": wanted}, number=number, now=now)
 
 
@@ -130,10 +131,3 @@ def _end(session: Session, found: Bought, step: Step, at: datetime, now: datetim
     )
     take_plan(session, taking, from_at=max(at, held.from_at + timedelta(seconds=1)), now=now)
     return True
-
-
-def _changes(subscription: ProviderSubscription) -> Select[int]:
-    return select(func.count()).where(
-        Intent.kind == "subscription_change",
-        Intent.request["subscription"].astext == subscription.provider_subscription_id,
-    )

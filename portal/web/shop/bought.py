@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from portal.access import Side
+from portal.access import Side, may_see_prices
 from portal.billing.plan_reading import reinstatement_sale_id
+from portal.billing.supplements.lasting import moved
+from portal.billing.supplements.models import Supplement
 from portal.cases import queries as cases
+from portal.contracts.models import PlanChoice
 from portal.directory import queries as directory
 from portal.errors import NotFound, ProviderTrouble
 from portal.jobs import enqueue
@@ -156,7 +159,15 @@ def _page(found: Bought) -> ResponseReturnValue:
         may_buy=may_buy(actor),
         reason=_reason(found),
         sold_at=_sold_at(found),
+        moved=_moved(found),
     )
+
+
+def _moved(found: Bought) -> Sequence[Supplement]:
+    """What moved the end of what is paid, and why, as far as the reader may read prices."""
+    session, sold = current_session(), found.steps.get("sold")
+    choice = session.get(PlanChoice, sold.details.get("plan_choice_id")) if sold is not None and found.seen else None
+    return moved(session, choice) if choice is not None and may_see_prices(current_actor()) else ()
 
 
 def _sold_at(found: Bought) -> str:
