@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from portal.billing.actions import decide_shares, earn_packs, earn_plans, open_month, rebill_case
 from portal.billing.books import check_books
-from portal.billing.rules.gross import gross_legs
+from portal.billing.rules.gross import gross_legs, sold_as
+from portal.billing.rules.postings import ShareAmount, revenue_legs
 from portal.billing.supplements.actions import settle_remedy
 from portal.cases import actions as cases
 from portal.cases.models import PromiseRemedy
@@ -58,6 +59,15 @@ def once(change: tuple[str, str]) -> tuple[str, str]:
 def test_the_whole_is_revenue_and_each_share_its_cost(parts, legs):
     found = gross_legs((minor, Document("share", str(number))) for number, minor in enumerate(parts))
     assert tuple((leg.purpose.value, leg.amount_minor) for leg in found) == legs
+
+
+def test_of_an_item_only_the_kinds_sold_as_principal_are_gross():
+    shares = (ShareAmount(1, 7, "cash", 70, is_gross=True), ShareAmount(2, 7, "use", 30))
+    assert [(leg.amount_minor, leg.document) for leg in revenue_legs(shares)] == [
+        (70, Document("share", "1")),
+        (-70, None),
+    ]
+    assert (sold_as(is_gross=True), sold_as(is_gross=False)) == ({"sold_as": "principal"}, {})
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,10 @@ from portal.billing.supplements.rules import (
     between,
     credit_of,
     difference,
+    supplement_kind,
     supplement_legs,
 )
+from portal.contracts.blocks import Revenue
 from portal.errors import RuleBroken
 from portal.ledger.rules import Document
 
@@ -57,3 +59,8 @@ def test_difference_leads_from_one_to_the_other_and_posts_to_zero(one, other):
     assert 0 not in change.by_party.values()
     legs = supplement_legs(C, change.owed_minor, [(p, m, Document("x", str(p))) for p, m in change.by_party.items()])
     assert sum(leg.amount_minor for leg in legs) == 0
+
+
+def test_a_remedy_takes_from_what_a_plan_earned_and_all_else_from_work():
+    assert supplement_kind("remedy") == Revenue.SUBSCRIPTION
+    assert supplement_kind("material") == Revenue.TIME_AND_MATERIALS
