@@ -67,7 +67,8 @@ _PAID = text(
     FROM intent
     LEFT JOIN disposition part ON part.intent_id = intent.id
     LEFT JOIN statement ON statement.id = part.statement_id
-    WHERE intent.manufacturer_id = :payer AND intent.kind IN ('transfer', 'transfer_reversal')
+    WHERE intent.manufacturer_id = :payer AND intent.organisation_id <> :payer
+      AND intent.kind IN ('transfer', 'transfer_reversal')
       AND intent.state = 'succeeded' AND intent.finished_at IS NOT NULL
       AND intent.finished_at >= :since AND intent.finished_at < :until
     ORDER BY intent.organisation_id, intent.currency, intent.finished_at, intent.id
@@ -77,7 +78,8 @@ _PAID = text(
 _YEARS = text(
     """
     SELECT DISTINCT extract(year FROM finished_at AT TIME ZONE :zone)::int FROM intent
-    WHERE manufacturer_id = :payer AND kind IN ('transfer', 'transfer_reversal') AND state = 'succeeded'
+    WHERE manufacturer_id = :payer AND organisation_id <> :payer
+      AND kind IN ('transfer', 'transfer_reversal') AND state = 'succeeded'
       AND finished_at IS NOT NULL ORDER BY 1 DESC
     """
 )

@@ -141,7 +141,7 @@ def outcome_of(
     limit = form.threshold_of(paid.year)
     amount = paid.paid_minor if form.filer == "payer" else paid.gross_minor
     if not limit.is_met(amount, paid.count):
-        return Outcome(UNDER, form, form.filer, (_why_under(limit), who), missing)
+        return Outcome(UNDER, form, form.filer, (_why_under(limit, form.currency), who), missing)
     return Outcome(FILE, form, form.filer, (who,), missing)
 
 
@@ -173,11 +173,11 @@ def _why_none(
     return ""
 
 
-def _why_under(limit: Threshold) -> str:
+def _why_under(limit: Threshold, currency: str) -> str:
     reached = "more than" if limit.above else "at least"
     count = f" in more than {limit.transactions} transactions" if limit.transactions else ""
     dollars = f"{limit.amount_minor // 100:,}"
-    return f"No form: it is filed for {reached} {dollars}{count} ({limit.source})."
+    return f"No form: it is filed for {reached} {dollars} {currency}{count} ({limit.source})."
 
 
 def _missing(identity: TaxIdentity | None, taxpayer: Taxpayer | None) -> tuple[str, ...]:
