@@ -7,6 +7,6 @@ lets chance choose what happens next; ``python -m tests.machine --runs N --steps
 reports how often each operation was carried out.
 
 What it leaves out: plans and their monthly slices, incident packs, tax, several currencies, integrators that collect
-themselves, challenges of a resolution, credits and goodwill, purchase at checkout, reserves, work that a month's end
-cuts in two, refunds and chargebacks of an invoice whose work was corrected, and two workers at once.
+themselves, challenges of a resolution, goodwill, credits of one line, purchase at checkout, reserves, work that a
+month's end cuts in two, refunds and chargebacks of an invoice whose work was corrected, and two workers at once.
 """

@@ -151,7 +151,9 @@ class Portal:
         if fault:
             kind, _, has_effect = fault.partition(" ")
             details = {"execute": True} if has_effect else {}
-            self.standin.control.fault(kind, method="POST", path="/v1/(transfers|refunds|invoices).*", **details)
+            self.standin.control.fault(
+                kind, method="POST", path="/v1/(transfers|refunds|invoices|credit_notes).*", **details
+            )
             self._is_faulty = True
 
     _is_faulty = False

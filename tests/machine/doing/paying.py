@@ -60,11 +60,20 @@ def _latest_receipt(portal: Portal, invoice_id: int) -> int:
 
 
 def refund(portal: Portal, invoice_id: int, receipt_id: int, amount: int) -> str | None:
-    """Fay asks, Fin agrees; how it ended."""
+    """Part of a payment goes back; how it ended."""
+    return _adjust(portal, invoice_id, Wanted("refund", amount, "Billed twice", receipt_id=receipt_id))
+
+
+def credit(portal: Portal, invoice_id: int, amount: int) -> str | None:
+    """Less is owed of an invoice; how it ended."""
+    return _adjust(portal, invoice_id, Wanted("credit", amount, "Took too long"))
+
+
+def _adjust(portal: Portal, invoice_id: int, wanted: Wanted) -> str | None:
+    """Fay asks, Fin agrees."""
     portal.later(minutes=1)
 
     def ask(session: Session, cast: Cast) -> tuple[int, bool]:
-        wanted = Wanted("refund", amount, "Billed twice", receipt_id=receipt_id)
         made = asking.ask(session, cast.fay, invoice_id, wanted, now=portal.now)
         return made.id, made.needs_second
 

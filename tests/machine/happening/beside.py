@@ -24,6 +24,7 @@ FAULTS = st.sampled_from(
 )
 # How many operations there are to each that brings work.
 EVERY = 4
+BETWEEN_TURNS = 4
 
 Thing = TypeVar("Thing")
 
@@ -44,6 +45,7 @@ class Beside(RuleBasedStateMachine):
         self.since_expiry = 0
         self.operations = 0
         self.dear = 0
+        self.turned = 0
 
     @contextmanager
     def step(self, name: str, crash: int = 0, fault: str = "") -> Iterator[None]:
@@ -60,7 +62,14 @@ class Beside(RuleBasedStateMachine):
 
     def may_cost(self) -> bool:
         """Whether work may come next: a case from its first word to its bill costs as much as ten other operations."""
-        return self.dear < 3 + self.operations // EVERY
+        waits = any(invoice.open > 0 for invoice in self.model.invoices) or any(
+            not statement.disposed for statement in self.model.statements
+        )
+        return not waits or self.dear < 3 + self.operations // EVERY
+
+    def may_turn(self) -> bool:
+        """Whether a switch may be turned again: on and off is no story."""
+        return self.operations - self.turned >= BETWEEN_TURNS
 
     def now(self) -> float:
         """The portal's time."""

@@ -60,6 +60,16 @@ class Paying(Beside):
             assert ended == expected, ended
             going_back.refund(self.model, invoice, receipt, amount, now, is_refused=bool(receipt.dispute))
 
+    @precondition(lambda self: going_back.creditable(self.model))
+    @rule(which=WHICH, part=THOUSANDTHS, crash=CRASHES, fault=FAULTS)
+    def credit(self, which: int, part: int, crash: int, fault: str) -> None:
+        invoice = one_of(going_back.creditable(self.model), which)
+        amount = max((invoice.open - 1) * part // 1_000, 1)
+        with self.step("credit", crash, fault):
+            ended = doing.credit(self.portal, invoice.id, amount)
+            assert ended == "done", ended
+            going_back.credit(self.model, invoice, amount)
+
     @precondition(lambda self: any(not receipt.dispute for _, receipt in going_back.refundable(self.model)))
     @rule(which=WHICH, crash=CRASHES)
     def charge_back(self, which: int, crash: int) -> None:

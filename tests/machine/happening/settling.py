@@ -140,9 +140,10 @@ class Settling(Beside):
         with self.step("hold a case", crash):
             self.model.held_cases[number] = doing.hold_case(self.portal, number)
 
-    @precondition(lambda self: self.undisposed() and not self.model.held_parties)
+    @precondition(lambda self: self.may_turn() and self.undisposed() and not self.model.held_parties)
     @rule(crash=CRASHES)
     def hold_party(self, crash: int) -> None:
+        self.turned = self.operations
         with self.step("hold a party", crash):
             self.model.held_parties[INTEGRATOR] = doing.hold_party(self.portal)
 
@@ -162,9 +163,10 @@ class Settling(Beside):
             self.model.held_cases = {case: one for case, one in self.model.held_cases.items() if one != hold}
             self.model.held_parties = {party: one for party, one in self.model.held_parties.items() if one != hold}
 
-    @precondition(lambda self: self.model.is_restricted or self.undisposed())
+    @precondition(lambda self: self.may_turn() and (self.model.is_restricted or self.undisposed()))
     @rule(told=st.booleans(), crash=CRASHES)
     def restrict(self, told: bool, crash: int) -> None:
+        self.turned = self.operations
         self.set_restricted(restricted=not self.model.is_restricted, told=told, crash=crash)
 
     def set_restricted(self, *, restricted: bool, told: bool, crash: int = 0) -> None:

@@ -87,11 +87,12 @@ class Receipt:
 
 @dataclass
 class Invoice:
-    """Lines as (kind, row, amount): "case" or "pack"; what was taken off each, and what was paid."""
+    """Lines as (kind, row, amount): "case" or "pack"; what was taken off each and paid, and what need not be paid."""
 
     id: int
     lines: list[tuple[str, Case | Pack, int]]
     reduced: list[int]
+    lowered: list[int]
     receipts: list[Receipt] = field(default_factory=list)
 
     @property
@@ -102,7 +103,7 @@ class Invoice:
     @property
     def open(self) -> int:
         """What is not paid yet."""
-        return self.total - sum(receipt.amount for receipt in self.receipts)
+        return self.total - sum(self.lowered) - sum(receipt.amount for receipt in self.receipts)
 
     @property
     def charged(self) -> list[int]:

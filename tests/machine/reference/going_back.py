@@ -21,6 +21,7 @@ from tests.machine.reference.facts import (
     Receipt,
 )
 from tests.machine.reference.model import Model
+from tests.machine.reference.paying import fund_connected
 
 
 def may_go_back(invoice: Invoice) -> bool:
@@ -77,6 +78,26 @@ def refund(
         return
     receipt.refunded += amount
     model.move(amount, "refunds_promised", "stripe_clearing", CUSTOMER)
+
+
+def creditable(model: Model) -> list[Invoice]:
+    """Invoices of which something is open, none of it of work that was corrected."""
+    return [invoice for invoice in model.invoices if invoice.open > 1 and may_go_back(invoice)]
+
+
+def credit(model: Model, invoice: Invoice, amount: int) -> None:
+    """So much less is owed: of work nobody gets its share, a pack's part the factory pays in its buyer's place."""
+    gone = loss(model, invoice, amount, is_late=False)
+    _book_loss(model, gone, 1)
+    for at, parts in gone.by_share.items():
+        invoice.lowered[at] += gone.by_line[at]
+        for party, part in zip(PARTIES, parts, strict=True):
+            model.move(part, "payable_accrued", "receivable", party, CUSTOMER)
+    borne = sum(minor for at, minor in gone.by_line.items() if at not in gone.by_share)
+    if borne:
+        invoice.receipts.append(Receipt(0, borne, by_card=False))
+        model.move(borne, "payable", "receivable", FACTORY, CUSTOMER)
+        fund_connected(model, [invoice])
 
 
 def _claw_back(model: Model, lost: int, had: int) -> None:

@@ -23,7 +23,7 @@ def to_invoice(model: Model) -> list[tuple[str, Case | Pack, int]]:
 def invoice(model: Model, number: int) -> None:
     """What is owed becomes an invoice."""
     lines = to_invoice(model)
-    made = Invoice(number, lines, [0] * len(lines))
+    made = Invoice(number, lines, [0] * len(lines), [0] * len(lines))
     for kind, row, amount in lines:
         if kind == "case" and isinstance(row, Case):
             if amount < 0:
@@ -62,8 +62,8 @@ def _funding(model: Model, invoices: list[Invoice]) -> dict[int, int]:
     too_much: Counter[int] = Counter()
     for invoice in invoices:
         nets: dict[tuple[str, int], int] = {}
-        for kind, row, amount in invoice.lines:
-            nets[kind, row.id] = nets.get((kind, row.id), 0) + amount
+        for (kind, row, amount), lowered in zip(invoice.lines, invoice.lowered, strict=True):
+            nets[kind, row.id] = nets.get((kind, row.id), 0) + amount - lowered
         pool = sum(receipt.amount for receipt in invoice.receipts)
         for (_, number), net in nets.items():
             if net < 0:
