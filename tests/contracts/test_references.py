@@ -82,3 +82,8 @@ def test_a_product_line_written_in_two_ways_names_both_places():
     with pytest.raises(DocumentInvalid) as refused:
         parse_agreement(text)
     assert ['"door" is written "Door" elsewhere' in each.message for each in refused.value.problems] == [True]
+
+
+def test_a_product_line_written_as_the_policy_has_it_is_right():
+    text = changed(KESSLER, before("[settlement]", LABOUR + 'product_lines = ["DoorController"]'))
+    assert agreement_against_policy(parse_agreement(text), policy(), text) == ()
