@@ -330,7 +330,7 @@ def test_books_find_tax_that_is_not_in_the_ledger(work_session, owner_session, c
     }
 
 
-def test_nothing_of_anothers_own_invoice_is_used_twice(work_session, cast, statement):
+def test_a_statement_is_invoiced_by_the_number_that_was_said(work_session, cast, statement):
     row = PartyInvoice(
         statement_id=statement.id, manufacturer_id=cast.factory.id, party_id=cast.integrator.id, number="R-1",
         dated_on=date(2026, 4, 1), recorded_by=cast.ivo.person_id, recorded_at=NOW,
