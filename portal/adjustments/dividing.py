@@ -6,78 +6,53 @@ Read only, so that a page shows before the act exactly what the act does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from portal.adjustments.ahead import divide_payment
+from portal.adjustments.lines import (
+    CHARGEBACKS,
+    REFUNDS,
+    LineLoss,
+    Of,
+    Source,
+    Taking,
+    agreement_behind,
+    named_bearer,
+    signed,
+    unearned_minor,
+)
 from portal.adjustments.models import AdjustmentPart
-from portal.adjustments.rules.sharing import (
-    BY_SHARES,
-    Line,
-    Part,
-    Stake,
-    parts_of_line,
-    reduction_by_line,
-    within_window,
-)
-from portal.billing.actions.used import given_up_minor, used_of_sale
-from portal.billing.models import (
-    BillItem,
-    BillItemReversal,
-    InvoiceItem,
-    LineReduction,
-    PlanEarning,
-    PlanSale,
-    PlanShare,
-    Share,
-)
+from portal.adjustments.rules.sharing import Line, Part, Stake, parts_of_line, reduction_by_line, within_window
+from portal.billing.models import BillItem, BillItemReversal, InvoiceItem, PlanSale, PlanShare, Share
 from portal.billing.packs.models import PackSale
-from portal.billing.parties import parties_of
-from portal.billing.queries import given_back_minor, live_item
+from portal.billing.queries import live_item
+from portal.billing.reductions.models import LineReduction
 from portal.billing.rules.postings import CASH
-from portal.contracts.agreement import Agreement, Settlement
-from portal.contracts.blocks import Company
-from portal.contracts.models import DocumentVersion
-from portal.contracts.queries import agreement_of
-from portal.entitlement.queries import terms_in_force
+from portal.contracts.agreement import Settlement
 from portal.errors import RuleBroken
 
-Source = BillItem | PlanSale | PackSale
-REFUNDS, CHARGEBACKS = "refunds_borne_by", "chargebacks_borne_by"
-
-
-@dataclass(frozen=True)
-class Taking:
-    """What is to be taken: of which invoice or line, by which word of the agreements, or from whom by name.
-
-    ``paid_at`` is when the payer paid, None for what was never paid.
-    """
-
-    manufacturer_id: int
-    invoice_id: int
-    invoice_item_id: int | None
-    amount_minor: int
-    word: str = REFUNDS
-    bearer_id: int | None = None
-    paid_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class LineLoss:
-    """What one line takes, who loses it, and what of it was not earned yet and is nobody's loss."""
-
-    item: InvoiceItem
-    amount_minor: int
-    deferred_minor: int
-    parts: tuple[Part, ...]
-    by_shares: bool
-    customer_id: int
+__all__ = [
+    "CHARGEBACKS",
+    "REFUNDS",
+    "LineLoss",
+    "Taking",
+    "bearer_of",
+    "charged_lines",
+    "divide",
+    "reductions",
+    "settlement_terms",
+    "share_stakes",
+    "source_of",
+]
 
 
 def divide(session: Session, taking: Taking, *, now: datetime) -> tuple[LineLoss, ...]:
     """Who loses what by an amount. *Raises*: RuleBroken for more than is left of what was charged."""
+    if taking.invoice_id is None:
+        return divide_payment(session, taking, now=now)
     items = charged_lines(session, taking.invoice_id)
     reduced = reductions(session, taking.invoice_id)
     lines = [Line(item.id, item.amount_minor, reduced.get(item.id, 0)) for item in items]
@@ -101,20 +76,18 @@ def reductions(session: Session, invoice_id: int) -> dict[int, int]:
         .where(LineReduction.invoice_id == invoice_id)
         .group_by(LineReduction.invoice_item_id)
     ).tuples()
-    return {line_id: int(minor) for line_id, minor in rows}
+    return {line_id: int(minor) for line_id, minor in rows if line_id is not None}
 
 
 def _line_loss(session: Session, taking: Taking, item: InvoiceItem, minor: int, now: datetime) -> LineLoss:
     source = source_of(session, item)
-    if taking.bearer_id is not None:
-        return _borne(item, minor, taking.bearer_id, source.customer_id)
-    settlement, bearer_id = _signed(session, source, taking.word)
+    settlement, bearer_id = signed(session, source, taking)
     if bearer_id is not None:
         return _borne(item, minor, bearer_id, source.customer_id)
     if isinstance(source, PackSale):
         # Its hours stay usable and go on earning their shares, so nobody but the manufacturer loses by it.
         return _borne(item, minor, taking.manufacturer_id, source.customer_id)
-    deferred = min(minor, _unearned_minor(session, source)) if isinstance(source, PlanSale) else 0
+    deferred = min(minor, unearned_minor(session, source)) if isinstance(source, PlanSale) else 0
     parts: tuple[Part, ...] = ()
     if minor > deferred:
         parts = _shared(_stakes(session, item, source), minor - deferred, taking)
@@ -126,18 +99,11 @@ def _line_loss(session: Session, taking: Taking, item: InvoiceItem, minor: int, 
             days=settlement.clawback_days,
             manufacturer_id=taking.manufacturer_id,
         )
-    return LineLoss(item, minor, deferred, parts, by_shares=True, customer_id=source.customer_id)
-
-
-def _unearned_minor(session: Session, sale: PlanSale) -> int:
-    """What of a month was sold and neither used, earned nor given back."""
-    used = used_of_sale(session, sale) - given_up_minor(session, sale.id)
-    earned = session.scalar(select(func.sum(PlanEarning.amount_minor)).where(PlanEarning.plan_sale_id == sale.id))
-    return max(sale.amount_minor - used - int(earned or 0) - given_back_minor(session, sale.id), 0)
+    return LineLoss(Of(item.id), minor, deferred, parts, customer_id=source.customer_id)
 
 
 def _borne(item: InvoiceItem, minor: int, bearer_id: int, customer_id: int) -> LineLoss:
-    return LineLoss(item, minor, 0, (Part(bearer_id, minor),), by_shares=False, customer_id=customer_id)
+    return LineLoss(Of(item.id), minor, 0, (Part(bearer_id, minor),), customer_id, by_shares=False)
 
 
 def source_of(session: Session, item: InvoiceItem) -> Source:
@@ -151,29 +117,6 @@ def source_of(session: Session, item: InvoiceItem) -> Source:
     return session.get_one(PlanSale, item.plan_sale_id)
 
 
-def agreement_behind(session: Session, source: Source) -> Agreement | None:
-    """The agreement that a line of an invoice was shared by."""
-    if isinstance(source, PlanSale):
-        return terms_in_force(
-            session, manufacturer_id=source.manufacturer_id, integrator_id=source.integrator_id, at=source.starts_at
-        ).agreement
-    if source.agreement_version_id is None:
-        return None
-    return agreement_of(session.get_one(DocumentVersion, source.agreement_version_id))
-
-
-def _signed(session: Session, source: Source, word: str) -> tuple[Settlement, int | None]:
-    """How a line's parties settle, and the one that bears it all where the agreement names one."""
-    agreement = agreement_behind(session, source)
-    if agreement is None:
-        return Settlement(), None
-    named = getattr(agreement.settlement, word)
-    if named == BY_SHARES:
-        return agreement.settlement, None
-    parties = parties_of(session, source, agreement)
-    return agreement.settlement, parties.get(named, parties[Company.MANUFACTURER])
-
-
 def settlement_terms(session: Session, item: InvoiceItem) -> Settlement:
     """How the parties of an invoice's line settle; what is usual where nothing was signed."""
     agreement = agreement_behind(session, source_of(session, item))
@@ -182,11 +125,7 @@ def settlement_terms(session: Session, item: InvoiceItem) -> Settlement:
 
 def bearer_of(session: Session, item: InvoiceItem, word: str) -> int | None:
     """Who bears what a word of the agreement behind a line names; nobody where nothing was signed."""
-    source = source_of(session, item)
-    agreement = agreement_behind(session, source)
-    if agreement is None:
-        return None
-    return parties_of(session, source, agreement).get(getattr(agreement.settlement, word))
+    return named_bearer(session, source_of(session, item), word)
 
 
 def _shared(stakes: Sequence[Stake], minor: int, taking: Taking) -> tuple[Part, ...]:

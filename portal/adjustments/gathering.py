@@ -10,21 +10,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from portal.access import Audience
+from portal.adjustments.ahead import paid_for
+from portal.adjustments.queries import subject_of
 from portal.billing.models import BillItem, BillLine, BillSegment, Invoice, InvoiceItem, PlanSale
-from portal.billing.packs.models import PackSale
+from portal.billing.packs.models import PackSale, PackUse
+from portal.billing.queries import stands as item_stands
 from portal.cases.models import CaseEvent, SupportCase
 from portal.cases.words import sentence
 from portal.contracts.models import Document, DocumentSignature, DocumentVersion, PlanChoice
 from portal.directory.models import Organisation
 from portal.directory.queries import organisation_names
-from portal.entitlement.models import Authorization
+from portal.entitlement.models import Authorization, GrantDraw, UsageGrant
 from portal.identity import queries as people
 from portal.metering.models import TimeEntry
-from portal.payments.models import CashReceipt, Chargeback
+from portal.payments.models import CashReceipt, Chargeback, Intent
 
 BASES = {
     "account": "signed in to the portal",
@@ -92,43 +95,105 @@ class Signed:
 
 
 @dataclass(frozen=True)
+class Sold:
+    """A line of what was paid for."""
+
+    description: str
+    amount_minor: int
+
+
+@dataclass(frozen=True)
 class Proof:
-    """Everything that is handed to the payer's bank."""
+    """Everything that is handed to the payer's bank: of an invoice, or of a purchase, with who ordered it."""
 
     chargeback: Chargeback
-    invoice: Invoice
+    name: str
+    invoice: Invoice | None
     receipt: CashReceipt
     payer: Organisation
     manufacturer_name: str
-    items: tuple[InvoiceItem, ...]
+    items: tuple[Sold, ...]
+    ordered: tuple[str, datetime, str] | None
     cases: tuple[CaseProof, ...]
     policies: tuple[Signed, ...]
 
 
 def proof_for(session: Session, chargeback: Chargeback) -> Proof:
     """What the record says for a payment, as far as the session sees it."""
-    invoice = session.get_one(Invoice, chargeback.invoice_id)
+    about = subject_of(session, chargeback.invoice_id, chargeback.receipt_id)
+    receipt = session.get_one(CashReceipt, chargeback.receipt_id)
+    charged = _invoiced(session, about.invoice) if about.invoice is not None else _bought(session, about.name, receipt)
+    priced: tuple[BillItem | PlanSale | PackSale, ...] = (*charged.billed, *charged.months, *charged.packs)
+    versions = {row.policy_version_id for row in priced}
+    names = organisation_names(session, [chargeback.manufacturer_id])
+    return Proof(
+        chargeback,
+        about.name,
+        about.invoice,
+        receipt,
+        session.get_one(Organisation, chargeback.payer_id),
+        names.get(chargeback.manufacturer_id, ""),
+        charged.items,
+        _ordered(session, receipt),
+        tuple(_case(session, item) for item in charged.billed),
+        tuple(_signed(session, version_id, charged.months) for version_id in sorted(versions)),
+    )
+
+
+@dataclass(frozen=True)
+class _Charged:
+    items: tuple[Sold, ...]
+    billed: tuple[BillItem, ...]
+    months: tuple[PlanSale, ...]
+    packs: tuple[PackSale, ...]
+
+
+def _invoiced(session: Session, invoice: Invoice) -> _Charged:
     items = session.scalars(
         select(InvoiceItem)
         .where(InvoiceItem.invoice_id == invoice.id, InvoiceItem.amount_minor > 0)
         .order_by(InvoiceItem.position)
     ).all()
-    billed = [session.get_one(BillItem, item.bill_item_id) for item in items if item.bill_item_id is not None]
-    sales = [session.get_one(PlanSale, item.plan_sale_id) for item in items if item.plan_sale_id is not None]
-    packs = [session.get_one(PackSale, item.pack_sale_id) for item in items if item.pack_sale_id is not None]
-    priced: tuple[BillItem | PlanSale | PackSale, ...] = (*billed, *sales, *packs)
-    versions = {row.policy_version_id for row in priced}
-    names = organisation_names(session, [chargeback.manufacturer_id])
-    return Proof(
-        chargeback,
-        invoice,
-        session.get_one(CashReceipt, chargeback.receipt_id),
-        session.get_one(Organisation, chargeback.payer_id),
-        names.get(chargeback.manufacturer_id, ""),
-        tuple(items),
-        tuple(_case(session, item) for item in billed),
-        tuple(_signed(session, version_id, sales) for version_id in sorted(versions)),
+    return _Charged(
+        tuple(Sold(item.description, item.amount_minor) for item in items),
+        tuple(session.get_one(BillItem, item.bill_item_id) for item in items if item.bill_item_id is not None),
+        tuple(session.get_one(PlanSale, item.plan_sale_id) for item in items if item.plan_sale_id is not None),
+        tuple(session.get_one(PackSale, item.pack_sale_id) for item in items if item.pack_sale_id is not None),
     )
+
+
+def _bought(session: Session, name: str, receipt: CashReceipt) -> _Charged:
+    """What a payment ahead bought, and the work that has used it."""
+    found = paid_for(session, receipt)
+    of_pack = select(PackUse.bill_item_id).where(
+        PackUse.pack_sale_id == (found.pack.id if found.pack is not None else None), PackUse.amount_minor > 0
+    )
+    of_months = (
+        select(GrantDraw.bill_item_id)
+        .join(UsageGrant, UsageGrant.id == GrantDraw.grant_id)
+        .where(
+            tuple_(UsageGrant.plan_choice_id, UsageGrant.starts_at).in_(
+                [(sale.plan_choice_id, sale.starts_at) for sale in found.months]
+            )
+        )
+    )
+    used = session.scalars(
+        select(BillItem)
+        .where(or_(BillItem.id.in_(of_pack), BillItem.id.in_(of_months)), item_stands())
+        .order_by(BillItem.id)
+    ).all()
+    packs = (found.pack,) if found.pack is not None else ()
+    return _Charged((Sold(name, receipt.amount_minor),), tuple(used), found.months, packs)
+
+
+def _ordered(session: Session, receipt: CashReceipt) -> tuple[str, datetime, str] | None:
+    """Who ordered what was paid ahead, when, and the policy accepted with it by its hash."""
+    checkout = session.get(Intent, receipt.intent_id) if receipt.intent_id is not None else None
+    accepted = checkout.request.get("accepted") if checkout is not None else None
+    if checkout is None or accepted is None:
+        return None
+    person_id = int(accepted["person_id"])
+    return people.names(session, {person_id}).get(person_id, "The buyer"), checkout.created_at, str(accepted["sha256"])
 
 
 def _case(session: Session, item: BillItem) -> CaseProof:

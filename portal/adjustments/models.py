@@ -14,7 +14,8 @@ from portal.db import Base, Id
 class Adjustment(Base):
     """Somebody of the manufacturer wants a payer to get money back, or to owe less; ``reason`` is for the payer.
 
-    ``receipt_id`` names the payment that goes back; ``bearer`` is ``signed`` where the agreements say who loses it.
+    ``receipt_id`` names the payment that goes back, all there is of one that was paid ahead at checkout; ``bearer`` is
+    ``signed`` where the agreements say who loses it; ``beyond`` is why more goes back than what nobody has used.
     """
 
     __tablename__ = "adjustment"
@@ -25,6 +26,7 @@ class Adjustment(Base):
         CheckConstraint("kind IN ('refund', 'credit', 'waiver', 'goodwill', 'write_down', 'remedy')", name="kind"),
         CheckConstraint("bearer IN ('signed', 'manufacturer', 'integrator')", name="bearer"),
         CheckConstraint("(kind = 'refund') = (receipt_id IS NOT NULL)", name="refund_names_payment"),
+        CheckConstraint("invoice_id IS NOT NULL OR receipt_id IS NOT NULL", name="about"),
         CheckConstraint("payout_order IN ('reversal_first', 'refund_first')", name="payout_order"),
         CheckConstraint("amount_minor > 0", name="amount"),
     )
@@ -32,7 +34,7 @@ class Adjustment(Base):
     id: Mapped[Id]
     manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     payer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
-    invoice_id: Mapped[int] = mapped_column(ForeignKey("invoice.id"))
+    invoice_id: Mapped[int | None] = mapped_column(ForeignKey("invoice.id"))
     invoice_item_id: Mapped[int | None] = mapped_column(ForeignKey("invoice_item.id"))
     receipt_id: Mapped[int | None] = mapped_column(ForeignKey("cash_receipt.id"))
     kind: Mapped[str]
@@ -44,6 +46,7 @@ class Adjustment(Base):
     currency: Mapped[str]
     amount_minor: Mapped[int]
     reason: Mapped[str]
+    beyond: Mapped[str] = mapped_column(default="", server_default="")
     reference: Mapped[str] = mapped_column(default="", server_default="")
     asked_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
     asked_at: Mapped[datetime]
@@ -110,7 +113,9 @@ class AdjustmentEnd(Base):
 class AdjustmentPart(Base):
     """What a party loses by an adjustment or a chargeback, or gets back; no party while nobody knows whose it is.
 
-    ``stage`` is the account it left: what had accrued, what was payable, or what was not earned yet.
+    ``stage`` is the account it left: what had accrued, what was payable, what was not earned yet, what
+    selling it had earned, what was paid ahead
+    and not sold, or sales tax. Of what was paid ahead it names the payment, and the sale if there was one.
     """
 
     __tablename__ = "adjustment_part"
@@ -119,7 +124,9 @@ class AdjustmentPart(Base):
         Index("ix_adjustment_part_invoice_item_id", "invoice_item_id"),
         Index("ix_adjustment_part_party_id", "party_id", "id"),
         CheckConstraint("cause_type IN ('adjustment', 'chargeback', 'redivided')", name="cause"),
-        CheckConstraint("stage IN ('accrued', 'payable', 'deferred')", name="stage"),
+        CheckConstraint("stage IN ('accrued', 'payable', 'deferred', 'commission', 'prepaid', 'tax')", name="stage"),
+        CheckConstraint("num_nonnulls(invoice_item_id, receipt_id) = 1", name="of_line_or_payment"),
+        Index("ix_adjustment_part_receipt_id", "receipt_id"),
         CheckConstraint("amount_minor <> 0", name="not_zero"),
     )
 
@@ -128,7 +135,10 @@ class AdjustmentPart(Base):
     cause_id: Mapped[int]
     manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     party_id: Mapped[int | None] = mapped_column(ForeignKey("organisation.id"))
-    invoice_item_id: Mapped[int] = mapped_column(ForeignKey("invoice_item.id"))
+    invoice_item_id: Mapped[int | None] = mapped_column(ForeignKey("invoice_item.id"))
+    receipt_id: Mapped[int | None] = mapped_column(ForeignKey("cash_receipt.id"))
+    pack_sale_id: Mapped[int | None] = mapped_column(ForeignKey("pack_sale.id"))
+    plan_sale_id: Mapped[int | None] = mapped_column(ForeignKey("plan_sale.id"))
     share_id: Mapped[int | None] = mapped_column(ForeignKey("share.id"))
     stage: Mapped[str]
     currency: Mapped[str]
@@ -179,6 +189,85 @@ class ClawBackStep(Base):
     currency: Mapped[str]
     amount_minor: Mapped[int]
     recorded_at: Mapped[datetime]
+
+
+class WriteOff(Base):
+    """Somebody of the manufacturer's finance wants to give up what a party still owes; ``bearer`` is who loses it.
+
+    ``operator`` books it as an expense, ``manufacturer`` takes it out of what the manufacturer has coming.
+    """
+
+    __tablename__ = "claw_back_write_off"
+    __table_args__ = (
+        UniqueConstraint("id", "asked_by"),
+        Index("ix_claw_back_write_off_claw_back_id", "claw_back_id"),
+        CheckConstraint("bearer IN ('operator', 'manufacturer')", name="bearer"),
+        CheckConstraint("amount_minor > 0", name="amount"),
+    )
+
+    id: Mapped[Id]
+    claw_back_id: Mapped[int] = mapped_column(ForeignKey("claw_back.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    bearer: Mapped[str]
+    currency: Mapped[str]
+    amount_minor: Mapped[int]
+    reason: Mapped[str]
+    asked_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    asked_at: Mapped[datetime]
+
+
+class WriteOffDecision(Base):
+    """Somebody else of finance says yes or no to giving it up."""
+
+    __tablename__ = "claw_back_write_off_decision"
+    __table_args__ = (
+        UniqueConstraint("write_off_id"),
+        ForeignKeyConstraint(["write_off_id", "asked_by"], ["claw_back_write_off.id", "claw_back_write_off.asked_by"]),
+        CheckConstraint("decided_by <> asked_by", name="four_eyes"),
+        CheckConstraint("outcome IN ('yes', 'no')", name="outcome"),
+    )
+
+    id: Mapped[Id]
+    write_off_id: Mapped[int]
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    asked_by: Mapped[int]
+    outcome: Mapped[str]
+    explanation: Mapped[str]
+    decided_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    decided_at: Mapped[datetime]
+
+
+class OutsideChangeOwner(Base):
+    """Who looks after a refund or credit note that was made at Stripe; the latest counts."""
+
+    __tablename__ = "outside_change_owner"
+    __table_args__ = (Index("ix_outside_change_owner_change_id", "change_id"),)
+
+    id: Mapped[Id]
+    change_id: Mapped[int] = mapped_column(ForeignKey("outside_change.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    owner_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    owned_at: Mapped[datetime]
+
+
+class OutsideChangeEnd(Base):
+    """What finance made of it: adopted as an adjustment of ours, or explained."""
+
+    __tablename__ = "outside_change_end"
+    __table_args__ = (
+        UniqueConstraint("change_id"),
+        CheckConstraint("outcome IN ('adopted', 'explained')", name="outcome"),
+        CheckConstraint("(outcome = 'adopted') = (adjustment_id IS NOT NULL)", name="adopted_as"),
+    )
+
+    id: Mapped[Id]
+    change_id: Mapped[int] = mapped_column(ForeignKey("outside_change.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    outcome: Mapped[str]
+    adjustment_id: Mapped[int | None] = mapped_column(ForeignKey("adjustment.id"))
+    explanation: Mapped[str]
+    ended_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    ended_at: Mapped[datetime]
 
 
 class AdjustmentLimit(Base):

@@ -23,7 +23,8 @@ from portal.adjustments.models import (
 from portal.adjustments.rules import saga
 from portal.adjustments.rules.asking import REFUND
 from portal.adjustments.rules.saga import Facts, Step
-from portal.billing.models import Invoice, LineReduction
+from portal.billing.models import Invoice
+from portal.billing.reductions.models import LineReduction
 from portal.errors import NotAllowed, NotFound
 from portal.ledger.models import JournalTransaction
 from portal.payments.models import CashReceipt, Chargeback, ChargebackStep, Intent
@@ -41,6 +42,32 @@ def adjustment_seen(session: Session, actor: Actor, adjustment_id: int) -> Adjus
     if not actor.has(Role.FINANCE, Role.BUYER, Role.ADMINISTRATOR, Role.SERVICE_MANAGER, Role.SUPPORT_LEAD):
         raise NotFound
     return found
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What an adjustment or chargeback is about: an invoice, or what was paid ahead at checkout.
+
+    The name is empty for who may see that something went back, but not of what: a party whose share fell.
+    """
+
+    name: str
+    invoice: Invoice | None
+    livemode: bool
+
+
+def subject_of(session: Session, invoice_id: int | None, receipt_id: int | None) -> Subject:
+    """What people call an invoice, or what a payment ahead was for, as far as the session sees it."""
+    if invoice_id is not None:
+        invoice = session.get(Invoice, invoice_id)
+        if invoice is None:
+            return Subject("", None, livemode=False)
+        return Subject(invoice.name, invoice, session.get_one(Intent, invoice.intent_id).livemode)
+    receipt = session.get(CashReceipt, receipt_id) if receipt_id is not None else None
+    checkout = session.get(Intent, receipt.intent_id) if receipt is not None and receipt.intent_id is not None else None
+    if receipt is None or checkout is None:
+        return Subject("", None, livemode=False)
+    return Subject(str(checkout.request["name"]), None, receipt.livemode)
 
 
 def decision_of(session: Session, adjustment_id: int) -> AdjustmentDecision | None:
@@ -174,6 +201,25 @@ def refundable_minor(session: Session, receipt: CashReceipt) -> int:
     return receipt.amount_minor - int(asked or 0) - int(disputed or 0)
 
 
+def returned_minor(session: Session, receipt_ids: Sequence[int]) -> int:
+    """What of payments is gone for good: refunded, or lost to their payer's bank."""
+    ended = select(AdjustmentEnd.id).where(AdjustmentEnd.adjustment_id == Adjustment.id)
+    refunded = session.scalar(
+        select(func.coalesce(func.sum(Adjustment.amount_minor), 0)).where(
+            Adjustment.receipt_id.in_(receipt_ids),
+            ended.where(AdjustmentEnd.outcome == saga.DONE).exists(),
+            ~ended.where(AdjustmentEnd.outcome == saga.FAILED).exists(),
+        )
+    )
+    lost = select(ChargebackStep.id).where(ChargebackStep.chargeback_id == Chargeback.id, ChargebackStep.kind == LOST)
+    taken = session.scalar(
+        select(func.coalesce(func.sum(Chargeback.amount_minor), 0)).where(
+            Chargeback.receipt_id.in_(receipt_ids), lost.exists()
+        )
+    )
+    return int(refunded or 0) + int(taken or 0)
+
+
 def creditable_minor(session: Session, invoice: Invoice) -> int:
     """What an invoice can still cost less: what is open, less credits on their way."""
     owed = open_minor(session, invoice)
@@ -211,26 +257,36 @@ def limits(session: Session, manufacturer_id: int, currency: str) -> dict[Role, 
 
 @dataclass(frozen=True)
 class Listed:
-    """An adjustment as listed, with its invoice and what it waits for."""
+    """An adjustment as listed, with what it is about and what it waits for."""
 
     adjustment: Adjustment
-    invoice_name: str
+    about: str
     step: Step
     end: AdjustmentEnd | None
 
 
 def adjustments(
-    session: Session, actor: Actor, *, invoice_id: int | None = None, before_id: int | None = None, most: int = 50
+    session: Session,
+    actor: Actor,
+    *,
+    invoice_id: int | None = None,
+    receipt_id: int | None = None,
+    before_id: int | None = None,
+    most: int = 50,
 ) -> list[Listed]:
     """The adjustments the actor's organisation asked for, pays less by, or is asked about; the latest first."""
     own = actor.organisation_id
     wanted = (
-        select(Adjustment, Invoice.name)
+        select(Adjustment, func.coalesce(Invoice.name, Intent.request["name"].astext))
         .outerjoin(Invoice, Invoice.id == Adjustment.invoice_id)
+        .outerjoin(CashReceipt, CashReceipt.id == Adjustment.receipt_id)
+        .outerjoin(Intent, Intent.id == CashReceipt.intent_id)
         .where(or_(Adjustment.manufacturer_id == own, Adjustment.payer_id == own, Adjustment.consent_of == own))
     )
     if invoice_id is not None:
         wanted = wanted.where(Adjustment.invoice_id == invoice_id)
+    if receipt_id is not None:
+        wanted = wanted.where(Adjustment.receipt_id == receipt_id)
     if before_id is not None:
         wanted = wanted.where(Adjustment.id < before_id)
     rows = session.execute(wanted.order_by(Adjustment.id.desc()).limit(most)).tuples().all()

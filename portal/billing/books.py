@@ -211,6 +211,9 @@ _CHECKS = {
             SELECT manufacturer_id, currency, payer_id, -amount_minor, 0 FROM plan_sale WHERE paid_by = 'ahead'
             UNION ALL
             SELECT manufacturer_id, currency, payer_id, -amount_minor, 0 FROM pack_sale WHERE paid_by = 'ahead'
+            UNION ALL
+            SELECT manufacturer_id, currency, payer_id, tax_minor - amount_minor, 0 FROM line_reduction
+            WHERE receipt_id IS NOT NULL AND pack_sale_id IS NULL AND plan_sale_id IS NULL
         ) one
         GROUP BY one.manufacturer_id, one.currency, one.payer_id HAVING sum(one.fact) <> sum(one.posted)
     """,
@@ -237,8 +240,11 @@ _CHECKS = {
             UNION ALL
             SELECT sale.manufacturer_id, sale.currency, sale.customer_id, -reduction.deferred_minor, 0
             FROM line_reduction reduction
-            JOIN invoice_item line ON line.id = reduction.invoice_item_id
-            JOIN plan_sale sale ON sale.id = line.plan_sale_id
+            LEFT JOIN invoice_item line ON line.id = reduction.invoice_item_id
+            JOIN plan_sale sale ON sale.id = coalesce(line.plan_sale_id, reduction.plan_sale_id)
+            UNION ALL
+            SELECT sale.manufacturer_id, sale.currency, sale.customer_id, -reduction.deferred_minor, 0
+            FROM line_reduction reduction JOIN pack_sale sale ON sale.id = reduction.pack_sale_id
         ) one
         GROUP BY one.manufacturer_id, one.currency, one.customer_id HAVING sum(one.fact) <> sum(one.posted)
     """,
@@ -298,15 +304,17 @@ _CHECKS = {
                    FROM grant_draw GROUP BY grant_id) drawn ON drawn.grant_id = given.id
         LEFT JOIN (SELECT grant_id, sum(seconds) AS seconds, sum(incidents) AS incidents
                    FROM grant_expiry GROUP BY grant_id) gone ON gone.grant_id = given.id
+        LEFT JOIN (SELECT grant_id, sum(seconds) AS seconds, sum(incidents) AS incidents
+                   FROM grant_withdrawal GROUP BY grant_id) back ON back.grant_id = given.id
         CROSS JOIN LATERAL (
             VALUES (given.granted_seconds || ' seconds',
                     given.granted_seconds,
                     balance.free_seconds + balance.reserved_seconds + coalesce(drawn.seconds, 0)
-                        + coalesce(gone.seconds, 0)),
+                        + coalesce(gone.seconds, 0) + coalesce(back.seconds, 0)),
                    (given.granted_incidents || ' incidents',
                     given.granted_incidents,
                     balance.free_incidents + balance.reserved_incidents + coalesce(drawn.incidents, 0)
-                        + coalesce(gone.incidents, 0))
+                        + coalesce(gone.incidents, 0) + coalesce(back.incidents, 0))
         ) counted (granted, given, accounted)
         WHERE counted.given <> counted.accounted
     """,

@@ -230,37 +230,6 @@ class InvoiceItem(Base):
     amount_minor: Mapped[int]
 
 
-class LineReduction(Base):
-    """A line of an invoice costs its payer less since, or what was paid of it went back; an opposite ends that again.
-
-    ``lowers_net`` where less is owed and nobody pays it in the payer's place; ``deferred_minor`` is what of it was not
-    earned yet.
-    """
-
-    __tablename__ = "line_reduction"
-    __table_args__ = (
-        UniqueConstraint("invoice_item_id", "cause_type", "cause_id", "is_return"),
-        Index("ix_line_reduction_invoice_id", "invoice_id"),
-        CheckConstraint("cause_type IN ('adjustment', 'chargeback')", name="cause"),
-        CheckConstraint("(amount_minor < 0) = is_return AND amount_minor <> 0", name="sign"),
-        CheckConstraint("abs(deferred_minor) <= abs(amount_minor)", name="deferred"),
-    )
-
-    id: Mapped[Id]
-    invoice_id: Mapped[int] = mapped_column(ForeignKey("invoice.id"))
-    invoice_item_id: Mapped[int] = mapped_column(ForeignKey("invoice_item.id"))
-    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
-    payer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
-    cause_type: Mapped[str]
-    cause_id: Mapped[int]
-    is_return: Mapped[bool]
-    lowers_net: Mapped[bool]
-    currency: Mapped[str]
-    amount_minor: Mapped[int]
-    deferred_minor: Mapped[int]
-    recorded_at: Mapped[datetime]
-
-
 class PlanSale(Base):
     """One month of a chosen plan, sold at its price: deferred until its minutes are used or the month is over.
 

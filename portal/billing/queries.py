@@ -11,8 +11,9 @@ from sqlalchemy import BigInteger, ColumnElement, bindparam, exists, func, or_, 
 from sqlalchemy.orm import Session
 
 from portal.billing.facts import CLOSING
-from portal.billing.models import BillingCut, BillItem, BillItemReversal, CashApplication, InvoiceItem, LineReduction
+from portal.billing.models import BillingCut, BillItem, BillItemReversal, CashApplication, InvoiceItem
 from portal.billing.outcome import CAUSE, TASK_CLASS
+from portal.billing.reductions.models import LineReduction
 from portal.billing.rules import Blocker, BlockingFacts, blockers_of
 from portal.cases.models import CaseClosing, Challenge, ChallengeDecision, Resolution, SupportCase
 from portal.entitlement.models import Authorization, Emergency, EmergencyRefusal
@@ -181,7 +182,29 @@ def given_back_minor(session: Session, plan_sale_id: int) -> int:
     """What of a plan's month went back to its payer before it was earned."""
     found = session.scalar(
         select(func.coalesce(func.sum(LineReduction.deferred_minor), 0))
-        .join(InvoiceItem, InvoiceItem.id == LineReduction.invoice_item_id)
-        .where(InvoiceItem.plan_sale_id == plan_sale_id)
+        .outerjoin(InvoiceItem, InvoiceItem.id == LineReduction.invoice_item_id)
+        .where(func.coalesce(InvoiceItem.plan_sale_id, LineReduction.plan_sale_id) == plan_sale_id)
     )
     return int(found or 0)
+
+
+@dataclass(frozen=True)
+class TakenOfPayment:
+    """What was taken off a payment ahead: in all, the tax in it, and what of it had not been sold."""
+
+    amount_minor: int
+    tax_minor: int
+    prepaid_minor: int
+
+
+def taken_of_payment(session: Session, receipt_id: int) -> TakenOfPayment:
+    """What went back of a payment ahead, or is held because its bank has taken it."""
+    unsold = LineReduction.pack_sale_id.is_(None) & LineReduction.plan_sale_id.is_(None)
+    row = session.execute(
+        select(
+            func.sum(LineReduction.amount_minor),
+            func.sum(LineReduction.tax_minor),
+            func.sum(LineReduction.amount_minor - LineReduction.tax_minor).filter(unsold),
+        ).where(LineReduction.receipt_id == receipt_id)
+    ).one()
+    return TakenOfPayment(int(row[0] or 0), int(row[1] or 0), int(row[2] or 0))

@@ -23,9 +23,9 @@ from portal.billing.models import (
     InvoiceItem,
     LineQuery,
     LineQueryAnswer,
-    LineReduction,
     Share,
 )
+from portal.billing.reductions.models import LineReduction
 from portal.cases.models import SupportCase
 from portal.directory.queries import organisation_names
 from portal.errors import NotAllowed, NotFound

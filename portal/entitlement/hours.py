@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, Subquery, func, or_, select
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side
 from portal.entitlement.models import GrantBalance, GrantExpiry, UsageGrant
+from portal.entitlement.withdrawals.models import GrantWithdrawal
 
 # So many ended grants are listed at most beside those that hold.
 ENDED_AT_MOST = 24
@@ -19,7 +20,7 @@ ENDED_AT_MOST = 24
 class HoursLeft:
     """One grant of a site: what it began with, what is free, promised to approved work, and expired; None is for ever.
 
-    A grant is of time or of incidents: the other unit is 0 throughout.
+    What went back to its payer is no part of it. A grant is of time or of incidents: the other unit is 0 throughout.
     """
 
     grant_id: int
@@ -73,19 +74,15 @@ def _read(
         Side.INTEGRATOR: UsageGrant.integrator_id,
         Side.CUSTOMER: UsageGrant.customer_id,
     }[actor.side]
-    gone = (
-        select(
-            GrantExpiry.grant_id,
-            func.sum(GrantExpiry.seconds).label("seconds"),
-            func.sum(GrantExpiry.incidents).label("incidents"),
-        )
-        .group_by(GrantExpiry.grant_id)
-        .subquery()
-    )
+    gone, back = _sums_of(GrantExpiry), _sums_of(GrantWithdrawal)
     rows = session.execute(
-        select(UsageGrant, GrantBalance, gone.c.seconds, gone.c.incidents)
+        select(
+            UsageGrant, GrantBalance, gone.c.seconds, gone.c.incidents,
+            func.coalesce(back.c.seconds, 0), func.coalesce(back.c.incidents, 0),
+        )
         .join(GrantBalance, GrantBalance.grant_id == UsageGrant.id)
         .outerjoin(gone, gone.c.grant_id == UsageGrant.id)
+        .outerjoin(back, back.c.grant_id == UsageGrant.id)
         .where(
             own == actor.organisation_id,
             UsageGrant.site_id == site_id,
@@ -93,14 +90,14 @@ def _read(
             *conditions,
         )
         .order_by(GrantBalance.ends_at, UsageGrant.id)
-    ).tuples()
+    ).tuples()  # fmt: skip
     return [
         HoursLeft(
             grant_id=grant.id,
             kind=grant.kind,
             label=(grant.terms or {}).get("label", "Included this month"),
-            granted_seconds=grant.granted_seconds,
-            granted_incidents=grant.granted_incidents,
+            granted_seconds=grant.granted_seconds - int(back_seconds),
+            granted_incidents=grant.granted_incidents - int(back_incidents),
             free_seconds=balance.free_seconds,
             free_incidents=balance.free_incidents,
             reserved_seconds=balance.reserved_seconds,
@@ -111,5 +108,18 @@ def _read(
             given_until=grant.expires_at,
             expires_at=balance.ends_at,
         )
-        for grant, balance, seconds, incidents in rows
+        for grant, balance, seconds, incidents, back_seconds, back_incidents in rows
     ]
+
+
+def _sums_of(table: type[GrantExpiry] | type[GrantWithdrawal]) -> Subquery:
+    """What rows of a table say of each grant together."""
+    return (
+        select(
+            table.grant_id,
+            func.sum(table.seconds).label("seconds"),
+            func.sum(table.incidents).label("incidents"),
+        )
+        .group_by(table.grant_id)
+        .subquery()
+    )

@@ -14,13 +14,12 @@ from portal.access import Role
 from portal.adjustments import queries
 from portal.adjustments.models import Adjustment
 from portal.adjustments.rules.asking import KINDS
-from portal.billing.models import Invoice
 from portal.directory.models import Organisation
 from portal.notifications.actions import Recipient, queue_letter
 from portal.notifications.letters import Writing, letter
 from portal.notifications.recipients import people_with_role
 from portal.notifications.rendering import Fact, Letter
-from portal.payments.models import Chargeback
+from portal.payments.models import Chargeback, OutsideChange
 
 _ENDS = {"done": "is done", "failed": "could not be done", "declined": "was declined"}
 
@@ -65,6 +64,28 @@ def notify_chargeback(session: Session, chargeback_id: int, now: datetime) -> No
         queue_letter(session, recipient, "chargeback_opened", about=("chargeback", chargeback.id), now=now, once=once)
 
 
+def notify_outside_change(session: Session, change_id: int, now: datetime) -> None:
+    """Tell finance that somebody made a refund or credit note at Stripe itself."""
+    change = session.get_one(OutsideChange, change_id)
+    for recipient in people_with_role(session, change.manufacturer_id, (Role.FINANCE,)):
+        once = f"outside-change:{change.id}"
+        queue_letter(session, recipient, "outside_change", about=("outside_change", change.id), now=now, once=once)
+
+
+@letter("outside_change")
+def outside_change(writing: Writing) -> Letter | None:
+    """Something was made at Stripe that the books know nothing of."""
+    change = writing.session.get_one(OutsideChange, int(writing.delivery.object_id))
+    what = "A refund" if change.kind == "refund" else "A credit note"
+    return Letter(
+        subject=f"{what} was made at Stripe and is not in the books",
+        greeting=writing.greeting,
+        sentences=("Adopt it into the books as if it had been asked for here, or explain it.",),
+        facts=(Fact("At Stripe", change.provider_object_id), Fact("Made", writing.when(change.made_at))),
+        button=("Look at it", writing.page(f"outside-changes/{change.id}")),
+    )
+
+
 @letter("adjustment_asked")
 def adjustment_asked(writing: Writing) -> Letter | None:
     """Somebody's yes is needed."""
@@ -72,10 +93,10 @@ def adjustment_asked(writing: Writing) -> Letter | None:
     adjustment = session.get_one(Adjustment, int(writing.delivery.object_id))
     if queries.end_of(session, adjustment.id) is not None:
         return None
-    invoice = session.get_one(Invoice, adjustment.invoice_id)
+    about = queries.subject_of(session, adjustment.invoice_id, adjustment.receipt_id)
     what = KINDS[adjustment.kind].label
     return Letter(
-        subject=f"{what} on {invoice.name}: your answer is asked for",
+        subject=f"{what} on {about.name}: your answer is asked for",
         greeting=writing.greeting,
         sentences=("It goes on when everybody who is asked has said yes.",),
         quote=adjustment.reason,
@@ -91,12 +112,12 @@ def adjustment_ended(writing: Writing) -> Letter | None:
     end = queries.end_of(session, adjustment.id)
     if end is None:
         return None
-    invoice = session.get_one(Invoice, adjustment.invoice_id)
+    about = queries.subject_of(session, adjustment.invoice_id, adjustment.receipt_id)
     what = KINDS[adjustment.kind].label
     return Letter(
-        subject=f"{what} on {invoice.name} {_ENDS[end.outcome]}",
+        subject=f"{what} on {about.name} {_ENDS[end.outcome]}",
         greeting=writing.greeting,
-        sentences=(end.explanation or f"The {what.lower()} on invoice {invoice.name} {_ENDS[end.outcome]}.",),
+        sentences=(end.explanation or f"The {what.lower()} on {about.name} {_ENDS[end.outcome]}.",),
         quote=adjustment.reason,
         button=("Look at it", writing.page(f"adjustments/{adjustment.id}")),
     )
@@ -107,11 +128,11 @@ def chargeback_opened(writing: Writing) -> Letter | None:
     """A payer's bank has taken a payment back."""
     session = writing.session
     chargeback = session.get_one(Chargeback, int(writing.delivery.object_id))
-    invoice = session.get_one(Invoice, chargeback.invoice_id)
+    about = queries.subject_of(session, chargeback.invoice_id, chargeback.receipt_id)
     payer = session.get_one(Organisation, chargeback.payer_id)
     due = writing.when(chargeback.answer_by) if chargeback.answer_by else "–"
     return Letter(
-        subject=f"The bank of {payer.name} has taken back the payment of {invoice.name}",
+        subject=f"The bank of {payer.name} has taken back the payment of {about.name}",
         greeting=writing.greeting,
         sentences=(
             "The shares of this payment are held until the bank has decided.",

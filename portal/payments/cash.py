@@ -230,13 +230,20 @@ def bear(
 
 
 def take_prepayment(
-    session: Session, intent: Intent, payment: PaymentOfInvoice, now: datetime, *, tax_minor: int
+    session: Session,
+    intent: Intent,
+    payment: PaymentOfInvoice,
+    now: datetime,
+    *,
+    tax_minor: int,
+    bill_id: int | None = None,
 ) -> CashReceipt | None:
     """Cash that arrived ahead for a purchase, once per charge; None when it is known already."""
     receipt = insert_once(
         session,
         CashReceipt(
             intent_id=intent.id,
+            bill_id=bill_id,
             manufacturer_id=intent.manufacturer_id,
             payer_id=intent.organisation_id,
             currency=payment.currency,

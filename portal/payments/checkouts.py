@@ -6,6 +6,7 @@ planned it, because somebody waits.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -50,13 +51,15 @@ class Wares:
 class Checkout:
     """Where Stripe's page leads back to, and how tax is treated.
 
-    ``automatic_tax`` is the deployment's switch; ``tax_exempt`` what the payer's certificate says.
+    ``automatic_tax`` is the deployment's switch; ``tax_exempt`` what the payer's certificate says; ``accepted`` who
+    ordered, and the policy accepted with the order by its hash.
     """
 
     success_url: str
     cancel_url: str
     automatic_tax: bool = False
     tax_exempt: bool = False
+    accepted: Mapping[str, Any] | None = None
 
 
 def plan_checkout(
@@ -78,6 +81,7 @@ def plan_checkout(
         "tax_status": status,
         "name": wares.name,
         "receivable": str(Purpose.PREPAID),
+        **({"accepted": dict(checkout.accepted)} if checkout.accepted is not None else {}),
     }
     return plan(
         session,

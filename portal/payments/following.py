@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from portal.db import transaction
@@ -71,9 +71,9 @@ def refresh_bill(engine: Engine, gateway: Gateway, state: InvoiceState, now: dat
         intent = _locked(session, intent_id)
         known = _know(session, intent, state.subscription_id, now)
         _see(session, known, subscription, now)
-        _keep_bill(session, known, state, now)
+        bill_id = _keep_bill(session, known, state, now)
         for payment in paid:
-            cash.take_prepayment(session, intent, payment, now, tax_minor=state.tax_minor)
+            cash.take_prepayment(session, intent, payment, now, tax_minor=state.tax_minor, bill_id=bill_id)
         enqueue(session, FOLLOW, intent_id=intent.id)
     return f"subscription invoice {state.status}, {len(paid)} payments"
 
@@ -157,9 +157,10 @@ def _see(session: Session, known: ProviderSubscription, state: SubscriptionState
     return True
 
 
-def _keep_bill(session: Session, known: ProviderSubscription, state: InvoiceState, now: datetime) -> None:
+def _keep_bill(session: Session, known: ProviderSubscription, state: InvoiceState, now: datetime) -> int | None:
+    """Keep what an invoice asks for, once; the bill's number, none while there is nothing to pay."""
     if state.status in ("draft", "void") or state.covers_from is None:
-        return
+        return None
     insert_once(
         session,
         SubscriptionBill(
@@ -175,3 +176,4 @@ def _keep_bill(session: Session, known: ProviderSubscription, state: InvoiceStat
             recorded_at=now,
         ),
     )
+    return session.scalar(select(SubscriptionBill.id).where(SubscriptionBill.provider_invoice_id == state.id))

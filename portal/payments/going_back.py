@@ -20,7 +20,7 @@ from portal.db import transaction
 from portal.jobs import enqueue
 from portal.ledger.actions import post
 from portal.ledger.rules import Document, Purpose, credit, debit, without_zeros
-from portal.payments import outcomes, rules
+from portal.payments import outcomes, outside, queries, rules
 from portal.payments.actions import plan
 from portal.payments.exchanges import booking
 from portal.payments.exchanges.legs import Exchanged
@@ -33,9 +33,8 @@ from portal.payments.models import (
     FraudWarningEnd,
     Intent,
 )
-from portal.payments.provider import Busy, DisputeState, Movement, WarningState
-
-NOT_OURS = "ignored: not ours"
+from portal.payments.outside import NOT_OURS
+from portal.payments.provider import DisputeState, Movement, RefundState, WarningState
 
 
 def plan_refund(
@@ -108,21 +107,31 @@ def plan_evidence(
 def refresh_refund(engine: Engine, gateway: Gateway, refund_id: str, now: datetime) -> str:
     """Fetch a refund: what moved is booked, and who asked for it goes on."""
     state = gateway.retrieve_refund(refund_id)
-    if not rules.is_uuid(state.intent_id):
-        return NOT_OURS
     with transaction(engine) as session:
-        intent = session.get(Intent, UUID(state.intent_id), with_for_update=True, populate_existing=True)
-        if intent is None or intent.kind != "refund":
-            return NOT_OURS
+        intent = _refund_intent(session, state)
+        if intent is None:
+            return outside.keep_refund(session, state, now)
         outcomes.keep_refund_state(session, intent, state, now)
     return f"refund {state.status}"
+
+
+def _refund_intent(session: Session, state: RefundState) -> Intent | None:
+    """The intent of a refund, locked: the one that asked for it here, or that adopted what was made at Stripe."""
+    intent_id = UUID(state.intent_id) if rules.is_uuid(state.intent_id) else None
+    if intent_id is None:
+        adopted = queries.intent_by_object(session, state.id)
+        intent_id = adopted.id if adopted is not None else None
+    if intent_id is None:
+        return None
+    intent = session.get(Intent, intent_id, with_for_update=True, populate_existing=True)
+    return intent if intent is not None and intent.kind == "refund" else None
 
 
 def refresh_dispute(engine: Engine, gateway: Gateway, dispute_id: str, now: datetime) -> str:
     """Fetch a dispute: keep what happened to it, book what it moved, and have its shares held, released or taken."""
     state = gateway.retrieve_dispute(dispute_id)
     with transaction(engine) as session:
-        receipt = _receipt_of(session, state.charge_id, state.opened_at, now)
+        receipt = outside.receipt_of(session, state.charge_id, state.opened_at, now)
         if receipt is None:
             return NOT_OURS
         chargeback = _keep_chargeback(session, receipt, state, now)
@@ -138,7 +147,7 @@ def refresh_warning(engine: Engine, gateway: Gateway, warning_id: str, now: date
     """Fetch an early fraud warning: a new one is somebody's work until it is answered."""
     state = gateway.retrieve_warning(warning_id)
     with transaction(engine) as session:
-        receipt = _receipt_of(session, state.charge_id, state.warned_at, now)
+        receipt = outside.receipt_of(session, state.charge_id, state.warned_at, now)
         if receipt is None:
             return NOT_OURS
         warning_row = _keep_warning(session, receipt, state, now)
@@ -171,14 +180,6 @@ def end_warning(
         .returning(FraudWarningEnd.id)
     )
     return made is not None
-
-
-def _receipt_of(session: Session, charge_id: str, told_at: datetime, now: datetime) -> CashReceipt | None:
-    """The cash of a charge. *Raises*: Busy while its payment may still be on the way to us."""
-    found = session.scalars(select(CashReceipt).where(CashReceipt.provider_object_id == charge_id)).one_or_none()
-    if found is None and now - told_at < rules.MOVEMENT_PATIENCE:
-        raise Busy("The payment that this is about is still being written down.")
-    return found
 
 
 def _keep_chargeback(session: Session, receipt: CashReceipt, state: DisputeState, now: datetime) -> Chargeback:

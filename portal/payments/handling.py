@@ -21,7 +21,7 @@ from portal.jobs import enqueue
 from portal.ledger.actions import post
 from portal.ledger.models import Period
 from portal.ledger.rules import Document, Purpose, credit, debit
-from portal.payments import calls, cash, following, going_back, outcomes, queries, rules
+from portal.payments import calls, cash, following, going_back, outcomes, outside, queries, rules
 from portal.payments.actions import keep_event
 from portal.payments.gateway import Gateway
 from portal.payments.models import (
@@ -30,6 +30,7 @@ from portal.payments.models import (
     Chargeback,
     ConnectedAccount,
     Intent,
+    OutsideChange,
     ProviderEvent,
     ProviderEventOutcome,
 )
@@ -106,6 +107,7 @@ def _act_on(engine: Engine, gateway: Gateway, event: ProviderEvent, now: datetim
 
 _GOING_BACK = (
     (rules.REFUND_EVENTS, going_back.refresh_refund),
+    (rules.CREDIT_NOTE_EVENTS, outside.refresh_credit_note),
     (rules.DISPUTE_EVENTS, going_back.refresh_dispute),
     (rules.WARNING_EVENTS, going_back.refresh_warning),
 )
@@ -284,7 +286,9 @@ def _owner_of(session: Session, movement: Movement) -> int | None:
     if movement.category in _OWN_MOVES:
         return _operator_with_books(session)
     disputed = select(Chargeback.manufacturer_id).where(Chargeback.provider_object_id == movement.source_id)
-    return session.scalar(receipt) or session.scalar(sent) or session.scalar(disputed)
+    changed = select(OutsideChange.manufacturer_id).where(OutsideChange.provider_object_id == movement.source_id)
+    found = (session.scalar(wanted) for wanted in (receipt, sent, disputed, changed))
+    return next((owner for owner in found if owner is not None), None)
 
 
 def _operator_with_books(session: Session) -> int | None:

@@ -186,7 +186,8 @@ class PaymentRecord(Base):
 class CashReceipt(Base):
     """Cash that arrived, with Stripe's fee: for an invoice, applied to shares by billing, or ahead for a purchase.
 
-    ``intent_id`` is the checkout that was paid, or that began the subscription; ``tax_minor`` is part of the amount.
+    ``intent_id`` is the checkout that was paid, or that began the subscription, and ``bill_id`` what the subscription
+    asked for; ``tax_minor`` is part of the amount.
     ``settled_currency`` is named where it is another one: the fee is in it, and an ``Exchange`` says the rest.
     """
 
@@ -208,6 +209,7 @@ class CashReceipt(Base):
     id: Mapped[Id]
     invoice_id: Mapped[int | None] = mapped_column(ForeignKey("invoice.id"))
     intent_id: Mapped[UUID | None] = mapped_column(ForeignKey("intent.id"))
+    bill_id: Mapped[int | None] = mapped_column(ForeignKey("subscription_bill.id"))
     manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     payer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     currency: Mapped[str]
@@ -240,7 +242,7 @@ class Chargeback(Base):
     provider_object_id: Mapped[str]
     manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     payer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
-    invoice_id: Mapped[int] = mapped_column(ForeignKey("invoice.id"))
+    invoice_id: Mapped[int | None] = mapped_column(ForeignKey("invoice.id"))
     receipt_id: Mapped[int] = mapped_column(ForeignKey("cash_receipt.id"))
     currency: Mapped[str]
     amount_minor: Mapped[int]
@@ -279,7 +281,7 @@ class FraudWarning(Base):
     id: Mapped[Id]
     provider_object_id: Mapped[str]
     manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
-    invoice_id: Mapped[int] = mapped_column(ForeignKey("invoice.id"))
+    invoice_id: Mapped[int | None] = mapped_column(ForeignKey("invoice.id"))
     receipt_id: Mapped[int] = mapped_column(ForeignKey("cash_receipt.id"))
     kind: Mapped[str]
     livemode: Mapped[bool]
@@ -304,6 +306,32 @@ class FraudWarningEnd(Base):
     explanation: Mapped[str]
     ended_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     ended_at: Mapped[datetime]
+
+
+class OutsideChange(Base):
+    """A refund or credit note that somebody made at Stripe itself and not here: work until finance has ended it."""
+
+    __tablename__ = "outside_change"
+    __table_args__ = (
+        UniqueConstraint("provider_object_id"),
+        Index("ix_outside_change_manufacturer_id", "manufacturer_id", "id"),
+        CheckConstraint("kind IN ('refund', 'credit_note')", name="kind"),
+        CheckConstraint("amount_minor > 0", name="amount"),
+        CheckConstraint("kind = 'refund' OR invoice_id IS NOT NULL", name="credit_names_invoice"),
+    )
+
+    id: Mapped[Id]
+    provider_object_id: Mapped[str]
+    kind: Mapped[str]
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    receipt_id: Mapped[int | None] = mapped_column(ForeignKey("cash_receipt.id"))
+    invoice_id: Mapped[int | None] = mapped_column(ForeignKey("invoice.id"))
+    currency: Mapped[str]
+    amount_minor: Mapped[int]
+    about: Mapped[str]
+    livemode: Mapped[bool]
+    made_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
 
 
 class ProviderSubscription(Base):

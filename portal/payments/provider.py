@@ -181,9 +181,24 @@ class RefundState:
     movement_id: str
     returned_movement_id: str
     intent_id: str
+    made_at: datetime
     livemode: bool
     exchanged: Exchanged | None = None
     returned_exchanged: Exchanged | None = None
+
+
+@dataclass(frozen=True)
+class CreditNoteState:
+    """A credit note at Stripe; ``before_payment_minor`` is what an open invoice costs less by it."""
+
+    id: str
+    invoice_id: str
+    before_payment_minor: int
+    currency: str
+    memo: str
+    intent_id: str
+    made_at: datetime
+    livemode: bool
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,7 @@ INVOICE_EVENTS = (
 TRANSFER_EVENTS = ("transfer.created", "transfer.updated", "transfer.reversed")
 BALANCE_EVENTS = ("topup.succeeded", "balance.available")
 REFUND_EVENTS = ("refund.created", "refund.updated", "refund.failed")
+CREDIT_NOTE_EVENTS = ("credit_note.created",)
 DISPUTE_EVENTS = (
     "charge.dispute.created",
     "charge.dispute.updated",
@@ -135,8 +136,8 @@ CHECKOUT_EVENTS = (
 )
 SUBSCRIPTION_EVENTS = ("customer.subscription.updated", "customer.subscription.deleted")
 POLLED_EVENTS = (
-    *INVOICE_EVENTS, *TRANSFER_EVENTS, *BALANCE_EVENTS, *REFUND_EVENTS, *DISPUTE_EVENTS, *WARNING_EVENTS,
-    *CHECKOUT_EVENTS, *SUBSCRIPTION_EVENTS,
+    *INVOICE_EVENTS, *TRANSFER_EVENTS, *BALANCE_EVENTS, *REFUND_EVENTS, *CREDIT_NOTE_EVENTS, *DISPUTE_EVENTS,
+    *WARNING_EVENTS, *CHECKOUT_EVENTS, *SUBSCRIPTION_EVENTS,
 )  # fmt: skip
 ACCOUNT_EVENT_PREFIX = "v2.core.account"
 

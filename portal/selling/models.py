@@ -189,7 +189,8 @@ class PurchaseStep(Base):
     __table_args__ = (
         UniqueConstraint("purchase_id", "kind"),
         CheckConstraint(
-            "kind IN ('paying', 'paid', 'failed', 'expired', 'sold', 'unsaleable', 'lapsed', 'ended')", name="kind"
+            "kind IN ('paying', 'paid', 'failed', 'expired', 'sold', 'unsaleable', 'lapsed', 'ended', 'returned')",
+            name="kind",
         ),
     )
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from portal.access import Actor
-from portal.adjustments.models import Adjustment
+from portal.adjustments.models import Adjustment, ClawBack, ClawBackStep
 from portal.billing.models import BillItem, Invoice, PlanEarning, PlanSale, PlanShare, Share
 from portal.billing.packs.models import PackEarning, PackSale, PackShare
 from portal.billing.supplements.models import Supplement, SupplementShare
@@ -47,6 +47,8 @@ _SHOWN: dict[str, tuple[str, type[Base], InstrumentedAttribute[Any]]] = {
     "cash_receipt": ("invoice", CashReceipt, CashReceipt.invoice_id),
     "adjustment": ("adjustment", Adjustment, Adjustment.id),
     "chargeback": ("chargeback", Chargeback, Chargeback.id),
+    "claw_back": ("claw_back", ClawBack, ClawBack.id),
+    "claw_back_step": ("claw_back", ClawBackStep, ClawBackStep.claw_back_id),
     "statement": ("statement", Statement, Statement.id),
     "statement_approval": ("statement", StatementApproval, StatementApproval.statement_id),
     "statement_line": ("statement_line", StatementLine, StatementLine.id),

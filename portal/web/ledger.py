@@ -41,6 +41,7 @@ PAGES = {
     "invoice": ("billing.invoice", "invoice_id"),
     "adjustment": ("adjustments.adjustment", "adjustment_id"),
     "chargeback": ("adjustments.chargeback", "chargeback_id"),
+    "claw_back": ("adjustments.claw_back", "claw_back_id"),
     "statement": ("settlement.statement", "statement_id"),
     "statement_line": ("settlement.line", "statement_line_id"),
     "difference": ("settlement.difference", "difference_id"),

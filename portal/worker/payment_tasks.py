@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from portal.db import transaction
 from portal.errors import ProviderTrouble
-from portal.payments import calls, cash, following, handling
+from portal.payments import calls, cash, following, handling, outside
 from portal.payments.gateway import Gateway
 from portal.payments.models import ConnectedAccount, Intent
 from portal.worker.registry import Edges, task
@@ -36,6 +36,12 @@ def refresh_account(edges: Edges, now: datetime, *, organisation_id: int) -> Non
         account = session.get(ConnectedAccount, organisation_id)
     if account is not None:
         handling.refresh_account(edges.engine, _gateway(edges), account.provider_account_id, now)
+
+
+@task("look_at_refund", own_transactions=True)
+def look_at_refund(edges: Edges, now: datetime, *, refund_id: str) -> None:
+    """A refund that was made at Stripe and is adopted: what it moved."""
+    outside.look_at_refund(edges.engine, _gateway(edges), refund_id, now)
 
 
 @task("look_at_checkout", own_transactions=True)

@@ -19,6 +19,12 @@ def follow_purchase(edges: Edges, now: datetime, *, intent_id: str) -> None:
         actions.follow_purchase(session, UUID(intent_id), now=now, livemode=edges.settings.livemode)
 
 
+@task("sell_after_all", own_transactions=True)
+def sell_after_all(edges: Edges, now: datetime, *, purchase_id: int) -> None:
+    with transaction(edges.engine) as session:
+        actions.sell_after_all(session, purchase_id, now=now, livemode=edges.settings.livemode)
+
+
 @task("sell_purchase", own_transactions=True)
 def sell_purchase(edges: Edges, now: datetime, *, purchase_id: int) -> None:
     with transaction(edges.engine) as session:

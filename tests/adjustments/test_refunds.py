@@ -10,8 +10,8 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from portal.adjustments import queries
-from portal.adjustments.actions import asking, carrying_out
-from portal.adjustments.actions.recovering import owed_by_party, write_off
+from portal.adjustments.actions import asking, carrying_out, writing_off
+from portal.adjustments.actions.recovering import owed_by_party
 from portal.adjustments.actions.redividing import redivide
 from portal.adjustments.models import AdjustmentPart, ClawBack, ClawBackStep
 from portal.adjustments.rules.saga import Step
@@ -20,6 +20,7 @@ from portal.cases.models import SupportCase
 from portal.errors import Conflict, Invalid, NotAllowed
 from portal.payments import going_back
 from portal.payments.models import Intent
+from portal.settlement.debts import debts
 from tests.support.going_back import Desk, paid_invoice, paid_out
 from tests.support.settling import NEXT_CLOSED_AT, REVIEWED_AT, approved_and_disposed, close, statement_of
 
@@ -230,15 +231,35 @@ def test_what_cannot_be_taken_back_is_owed_and_netted_from_the_next_statement(de
     (owed,) = owed_by_party(desk.session, desk.cast.factory.id)[integrator, "EUR"]
     assert (owed.rest_minor, desk.payable(integrator), desk.held("receivable_party")) == (paid, 0, -paid)
     desk.check()
-    assert not write_off(desk.session, owed.claw_back_id, livemode=False, now=desk.now)
     desk.earn(1_000)
     april = statement_of(desk.session, close(desk.engine, desk.cast, NEXT_CLOSED_AT), integrator)
     assert april.net_minor == 0
     (owed,) = owed_by_party(desk.session, desk.cast.factory.id)[integrator, "EUR"]
     assert owed.rest_minor == paid - 1_000
-    assert write_off(desk.session, owed.claw_back_id, livemode=False, now=desk.now + timedelta(days=151))
+    (debt,) = debts(desk.session, desk.cast.fay)
+    assert [(step.kind, step.statement_name) for step in debt.steps] == [("owed", april.name), ("netted", april.name)]
+    assert debt.window_until == desk.receipt(invoice).received_at + timedelta(days=180)
+    give_up(desk, owed.claw_back_id)
     assert (owed_by_party(desk.session, desk.cast.factory.id), desk.held("receivable_party")) == ({}, 0)
+    assert desk.held("write_off") == 1_000 - paid
     desk.check(other_work=True)
+
+
+def give_up(desk: Desk, claw_back_id: int) -> None:
+    """Two people of finance give up what is left; never one alone, and once."""
+    fay, fin, said = desk.cast.fay, desk.cast.fin, {"bearer": "operator", "reason": "The company is gone."}
+    with pytest.raises(Invalid):
+        writing_off.ask(desk.session, fay, claw_back_id, bearer="nobody", reason=" ", now=desk.now)
+    asked = writing_off.ask(desk.session, fay, claw_back_id, **said, now=desk.now)
+    with pytest.raises(Conflict):
+        writing_off.ask(desk.session, fin, claw_back_id, **said, now=desk.now)
+    with pytest.raises(NotAllowed):
+        writing_off.decide(desk.session, fay, asked.id, outcome="yes", explanation="", now=desk.now)
+    writing_off.decide(desk.session, fin, asked.id, outcome="yes", explanation="", now=desk.now)
+    with pytest.raises(Conflict):
+        writing_off.decide(desk.session, fin, asked.id, outcome="no", explanation="No.", now=desk.now)
+    desk.jobs()
+    assert writing_off.carry_out(desk.session, asked.id, now=desk.now) is False
 
 
 def test_the_statement_of_the_party_that_lost_a_share_says_why(desk, invoice) -> None:

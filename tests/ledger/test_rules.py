@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -81,3 +81,16 @@ def test_a_month_begins_at_local_midnight_and_the_next_begins_where_it_ends() ->
 def test_december_is_followed_by_january() -> None:
     december = month_at("UTC", datetime(2026, 12, 31, tzinfo=UTC))
     assert month_after("UTC", december.ends_at).label == "2027-01"
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "UTC"])
+def test_every_instant_is_of_one_month_where_clocks_change(zone: str) -> None:
+    """Months of a zone follow each other without a gap, whatever its clock does; their ends differ between zones."""
+    month = month_at(zone, datetime(2026, 1, 15, tzinfo=UTC))
+    for _ in range(14):
+        following = month_after(zone, month.ends_at)
+        assert following.starts_at == month.ends_at
+        assert month_at(zone, month.ends_at - timedelta(microseconds=1)).label == month.label
+        assert month_at(zone, month.ends_at).label == following.label
+        month = following
+    assert month.label == "2027-03"

@@ -189,6 +189,36 @@ def _early_warning(world: World, kind: str) -> None:
     _warned_once(world, warning_id)
 
 
+def _credited(world: World) -> tuple[str, int]:
+    """A credit note that somebody made at Stripe itself, on an open invoice of ours."""
+    invoice_id, intent_id = world.invoice()
+    world.perform(intent_id)
+    wanted = {"invoice": world.object_of(intent_id), "amount": REFUNDED, "memo": "By hand"}
+    return str(world.standin.client().v1.credit_notes.create(wanted).id), invoice_id
+
+
+def _outside_note(world: World) -> Subject:
+    note_id, _ = _credited(world)
+    return Subject(note_id, lambda: None, lambda: _kept_once(world, note_id))
+
+
+def _kept_once(world: World, note_id: str) -> None:
+    assert world.count("SELECT count(*) FROM outside_change WHERE provider_object_id = :id", id=note_id) == 1
+
+
+def _early_note(world: World, kind: str) -> None:
+    """A note that was asked for here is told of before its answer is written down: it is not somebody's work."""
+    intent_id = _credit_note(world)
+
+    def tell(made: Any) -> None:
+        handle(world, deliver(world, kind, made))
+
+    assert world.perform(intent_id, gateway=Between(world.gateway, "create_credit_note", after=tell)) == "succeeded"
+    kept = "SELECT count(*) FROM outside_change WHERE provider_object_id = :id"
+    assert world.count(kept, id=world.object_of(intent_id)) == 0
+
+
+add_family(rules.CREDIT_NOTE_EVENTS, Family(_outside_note, _early_note, "credit_note.created"))
 add_family(rules.REFUND_EVENTS, Family(_lost_refund, _early_refund, "refund.updated"))
 add_family(rules.DISPUTE_EVENTS, Family(_dispute, _early_dispute, "charge.dispute.updated"))
 add_family(rules.WARNING_EVENTS, Family(_warning, _early_warning, "radar.early_fraud_warning.updated"))

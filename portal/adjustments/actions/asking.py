@@ -9,58 +9,75 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy import text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Role, Side, may_administer, may_handle_finance
 from portal.adjustments import queries
+from portal.adjustments.actions.checking import (
+    LONGEST_EXPLANATION,
+    LONGEST_REASON,
+    LONGEST_REFERENCE,
+    NO,
+    YES,
+    About,
+    Wanted,
+    about_of,
+    check,
+    check_answer,
+    check_free,
+    receipt_of,
+)
+from portal.adjustments.ahead import paid_for
 from portal.adjustments.dividing import LineLoss, Taking, charged_lines, divide, settlement_terms, source_of
+from portal.adjustments.lines import agreement_behind
 from portal.adjustments.models import Adjustment, AdjustmentConsent, AdjustmentDecision, AdjustmentLimit
 from portal.adjustments.rules.asking import (
-    BEARERS,
     INTEGRATOR,
     KINDS,
     MANUFACTURER,
-    REFUND,
-    SIGNED,
     limit_minor,
     may_ask,
     needs_consent,
     needs_second_person,
 )
 from portal.adjustments.rules.sharing import by_party
-from portal.billing.models import Invoice
-from portal.errors import Conflict, Invalid, NotAllowed, NotFound, RuleBroken
+from portal.billing.models import InvoiceItem, PlanSale
+from portal.billing.packs.models import PackSale
+from portal.contracts.agreement import Settlement
+from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.jobs import enqueue
-from portal.payments.cash import BORNE, OUT_OF_BAND
+from portal.payments.cash import OUT_OF_BAND
 from portal.payments.models import CashReceipt
+from portal.rows import insert_once
 
-LONGEST_REASON = 500
-LONGEST_EXPLANATION = 2_000
-LONGEST_REFERENCE = 100
-YES, NO = "yes", "no"
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What somebody asks for. ``invoice_item_id`` None means the whole invoice, ``receipt_id`` names what was paid."""
-
-    kind: str
-    amount_minor: int
-    reason: str
-    bearer: str = SIGNED
-    invoice_item_id: int | None = None
-    receipt_id: int | None = None
-    reference: str = ""
+__all__ = [
+    "LONGEST_EXPLANATION",
+    "LONGEST_REASON",
+    "LONGEST_REFERENCE",
+    "NO",
+    "YES",
+    "Preview",
+    "Wanted",
+    "answer",
+    "ask",
+    "decide",
+    "kinds_for",
+    "may_consent",
+    "may_decide",
+    "preview",
+    "set_limit",
+]
 
 
 @dataclass(frozen=True)
 class Preview:
     """What would happen: who loses what, whose yes is needed, and whether a second person is."""
 
-    invoice: Invoice
+    about: About
+    bearer_id: int | None
     losses: tuple[LineLoss, ...]
     by_party: dict[int | None, int]
     consent_of: int | None
@@ -69,75 +86,87 @@ class Preview:
     payout_order: str
 
 
-def preview(session: Session, actor: Actor, invoice_id: int, wanted: Wanted, *, now: datetime) -> Preview:
-    """What asking for it would come to; nothing is stored.
+def preview(session: Session, actor: Actor, invoice_id: int | None, wanted: Wanted, *, now: datetime) -> Preview:
+    """What asking for it would come to; nothing is stored. Without an invoice it is about a payment ahead.
 
     *Raises*: NotAllowed, NotFound, Invalid at the field, RuleBroken during a chargeback.
     """
-    invoice = _invoice(session, actor, invoice_id, wanted.kind)
-    receipt = _receipt(session, invoice, wanted)
-    _check(session, invoice, receipt, wanted)
-    integrators = _integrators(session, invoice, wanted.invoice_item_id)
+    about = about_of(session, actor, invoice_id, wanted)
+    receipt = receipt_of(session, about, wanted)
+    check(session, about, receipt, wanted)
+    integrators = _integrators(session, about, receipt, wanted.invoice_item_id)
+    bearer_id = _bearer_id(about, wanted, integrators)
     taking = Taking(
-        manufacturer_id=invoice.manufacturer_id,
-        invoice_id=invoice.id,
+        manufacturer_id=about.manufacturer_id,
+        invoice_id=about.invoice_id,
         invoice_item_id=wanted.invoice_item_id,
         amount_minor=wanted.amount_minor,
-        bearer_id=_bearer_id(invoice, wanted, integrators),
+        bearer_id=bearer_id,
         paid_at=receipt.received_at if receipt else None,
+        receipt_id=wanted.receipt_id,
+        goes_beyond=bool(wanted.beyond.strip()),
     )
     losses = divide(session, taking, now=now)
-    lost = by_party([part for loss in losses for part in loss.parts])
+    lost = by_party([part for loss in losses for part in loss.lost])
     losing = [party for party, minor in lost.items() if party is not None and minor > 0]
     asked = needs_consent(wanted.kind, wanted.bearer, losing, integrators)
     if len(asked) > 1:
         raise Invalid("Several integrators would have to agree.", {"line": "Choose one line of the invoice."})
-    limit = limit_minor(queries.limits(session, actor.organisation_id, invoice.currency), wanted.kind, actor.roles)
+    limit = limit_minor(queries.limits(session, actor.organisation_id, about.currency), wanted.kind, actor.roles)
     outside = receipt is not None and receipt.source == OUT_OF_BAND
     return Preview(
-        invoice,
+        about,
+        bearer_id,
         losses,
         lost,
         next(iter(asked), None),
         needs_second_person(wanted.amount_minor, limit, is_outside_stripe=outside),
         receipt,
-        settlement_terms(session, losses[0].item).refund_order,
+        _refund_order(session, losses[0]),
     )
 
 
-def ask(session: Session, actor: Actor, invoice_id: int, wanted: Wanted, *, now: datetime) -> Adjustment:
+def ask(session: Session, actor: Actor, invoice_id: int | None, wanted: Wanted, *, now: datetime) -> Adjustment:
     """Ask for an adjustment; it is carried out at once where nobody else has to agree.
 
     *Raises*: NotAllowed, NotFound, Invalid at the field, RuleBroken during a chargeback.
     """
-    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": f"cash:{invoice_id}"})
+    key = f"cash:{invoice_id}" if invoice_id is not None else f"payment:{wanted.receipt_id}"
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
     shown = preview(session, actor, invoice_id, wanted, now=now)
-    invoice = shown.invoice
+    adjustment = keep_adjustment(session, actor, shown, wanted, now=now)
+    if shown.consent_of is not None or shown.needs_second:
+        enqueue(session, "notify_adjustment_asked", adjustment_id=adjustment.id)
+    else:
+        enqueue(session, "advance_adjustment", adjustment_id=adjustment.id)
+    return adjustment
+
+
+def keep_adjustment(session: Session, actor: Actor, shown: Preview, wanted: Wanted, *, now: datetime) -> Adjustment:
+    """Keep what was shown as asked for; whoever keeps it has it go on."""
+    about = shown.about
     adjustment = Adjustment(
-        manufacturer_id=invoice.manufacturer_id,
-        payer_id=invoice.payer_id,
-        invoice_id=invoice.id,
+        manufacturer_id=about.manufacturer_id,
+        payer_id=about.payer_id,
+        invoice_id=about.invoice_id,
         invoice_item_id=wanted.invoice_item_id,
         receipt_id=wanted.receipt_id,
         kind=wanted.kind,
         bearer=wanted.bearer,
-        bearer_id=shown.losses[0].parts[0].party_id if wanted.bearer != SIGNED else None,
+        bearer_id=shown.bearer_id,
         consent_of=shown.consent_of,
         payout_order=shown.payout_order,
         needs_second=shown.needs_second,
-        currency=invoice.currency,
+        currency=about.currency,
         amount_minor=wanted.amount_minor,
         reason=wanted.reason.strip(),
+        beyond=wanted.beyond.strip(),
         reference=wanted.reference.strip(),
         asked_by=actor.person_id,
         asked_at=now,
     )
     session.add(adjustment)
     session.flush()
-    if shown.consent_of is not None or shown.needs_second:
-        enqueue(session, "notify_adjustment_asked", adjustment_id=adjustment.id)
-    else:
-        enqueue(session, "advance_adjustment", adjustment_id=adjustment.id)
     return adjustment
 
 
@@ -156,27 +185,19 @@ def decide(
         raise NotAllowed("An adjustment is decided by somebody other than the person who asked for it.")
     if not adjustment.needs_second:
         raise Conflict("Nobody has to decide on this: the person who asked may do so alone.")
-    _check_answer(outcome, explanation)
+    check_answer(outcome, explanation)
     if outcome == YES and adjustment.receipt_id is not None:
-        _check_free(session, adjustment.receipt_id)
-    made = session.scalar(
-        insert(AdjustmentDecision)
-        .values(
-            adjustment_id=adjustment.id,
-            manufacturer_id=adjustment.manufacturer_id,
-            asked_by=adjustment.asked_by,
-            outcome=outcome,
-            explanation=explanation.strip(),
-            decided_by=actor.person_id,
-            decided_at=now,
-        )
-        .on_conflict_do_nothing()
-        .returning(AdjustmentDecision.id)
+        check_free(session, adjustment.receipt_id)
+    said = AdjustmentDecision(
+        adjustment_id=adjustment.id,
+        manufacturer_id=adjustment.manufacturer_id,
+        asked_by=adjustment.asked_by,
+        outcome=outcome,
+        explanation=explanation.strip(),
+        decided_by=actor.person_id,
+        decided_at=now,
     )
-    if made is None:
-        raise Conflict("This is decided already.")
-    enqueue(session, "advance_adjustment", adjustment_id=adjustment.id)
-    return session.get_one(AdjustmentDecision, made)
+    return _keep_answer(session, said, "This is decided already.")
 
 
 def answer(
@@ -189,25 +210,29 @@ def answer(
     adjustment = queries.adjustment_seen(session, actor, adjustment_id)
     if adjustment.consent_of != actor.organisation_id or not may_consent(actor):
         raise NotAllowed("This is answered by the finance or service manager of the integrator whose share falls.")
-    _check_answer(outcome, explanation)
-    made = session.scalar(
-        insert(AdjustmentConsent)
-        .values(
-            adjustment_id=adjustment.id,
-            manufacturer_id=adjustment.manufacturer_id,
-            party_id=actor.organisation_id,
-            outcome=outcome,
-            explanation=explanation.strip(),
-            answered_by=actor.person_id,
-            answered_at=now,
-        )
-        .on_conflict_do_nothing()
-        .returning(AdjustmentConsent.id)
+    check_answer(outcome, explanation)
+    said = AdjustmentConsent(
+        adjustment_id=adjustment.id,
+        manufacturer_id=adjustment.manufacturer_id,
+        party_id=actor.organisation_id,
+        outcome=outcome,
+        explanation=explanation.strip(),
+        answered_by=actor.person_id,
+        answered_at=now,
     )
+    return _keep_answer(session, said, "This is answered already.")
+
+
+Answer = TypeVar("Answer", AdjustmentDecision, AdjustmentConsent)
+
+
+def _keep_answer(session: Session, said: Answer, known: str) -> Answer:
+    """Keep somebody's yes or no, once, and go on. *Raises*: Conflict when there is one already."""
+    made = insert_once(session, said, unique=["adjustment_id"])
     if made is None:
-        raise Conflict("This is answered already.")
-    enqueue(session, "advance_adjustment", adjustment_id=adjustment.id)
-    return session.get_one(AdjustmentConsent, made)
+        raise Conflict(known)
+    enqueue(session, "advance_adjustment", adjustment_id=made.adjustment_id)
+    return made
 
 
 def may_consent(actor: Actor) -> bool:
@@ -238,75 +263,36 @@ def set_limit(
     return made
 
 
-def _invoice(session: Session, actor: Actor, invoice_id: int, kind: str) -> Invoice:
-    if actor.side is not Side.MANUFACTURER or not may_ask(kind, actor.roles) or actor.act is not None:
-        raise NotAllowed("This is asked for by the manufacturer's finance, some of it by the support lead.")
-    found = session.get(Invoice, invoice_id)
-    if found is None or found.manufacturer_id != actor.organisation_id:
-        raise NotFound
-    return found
-
-
-def _receipt(session: Session, invoice: Invoice, wanted: Wanted) -> CashReceipt | None:
-    if wanted.kind != REFUND:
-        return None
-    found = session.get(CashReceipt, wanted.receipt_id) if wanted.receipt_id is not None else None
-    if found is None or found.invoice_id != invoice.id or found.source == BORNE:
-        raise Invalid("Choose the payment that goes back.", {"receipt": "Choose the payment that goes back."})
-    return found
-
-
-def _check(session: Session, invoice: Invoice, receipt: CashReceipt | None, wanted: Wanted) -> None:
-    problems = {}
-    left = queries.refundable_minor(session, receipt) if receipt else queries.creditable_minor(session, invoice)
-    if not 0 < wanted.amount_minor <= left:
-        what = "of this payment can still go back" if receipt else "is still open and can be credited"
-        problems["amount"] = f"More than zero, and at most what {what}."
-    if not 1 <= len(wanted.reason.strip()) <= LONGEST_REASON:
-        problems["reason"] = f"Say why, in 1 to {LONGEST_REASON} characters: the payer reads it."
-    if wanted.bearer not in BEARERS:
-        problems["bearer"] = "Choose who bears it."
-    if receipt is not None and receipt.source == OUT_OF_BAND and not _is_reference(wanted.reference):
-        problems["reference"] = f"The bank's reference of what goes back, 1 to {LONGEST_REFERENCE} characters."
-    lines = {item.id for item in charged_lines(session, invoice.id)}
-    if not lines:
-        raise RuleBroken("The net of a statement is settled by statements, not by refunds or credits.")
-    if wanted.invoice_item_id is not None and wanted.invoice_item_id not in lines:
-        problems["line"] = "Choose a line of this invoice."
-    if problems:
-        raise Invalid("It cannot be asked for like this.", problems)
-    if receipt is not None:
-        _check_free(session, receipt.id)
-
-
-def _is_reference(reference: str) -> bool:
-    return 1 <= len(reference.strip()) <= LONGEST_REFERENCE
-
-
-def _check_free(session: Session, receipt_id: int) -> None:
-    if queries.open_chargeback(session, receipt_id) is not None:
-        raise RuleBroken("The payer's bank has taken this payment back; it cannot be refunded until that is decided.")
-
-
-def _check_answer(outcome: str, explanation: str) -> None:
-    if outcome not in (YES, NO):
-        raise Invalid("Say yes or no.", {"outcome": "Yes or no."})
-    if len(explanation.strip()) > LONGEST_EXPLANATION or (outcome == NO and not explanation.strip()):
-        raise Invalid("Say why not.", {"explanation": f"1 to {LONGEST_EXPLANATION} characters."})
-
-
-def _integrators(session: Session, invoice: Invoice, invoice_item_id: int | None) -> Collection[int]:
+def _integrators(
+    session: Session, about: About, receipt: CashReceipt | None, invoice_item_id: int | None
+) -> Collection[int]:
     """The integrators of what is adjusted, the manufacturer in their place left out."""
     found: set[int] = set()
-    for item in charged_lines(session, invoice.id):
-        if invoice_item_id is None or item.id == invoice_item_id:
-            found.add(source_of(session, item).integrator_id)
-    return found - {invoice.manufacturer_id}
+    if about.invoice is not None:
+        for item in charged_lines(session, about.invoice.id):
+            if invoice_item_id is None or item.id == invoice_item_id:
+                found.add(source_of(session, item).integrator_id)
+    elif receipt is not None:
+        found = {sale.integrator_id for sale in paid_for(session, receipt).sales}
+    return found - {about.manufacturer_id}
 
 
-def _bearer_id(invoice: Invoice, wanted: Wanted, integrators: Collection[int]) -> int | None:
+def _refund_order(session: Session, loss: LineLoss) -> str:
+    """Whether shares are taken back before the payer gets its money; what is usual where nothing was signed."""
+    if loss.of.invoice_item_id is not None:
+        return settlement_terms(session, session.get_one(InvoiceItem, loss.of.invoice_item_id)).refund_order
+    sale: PackSale | PlanSale | None = None
+    if loss.of.pack_sale_id is not None:
+        sale = session.get_one(PackSale, loss.of.pack_sale_id)
+    elif loss.of.plan_sale_id is not None:
+        sale = session.get_one(PlanSale, loss.of.plan_sale_id)
+    agreement = agreement_behind(session, sale) if sale is not None else None
+    return (agreement.settlement if agreement is not None else Settlement()).refund_order
+
+
+def _bearer_id(about: About, wanted: Wanted, integrators: Collection[int]) -> int | None:
     if wanted.bearer == MANUFACTURER:
-        return invoice.manufacturer_id
+        return about.manufacturer_id
     if wanted.bearer != INTEGRATOR:
         return None
     if len(integrators) != 1:

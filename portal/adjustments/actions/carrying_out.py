@@ -26,6 +26,7 @@ from portal.jobs import enqueue
 from portal.ledger.actions import post
 from portal.ledger.rules import Document, Purpose, credit, debit
 from portal.payments.cash import OUT_OF_BAND
+from portal.payments.following import FOLLOW
 from portal.payments.going_back import plan_credit_note, plan_refund
 from portal.payments.models import CashReceipt, Intent
 from portal.payments.outcomes import CLAW_BACK
@@ -69,7 +70,7 @@ def follow_up(session: Session, intent_id: UUID, *, now: datetime) -> None:
 
 def cause_of(session: Session, adjustment: Adjustment) -> Cause:
     """What an adjustment takes, from whom, and what the books call it."""
-    invoice = session.get_one(Invoice, adjustment.invoice_id)
+    about = queries.subject_of(session, adjustment.invoice_id, adjustment.receipt_id)
     receipt = session.get(CashReceipt, adjustment.receipt_id) if adjustment.receipt_id else None
     is_refund = adjustment.kind == REFUND
     return Cause(
@@ -82,13 +83,15 @@ def cause_of(session: Session, adjustment: Adjustment) -> Cause:
             amount_minor=adjustment.amount_minor,
             bearer_id=adjustment.bearer_id,
             paid_at=receipt.received_at if receipt else None,
+            receipt_id=adjustment.receipt_id,
+            goes_beyond=bool(adjustment.beyond),
         ),
         payer_id=adjustment.payer_id,
         currency=adjustment.currency,
         into=Purpose.REFUNDS if is_refund else Purpose.RECEIVABLE,
-        description=f"{KINDS[adjustment.kind].label} on {invoice.name}: {adjustment.reason}",
+        description=f"{KINDS[adjustment.kind].label} on {about.name}: {adjustment.reason}",
         reason=adjustment.reason,
-        livemode=session.get_one(Intent, invoice.intent_id).livemode,
+        livemode=about.livemode,
     )
 
 
@@ -183,3 +186,6 @@ def _end(session: Session, adjustment: Adjustment, outcome: str, now: datetime, 
         .on_conflict_do_nothing()
     )
     enqueue(session, "notify_adjustment_ended", adjustment_id=adjustment.id)
+    receipt = session.get(CashReceipt, adjustment.receipt_id) if adjustment.receipt_id is not None else None
+    if receipt is not None and receipt.intent_id is not None:
+        enqueue(session, FOLLOW, intent_id=receipt.intent_id)

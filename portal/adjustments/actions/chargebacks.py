@@ -15,20 +15,24 @@ from portal.access import Actor
 from portal.adjustments import queries
 from portal.adjustments.actions import recovering, taking
 from portal.adjustments.actions.taking import Cause
+from portal.adjustments.ahead import paid_for
 from portal.adjustments.dividing import CHARGEBACKS, Taking, bearer_of, charged_lines, reductions
+from portal.adjustments.lines import named_bearer
 from portal.adjustments.models import AdjustmentPart
-from portal.billing.models import Invoice
+from portal.billing.queries import taken_of_payment
 from portal.directory.models import Organisation
 from portal.errors import Conflict, Invalid, NotFound
 from portal.jobs import enqueue
 from portal.ledger.actions import post
 from portal.ledger.models import JournalTransaction
 from portal.ledger.rules import Document, Leg, Pairs, Purpose, credit, debit, pairs
+from portal.payments.following import FOLLOW
 from portal.payments.going_back import end_warning
 from portal.payments.models import CashReceipt, Chargeback, ChargebackStep, FraudWarning, FraudWarningEnd
 from portal.payments.rules import LOST, OPENED, WON
 
 CHARGEBACK = "chargeback"
+FEES_BORNE_BY = "chargeback_fees_borne_by"
 TAKEN_FROM_HELD, FEE_BORNE = "chargeback_lost", "chargeback_fee_borne"
 CHARGEBACK_PAIRS: Pairs = pairs(
     (Purpose.HELD, Purpose.DISPUTED), (Purpose.PAYABLE, Purpose.DISPUTED), (Purpose.PAYABLE, Purpose.FEES)
@@ -86,28 +90,37 @@ _LOST = text(
 
 def cause_of(session: Session, chargeback: Chargeback) -> Cause:
     """What a chargeback holds, from whom, and what the books call it."""
-    invoice = session.get_one(Invoice, chargeback.invoice_id)
+    about = queries.subject_of(session, chargeback.invoice_id, chargeback.receipt_id)
     receipt = session.get_one(CashReceipt, chargeback.receipt_id)
-    reduced = reductions(session, invoice.id)
-    left = sum(item.amount_minor - reduced.get(item.id, 0) for item in charged_lines(session, invoice.id))
+    left = _left_minor(session, chargeback, receipt)
     return Cause(
         type=CHARGEBACK,
         id=chargeback.id,
         taking=Taking(
             manufacturer_id=chargeback.manufacturer_id,
-            invoice_id=invoice.id,
+            invoice_id=chargeback.invoice_id,
             invoice_item_id=None,
             amount_minor=min(chargeback.amount_minor, left),
             word=CHARGEBACKS,
             paid_at=receipt.received_at,
+            receipt_id=receipt.id,
+            goes_beyond=True,
         ),
         payer_id=chargeback.payer_id,
         currency=chargeback.currency,
         into=Purpose.HELD,
-        description=f"Chargeback on {invoice.name}",
+        description=f"Chargeback on {about.name}",
         reason=chargeback.reason,
         livemode=chargeback.livemode,
     )
+
+
+def _left_minor(session: Session, chargeback: Chargeback, receipt: CashReceipt) -> int:
+    """What is left of the lines that were paid, or of what was paid ahead."""
+    if chargeback.invoice_id is None:
+        return receipt.amount_minor - taken_of_payment(session, receipt.id).amount_minor
+    reduced = reductions(session, chargeback.invoice_id)
+    return sum(item.amount_minor - reduced.get(item.id, 0) for item in charged_lines(session, chargeback.invoice_id))
 
 
 def _lose(session: Session, chargeback: Chargeback, cause: Cause, now: datetime) -> None:
@@ -131,6 +144,9 @@ def _lose(session: Session, chargeback: Chargeback, cause: Cause, now: datetime)
     _post(session, chargeback, TAKEN_FROM_HELD, legs, says=cause.description, now=now)
     for claw_back in taking.open_claw_backs(session, cause, lost, now=now):
         recovering.owe_without_transfer(session, claw_back, now=now)
+    receipt = session.get_one(CashReceipt, chargeback.receipt_id)
+    if receipt.intent_id is not None:
+        enqueue(session, FOLLOW, intent_id=receipt.intent_id)
 
 
 def _charge_fee(session: Session, chargeback: Chargeback, cause: Cause, now: datetime) -> None:
@@ -138,14 +154,22 @@ def _charge_fee(session: Session, chargeback: Chargeback, cause: Cause, now: dat
     if _is_posted(session, FEE_BORNE, cause.document):
         return
     fee, currency = _fee(session, chargeback)
-    lines = charged_lines(session, chargeback.invoice_id)
-    bearer_id = bearer_of(session, lines[0], "chargeback_fees_borne_by") if lines else None
+    bearer_id = _fee_bearer(session, chargeback)
     operator_id = session.scalar(select(Organisation.id).where(Organisation.is_operator))
     if not fee or bearer_id in (None, operator_id):
         return
     legs = [debit(Purpose.PAYABLE, fee, bearer_id), credit(Purpose.FEES, fee)]
     says = f"Stripe's fee: {cause.description}"
     _post(session, chargeback, FEE_BORNE, legs, says=says, now=now, currency=currency)
+
+
+def _fee_bearer(session: Session, chargeback: Chargeback) -> int | None:
+    """Who bears the fee by the agreement behind what was paid; nobody but the operator where nothing was sold."""
+    if chargeback.invoice_id is not None:
+        lines = charged_lines(session, chargeback.invoice_id)
+        return bearer_of(session, lines[0], FEES_BORNE_BY) if lines else None
+    sold = paid_for(session, session.get_one(CashReceipt, chargeback.receipt_id)).sales
+    return named_bearer(session, sold[0], FEES_BORNE_BY) if sold else None
 
 
 _FEE = text(

@@ -124,7 +124,10 @@ def _words(proof: Proof, reader: Reader) -> dict[str, Any]:
 
 
 def _summary(proof: Proof, reader: Reader) -> str:
-    lines = [f"Invoice {proof.invoice.name} was paid on {_at(proof.receipt.received_at, reader)}."]
+    what = f"Invoice {proof.name}" if proof.invoice is not None else proof.name
+    lines = [f"{what} was paid on {_at(proof.receipt.received_at, reader)}."]
+    if proof.ordered is not None:
+        lines.append(_order_said(proof.ordered, reader))
     for case in proof.cases:
         lines += [
             f"{case.name}: {yes.person_name} said yes on {_at(yes.at, reader)}, {yes.basis}." for yes in case.yeses
@@ -136,11 +139,16 @@ def _summary(proof: Proof, reader: Reader) -> str:
     return "\n".join(lines)
 
 
+def _order_said(ordered: tuple[str, datetime, str], reader: Reader) -> str:
+    name, at, sha256 = ordered
+    return f"{name} ordered it on {_at(at, reader)} and accepted the policy with SHA-256 {sha256}."
+
+
 def evidence_said(proof: Proof, reader: Reader) -> dict[str, Any]:
     """What the PDF says."""
     chargeback, currency = proof.chargeback, proof.chargeback.currency
     return {
-        "title": f"Evidence for the payment of {proof.invoice.name}",
+        "title": f"Evidence for the payment of {proof.name}",
         "author": proof.manufacturer_name,
         "paper": "us-letter" if proof.payer.country in _LETTER_COUNTRIES else "a4",
         "facts": [
@@ -150,6 +158,7 @@ def evidence_said(proof: Proof, reader: Reader) -> dict[str, Any]:
             ("Amount", str(Money(proof.receipt.amount_minor, currency))),
             ("Disputed", f"{Money(chargeback.amount_minor, currency)}, {chargeback.reason.replace('_', ' ')}"),
             ("Dispute", f"{chargeback.provider_object_id}, opened {_at(chargeback.opened_at, reader)}"),
+            *([("Ordered", _order_said(proof.ordered, reader))] if proof.ordered is not None else []),
         ],
         "items": [(item.description, str(Money(item.amount_minor, currency))) for item in proof.items],
         "cases": [_case_said(case, reader) for case in proof.cases],

@@ -9,7 +9,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from portal.adjustments.models import ClawBack, ClawBackStep
-from portal.adjustments.rules.recovering import Owed, may_write_off, netted
+from portal.adjustments.rules.recovering import Owed, netted
 from portal.ledger.actions import post
 from portal.ledger.queries import party_balance
 from portal.ledger.rules import Document, Leg, Pairs, Purpose, credit, debit, pairs
@@ -58,20 +58,36 @@ def net_owed(session: Session, manufacturer_id: int, *, livemode: bool, now: dat
     return count
 
 
-def write_off(session: Session, claw_back_id: int, *, livemode: bool, now: datetime) -> bool:
-    """Give up what a party has not returned for so long; whether there was something."""
-    claw_back = session.get_one(ClawBack, claw_back_id)
-    owed = {
-        one.claw_back_id: one for many in owed_by_party(session, claw_back.manufacturer_id).values() for one in many
-    }
-    one = owed.get(claw_back_id)
-    if one is None or not may_write_off(one, now):
+def give_up(
+    session: Session,
+    claw_back: ClawBack,
+    *,
+    most_minor: int,
+    bearer_id: int | None,
+    reason: str,
+    now: datetime,
+) -> bool:
+    """Give up what a party has not returned, at its bearer's cost, else the operator's; whether there was any."""
+    lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
+    session.execute(lock, {"key": f"claw_back:{claw_back.id}"})
+    if any(step.kind == WRITTEN_OFF for step in steps_of(session, claw_back.id)):
         return False
-    step = _step(session, claw_back, WRITTEN_OFF, one.rest_minor, now)
-    party_id = claw_back.party_id
-    legs = [debit(Purpose.WRITE_OFF, one.rest_minor), credit(Purpose.PARTY_RECEIVABLE, one.rest_minor, party_id)]
-    _post(session, claw_back, step, legs, now, livemode=livemode)
+    minor = min(rest_minor(session, claw_back), most_minor)
+    if minor <= 0:
+        return False
+    step = _step(session, claw_back, WRITTEN_OFF, minor, now)
+    borne = debit(Purpose.WRITE_OFF, minor) if bearer_id is None else debit(Purpose.PAYABLE, minor, bearer_id)
+    legs = [borne, credit(Purpose.PARTY_RECEIVABLE, minor, claw_back.party_id)]
+    _post(session, claw_back, step, legs, now, says=reason)
     return True
+
+
+def rest_minor(session: Session, claw_back: ClawBack) -> int:
+    """What is still owed of a claw-back."""
+    sums: dict[str, int] = {}
+    for step in steps_of(session, claw_back.id):
+        sums[step.kind] = sums.get(step.kind, 0) + step.amount_minor
+    return sums.get(OWED, 0) - sums.get(NETTED, 0) - sums.get(WRITTEN_OFF, 0)
 
 
 _OWED = text(
@@ -142,6 +158,7 @@ def _post(
     now: datetime,
     *,
     livemode: bool | None = None,
+    says: str = "",
 ) -> None:
     intent = session.get(Intent, claw_back.intent_id) if claw_back.intent_id else None
     post(
@@ -154,6 +171,6 @@ def _post(
         allowed_pairs=RECOVERY_PAIRS,
         occurred_at=now,
         now=now,
-        description=f"{_WORDS[step.kind]}: {claw_back.reason}",
+        description=f"{_WORDS[step.kind]}: {says or claw_back.reason}",
         livemode=bool(livemode if livemode is not None else intent and intent.livemode),
     )

@@ -13,28 +13,34 @@ from datetime import datetime
 from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
+from portal.adjustments.ahead import lock_hours
 from portal.adjustments.dividing import LineLoss, Taking, divide
+from portal.adjustments.lines import Of
 from portal.adjustments.models import AdjustmentPart, ClawBack
 from portal.adjustments.rules.sharing import Part, by_party, shortfalls
-from portal.billing.models import LineReduction
+from portal.billing.reductions.models import LineReduction
 from portal.directory.models import Organisation
+from portal.entitlement.actions.withdrawing import put_back, withdraw
+from portal.errors import RuleBroken
 from portal.ledger.actions import post, reverse
 from portal.ledger.models import JournalTransaction
 from portal.ledger.queries import party_balance
 from portal.ledger.rules import Document, Leg, Pairs, Purpose, credit, debit, pairs, without_zeros
 from portal.payments import cash
 from portal.payments.actions import plan_reversal
+from portal.payments.models import CashReceipt
 from portal.payments.outcomes import CLAW_BACK
 from portal.payments.queries import reversible_transfer
 from portal.rows import insert_together, next_keys
 
 ACCRUED, PAYABLE, DEFERRED = "accrued", "payable", "deferred"
+COMMISSION, PREPAID, TAX = "commission", "prepaid", "tax"
 TAKEN, GIVEN_BACK = "shares_taken_back", "shares_given_back"
 
 TAKING_PAIRS: Pairs = pairs(
     *(
         (source, target)
-        for source in (Purpose.PAYABLE, Purpose.UNDETERMINED, Purpose.DEFERRED)
+        for source in (Purpose.PAYABLE, Purpose.UNDETERMINED, Purpose.DEFERRED, Purpose.PREPAID, Purpose.TAX)
         for target in (Purpose.REFUNDS, Purpose.HELD)
     ),
     *(
@@ -74,6 +80,8 @@ def take(session: Session, cause: Cause, *, now: datetime) -> dict[int | None, i
     """Take an amount from who loses it; what each party lost. Again takes nothing more."""
     if is_taken(session, cause):
         return {}
+    if cause.taking.invoice_id is None:
+        lock_hours(session, session.get_one(CashReceipt, cause.taking.receipt_id))
     losses = divide(session, cause.taking, now=now)
     stage = ACCRUED if cause.into is Purpose.RECEIVABLE else PAYABLE
     borne = _borne(losses) if stage == ACCRUED else {}
@@ -81,7 +89,12 @@ def take(session: Session, cause: Cause, *, now: datetime) -> dict[int | None, i
     legs = _legs(cause, [loss for loss in losses if stage == PAYABLE or loss.by_shares], stage)
     if legs:
         _post(session, cause, TAKEN, legs, now)
+    for loss in losses:
+        if loss.withdrawn is not None:
+            withdraw(session, *loss.withdrawn, cause_type=cause.type, cause_id=cause.id, now=now)
     for party_id, minor in borne.items():
+        if cause.taking.invoice_id is None:
+            raise RuleBroken("Only an invoice is borne in its payer's place.")
         cash.bear(
             session,
             cause.taking.invoice_id,
@@ -91,7 +104,7 @@ def take(session: Session, cause: Cause, *, now: datetime) -> dict[int | None, i
             description=cause.description,
             now=now,
         )
-    return by_party([part for loss in losses for part in loss.parts])
+    return by_party([part for loss in losses for part in loss.lost])
 
 
 def is_taken(session: Session, cause: Cause) -> bool:
@@ -115,9 +128,11 @@ def give_back(session: Session, cause: Cause, *, now: datetime) -> None:
     ).all()
     session.execute(
         insert(LineReduction),
-        [_reduction(cause, row.invoice_item_id, -row.amount_minor, -row.deferred_minor, now, lowers=row.lowers_net)
+        [_reduction(cause, row, -row.amount_minor, -row.deferred_minor, now, lowers=row.lowers_net,
+                    tax_minor=-row.tax_minor)
          for row in reduced],
     )  # fmt: skip
+    put_back(session, cause_type=cause.type, cause_id=cause.id, now=now)
     posted = session.scalar(
         select(JournalTransaction.id).where(
             JournalTransaction.kind == TAKEN,
@@ -210,10 +225,22 @@ def _keep(session: Session, cause: Cause, losses: Iterable[LineLoss], stage: str
         # What is borne by name leaves what its bearer has coming, even where nothing was paid yet.
         of_line = stage if loss.by_shares else PAYABLE
         parts += [_part(cause, loss, part, of_line, now) for part in loss.parts]
-        if loss.deferred_minor:
-            parts.append(_part(cause, loss, Part(None, loss.deferred_minor), DEFERRED, now))
+        parts += [_part(cause, loss, part, COMMISSION, now) for part in loss.commission]
+        parts += [
+            _part(cause, loss, Part(None, minor), nobodys, now)
+            for nobodys, minor in (
+                (DEFERRED, loss.deferred_minor),
+                (PREPAID, loss.prepaid_minor),
+                (TAX, loss.tax_minor),
+            )
+            if minor
+        ]
         lowers = stage == ACCRUED and loss.by_shares
-        reduced.append(_reduction(cause, loss.item.id, loss.amount_minor, loss.deferred_minor, now, lowers=lowers))
+        reduced.append(
+            _reduction(
+                cause, loss.of, loss.amount_minor, loss.deferred_minor, now, lowers=lowers, tax_minor=loss.tax_minor
+            )
+        )
     session.execute(insert(AdjustmentPart), parts)
     session.execute(insert(LineReduction), reduced)
 
@@ -224,7 +251,7 @@ def _part(cause: Cause, loss: LineLoss, part: Part, stage: str, now: datetime) -
         "cause_id": cause.id,
         "manufacturer_id": cause.taking.manufacturer_id,
         "party_id": part.party_id,
-        "invoice_item_id": loss.item.id,
+        **_named(loss.of),
         "share_id": part.key or None,
         "stage": stage,
         "currency": cause.currency,
@@ -236,18 +263,32 @@ def _part(cause: Cause, loss: LineLoss, part: Part, stage: str, now: datetime) -
 
 def _copied(row: AdjustmentPart) -> dict[str, object]:
     names = (
-        "cause_type", "cause_id", "manufacturer_id", "party_id", "invoice_item_id", "share_id", "stage", "currency",
-        "reason",
+        "cause_type", "cause_id", "manufacturer_id", "party_id", "share_id", "stage", "currency", "reason", *_NAMES
     )  # fmt: skip
     return {**{name: getattr(row, name) for name in names}, "amount_minor": -row.amount_minor}
 
 
+# By which columns the tables name what something is taken off.
+_NAMES = ("invoice_item_id", "receipt_id", "pack_sale_id", "plan_sale_id")
+
+
+def _named(of: Of | LineReduction) -> dict[str, int | None]:
+    return {name: getattr(of, name) for name in _NAMES}
+
+
 def _reduction(
-    cause: Cause, line_id: int, minor: int, deferred_minor: int, now: datetime, *, lowers: bool
+    cause: Cause,
+    of: Of | LineReduction,
+    minor: int,
+    deferred_minor: int,
+    now: datetime,
+    *,
+    lowers: bool,
+    tax_minor: int,
 ) -> dict[str, object]:
     return {
         "invoice_id": cause.taking.invoice_id,
-        "invoice_item_id": line_id,
+        **_named(of),
         "manufacturer_id": cause.taking.manufacturer_id,
         "payer_id": cause.payer_id,
         "cause_type": cause.type,
@@ -257,6 +298,7 @@ def _reduction(
         "currency": cause.currency,
         "amount_minor": minor,
         "deferred_minor": deferred_minor,
+        "tax_minor": tax_minor,
         "recorded_at": now,
     }
 
@@ -266,10 +308,14 @@ def _legs(cause: Cause, losses: Sequence[LineLoss], stage: str) -> list[Leg]:
     out: list[Leg] = []
     held: list[tuple[int | None, int]] = []
     for loss in losses:
-        if loss.deferred_minor:
-            out.append(debit(Purpose.DEFERRED, loss.deferred_minor, loss.customer_id))
-            held.append((None, loss.deferred_minor))
-        for part in loss.parts:
+        nobodys = (
+            debit(Purpose.DEFERRED, loss.deferred_minor, loss.customer_id),
+            debit(Purpose.PREPAID, loss.prepaid_minor, cause.payer_id),
+            debit(Purpose.TAX, loss.tax_minor),
+        )
+        out += nobodys
+        held += [(None, leg.amount_minor) for leg in nobodys]
+        for part in loss.lost:
             document = Document("share", str(part.key)) if part.key else None
             out.append(debit(account_of(stage, part.party_id), part.amount_minor, part.party_id, document))
             held.append((part.party_id, part.amount_minor))

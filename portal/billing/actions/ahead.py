@@ -1,6 +1,7 @@
 """Months of a plan that a subscription pays for: what its bills ask for each of them.
 
-Invariant: the months of a bill sum to it. A month of which no bill is known yet is not sold yet.
+Invariant: the months of a bill sum to it, less what of it went back to its payer before it was sold: the last months
+are then not paid. A month of which no bill is known yet is not sold yet.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from portal.billing.models import PlanSale
 from portal.billing.packs.rules import AHEAD, BY_INVOICE
+from portal.billing.queries import taken_of_payment
 from portal.billing.rules.plans import longer_month_minor, month_of_bill_minor
 from portal.billing.supplements.lasting import moved, until_moved
 from portal.calendars import Period
@@ -20,6 +22,7 @@ from portal.contracts.models import PlanChoice
 from portal.contracts.reinstatement import due_from
 from portal.money import allocate
 from portal.payments import queries as payments
+from portal.payments.models import CashReceipt, SubscriptionBill
 
 
 def paid_by(choice: PlanChoice) -> str:
@@ -38,10 +41,14 @@ def month_minor(session: Session, choice: PlanChoice, month: Period) -> int | No
         until = until_moved(bill.covers_until, longer)
         if bill.covers_from <= middle < until:
             minor = bill.amount_minor - (_of_first_bill(choice, bill.amount_minor) if number == 0 else 0)
+            gone = _gone_unsold_minor(session, bill)
             if until != bill.covers_until:
                 sold = _sold_minor(session, choice, bill.covers_from, month.start)
-                return longer_month_minor(minor, sold, month=month, ends_at=until)
-            return month_of_bill_minor(minor, Period(bill.covers_from, bill.covers_until), middle)
+                return longer_month_minor(max(minor - gone, sold), sold, month=month, ends_at=until)
+            whole = month_of_bill_minor(minor, Period(bill.covers_from, bill.covers_until), middle)
+            if not gone:
+                return whole
+            return min(whole, max(minor - gone - _sold_minor(session, choice, bill.covers_from, until), 0))
     return None
 
 
@@ -56,7 +63,7 @@ def reinstatement_minor(session: Session, choice: PlanChoice) -> int:
 
 
 def _sold_minor(session: Session, choice: PlanChoice, since: datetime, until: datetime) -> int:
-    """What of a bill's time is sold by months so far."""
+    """What of a bill's time is sold by months so far; they are in its currency."""
     mine = (PlanSale.plan_choice_id == choice.id, PlanSale.kind == "month")
     return sum(
         sale.amount_minor
@@ -70,3 +77,9 @@ def _of_first_bill(choice: PlanChoice, bill_minor: int) -> int:
     kept = choice.terms.get("reinstatement", {})
     minor = due_from(kept)
     return allocate(bill_minor, [int(kept["with_minor"]) - minor, minor])[1] if minor else 0
+
+
+def _gone_unsold_minor(session: Session, bill: SubscriptionBill) -> int:
+    """What of a bill's payment went back before it was sold."""
+    receipts = session.scalars(select(CashReceipt.id).where(CashReceipt.bill_id == bill.id)).all()
+    return sum(taken_of_payment(session, receipt_id).prepaid_minor for receipt_id in receipts)

@@ -15,15 +15,8 @@ from sqlalchemy.orm import Session
 
 from portal.billing.actions.fees import charge_fee
 from portal.billing.actions.money import debtor_of
-from portal.billing.models import (
-    BillItem,
-    BillItemReversal,
-    CashApplication,
-    Invoice,
-    InvoiceItem,
-    LineReduction,
-    Share,
-)
+from portal.billing.models import BillItem, BillItemReversal, CashApplication, Invoice, InvoiceItem, Share
+from portal.billing.reductions.models import LineReduction
 from portal.billing.rules import (
     FUNDING_PAIRS,
     InvoiceCash,

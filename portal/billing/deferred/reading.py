@@ -68,8 +68,8 @@ _PARTS = """
         FROM moved
         JOIN line_reduction reduction ON reduction.cause_type = moved.document_type
             AND reduction.cause_id::text = moved.document_id AND sign(reduction.deferred_minor) = -sign(moved.minor)
-        JOIN invoice_item line ON line.id = reduction.invoice_item_id
-        LEFT JOIN pack ON pack.id = line.pack_sale_id
+        LEFT JOIN invoice_item line ON line.id = reduction.invoice_item_id
+        LEFT JOIN pack ON pack.id = coalesce(line.pack_sale_id, reduction.pack_sale_id)
     )
 """
 

@@ -18,23 +18,34 @@ from portal.billing.packs.earning import Part, earn
 from portal.billing.packs.models import PackEarning, PackSale, PackShare, PackUse
 from portal.billing.packs.rules import expiry_minor, sharable_minor, units
 from portal.billing.parties import parties_of, role_of
+from portal.billing.reductions.models import LineReduction
 from portal.contracts.blocks import Revenue
 from portal.contracts.rules import split_terms
 from portal.contracts.sharing import RevenuePart, SharingFacts, shares_of
 from portal.entitlement.models import GrantDraw, GrantExpiry, UsageGrant
 from portal.entitlement.queries import Terms, terms_in_force
-from portal.entitlement.rules import Amount
+from portal.entitlement.rules import NOTHING, Amount
+from portal.entitlement.withdrawals.models import GrantWithdrawal
 
 COMMISSION, EXPIRY = "commission", "expiry"
 
 
 @dataclass(frozen=True)
 class Stands:
-    """What stands of a sale as earned: by items that were not taken back, by its expiry, by selling it."""
+    """What stands of a sale as earned: by items that were not taken back, by its expiry, by selling it.
+
+    ``given_back_minor`` and ``withdrawn`` are what of its price and its minutes or incidents went back to the payer.
+    """
 
     used_minor: int
     expired_minor: int
     commission_minor: int
+    given_back_minor: int = 0
+    withdrawn: Amount = NOTHING
+
+    def sharable_minor(self, price_minor: int) -> int:
+        """What use and expiry earn of a price."""
+        return sharable_minor(price_minor, self.commission_minor) - self.given_back_minor
 
 
 def stands_of(session: Session, sale: PackSale) -> Stands:
@@ -50,7 +61,16 @@ def stands_of(session: Session, sale: PackSale) -> Stands:
         .group_by(PackEarning.kind)
     ).tuples()
     earned = {kind: int(minor) for kind, minor in rows}
-    return Stands(int(used or 0), earned.get(EXPIRY, 0), earned.get(COMMISSION, 0))
+    back = session.scalar(
+        select(func.coalesce(func.sum(LineReduction.deferred_minor), 0)).where(LineReduction.pack_sale_id == sale.id)
+    )
+    gone = session.execute(
+        select(func.sum(GrantWithdrawal.seconds), func.sum(GrantWithdrawal.incidents)).where(
+            GrantWithdrawal.grant_id == sale.grant_id
+        )
+    ).one()
+    withdrawn = Amount(int(gone[0] or 0), int(gone[1] or 0))
+    return Stands(int(used or 0), earned.get(EXPIRY, 0), earned.get(COMMISSION, 0), int(back or 0), withdrawn)
 
 
 # Sales of which something expired or was used since they last earned by it. What is promised, and work of the pack's
@@ -117,11 +137,11 @@ def _target(
     session: Session, sale: PackSale, grant: UsageGrant, stands: Stands, *, drawn: Amount, more_minor: int
 ) -> int:
     return expiry_minor(
-        sharable_minor(sale.amount_minor, stands.commission_minor),
+        stands.sharable_minor(sale.amount_minor),
         used_minor=stands.used_minor + more_minor,
         drawn=units(grant, drawn),
         expired=units(grant, _expired(session, grant.id)),
-        granted=units(grant),
+        granted=units(grant) - units(grant, stands.withdrawn),
     )
 
 

@@ -13,12 +13,14 @@ from portal.db import Base, CaseScoped, Id, Json, case_foreign_key
 class PackSale(Base):
     """Packs sold at a price without tax: deferred until the minutes or incidents are used, or nobody can any more.
 
-    ``payer_id`` owes the operator: the customer, or an integrator that collects from it.
+    ``payer_id`` owes the operator: the customer, or an integrator that collects from it. ``receipt_id`` is the payment
+    ahead that it was sold from.
     """
 
     __tablename__ = "pack_sale"
     __table_args__ = (
         UniqueConstraint("grant_id"),
+        UniqueConstraint("receipt_id"),
         Index("ix_pack_sale_site_id", "site_id", "manufacturer_id"),
         CheckConstraint("amount_minor > 0 AND tax_minor >= 0", name="amount"),
         CheckConstraint("paid_by IN ('invoice', 'stripe', 'bank', 'ahead')", name="paid_by"),
@@ -41,6 +43,7 @@ class PackSale(Base):
     amount_minor: Mapped[int]
     tax_minor: Mapped[int]
     paid_by: Mapped[str]
+    receipt_id: Mapped[int | None] = mapped_column(ForeignKey("cash_receipt.id"))
     period_id: Mapped[int] = mapped_column(ForeignKey("period.id"))
     sold_at: Mapped[datetime]
     recorded_at: Mapped[datetime]

@@ -62,8 +62,8 @@ class PackPrice:
 
     ``price_minor`` is what is deferred and shared: the wholesale price where the integrator collects. ``paid_by`` is
     "stripe" or "bank" where the money is there (posted against clearing or the bank, with ``cash`` as the leg's
-    document), "ahead" where an earlier receipt holds the price and has posted the tax, "invoice" where it stands on
-    the payer's next invoice, which knows its own tax.
+    document), "ahead" where the receipt ``receipt_id`` holds the price and has posted the tax, "invoice" where it
+    stands on the payer's next invoice, which knows its own tax.
     """
 
     price_minor: int
@@ -73,6 +73,7 @@ class PackPrice:
     tax_minor: int = 0
     integrator_collects: bool = False
     cash: Document | None = None
+    receipt_id: int | None = None
 
 
 def sell_pack(
@@ -134,6 +135,7 @@ def record_pack_sale(
         amount_minor=price.price_minor,
         tax_minor=price.tax_minor,
         paid_by=price.paid_by,
+        receipt_id=price.receipt_id,
         period_id=lock_open_period(session, grant.manufacturer_id),
         sold_at=grant.starts_at,
         recorded_at=now,

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from portal.billing.models import BillItem
 from portal.billing.packs.expiring import before_use, stands_of
 from portal.billing.packs.models import PackSale, PackUse
-from portal.billing.packs.rules import earned_minor, sharable_minor, units
+from portal.billing.packs.rules import earned_minor, units
 from portal.billing.rules import draw_changes, drawn_by
 from portal.entitlement.models import GrantDraw, UsageGrant
 from portal.entitlement.queries import CaseParts
@@ -97,8 +97,8 @@ def _part(
     before = _drawn_by_others(session, case, grant.id)
     drawn = units(grant, before + used[1])
     stands = stands_of(session, sale)
-    price = sharable_minor(sale.amount_minor, stands.commission_minor)
-    target = earned_minor(price, drawn, units(grant))
+    granted = units(grant) - units(grant, stands.withdrawn)
+    target = earned_minor(stands.sharable_minor(sale.amount_minor), drawn, granted)
     minor = max(target - stands.used_minor, 0)
     before_use(session, sale, grant, stands, more_minor=minor, drawn=before + used[1], now=now, livemode=livemode)
     return PackPart(
@@ -108,7 +108,7 @@ def _part(
         {
             "price_minor": sale.amount_minor,
             "commission_minor": stands.commission_minor,
-            "granted": units(grant),
+            "granted": granted,
             "used_by_all": drawn,
             "used_here": units(grant, used[0]),
             "earned_by_all_minor": target,

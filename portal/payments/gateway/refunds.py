@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from portal.payments.gateway.books import exchanged_of, movement_of
 from portal.payments.gateway.connection import PAGE_SIZE, Connection, Request, answers, instant, keyed, meta, plain
-from portal.payments.provider import DisputeState, RefundState, WarningState
+from portal.payments.provider import CreditNoteState, DisputeState, RefundState, WarningState
 
 EVIDENCE_PURPOSE = "dispute_evidence"
 # What a refund moved, told along with it: it may be in another currency.
@@ -52,6 +52,11 @@ class Refunds(Connection):
                     return str(found.id)
         return None
 
+    def retrieve_credit_note(self, note_id: str) -> CreditNoteState:
+        """The credit note as it is now."""
+        with answers():
+            return _credit_note(plain(self.client.v1.credit_notes.retrieve(note_id)))
+
     def retrieve_dispute(self, dispute_id: str) -> DisputeState:
         """The dispute as it is now."""
         with answers():
@@ -91,9 +96,23 @@ def _refund(found: Any) -> RefundState:
         movement_id=str(moved.get("id") or ""),
         returned_movement_id=str(returned.get("id") or ""),
         intent_id=meta(body, "intent_id"),
+        made_at=instant(body["created"]),
         livemode=bool(body.get("livemode")),
         exchanged=exchanged_of(amount, currency, moved) if moved else None,
         returned_exchanged=exchanged_of(amount, currency, returned) if returned else None,
+    )
+
+
+def _credit_note(body: dict[str, Any]) -> CreditNoteState:
+    return CreditNoteState(
+        id=str(body["id"]),
+        invoice_id=str(body["invoice"]),
+        before_payment_minor=int(body["pre_payment_amount"]),
+        currency=str(body["currency"]).upper(),
+        memo=str(body.get("memo") or ""),
+        intent_id=meta(body, "intent_id"),
+        made_at=instant(body["created"]),
+        livemode=bool(body.get("livemode")),
     )
 
 

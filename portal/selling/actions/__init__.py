@@ -2,7 +2,7 @@
 
 from portal.selling.actions.ending import cancel, end_overdue, grace_until, minimum_until
 from portal.selling.actions.exempting import end_exemption, keep_exemption
-from portal.selling.actions.following import follow_purchase, sell_purchase
+from portal.selling.actions.following import follow_purchase, sell_after_all, sell_purchase
 from portal.selling.actions.offering import Terms, end_offer, make_offer, may_offer, move_offers, pass_on
 from portal.selling.actions.ordering import (
     Order,
@@ -36,6 +36,7 @@ __all__ = [
     "order",
     "pass_on",
     "price_with",
+    "sell_after_all",
     "sell_purchase",
     "taken_up_again",
 ]

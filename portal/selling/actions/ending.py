@@ -93,6 +93,28 @@ def _give_up(session: Session, found: Bought, now: datetime) -> bool:
     return True
 
 
+def end_returned(session: Session, found: Bought, *, now: datetime) -> None:
+    """Everything that was paid for it went back: its subscription and its plan end at once. Again is harmless."""
+    if found.subscription is None:
+        return
+    if Step.SOLD in found.steps:
+        _end(session, found, Step.ENDED, now, now)
+    stop(session, found, now=now)
+
+
+def stop(session: Session, found: Bought, *, now: datetime) -> None:
+    """Have Stripe end a subscription at once, once."""
+    subscription, seen = found.subscription, found.seen
+    if subscription is None or (seen is not None and seen.status == rules.SUBSCRIPTION_ENDED):
+        return
+    planned = select(Intent.id).where(
+        Intent.kind == "subscription_end",
+        Intent.request["subscription"].astext == subscription.provider_subscription_id,
+    )
+    if session.scalar(planned.limit(1)) is None:
+        checkouts.plan_end(session, subscription, now=now)
+
+
 def _owes(found: Bought) -> bool:
     """Whether the last bill was not paid."""
     return sum(bill.amount_minor + bill.tax_minor for bill in found.bills) > found.paid_minor

@@ -14,20 +14,21 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from portal.adjustments.queries import returned_minor
 from portal.billing.actions import PackOrder, PackPrice, sell_pack
 from portal.billing.packs.rules import AHEAD
+from portal.billing.queries import taken_of_payment
 from portal.cases import actions as cases
 from portal.contracts import queries as contracts
 from portal.contracts.actions import Taking, take_plan
 from portal.directory.models import Site
 from portal.entitlement.actions import grant_pack
 from portal.errors import NotFound, PeriodClosed, RuleBroken
-from portal.payments import checkouts, rules
-from portal.payments.models import Intent
+from portal.payments import rules
 from portal.rows import insert_once
-from portal.selling.actions.ending import end_with_subscription
+from portal.selling.actions.ending import end_returned, end_with_subscription, stop
 from portal.selling.models import Purchase, PurchaseStep
-from portal.selling.queries import Bought, bought
+from portal.selling.queries import Bought, bought, exemption_on
 from portal.selling.rules import CheckoutFacts, Kind, Step, payment_steps
 
 
@@ -40,11 +41,17 @@ def follow_purchase(session: Session, intent_id: UUID, *, now: datetime, livemod
     found = bought(session, session.get_one(Purchase, purchase_id))
     for step in payment_steps(_facts(found)):
         take(session, found, step, now=now)
+    if found.paid_minor and returned_minor(session, [each.id for each in found.receipts]) >= found.paid_minor:
+        take(session, found, Step.RETURNED, now=now)
     found = bought(session, found.purchase)
+    if Step.RETURNED in found.steps:
+        end_returned(session, found, now=now)
+        return
     if Step.PAID in found.steps and not {Step.SOLD, Step.UNSALEABLE} & set(found.steps):
         _sell(session, found, now=now, livemode=livemode)
     elif Step.FAILED in found.steps and found.subscription is not None and Step.SOLD not in found.steps:
-        _give_up(session, found, now)
+        # A subscription whose first payment failed never began: Stripe is not to try again.
+        stop(session, found, now=now)
     end_with_subscription(session, bought(session, found.purchase), now=now)
 
 
@@ -57,6 +64,19 @@ def sell_purchase(session: Session, purchase_id: int, *, now: datetime, livemode
     found = bought(session, purchase)
     if purchase.collector == "integrator" and Step.SOLD not in found.steps:
         _sell(session, found, now=now, livemode=livemode)
+
+
+def sell_after_all(session: Session, purchase_id: int, *, now: datetime, livemode: bool = False) -> bool:
+    """Try a sale again that was refused, on finance's word; whether it is sold. What still refuses it stays said."""
+    purchase = session.get(Purchase, purchase_id)
+    if purchase is None:
+        raise NotFound()
+    _alone(session, purchase_id)
+    found = bought(session, purchase)
+    if Step.UNSALEABLE not in found.steps or {Step.SOLD, Step.RETURNED} & set(found.steps):
+        return False
+    _sell(session, found, now=now, livemode=livemode, on_word=True)
+    return Step.SOLD in bought(session, purchase).steps
 
 
 def take(
@@ -96,10 +116,13 @@ def _facts(found: Bought) -> CheckoutFacts:
     )
 
 
-def _sell(session: Session, found: Bought, *, now: datetime, livemode: bool) -> None:
+def _sell(session: Session, found: Bought, *, now: datetime, livemode: bool, on_word: bool = False) -> None:
+    """Sell what was paid, or say why not; ``on_word`` of finance a certificate that ended does not matter."""
     sell = _sell_packs if found.purchase.kind == Kind.PACK else _sell_plan
     try:
         with session.begin_nested():
+            if not on_word:
+                _must_be_exempt(session, found)
             details = sell(session, found, now=now, livemode=livemode)
     except PeriodClosed:
         raise
@@ -116,6 +139,7 @@ def _sell(session: Session, found: Bought, *, now: datetime, livemode: bool) -> 
 def _sell_packs(session: Session, found: Bought, *, now: datetime, livemode: bool) -> dict[str, Any] | None:
     purchase = found.purchase
     collects = purchase.collector == "integrator"
+    _must_be_whole(session, found)
     arrived_at = found.receipts[0].received_at if found.receipts else now
     order = PackOrder(
         site_id=purchase.site_id,
@@ -131,17 +155,34 @@ def _sell_packs(session: Session, found: Bought, *, now: datetime, livemode: boo
         # A promotion code took everything off: the hours are given, and nothing is sold.
         values = {name: getattr(order, name) for name in order.__dataclass_fields__}
         return {"grant_id": grant_pack(session, **values, now=now).id}
-    how = {"integrator_collects": True} if collects else {"paid_by": AHEAD, "tax_minor": found.tax_minor}
+    how: dict[str, Any] = {"integrator_collects": True}
+    if not collects:
+        how = {"paid_by": AHEAD, "tax_minor": found.tax_minor, "receipt_id": found.receipts[0].id}
     price = PackPrice(price_minor, purchase.currency, purchase.seller_id, **how)
     grant, sale = sell_pack(session, order, price, now=now, livemode=livemode)
     return {"grant_id": grant.id, "pack_sale_id": sale.id}
 
 
+def _must_be_exempt(session: Session, found: Bought) -> None:
+    """What was sold without tax for a certificate, which held no more when the payment arrived, owes the tax."""
+    if found.intent is None or found.intent.request.get("tax_status") != "exempt":
+        return
+    for receipt in found.receipts[:1]:
+        if exemption_on(session, found.purchase.customer_id, receipt.received_at.date()) is None:
+            raise RuleBroken("The certificate of exemption held no more when the payment arrived: its tax is owed.")
+
+
+def _must_be_whole(session: Session, found: Bought) -> None:
+    if any(taken_of_payment(session, receipt.id).amount_minor for receipt in found.receipts):
+        raise RuleBroken("Part of the payment went back, or its bank holds it, before it could be sold.")
+
+
 def _sell_plan(session: Session, found: Bought, *, now: datetime, livemode: bool) -> dict[str, Any] | None:
     purchase = found.purchase
+    _must_be_whole(session, found)
     in_force = contracts.policy_in_force(session, purchase.manufacturer_id, now)
     if purchase.code not in {plan.code for plan in in_force.policy.plans}:
-        raise RuleBroken("The plan was withdrawn before the payment arrived. The money is returned.")
+        raise RuleBroken("The plan was withdrawn before the payment arrived.")
     terms: dict[str, Any] = {"purchase_id": purchase.id, "interval": purchase.interval}
     if purchase.reinstatement:
         terms["reinstatement"] = {**purchase.reinstatement, "with_minor": purchase.price_minor}
@@ -164,7 +205,7 @@ def _sell_plan(session: Session, found: Bought, *, now: datetime, livemode: bool
         and held.terms.get("purchase_id") not in (None, purchase.id)
         and held.plan_code == purchase.code
     ):
-        raise RuleBroken("The site had this plan already when the payment arrived. The money is returned.")
+        raise RuleBroken("The site had this plan already when the payment arrived.")
     if purchase.reinstatement:
         # Days of waiting count from the payment on: nobody is covered before it.
         waits = datetime.fromisoformat(purchase.reinstatement["covers_from"]) - purchase.ordered_at
@@ -183,16 +224,3 @@ def _sell_plan(session: Session, found: Bought, *, now: datetime, livemode: bool
 
 def _integrator(purchase: Purchase) -> int | None:
     return purchase.integrator_id if purchase.integrator_id != purchase.manufacturer_id else None
-
-
-def _give_up(session: Session, found: Bought, now: datetime) -> None:
-    """A subscription whose first payment failed never began: Stripe is not to try again."""
-    subscription, seen = found.subscription, found.seen
-    if subscription is None or seen is None or seen.status == rules.SUBSCRIPTION_ENDED:
-        return
-    planned = select(Intent.id).where(
-        Intent.kind == "subscription_end",
-        Intent.request["subscription"].astext == subscription.provider_subscription_id,
-    )
-    if session.scalar(planned.limit(1)) is None:
-        checkouts.plan_end(session, subscription, now=now)

@@ -272,7 +272,13 @@ def _checkout(session: Session, made: Purchase, place: Place, now: datetime) -> 
     return plan_checkout(
         session,
         wares,
-        Checkout(f"{here}/back", here, automatic_tax=place.automatic_tax, tax_exempt=exempt),
+        Checkout(
+            f"{here}/back",
+            here,
+            automatic_tax=place.automatic_tax,
+            tax_exempt=exempt,
+            accepted={"person_id": made.ordered_by, "sha256": made.sha256},
+        ),
         manufacturer_id=made.manufacturer_id,
         payer_id=made.customer_id,
         document=Document("purchase", str(made.form_key)),

@@ -1,6 +1,7 @@
 """Which steps a purchase has taken, from what payments know of its checkout; and how it stands, from its steps.
 
-Invariants: a step is taken once and never undone; what is sold was paid, or is the integrator's to pay.
+Invariants: a step is taken once and never undone; what is sold was paid, or is the integrator's to pay; what was paid
+and all went back is returned, whatever it was before.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ class Step(StrEnum):
     UNSALEABLE = "unsaleable"
     LAPSED = "lapsed"
     ENDED = "ended"
+    RETURNED = "returned"
 
 
 class State(StrEnum):
@@ -35,10 +37,12 @@ class State(StrEnum):
     UNSALEABLE = "unsaleable"
     LAPSED = "lapsed"
     ENDED = "ended"
+    RETURNED = "returned"
 
 
 # Of several steps the first here says how it stands.
 _TELLING = (
+    (Step.RETURNED, State.RETURNED),
     (Step.ENDED, State.ENDED),
     (Step.LAPSED, State.LAPSED),
     (Step.SOLD, State.ACTIVE),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from flask import flash, redirect, url_for
 from flask.typing import ResponseReturnValue
@@ -69,7 +69,7 @@ def new(invoice_id: int) -> ResponseReturnValue:
         with refusals_of(form):
             wanted = _wanted(form, row.invoice.currency)
             shown = actions.preview(current_session(), current_actor(), invoice_id, wanted, now=current_now())
-    return page("adjustments/new.html", form, row=row, shown=shown, **_of_preview(shown))
+    return page("adjustments/new.html", form, row=row, shown=shown, names=names_of_preview(shown))
 
 
 @blueprint.post("/invoices/<int:invoice_id>/adjustments")
@@ -85,7 +85,7 @@ def ask(invoice_id: int) -> ResponseReturnValue:
             waits = made.needs_second or made.consent_of is not None
             flash("It waits for the others' yes." if waits else "It is being carried out.", "good")
             return redirect(url_for("adjustments.adjustment", adjustment_id=made.id), code=303)
-    return page("adjustments/new.html", form, row=row, shown=None, **_of_preview(None))
+    return page("adjustments/new.html", form, row=row, shown=None, names={})
 
 
 @blueprint.route("/adjustments/<int:adjustment_id>/decision", methods=["GET", "POST"])
@@ -127,7 +127,7 @@ def limits() -> ResponseReturnValue:
     form = LimitForm()
     if form.validate_on_submit():
         with refusals_of(form):
-            minor = _amount(form.amount.data, currency).minor
+            minor = amount_of(form.amount.data, currency).minor
             actions.set_limit(
                 session, actor, role=form.role.data, currency=currency, amount_minor=minor, now=current_now()
             )
@@ -161,7 +161,7 @@ def _form(invoice_id: int) -> tuple[InvoiceRow, AskForm]:
 def _wanted(form: AskForm, currency: str) -> Wanted:
     return Wanted(
         kind=form.kind.data,
-        amount_minor=_amount(form.amount.data, currency).minor,
+        amount_minor=amount_of(form.amount.data, currency).minor,
         reason=form.reason.data or "",
         bearer=form.bearer.data if form.bearer.data in BEARER_WORDS else "",
         invoice_item_id=int(form.line.data) if form.line.data else None,
@@ -170,16 +170,17 @@ def _wanted(form: AskForm, currency: str) -> Wanted:
     )
 
 
-def _amount(typed: str | None, currency: str) -> Money:
+def amount_of(typed: str | None, currency: str) -> Money:
+    """What was typed as an amount. *Raises*: Invalid at its field."""
     try:
         return parse_amount(typed or "", currency)
     except RuleBroken as error:
         raise Invalid(error.sentence, {"amount": error.sentence}) from error
 
 
-def _of_preview(shown: Preview | None) -> dict[str, object]:
+def names_of_preview(shown: Preview | None) -> Mapping[int, str]:
     """The names of those who would lose something."""
     if shown is None:
-        return {"names": {}}
+        return {}
     parties = [party for party in (*shown.by_party, shown.consent_of) if party is not None]
-    return {"names": organisation_names(current_session(), parties)}
+    return organisation_names(current_session(), parties)

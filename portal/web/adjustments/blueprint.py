@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint
+from flask import Blueprint, url_for
 
 from portal.access import Actor, Role, Side, may_handle_finance
 from portal.adjustments.actions.asking import kinds_for
@@ -24,6 +24,8 @@ STAGE_TONES = {
     "to_come": ("To come", "plain"),
     "ended": ("Ended", "bad"),
 }
+# What is nobody's loss, by the account it left.
+NOBODYS = {"deferred": "Not earned yet", "prepaid": "Paid ahead and not sold", "tax": "Sales tax"}
 CHARGEBACK_STATES = {
     "inquiry": ("The bank asks", "warn"),
     "opened": ("Answer the bank", "bad"),
@@ -52,6 +54,20 @@ def may_read(actor: Actor) -> bool:
 def may_decide_any(actor: Actor) -> bool:
     """The second person is of the manufacturer's finance."""
     return actor.side is Side.MANUFACTURER and may_handle_finance(actor)
+
+
+def page_of_subject(invoice_id: int | None, receipt_id: int | None) -> str:
+    """Where an invoice, or a payment ahead, is shown."""
+    if invoice_id is not None:
+        return url_for("billing.invoice", invoice_id=invoice_id)
+    return url_for("adjustments.payment", receipt_id=receipt_id)
+
+
+def refund_page(invoice_id: int | None, receipt_id: int) -> str:
+    """Where a refund of a payment is asked for."""
+    if invoice_id is not None:
+        return url_for("adjustments.new", invoice_id=invoice_id)
+    return url_for("adjustments.refund", receipt_id=receipt_id)
 
 
 @blueprint.context_processor

@@ -10,11 +10,17 @@ from portal.adjustments.actions import chargebacks as actions
 from portal.adjustments.actions import evidence as answers
 from portal.adjustments.actions.evidence import Reader
 from portal.adjustments.gathering import proof_for
-from portal.billing.models import Invoice
 from portal.directory.queries import organisation_names
 from portal.payments.models import Chargeback
 from portal.settlement.printing import locale_of
-from portal.web.adjustments.blueprint import CHARGEBACK_STATES, blueprint, may_decide_any
+from portal.web.adjustments.blueprint import (
+    CHARGEBACK_STATES,
+    NOBODYS,
+    blueprint,
+    may_decide_any,
+    page_of_subject,
+    refund_page,
+)
 from portal.web.forms import Form, page, refusals_of, text_field
 from portal.web.gate import current_actor, current_now, current_session, current_zone, open_to
 from portal.web.stepping import confirmed
@@ -30,12 +36,17 @@ def chargebacks() -> ResponseReturnValue:
     session, actor = current_session(), current_actor()
     rows = answers.chargebacks(session, actor)
     warnings = actions.open_warnings(session, actor)
-    invoices = {row.invoice_id for row in rows} | {warning.invoice_id for warning in warnings}
+    payments = {
+        **{row.receipt_id: row.invoice_id for row in rows},
+        **{warning.receipt_id: warning.invoice_id for warning in warnings},
+    }
     return render_template(
         "adjustments/chargebacks.html",
         rows=[(row, _state(row)) for row in rows],
         warnings=warnings,
-        invoices={invoice_id: session.get_one(Invoice, invoice_id) for invoice_id in invoices},
+        about={paid: queries.subject_of(session, invoice, paid) for paid, invoice in payments.items()},
+        pages={paid: page_of_subject(invoice, paid) for paid, invoice in payments.items()},
+        refunds={row.receipt_id: refund_page(row.invoice_id, row.receipt_id) for row in warnings},
         names=organisation_names(session, [row.payer_id for row in rows]),
     )
 
@@ -53,9 +64,11 @@ def chargeback(chargeback_id: int) -> ResponseReturnValue:
         steps=answers.steps_of(session, found.id),
         step_words=CHARGEBACK_STATES,
         proof=proof_for(session, found),
+        about_page=page_of_subject(found.invoice_id, found.receipt_id),
         sent=answers.sent_evidence(session, found.id),
         may_submit=answers.may_submit(session, found.id),
         losses=losses,
+        nobodys=NOBODYS,
         names=organisation_names(session, [row.party_id for row in losses if row.party_id is not None]),
     )
 
@@ -90,7 +103,9 @@ def keep(warning_id: int) -> ResponseReturnValue:
             actions.keep_payment(session, actor, warning_id, explanation=form.explanation.data, now=current_now())
             flash("The payment is kept.", "good")
             return redirect(url_for("adjustments.chargebacks"), code=303)
-    return page("adjustments/warning.html", form, warning=warning, invoice=session.get_one(Invoice, warning.invoice_id))
+    about = queries.subject_of(session, warning.invoice_id, warning.receipt_id)
+    about_page = page_of_subject(warning.invoice_id, warning.receipt_id)
+    return page("adjustments/warning.html", form, warning=warning, about=about, about_page=about_page)
 
 
 def _state(row: Chargeback) -> tuple[str, str]:

@@ -11,11 +11,19 @@ from portal.adjustments.actions.asking import may_consent, may_decide
 from portal.adjustments.rules.asking import KINDS
 from portal.adjustments.rules.saga import Step
 from portal.adjustments.stages import stages_of
-from portal.billing.models import Invoice
 from portal.directory.queries import organisation_names
 from portal.identity import queries as people
 from portal.web import paging
-from portal.web.adjustments.blueprint import BEARERS, ENDS, STAGE_TONES, STATES, blueprint, may_read
+from portal.web.adjustments.blueprint import (
+    BEARERS,
+    ENDS,
+    NOBODYS,
+    STAGE_TONES,
+    STATES,
+    blueprint,
+    may_read,
+    page_of_subject,
+)
 from portal.web.gate import current_actor, current_session, open_to
 
 GOING_ON = ("Under way", "accent")
@@ -45,16 +53,18 @@ def adjustment(adjustment_id: int) -> ResponseReturnValue:
     session, actor = current_session(), current_actor()
     found = queries.adjustment_seen(session, actor, adjustment_id)
     losses = queries.losses(session, actor, "adjustment", found.id) if may_see_shares(actor) else []
-    invoice = session.get(Invoice, found.invoice_id)
+    about = queries.subject_of(session, found.invoice_id, found.receipt_id)
     facts = queries.saga_facts(session, found)
     return render_template(
         "adjustments/adjustment.html",
         found=found,
         kind=KINDS[found.kind],
-        invoice=invoice,
+        about=about,
+        about_page=page_of_subject(found.invoice_id, found.receipt_id) if about.name else "#steps",
         bearers=BEARERS,
         stages=stages_of(session, actor, found),
         tones=STAGE_TONES,
+        nobodys=NOBODYS,
         losses=losses,
         names=organisation_names(session, [row.party_id for row in losses if row.party_id is not None]),
         asked_by=people.names(session, {found.asked_by}).get(found.asked_by, "The manufacturer's finance"),

@@ -21,6 +21,11 @@ def may_collect(actor: Actor) -> bool:
     return actor.side is Side.MANUFACTURER and may_handle_finance(actor)
 
 
+def may_read_debts(actor: Actor) -> bool:
+    """What parties have to return is for those whose books it is in, and for those who owe it."""
+    return actor.side is not Side.CUSTOMER and may_handle_finance(actor)
+
+
 def may_set_limits(actor: Actor) -> bool:
     """Limits of refunds and credits are the manufacturer's administrator's."""
     return actor.side is Side.MANUFACTURER and may_administer(actor)
@@ -41,6 +46,9 @@ TABS: tuple[tuple[str, str, Rule], ...] = (
     ("Unbilled work", "billing.unbilled", may_collect),
     ("Receivables", "billing.receivables", may_collect),
     ("Chargebacks", "adjustments.chargebacks", may_collect),
+    ("Money waiting", "adjustments.waiting", may_collect),
+    ("Made at Stripe", "adjustments.outside_changes", may_collect),
+    ("Owed back", "adjustments.claw_backs", may_read_debts),
     ("Undetermined shares", "billing.undetermined", may_collect),
     ("Limits", "adjustments.limits", may_set_limits),
 )

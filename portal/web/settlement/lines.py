@@ -9,6 +9,7 @@ from portal.access import may_see_shares
 from portal.ledger.queries import may_read_ledger
 from portal.metering.rules import MODES
 from portal.settlement import actions, cockpit, origins, queries, rules
+from portal.web.billing.blueprint import may_read_debts
 from portal.web.forms import Form, page, refusals_of, text_field
 from portal.web.gate import current_actor, current_now, current_session, open_to
 from portal.web.settlement.blueprint import OUTCOMES, blueprint, may_answer
@@ -31,6 +32,7 @@ def line(statement_line_id: int) -> ResponseReturnValue:
         origin=origin,
         statement=statement,
         contest=raised.get(statement_line_id),
+        sees_debts=may_read_debts(actor),
         transaction_id=cockpit.transaction_behind(session, origin.line) if may_read_ledger(actor) else None,
         may_contest=(
             may_answer(actor)

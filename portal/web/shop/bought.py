@@ -47,6 +47,7 @@ STATES: dict[State, tuple[str, str, str]] = {
         "bad",
         "It was not paid within the days of grace. Order it again to renew it.",
     ),
+    State.RETURNED: ("Returned", "plain", "All that was paid for it went back to the payer."),
     State.ENDED: ("Ended", "plain", "The plan ended with what was paid. A running case keeps its cover."),
 }
 

@@ -8,9 +8,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from portal.adjustments.actions import writing_off
 from portal.adjustments.actions.asking import Wanted
 from portal.adjustments.actions.asking import ask as ask_for
-from portal.adjustments.models import Adjustment
+from portal.adjustments.actions.recovering import owe_without_transfer
+from portal.adjustments.models import Adjustment, ClawBack, WriteOff
 from portal.billing.actions import apply_cash, ask, earn_plans, gather_invoices, open_month
 from portal.billing.models import BillItem, BillLine, Invoice, LineQuery, PlanSale
 from portal.billing.packs.models import PackSale
@@ -21,7 +23,8 @@ from portal.cases.models import SupportCase
 from portal.entitlement.queries import terms_in_force
 from portal.ledger.models import Account, JournalTransaction, Period, Posting
 from portal.payments.cash import book_cash, confirm_payment, record_payment
-from portal.payments.models import BalanceMovement, CashReceipt, Chargeback, FraudWarning, PaymentRecord
+from portal.payments.models import BalanceMovement, CashReceipt, Chargeback, FraudWarning, OutsideChange, PaymentRecord
+from portal.selling.models import Purchase
 from portal.settlement import actions as settlement
 from portal.settlement import closing, holding
 from portal.settlement.models import (
@@ -285,3 +288,60 @@ def _of_payment(session: Session, cast: Cast, table: type[Any], **columns: Any) 
     session.add(row)
     session.flush()
     return row
+
+
+def prepayment(session: Session, cast: Cast, purchase: Purchase) -> CashReceipt:
+    """A purchase's payment at checkout, booked; nothing was sold from it yet."""
+    known = session.scalars(select(CashReceipt).where(CashReceipt.intent_id == purchase.intent_id)).one_or_none()
+    if known is not None:
+        return known
+    open_books(session, cast)
+    receipt = CashReceipt(
+        intent_id=purchase.intent_id, manufacturer_id=purchase.manufacturer_id, payer_id=purchase.customer_id,
+        currency=purchase.currency, amount_minor=purchase.price_minor, fee_minor=100, source="stripe",
+        provider_object_id="ch_nordlicht_ahead", livemode=False, received_at=NOW, recorded_at=NOW,
+    )  # fmt: skip
+    session.add(receipt)
+    session.flush()
+    book_cash(session, receipt.id, NOW)
+    return receipt
+
+
+def outside_change(session: Session, cast: Cast) -> OutsideChange:
+    """A credit note on that invoice that somebody made at Stripe."""
+    known = session.scalars(select(OutsideChange).limit(1)).one_or_none()
+    if known is not None:
+        return known
+    invoice = issued_invoice(session, cast)
+    row = OutsideChange(
+        provider_object_id="cn_nordlicht", kind="credit_note", manufacturer_id=invoice.manufacturer_id,
+        invoice_id=invoice.id, currency=invoice.currency, amount_minor=100, about="Nordlicht was asked to",
+        livemode=False, made_at=BILLED_AT, recorded_at=BILLED_AT,
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    return row
+
+
+def claw_back(session: Session, cast: Cast) -> ClawBack:
+    """What the integrator was paid of a share that went back, and still owes."""
+    known = session.scalars(select(ClawBack).limit(1)).one_or_none()
+    if known is not None:
+        return known
+    row = ClawBack(
+        cause_type="adjustment", cause_id=adjustment(session, cast).id, manufacturer_id=cast.factory.id,
+        party_id=cast.integrator.id, currency="EUR", amount_minor=500, reason="Refund of Nordlicht's",
+        opened_at=CLOSED_AT,
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    owe_without_transfer(session, row, now=CLOSED_AT)
+    return row
+
+
+def write_off(session: Session, cast: Cast) -> WriteOff:
+    """Fay wants to give that up."""
+    known = session.scalars(select(WriteOff).limit(1)).one_or_none()
+    row = claw_back(session, cast)
+    said = {"bearer": "operator", "reason": "Nordlicht hears nothing of them"}
+    return known or writing_off.ask(session, cast.fay, row.id, **said, now=CLOSED_AT)

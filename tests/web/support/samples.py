@@ -266,6 +266,10 @@ def _deferred_month(session: Session, cast: Cast) -> str:
 SAMPLES: dict[str, Sample] = {
     "purchase_key": lambda session, cast: _purchase(session, cast).form_key,
     "purchase_id": lambda session, cast: _purchase(session, cast).id,
+    "receipt_id": lambda session, cast: money.prepayment(session, cast, _purchase(session, cast)).id,
+    "change_id": lambda session, cast: money.outside_change(session, cast).id,
+    "claw_back_id": lambda session, cast: money.claw_back(session, cast).id,
+    "write_off_id": lambda session, cast: money.write_off(session, cast).id,
     "offer_id": _offer,
     "exemption_id": _exemption,
     "kind": lambda session, cast: "pack",

@@ -1,0 +1,37 @@
+"""The table of hours whose price went back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.db import Base, Id
+
+
+class GrantWithdrawal(Base):
+    """What of a grant went back to its payer, or is held because its bank has taken the payment; below zero the end.
+
+    ``cause`` is an adjustment or a chargeback.
+    """
+
+    __tablename__ = "grant_withdrawal"
+    __table_args__ = (
+        UniqueConstraint("grant_id", "cause_type", "cause_id", "is_return"),
+        CheckConstraint("cause_type IN ('adjustment', 'chargeback')", name="cause"),
+        CheckConstraint("(seconds <> 0) <> (incidents <> 0)", name="one_unit"),
+        CheckConstraint("(seconds < 0 OR incidents < 0) = is_return", name="sign"),
+    )
+
+    id: Mapped[Id]
+    grant_id: Mapped[int] = mapped_column(ForeignKey("usage_grant.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    integrator_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    customer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    cause_type: Mapped[str]
+    cause_id: Mapped[int]
+    is_return: Mapped[bool]
+    seconds: Mapped[int]
+    incidents: Mapped[int] = mapped_column(default=0, server_default="0")
+    recorded_at: Mapped[datetime]

@@ -1,0 +1,188 @@
+"""Money that came in and is no sale, and what was made at Stripe itself: listed with age, reason, and who acts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from flask import flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+from wtforms import SelectField
+
+from portal.access import Actor, Role, Side
+from portal.adjustments import queries
+from portal.adjustments.actions import adopting as actions
+from portal.adjustments.actions.adopting import ADOPTED_BEARERS, Change
+from portal.adjustments.actions.asking import LONGEST_EXPLANATION, LONGEST_REASON, Preview
+from portal.directory.queries import organisation_names
+from portal.identity import queries as people
+from portal.selling import waiting as selling
+from portal.settlement import tie_out
+from portal.settlement.debts import debts
+from portal.web import today
+from portal.web.adjustments.asking import names_of_preview
+from portal.web.adjustments.blueprint import BEARERS, blueprint, may_decide_any, page_of_subject
+from portal.web.forms import Form, page, refusals_of, text_field
+from portal.web.gate import current_actor, current_now, current_session, open_to
+from portal.web.stepping import confirmed
+
+
+class SaleForm(Form):
+    reason = text_field("Why the sale is made", required="Say why.", limit=LONGEST_REASON)
+
+
+class AdoptForm(Form):
+    bearer = SelectField("Who bears it", choices=[(each, BEARERS[each]) for each in ADOPTED_BEARERS])
+    reason = text_field("Why it was made", required="Say why: the payer reads it.", limit=LONGEST_REASON)
+    beyond = text_field("Why more than the unused rest", limit=LONGEST_REASON)
+
+
+class ExplainForm(Form):
+    explanation = text_field("Why the books stay as they are", required="Say why.", limit=LONGEST_EXPLANATION)
+
+
+@blueprint.get("/waiting-money")
+@open_to(may_decide_any)
+def waiting() -> ResponseReturnValue:
+    session, actor = current_session(), current_actor()
+    rows = selling.unsold_payments(session, actor)
+    differences = tie_out.open_differences(session, actor)
+    return render_template(
+        "adjustments/waiting.html",
+        rows=rows,
+        unknown=[row for row in differences if row.kind == "movement_unposted" and row.expected_minor > 0],
+        names=organisation_names(session, [row.receipt.payer_id for row in rows]),
+    )
+
+
+@blueprint.route("/waiting-money/<int:purchase_id>/sale", methods=["GET", "POST"])
+@open_to(may_decide_any)
+@confirmed("make this sale after all")
+def make_sale(purchase_id: int) -> ResponseReturnValue:
+    """Make a sale that was refused, with a reason."""
+    session, actor = current_session(), current_actor()
+    found = selling.unsold_purchase(session, actor, purchase_id)
+    form = SaleForm()
+    if form.validate_on_submit():
+        with refusals_of(form):
+            selling.sell_after_all(session, actor, purchase_id, reason=form.reason.data or "", now=current_now())
+            flash("It is tried again now. What still stands in its way stays listed.", "good")
+            return redirect(url_for("adjustments.waiting"), code=303)
+    reason = str(found.steps["unsaleable"].details.get("reason", ""))
+    return page("adjustments/make_sale.html", form, found=found, reason=reason)
+
+
+@blueprint.get("/outside-changes")
+@open_to(may_decide_any)
+def outside_changes() -> ResponseReturnValue:
+    session, actor = current_session(), current_actor()
+    rows = actions.outside_changes(session, actor)
+    owners = {row.owner_id for row in rows if row.owner_id is not None}
+    return render_template("adjustments/outside_changes.html", rows=rows, names=people.names(session, owners))
+
+
+@blueprint.get("/outside-changes/<int:change_id>")
+@open_to(may_decide_any)
+def outside_change(change_id: int) -> ResponseReturnValue:
+    return _change_page(_change(change_id), AdoptForm(formdata=None), ExplainForm(formdata=None), None)
+
+
+@blueprint.post("/outside-changes/<int:change_id>/owner")
+@open_to(may_decide_any)
+def own_change(change_id: int) -> ResponseReturnValue:
+    actions.own_change(current_session(), current_actor(), change_id, now=current_now())
+    flash("It is yours.", "good")
+    return redirect(url_for("adjustments.outside_change", change_id=change_id), code=303)
+
+
+@blueprint.post("/outside-changes/<int:change_id>/preview")
+@open_to(may_decide_any)
+def preview_adoption(change_id: int) -> ResponseReturnValue:
+    """What adopting it takes from whom; nothing is stored yet."""
+    change, form = _change(change_id), AdoptForm()
+    shown: Preview | None = None
+    if form.validate_on_submit():
+        with refusals_of(form):
+            session, actor = current_session(), current_actor()
+            shown = actions.preview_adoption(session, actor, change_id, _wanted(change, form), now=current_now())
+    return _change_page(change, form, ExplainForm(formdata=None), shown)
+
+
+@blueprint.post("/outside-changes/<int:change_id>/adoption")
+@open_to(may_decide_any)
+@confirmed("adopt this into the books")
+def adopt(change_id: int) -> ResponseReturnValue:
+    change, form = _change(change_id), AdoptForm()
+    if form.validate_on_submit():
+        with refusals_of(form):
+            session, actor = current_session(), current_actor()
+            made = actions.adopt(session, actor, change_id, _wanted(change, form), now=current_now())
+            flash("It is being taken into the books.", "good")
+            return redirect(url_for("adjustments.adjustment", adjustment_id=made.id), code=303)
+    return _change_page(change, form, ExplainForm(formdata=None), None)
+
+
+@blueprint.post("/outside-changes/<int:change_id>/explanation")
+@open_to(may_decide_any)
+def explain(change_id: int) -> ResponseReturnValue:
+    change, form = _change(change_id), ExplainForm()
+    if form.validate_on_submit():
+        with refusals_of(form):
+            session, actor = current_session(), current_actor()
+            actions.explain(session, actor, change_id, explanation=form.explanation.data or "", now=current_now())
+            flash("Your explanation is kept.", "good")
+            return redirect(url_for("adjustments.outside_change", change_id=change_id), code=303)
+    return _change_page(change, AdoptForm(formdata=None), form, None)
+
+
+def _change(change_id: int) -> Change:
+    return actions.change_seen(current_session(), current_actor(), change_id)
+
+
+def _wanted(change: Change, form: AdoptForm) -> Any:
+    return actions.wanted_of(
+        change.row, reason=form.reason.data or "", bearer=form.bearer.data or "", beyond=form.beyond.data or ""
+    )
+
+
+def _change_page(
+    change: Change, form: AdoptForm, explaining: ExplainForm, shown: Preview | None
+) -> ResponseReturnValue:
+    session, row = current_session(), change.row
+    known = row.invoice_id is not None or row.receipt_id is not None
+    people_known = {each for each in (change.owner_id, change.end.ended_by if change.end else None) if each is not None}
+    wrong = explaining if explaining.is_refused or explaining.errors else form
+    return page(
+        "adjustments/outside_change.html",
+        wrong,
+        adopting=form,
+        explaining=explaining,
+        change=change,
+        row=row,
+        about=queries.subject_of(session, row.invoice_id, row.receipt_id) if known else None,
+        about_page=page_of_subject(row.invoice_id, row.receipt_id) if known else url_for("settlement.reconciliation"),
+        shown=shown,
+        losing=names_of_preview(shown),
+        names=people.names(session, people_known),
+    )
+
+
+@today.section(
+    "money_back", title="Money that waits for you", roles={Role.FINANCE}, order=13, sides=frozenset({Side.MANUFACTURER})
+)
+def money_back(session: Session, actor: Actor, now: datetime) -> Mapping[str, Any]:
+    """Payments that are no sale, changes made at Stripe, and what parties still owe, each as a count with its age."""
+    unsold = selling.unsold_payments(session, actor)
+    changes = actions.outside_changes(session, actor, open_only=True)
+    owed = [each for each in debts(session, actor) if each.rest_minor]
+    rows = (
+        ("payment is no sale", "payments are no sale", "adjustments.waiting", [row.since for row in unsold]),
+        ("change was made at Stripe itself", "changes were made at Stripe itself", "adjustments.outside_changes",
+         [change.row.made_at for change in changes]),
+        ("party owes a share back", "shares are owed back by parties", "adjustments.claw_backs",
+         [each.row.opened_at for each in owed]),
+    )  # fmt: skip
+    found = [(len(ages), one if len(ages) == 1 else many, to, min(ages)) for one, many, to, ages in rows if ages]
+    return {"rows": found}
