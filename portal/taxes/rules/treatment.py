@@ -1,7 +1,7 @@
 """How a service from one business to another is taxed: pure.
 
 *Source*: Directive 2006/112/EC, articles 44 and 196 (place of services between businesses, reverse charge), 226 (words
-on invoices), 282 to 292 (small businesses); read 2026-11-22.
+on invoices), 282 to 292 (small businesses).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which form a year's payments to a recipient go on, who files it, and why none is filed: pure.
 
 Forms are data; the order of the questions is here. *Source*: 26 U.S.C. 6041, 6041A, 6050W; 26 CFR 1.6041-1(a)(1)(iv)
-(what a network reports is not reported again by the payer); read 2026-11-22.
+(what a network reports is not reported again by the payer).
 """
 
 from __future__ import annotations
