@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # Tests are spread over this many processes: see tests/support/spreading.py.
-WORKERS ?= 2
+WORKERS ?= 3
 ARGS ?=
 
 .PHONY: run test coverage check bench lock screenshots clean
