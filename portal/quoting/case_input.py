@@ -96,6 +96,8 @@ class CaseInput(Block):
     """The day from which the customer uses the system unaided."""
     nte: DecimalText | None = None
     """The sum the payer authorized; without limit where left out."""
+    allowed_minutes: Minutes = 0
+    """Minutes of the hours left that the payer let the case use beside what its plan lets each."""
     customer_class: Code | None = None
     """The customer's class under the policy, where its own facts do not say it."""
     channel: Channel = Channel.PORTAL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 
@@ -24,8 +25,10 @@ from portal.rating.facts import (
     CaseFacts,
     Cover,
     GrantState,
+    HoursLimit,
     WorkInterval,
 )
+from portal.rating.situations import setting_at
 from portal.zones import zone_named
 
 # Grants of a quote are numbered: the plan's included minutes, allowances in the policy's order, then the packs held.
@@ -68,7 +71,7 @@ def class_of(policy: Policy, case: CaseInput) -> str:
 def case_facts(policy: Policy, case: CaseInput) -> CaseFacts:
     """What rating takes of the case."""
     opened_at = instant(policy.zone, case.opened_at)
-    return CaseFacts(
+    facts = CaseFacts(
         cover=_cover(policy, case, opened_at),
         severity=case.severity,
         certified=case.certified,
@@ -85,6 +88,19 @@ def case_facts(policy: Policy, case: CaseInput) -> CaseFacts:
         cycles=tuple(instant(policy.zone, at) for at in sorted(case.reopened_at)),
         distances={} if case.distance is None else {0: Fraction(case.distance)},
     )
+    return replace(facts, hours_limit=_hours_limit(policy, case, facts))
+
+
+def _hours_limit(policy: Policy, case: CaseInput, facts: CaseFacts) -> tuple[HoursLimit, ...]:
+    """What the case may use of hours left: what the plan of its first work lets it, and what its payer allowed beside."""
+    work = work_of(policy, case)
+    if not work:
+        return ()
+    first = min(piece.started_at for piece in work)
+    plan = plan_named(policy, setting_at(facts, first).plan)
+    if plan.standing_minutes_per_case is None:
+        return ()
+    return (HoursLimit(first, (plan.standing_minutes_per_case + case.allowed_minutes) * 60),)
 
 
 def _cover(policy: Policy, case: CaseInput, opened_at: datetime) -> tuple[Cover, ...]:

@@ -75,3 +75,15 @@ def test_two_cases_are_never_promised_the_same_hour():
     later = {"opened_at": "2026-03-04T10:00:00", "work": [{"minutes": 400}]}
     (balance,) = bill(400, holdings=[{"pack": "hours"}], followed_by=[later])["balances"]
     assert balance["left_minutes"] == 0
+
+
+@pytest.mark.parametrize(("allowed", "used", "amount"), [(0, 45, "125.00"), (30, 75, "75.00"), (120, 120, "0.00")])
+def test_a_case_keeps_to_what_its_plan_lets_it_use_of_hours_and_what_its_payer_allowed_beside(allowed, used, amount):
+    policy = POLICY.model_copy(
+        update={"plans": tuple(plan.model_copy(update={"standing_minutes_per_case": 45}) for plan in POLICY.plans)}
+    )
+    case = {"opened_at": "2026-03-03T10:00:00", "work": [{"minutes": 120}], "allowed_minutes": allowed}
+    case["holdings"] = [{"pack": "hours"}]
+    answer = quote(policy, None, case_from_values(case))["bill"]
+    (balance,) = answer["balances"]
+    assert (balance["used_minutes"], answer["amount"]) == (used, amount)
