@@ -259,19 +259,21 @@ _CHECKS = {
     ),
     "gross revenue is the shares that are its cost": """
         SELECT one.document_type || ' ' || one.document_id,
-               'is ' || coalesce(max(one.amount), 0) || ', cost posted ' || sum(one.posted)
+               'is ' || coalesce(sum(one.amount), 0) || ', cost posted ' || sum(one.posted)
         FROM (
             SELECT posting.document_type, posting.document_id, sum(posting.amount_minor) AS posted,
                    NULL::bigint AS amount
             FROM posting JOIN account ON account.id = posting.account_id
             WHERE account.purpose = 'cost_of_share' GROUP BY 1, 2
             UNION ALL SELECT 'share', id::text, 0, amount_minor FROM share
+            UNION ALL SELECT 'share', share_id::text, 0, -amount_minor FROM adjustment_part
+                      WHERE share_id IS NOT NULL
             UNION ALL SELECT 'plan_share', id::text, 0, amount_minor FROM plan_share
             UNION ALL SELECT 'pack_share', id::text, 0, amount_minor FROM pack_share
             UNION ALL SELECT 'supplement_share', id::text, 0, amount_minor FROM supplement_share
         ) one
         GROUP BY 1, one.document_type, one.document_id
-        HAVING sum(one.posted) <> 0 AND sum(one.posted) <> coalesce(max(one.amount), 0)
+        HAVING sum(one.posted) <> 0 AND sum(one.posted) <> coalesce(sum(one.amount), 0)
         UNION ALL
         SELECT 'ledger ' || posting.manufacturer_id || ' ' || posting.currency,
                'gross revenue and the cost of shares differ by ' || sum(posting.amount_minor)

@@ -92,7 +92,7 @@ def case_facts(policy: Policy, case: CaseInput) -> CaseFacts:
 
 
 def _hours_limit(policy: Policy, case: CaseInput, facts: CaseFacts) -> tuple[HoursLimit, ...]:
-    """What the case may use of hours left: what the plan of its first work lets it, and what its payer allowed beside."""
+    """What the case may use of hours left: as the plan of its first work lets it, and what its payer allowed beside."""
     work = work_of(policy, case)
     if not work:
         return ()

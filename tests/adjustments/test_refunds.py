@@ -23,6 +23,10 @@ from portal.payments.models import Intent
 from portal.settlement.debts import debts
 from tests.support.going_back import Desk, paid_invoice, paid_out
 from tests.support.settling import NEXT_CLOSED_AT, REVIEWED_AT, approved_and_disposed, close, statement_of
+from tests.support.versions import signed_agreement
+
+TIME_AND_MATERIALS = 'revenues = ["time_and_materials"]'
+AS_PRINCIPAL = (TIME_AND_MATERIALS, f'{TIME_AND_MATERIALS}\nacts_as = "principal"')
 
 
 @pytest.fixture
@@ -56,6 +60,24 @@ def test_a_partial_refund_takes_each_partys_part_and_a_full_one_restores_zero(de
     rest = desk.refund(invoice, invoice.total_minor - 3_333)
     desk.jobs()
     assert (desk.outcome(rest), set(both(desk).values())) == ("done", {0})
+    desk.check()
+
+
+def test_what_is_sold_as_principal_goes_back_gross(desk) -> None:
+    signed_agreement(desk.session, desk.cast, AS_PRINCIPAL)
+    invoice = paid_invoice(desk)
+    assert (desk.held("gross_revenue"), desk.held("cost_of_share")) == (invoice.total_minor, -invoice.total_minor)
+    desk.allow()
+    desk.refund(invoice, 3_333)
+    desk.jobs()
+    rest = invoice.total_minor - 3_333
+    assert (desk.held("gross_revenue"), desk.held("cost_of_share")) == (rest, -rest)
+    dispute = desk.standin.control.dispute(desk.receipt(invoice).provider_object_id)
+    desk.news()
+    assert (desk.held("gross_revenue"), desk.held("cost_of_share")) == (0, 0)
+    desk.standin.control.decide(dispute, "won")
+    desk.news()
+    assert (desk.held("gross_revenue"), desk.held("cost_of_share")) == (rest, -rest)
     desk.check()
 
 
@@ -285,7 +307,9 @@ def test_a_lost_job_is_found_by_the_sweep(desk, invoice) -> None:
     assert desk.outcome(asked) == "done"
 
 
-def test_what_nobody_yet_lost_is_taken_over_by_those_who_are_known_later(desk) -> None:
+@pytest.mark.parametrize("changes", [(), (AS_PRINCIPAL,)], ids=["agent", "principal"])
+def test_what_nobody_yet_lost_is_taken_over_by_those_who_are_known_later(desk, changes) -> None:
+    signed_agreement(desk.session, desk.cast, *changes)
     invoice = paid_invoice(desk, confirmed=False)
     desk.allow()
     asked = desk.refund(invoice, 10_000)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from portal.adjustments.actions.taking import ACCRUED, PAYABLE, TAKING_PAIRS, account_of
 from portal.adjustments.dividing import share_stakes
+from portal.adjustments.gross import GROSS_REDIVIDED, take_gross
 from portal.adjustments.models import AdjustmentPart
 from portal.adjustments.rules.sharing import Part, parts_of_line
 from portal.billing.models import BillItem, Invoice, InvoiceItem
@@ -50,6 +51,7 @@ def _redivide_line(session: Session, item: InvoiceItem, billed: BillItem, now: d
     stage = ACCRUED if stages == {ACCRUED} else PAYABLE
     newest = max(part.key or 0 for part in parts)
     invoice = session.get_one(Invoice, item.invoice_id)
+    livemode = session.get_one(Intent, invoice.intent_id).livemode
     session.execute(insert(AdjustmentPart), _rows(invoice, item, parts, stage=stage, newest=newest, now=now))
     post(
         session,
@@ -65,7 +67,17 @@ def _redivide_line(session: Session, item: InvoiceItem, billed: BillItem, now: d
         occurred_at=now,
         now=now,
         description=_words(invoice),
-        livemode=session.get_one(Intent, invoice.intent_id).livemode,
+        livemode=livemode,
+    )
+    take_gross(
+        session,
+        Document("share", str(newest)),
+        parts,
+        kind=GROSS_REDIVIDED,
+        manufacturer_id=invoice.manufacturer_id,
+        currency=invoice.currency,
+        now=now,
+        livemode=livemode,
     )
     return True
 

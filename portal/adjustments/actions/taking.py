@@ -15,10 +15,12 @@ from sqlalchemy.orm import Session
 
 from portal.adjustments.ahead import lock_hours
 from portal.adjustments.dividing import LineLoss, Taking, divide
+from portal.adjustments.gross import GROSS_GIVEN_BACK, GROSS_TAKEN, take_gross
 from portal.adjustments.lines import Of
 from portal.adjustments.models import AdjustmentPart, ClawBack
 from portal.adjustments.rules.sharing import Part, by_party, shortfalls
 from portal.billing.reductions.models import LineReduction
+from portal.billing.rules.gross import GROSS_PAIRS
 from portal.directory.models import Organisation
 from portal.entitlement.actions.withdrawing import put_back, withdraw
 from portal.errors import RuleBroken
@@ -89,6 +91,16 @@ def take(session: Session, cause: Cause, *, now: datetime) -> dict[int | None, i
     legs = _legs(cause, [loss for loss in losses if stage == PAYABLE or loss.by_shares], stage)
     if legs:
         _post(session, cause, TAKEN, legs, now)
+    take_gross(
+        session,
+        cause.document,
+        [part for loss in losses if loss.by_shares for part in loss.parts],
+        kind=GROSS_TAKEN,
+        manufacturer_id=cause.taking.manufacturer_id,
+        currency=cause.currency,
+        now=now,
+        livemode=cause.livemode,
+    )
     for loss in losses:
         if loss.withdrawn is not None:
             withdraw(session, *loss.withdrawn, cause_type=cause.type, cause_id=cause.id, now=now)
@@ -133,24 +145,25 @@ def give_back(session: Session, cause: Cause, *, now: datetime) -> None:
          for row in reduced],
     )  # fmt: skip
     put_back(session, cause_type=cause.type, cause_id=cause.id, now=now)
-    posted = session.scalar(
-        select(JournalTransaction.id).where(
-            JournalTransaction.kind == TAKEN,
-            JournalTransaction.document_type == cause.type,
-            JournalTransaction.document_id == str(cause.id),
+    for kind, opposite, allowed in ((TAKEN, GIVEN_BACK, TAKING_PAIRS), (GROSS_TAKEN, GROSS_GIVEN_BACK, GROSS_PAIRS)):
+        posted = session.scalar(
+            select(JournalTransaction.id).where(
+                JournalTransaction.kind == kind,
+                JournalTransaction.document_type == cause.type,
+                JournalTransaction.document_id == str(cause.id),
+            )
         )
-    )
-    if posted is not None:
-        reverse(
-            session,
-            posted,
-            kind=GIVEN_BACK,
-            document=cause.document,
-            allowed_pairs=TAKING_PAIRS,
-            occurred_at=now,
-            now=now,
-            description=f"Given back: {cause.description}",
-        )
+        if posted is not None:
+            reverse(
+                session,
+                posted,
+                kind=opposite,
+                document=cause.document,
+                allowed_pairs=allowed,
+                occurred_at=now,
+                now=now,
+                description=f"Given back: {cause.description}",
+            )
 
 
 def open_claw_backs(
