@@ -166,6 +166,10 @@ def _app(state: LyingProvider) -> Flask:
         answer = {"code": code, "state": asked["state"], "iss": state.issuer}
         return redirect(f"{asked['redirect_uri']}?{urlencode(answer)}")
 
+    def refused(why: str) -> tuple[Response, int]:
+        state.calls.append(f"refused: {why}")
+        return jsonify(error="invalid_grant"), 400
+
     @app.post("/token")
     def token() -> Response | tuple[Response, int]:
         given = request.form
@@ -174,10 +178,12 @@ def _app(state: LyingProvider) -> Flask:
         if who is None or (who.username, who.password) != (CLIENT_ID, CLIENT_SECRET):
             return jsonify(error="invalid_client"), 401
         challenge = hashlib.sha256(given.get("code_verifier", "").encode()).digest()
-        if asked is None or base64.urlsafe_b64encode(challenge).decode().rstrip("=") != asked["code_challenge"]:
-            return jsonify(error="invalid_grant"), 400
+        if asked is None:
+            return refused("no such code")
+        if base64.urlsafe_b64encode(challenge).decode().rstrip("=") != asked["code_challenge"]:
+            return refused(f"another verifier: {given.get('code_verifier')} for {asked['code_challenge']}")
         if given.get("redirect_uri") != asked["redirect_uri"]:
-            return jsonify(error="invalid_grant"), 400
+            return refused(f"another address: {given.get('redirect_uri')} for {asked['redirect_uri']}")
         id_token = state.token_for(asked["nonce"], "at", asked.get("max_age"))
         return jsonify(access_token="at", token_type="Bearer", id_token=id_token)
 
