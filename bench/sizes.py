@@ -18,8 +18,8 @@ from portal.config import Settings
 USERS = (1, 4)
 # The bars of a page: of the floor's requests in a second, and milliseconds at four users.
 FLOOR_SHARE, PAGE_P95_MS = 10, 60.0
-# 1.5 times what django-helpdesk created in a second on the machine that the bars were set on.
-ESCALATE_PER_SECOND = 141.0
+# 1.5 times what django-helpdesk created in a second where the floor created 890: times drift between machines.
+ESCALATE_FLOOR_SHARE = 890 / (1.5 * 94)
 MOST_STATEMENTS = {"queue page": 8, "case page": 10, "search": 8, "escalate": 12, "reply with time": 15}
 BILL_P95_MS, BILL_PER_SECOND = 60.0, 490.0
 # A draft over 100,000 cases in a minute.
@@ -118,7 +118,8 @@ def _compare(size: Size, asked: Asked, ours: Measured, floor: Measured) -> None:
         figure += f"; wrong answers {ours.wrong} and {floor.wrong}"
     right = not ours.wrong and not floor.wrong
     if asked.name == "escalate":
-        bar, reached = f"{ESCALATE_PER_SECOND:.0f}/s", ours.per_second >= ESCALATE_PER_SECOND
+        bar = f"floor/{ESCALATE_FLOOR_SHARE:.1f}"
+        reached = ours.per_second >= floor.per_second / ESCALATE_FLOOR_SHARE
     else:
         share = ours.per_second >= floor.per_second / FLOOR_SHARE
         bar, reached = f"floor/{FLOOR_SHARE}", share
