@@ -204,3 +204,8 @@ def test_database_keeps_every_balance_whole(work_session, cast, change):
 def test_what_cannot_be_used_is_refused(work_session, cast, changes):
     with pytest.raises(Invalid):
         order(work_session, cast, **changes)
+
+
+def test_as_many_cases_as_a_month_has_are_asked_about_at_once(work_session, cast):
+    many = ((case_id, cast.customer.id) for case_id in range(1, 150_001))
+    assert queries.orders_behind(work_session, many) == {}

@@ -11,7 +11,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from sqlalchemy import ColumnElement, Select, case, exists, func, insert, select, text, true
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Select,
+    any_,
+    case,
+    cast,
+    exists,
+    func,
+    insert,
+    select,
+    text,
+    true,
+)
 from sqlalchemy.orm import Session
 
 from portal.billing.actions.money import debtor_of
@@ -130,16 +144,17 @@ def gather_invoices(
 
 
 def _claims(session: Session, period: Period, debtor_ids: Collection[int] | None) -> Iterable[_Claim]:
+    found = list(_open_items(session, period, debtor_ids))
+    item_ids = cast([item.id for _, item, _ in found], ARRAY(BigInteger))
     kept = dict(
         session.execute(
             select(Share.bill_item_id, func.sum(Share.amount_minor))
-            .where(Share.manufacturer_id == period.manufacturer_id, Share.funding == SET_OFF, Share.kind == "original")
+            .where(Share.bill_item_id == any_(item_ids), Share.funding == SET_OFF, Share.kind == "original")
             .group_by(Share.bill_item_id)
         )
         .tuples()
         .all()
     )
-    found = list(_open_items(session, period, debtor_ids))
     behind = orders_behind(session, [(item.case_id, debtor_of(item)) for _, item, _ in found])
     for kind, item, case_name in found:
         due = item.amount_minor - int(kept.get(item.id, 0))

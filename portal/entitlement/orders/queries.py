@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy import ARRAY, BigInteger, Select, any_, cast, func, select
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side
@@ -93,19 +93,22 @@ def orders_behind(
     session: Session, wanted: Iterable[tuple[int, int]]
 ) -> Mapping[tuple[int, int], Sequence[OrderNamed]]:
     """The orders that cases draw on, by (case, payer), in the order they were taken. A job's."""
-    pairs = sorted(set(wanted))
+    pairs = set(wanted)
+    # One array, however many cases a month has.
+    case_ids = cast(sorted({case_id for case_id, _ in pairs}), ARRAY(BigInteger))
     rows = session.execute(
         select(Authorization.case_id, Authorization.payer_id, PurchaseOrder.number, PurchaseOrder.terms_days)
         .join(PurchaseOrderMovement, PurchaseOrderMovement.authorization_id == Authorization.id)
         .join(PurchaseOrder, PurchaseOrder.id == PurchaseOrderMovement.purchase_order_id)
-        .where(tuple_(Authorization.case_id, Authorization.payer_id).in_(pairs))
+        .where(Authorization.case_id == any_(case_ids))
         .group_by(Authorization.case_id, Authorization.payer_id, PurchaseOrder.id)
         .having(func.sum(PurchaseOrderMovement.drawn_minor) > 0)
         .order_by(PurchaseOrder.id)
     )
     found: dict[tuple[int, int], list[OrderNamed]] = {}
     for case_id, payer_id, number, terms_days in rows:
-        found.setdefault((case_id, payer_id), []).append(OrderNamed(number, terms_days))
+        if (case_id, payer_id) in pairs:
+            found.setdefault((case_id, payer_id), []).append(OrderNamed(number, terms_days))
     return found
 
 
