@@ -154,6 +154,7 @@ def measure_money(size: Size, most_billed: int) -> None:
         f"check-books afterwards, {size.label}", f"{closed.problems} problems", "0", reached=not closed.problems
     )
     size.report.keep(f"bill and close {size.cases}", asdict(closed))
+    money.let_settle(size.engines.owner)
     tried = money.what_if(size.engines.work, now=now)
     size.report.add(
         f"draft tried over billed cases, {size.label}",

@@ -16,6 +16,9 @@ from tests.support.settling import CLOSED_AT
 from tests.web.support import money
 
 ASKED_AT = CLOSED_AT + timedelta(days=1)
+DECIDE = "1 refund or credit waits for a second person"
+ANSWER = "1 chargeback has to be answered"
+YES = "1 gift to a payer lowers your share"
 
 
 @pytest.fixture
@@ -65,12 +68,15 @@ def test_a_second_person_approves_and_everybody_sees_what_is_theirs(visit, cast,
     page = f"/adjustments/{made.id}"
     fay, fin = visit(cast.fay), visit(cast.fin)
     assert "Waits for an answer." in fay.get(page).text
+    assert DECIDE in fin.get("/").text
+    assert DECIDE not in fay.get("/").text
     fay.get(f"{page}/decision")
     assert fay.post(f"{page}/decision", {"outcome": "yes"}).status_code == 403
     assert "Approve or decline" in fin.get(page).text
     fin.get(f"{page}/decision")
     assert fin.post(f"{page}/decision", {"outcome": "no", "explanation": ""}).status_code == 422
     assert fin.post(f"{page}/decision", {"outcome": "yes"}).status_code == 303
+    assert DECIDE not in fin.get("/").text
     assert fin.post(f"{page}/decision", {"outcome": "no", "explanation": "Late"}).status_code == 409
     carrying_out.advance(work_session, made.id, now=ASKED_AT)
     work_session.commit()
@@ -102,8 +108,10 @@ def test_an_integrator_answers_for_its_share(visit, cast, work_session, clock):
     (row,) = everything(work_session, "adjustment")
     page = f"/adjustments/{row['id']}"
     assert f"{page}/consent" in ivo.get(page).text
+    assert YES in ivo.get("/").text
     ivo.get(f"{page}/consent")
     assert ivo.post(f"{page}/consent", {"outcome": "no", "explanation": "Not ours."}).status_code == 303
+    assert YES not in ivo.get("/").text
     assert ivo.post(f"{page}/consent", {"outcome": "yes"}).status_code == 409
     assert visit(cast.fay).get(f"{page}/consent").status_code == 404
     assert ("advance_adjustment", {"adjustment_id": row["id"]}) in queued(work_session, "advance_adjustment")
@@ -124,6 +132,7 @@ def test_a_chargeback_is_answered_by_what_the_record_says(visit, cast, work_sess
     clock.now = ASKED_AT
     fay = visit(cast.fay)
     assert f"/chargebacks/{made.id}" in fay.get("/chargebacks").text
+    assert ANSWER in fay.get("/").text
     page = fay.get(f"/chargebacks/{made.id}").text
     assert "Hand the evidence to the bank" in page
     assert cast.policy_version.sha256 in page

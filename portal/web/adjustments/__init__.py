@@ -3,7 +3,7 @@
 What somebody would lose is shown before the act; shares show to those who may see them; the payer sees what it gets.
 """
 
-from portal.web.adjustments import asking, chargebacks, claw_backs, payments, reading, waiting
+from portal.web.adjustments import asking, chargebacks, claw_backs, first_page, payments, reading, waiting
 from portal.web.adjustments.blueprint import blueprint
 
-__all__ = ["asking", "blueprint", "chargebacks", "claw_backs", "payments", "reading", "waiting"]
+__all__ = ["asking", "blueprint", "chargebacks", "claw_backs", "first_page", "payments", "reading", "waiting"]

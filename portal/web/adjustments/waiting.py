@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy.orm import Session
 from wtforms import SelectField
 
-from portal.access import Actor, Role, Side
 from portal.adjustments import queries
 from portal.adjustments.actions import adopting as actions
 from portal.adjustments.actions.adopting import ADOPTED_BEARERS, Change
@@ -20,8 +16,6 @@ from portal.directory.queries import organisation_names
 from portal.identity import queries as people
 from portal.selling import waiting as selling
 from portal.settlement import tie_out
-from portal.settlement.debts import debts
-from portal.web import today
 from portal.web.adjustments.asking import names_of_preview
 from portal.web.adjustments.blueprint import BEARERS, blueprint, may_decide_any, page_of_subject
 from portal.web.forms import Form, page, refusals_of, text_field
@@ -167,22 +161,3 @@ def _change_page(
         losing=names_of_preview(shown),
         names=people.names(session, people_known),
     )
-
-
-@today.section(
-    "money_back", title="Money that waits for you", roles={Role.FINANCE}, order=13, sides=frozenset({Side.MANUFACTURER})
-)
-def money_back(session: Session, actor: Actor, now: datetime) -> Mapping[str, Any]:
-    """Payments that are no sale, changes made at Stripe, and what parties still owe, each as a count with its age."""
-    unsold = selling.unsold_payments(session, actor)
-    changes = actions.outside_changes(session, actor, open_only=True)
-    owed = [each for each in debts(session, actor) if each.rest_minor]
-    rows = (
-        ("payment is no sale", "payments are no sale", "adjustments.waiting", [row.since for row in unsold]),
-        ("change was made at Stripe itself", "changes were made at Stripe itself", "adjustments.outside_changes",
-         [change.row.made_at for change in changes]),
-        ("party owes a share back", "shares are owed back by parties", "adjustments.claw_backs",
-         [each.row.opened_at for each in owed]),
-    )  # fmt: skip
-    found = [(len(ages), one if len(ages) == 1 else many, to, min(ages)) for one, many, to, ages in rows if ages]
-    return {"rows": found}
