@@ -56,8 +56,8 @@ TABS: tuple[tuple[str, str, Rule], ...] = (
     ("Cash", "settlement.cash_needed", may_settle),
     ("Owing parties", "settlement.owing_parties", may_settle),
     ("Reconciliation", "settlement.reconciliation", may_settle),
-    ("Self-billed", "settlement.documents", may_see_shares),
-    ("Self-billing", "settlement.agreements", may_answer),
+    ("Self-billed invoices", "settlement.documents", may_see_shares),
+    ("Self-billing agreements", "settlement.agreements", may_answer),
     ("Tax forms", "settlement.tax_forms", may_settle),
     ("Finance details", "settlement.finance_details", may_answer),
 )
