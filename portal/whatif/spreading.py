@@ -6,6 +6,7 @@ for itself, under the same role; one that ends early ends the comparison with an
 
 from __future__ import annotations
 
+import gc
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,6 +27,7 @@ PROCESSES_AT_MOST = 4
 AHEAD = 2
 # People at their pages go first.
 NICER = 5
+MADE_BETWEEN_LOOKS = 50_000
 
 Batch = list[Compared | Refused]
 
@@ -66,6 +68,9 @@ def _learnt(future: Future[tuple[Batch, Seen]], seen: Seen) -> Batch:
 def _begin(address: str, question: Question, currency: str) -> None:
     """Make a process ready."""
     os.nice(NICER)
+    # Almost all that a batch makes goes with it; looking for what does not costs a tenth of the time.
+    gc.freeze()
+    gc.set_threshold(MADE_BETWEEN_LOOKS, 20, 100)
     _mine.append(_Mine(engine_for(address), question, Seen(currency=currency)))
 
 

@@ -40,12 +40,12 @@ def start(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
 
 
-def assert_pleasant(page: Page, name: str = "") -> None:
+def assert_pleasant(page: Page, name: str = "", *, axe: bool = True) -> None:
     """Nothing that axe objects to, nothing drawn wrongly; ``name`` is the picture's, when pictures are asked for."""
     # A click returns while the next page may still be arriving.
     page.wait_for_load_state()
     picture(page, name)
-    problems = [*layout_problems(page), *axe_problems(page)]
+    problems = [*layout_problems(page), *(axe_problems(page) if axe else ())]
     assert not problems, f"{page.url}:\n" + "\n".join(problems)
 
 
