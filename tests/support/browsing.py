@@ -15,8 +15,10 @@ from pathlib import Path
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Playwright
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-WHY_SKIPPED = "no Chromium on the PATH: install the package chromium to run the browser tests"
+# The first is Chromium without a window: it draws the same in two thirds of the time.
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next((found for name in NAMES if (found := shutil.which(name))), None)
+WHY_SKIPPED = "no Chromium on the PATH: install the package chromium-headless-shell or chromium for the browser tests"
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
