@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from portal.billing.deferred.books import deferred_problems
 from portal.billing.rules.postings import BILLED, DECIDED, MOVED, USE_DECIDED, USED
 from portal.ledger.queries import BookProblem, ledger_problems, problems_of
 
@@ -376,7 +377,7 @@ _TIE_OUT = {
 
 def billing_problems(session: Session) -> list[BookProblem]:
     """What is wrong between billing's facts and the ledger."""
-    return problems_of(session, _CHECKS)
+    return [*problems_of(session, _CHECKS), *deferred_problems(session)]
 
 
 def stripe_tie_out(session: Session) -> list[BookProblem]:

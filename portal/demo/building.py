@@ -80,8 +80,8 @@ def build(
     plan_invoicing(story, founded_at + timedelta(hours=2))
     plan_months(story, standin, month_ends(now.date(), months))
     for month in (founded_at + timedelta(minutes=30), *month_ends(now.date(), months)):
-        # What the worker's schedule does every hour matters here once a month.
-        story.plan(month, lambda session, at: billing.open_month(session, now=at))
+        # What the worker's schedule does every hour matters here once a month: at noon in London, as above.
+        story.plan(month.replace(hour=12), lambda session, at: billing.open_month(session, now=at))
     plan_present(story)
     plan_packs(story)
     plan_dealings(story, standin, paid_at=month_ends(now.date(), months)[-2:][0] + timedelta(days=11))

@@ -13,7 +13,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Role
-from portal.billing import actions as billing
 from portal.billing.models import Invoice
 from portal.demo.invoicing import invoice_itself
 from portal.demo.standin_control import StandIn
@@ -62,8 +61,6 @@ def plan_months(story: Story, standin: StandIn, ends: Sequence[datetime]) -> Non
         closed_at = end + 2 * DAY if position < last else max(end + 6 * 60 * MINUTE, story.now - 4 * DAY)
         for code in ("NOR", "MER"):
             story.plan(closed_at, _close(story, standin, code, end))
-        # A month of a plan is sold into its own books, which open with the close of the month before.
-        story.plan(closed_at + DAY // 24, _open_month)
         story.plan(closed_at + 9 * DAY, _pay(standin, keep_one=position == last - 1))
         # The second look finds what moved by events that the first one brought.
         for minutes in (5, 65):
@@ -105,10 +102,6 @@ def _read_bank(story: Story) -> Act:
         enqueue(session, "find_differences")
 
     return act
-
-
-def _open_month(session: Session, now: datetime) -> None:
-    billing.open_month(session, now=now)
 
 
 def _close(story: Story, standin: StandIn, code: str, end: datetime) -> Act:

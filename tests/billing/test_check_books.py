@@ -60,6 +60,12 @@ DAMAGE = {
         " FROM pack_sale",
         "earns its price at most",
     ),
+    "what is deferred when a month was closed": (
+        "WITH closed AS (UPDATE period SET state = 'closing')"
+        " UPDATE posting SET amount_minor = -amount_minor"
+        " WHERE account_id IN (SELECT id FROM account WHERE purpose = 'deferred_revenue')",
+        "nothing deferred is below zero",
+    ),
 }
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from portal.billing.actions import earn_plans, gather_invoices, open_choice, open_month, rebill_case
 from portal.billing.actions.covered import covered_weights
 from portal.billing.books import check_books
+from portal.billing.deferred.reading import roll_forward
 from portal.billing.gathering import read_case
 from portal.billing.models import Invoice, InvoiceItem, PlanEarning, PlanSale, PlanShare
 from portal.billing.plan_reading import plan_month
@@ -18,8 +19,7 @@ from portal.billing.rules.plans import use_by_grant
 from portal.contracts import actions as contracts
 from portal.contracts.blocks import Weights
 from portal.contracts.models import PlanChoice
-from portal.ledger.actions import begin_close
-from portal.ledger.models import Period
+from portal.ledger.models import JournalTransaction, Period
 from portal.ledger.queries import balances
 from portal.metering.actions import reverse_entry
 from portal.settlement.books import all_problems
@@ -141,15 +141,49 @@ def test_the_month_stands_on_its_payers_invoice(work_session: Session, books: Ca
     assert check_books(work_session) == []
 
 
-def test_the_next_month_is_sold_into_its_own_books(work_session: Session, books: Cast) -> None:
+def test_the_next_month_is_sold_on_its_first_day_where_its_use_is_booked(
+    work_engine, work_session: Session, books: Cast
+) -> None:
     open_month(work_session, now=NOW)
-    # The ended month still takes postings: the next one waits for its close.
-    assert open_month(work_session, now=APRIL) == 0
-    begin_close(work_session, manufacturer_id=books.factory.id, now=APRIL)
-    assert open_month(work_session, now=APRIL) == 1
-    assert sorted(sale.starts_at for sale in work_session.scalars(select(PlanSale)))[1] == datetime(
-        2026, 3, 31, 22, tzinfo=UTC
-    )
+    # March still takes postings on the second of April, and the use of April's minutes is one.
+    assert [open_month(work_session, now=at) for at in (APRIL, APRIL + timedelta(hours=1))] == [1, 0]
+    case = accepted(work_session, books)
+    worked(work_session, books, case, minutes=40, start=APRIL)
+    billed(work_session, case, now=APRIL + timedelta(hours=3))
+    work_session.commit()
+    close(work_engine, books, APRIL + timedelta(days=1))
+    march = next(row for row in roll_forward(work_session, books.fay).rows if row.month == "2026-03")
+    assert (march.moved["sold"], march.moved["used"], march.moved["expired"]) == (58_000, -9_000, -29_000)
+    assert march.closing_minor == 29_000 - 9_000
+    assert all_problems(work_session) == []
+    # What April leaves over is April's own: nothing of it comes from March.
+    work_session.commit()
+    close(work_engine, books, APRIL + timedelta(days=31))
+    earned = work_session.scalars(select(JournalTransaction).where(JournalTransaction.kind == "plan_earned"))
+    assert [each.origin_period_id for each in earned] == [None, None]
+    assert all_problems(work_session) == []
+
+
+def test_use_worth_more_than_is_left_of_its_month_is_the_manufacturers_at_the_close(
+    work_engine, work_session: Session, books: Cast
+) -> None:
+    signed_policy(work_session, books, GIVEN_UP)
+    open_month(work_session, now=NOW)
+    # Given up before its use is billed: all by days goes back, and the minutes were used all the same.
+    cases = [accepted(work_session, books) for _ in range(2)]
+    for number, case in enumerate(cases):
+        worked(work_session, books, case, minutes=60, start=hours_later(1 + 2 * number))
+    give_up(work_session, books)
+    for case in cases:
+        settled(work_session, books, case)
+        billed(work_session, case)
+    assert held(work_session, books)["deferred_revenue", books.customer.id] == 5_290
+    assert [earn_plans(work_session, books.factory.id, now=NOW + timedelta(days=12)) for _ in range(2)] == [1, 0]
+    assert ("deferred_revenue", books.customer.id) not in held(work_session, books)
+    (share,) = work_session.scalars(select(PlanShare))
+    assert (share.party_id, share.amount_minor) == (books.factory.id, -5_290)
+    assert earn_plans(work_session, books.factory.id, now=APRIL) == 0
+    assert check_books(work_session) == []
 
 
 def test_a_plan_accepted_again_within_its_month_is_not_sold_twice(work_session: Session, books: Cast) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.billing.rules.plans import GivenUp, given_up, later_by_days, longer_month_minor, month_price
+from portal.billing.rules.plans import GivenUp, given_up, later_by_days, longer_month_minor, month_price, sale_instants
 from portal.calendars import Period
 from portal.contracts.blocks import WHOLE_BP, Weights
 from portal.contracts.sharing import average_weights
@@ -116,3 +116,19 @@ def test_a_longer_term_spreads_what_is_not_sold_yet(sold, ends, minor):
 @pytest.mark.parametrize(("days", "then"), [(3, "04-01T09:00"), (-3, "03-26T09:00"), (0, "03-29T09:00")])
 def test_days_are_those_of_the_clock_on_the_wall(days, then):
     assert later_by_days(at("03-29T09:00"), days, "Europe/Berlin") == at(then)
+
+
+@pytest.mark.parametrize(
+    ("now", "instants"),
+    [
+        # Within their own month the books sell that month alone.
+        ("03-10T12:00", ["03-10T12:00"]),
+        ("03-31T23:59", ["03-31T23:59"]),
+        # From the first of the next on they sell it as well; and each month that begins while they stay open.
+        ("04-01T00:00", ["03-31T23:59:59.999999", "04-01T00:00"]),
+        ("04-02T09:00", ["03-31T23:59:59.999999", "04-02T09:00"]),
+        ("06-03T09:00", ["03-31T23:59:59.999999", "04-30T23:59:59.999999", "05-31T23:59:59.999999", "06-03T09:00"]),
+    ],
+)
+def test_open_books_sell_their_own_month_and_each_that_began_since(now, instants):
+    assert sale_instants("Europe/Berlin", MARCH.end, at(now)) == [at(instant) for instant in instants]

@@ -1,19 +1,22 @@
 """Plans by the month: sold when the month opens, earned by use, and what is left earned when the month is over.
 
 A month's price is owed at once, or comes out of what a subscription paid ahead, and is deferred: the use of included
-minutes takes its worth out of it and shares that as use. What remains when the month is over, its work is billed and
-nothing is promised any more, is the month's subscription: it is split by the document's shares of subscriptions and
-payable then. What goes to resolvers is weighted over the cases it covered; of a month without one by the fallback.
+minutes takes its worth out of it and shares that as use. A month is sold on its first day, into whatever books are
+open: while the month before waits for its close, its use is booked there as well. What remains when the month is over,
+its work is billed and nothing is promised any more, is the month's subscription: it is split by the document's shares
+of subscriptions and payable then. What goes to resolvers is weighted over the cases it covered; of a month without one
+by the fallback.
 
-Invariants: one sale per plan choice and month; a sale's use and earnings sum to its price. Earnings are computed from
-all use and what is missing is added, so that a case billed again after its month takes back or adds the difference.
+Invariants: one sale per plan choice and month; a sale's use and earnings sum to its price; at a close nothing deferred
+is below zero: use worth more than its month cost is the manufacturer's at once. Earnings are computed from all use and
+what is missing is added, so that a case billed again after its month takes back or adds the difference.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import insert, select, text
@@ -23,21 +26,20 @@ from portal.billing.actions.ahead import month_minor, paid_by, reinstatement_min
 from portal.billing.actions.covered import covered_weights
 from portal.billing.actions.giving_up import give_up_months
 from portal.billing.actions.months import MONTH, REINSTATEMENT, keep_sale, plan_words
-from portal.billing.actions.used import Past, given_up_minor, kept_minor, past_of, used_of_grant
+from portal.billing.actions.used import Past, given_up_minor, grant_of_sale, kept_minor, past_of, used_of_grant
 from portal.billing.gross import post_gross
 from portal.billing.models import PlanEarning, PlanSale, PlanShare
 from portal.billing.packs.rules import AHEAD
 from portal.billing.parties import parties_of, role_of
 from portal.billing.queries import given_back_minor
 from portal.billing.rules.gross import sold_as
-from portal.billing.rules.plans import PLAN_PAIRS, earning_legs, month_price
+from portal.billing.rules.plans import PLAN_PAIRS, earning_legs, month_price, sale_instants
 from portal.calendars import Period
 from portal.contracts.blocks import WHOLE_BP, Company, Revenue
 from portal.contracts.models import PlanChoice
 from portal.contracts.rules import amount_minor, gross_kinds, split_terms
 from portal.contracts.sharing import RevenuePart, Share, SharingFacts, shares_of
 from portal.entitlement.actions import anchor_of, choices_in_force, open_monthly_grants, open_plan
-from portal.entitlement.models import UsageGrant
 from portal.entitlement.queries import Terms, terms_in_force
 from portal.entitlement.rules import window_of
 from portal.ledger.actions import post
@@ -48,7 +50,7 @@ EARNED = "plan_earned"
 
 
 def open_month(session: Session, *, now: datetime, livemode: bool = False) -> int:
-    """Open this month's minutes of every chosen plan and sell the month of the open books; how many were sold."""
+    """Open this month's minutes of every chosen plan and sell the months that have begun; how many were sold."""
     open_monthly_grants(session, now)
     return sum(_sell(session, each, now=now, livemode=livemode) for each in _for_sale(session, now))
 
@@ -74,16 +76,16 @@ class _ForSale:
 
 
 def _for_sale(session: Session, now: datetime) -> list[_ForSale]:
-    """What is sold into the open books: while an ended month waits for its close, still that one and not the next."""
-    books = session.execute(select(Books.manufacturer_id, Books.ends_at).where(Books.state == "open")).tuples()
+    """What is sold into the open books: their own month, and each that began while they wait for their close."""
+    books = session.execute(select(Books.manufacturer_id, Books.zone, Books.ends_at).where(Books.state == "open"))
     found = []
-    for manufacturer_id, ends_at in books:
-        at = min(now, ends_at - timedelta(seconds=1))
-        found += [
-            _ForSale(choice, until, at)
-            for choice, until in choices_in_force(session, at)
-            if choice.manufacturer_id == manufacturer_id
-        ]
+    for manufacturer_id, zone, ends_at in books.tuples():
+        for at in sale_instants(zone, ends_at, now):
+            found += [
+                _ForSale(choice, until, at)
+                for choice, until in choices_in_force(session, at)
+                if choice.manufacturer_id == manufacturer_id
+            ]
     return found
 
 
@@ -174,20 +176,37 @@ _RIPE = text(
 )
 
 
+# Months that may have been used for more than they cost while something of them is still to come.
+_DRAWN = text(
+    """
+    SELECT sale.id FROM plan_sale sale
+    JOIN usage_grant given ON given.plan_choice_id = sale.plan_choice_id AND given.starts_at = sale.starts_at
+    WHERE sale.manufacturer_id = :manufacturer_id AND sale.kind = 'month'
+      AND EXISTS (SELECT FROM grant_draw WHERE grant_draw.grant_id = given.id)
+      AND NOT EXISTS (SELECT FROM plan_earning past
+                      WHERE past.plan_sale_id = sale.id AND past.earned_at >= sale.ends_at)
+    ORDER BY sale.id
+    """
+)
+
+
 def earn_plans(session: Session, manufacturer_id: int, *, now: datetime, livemode: bool = False) -> int:
-    """Earn what is left of a manufacturer's months that are over; how many changed. Again finds nothing more."""
+    """Earn what is left of a manufacturer's months that are over, and what running ones are short of; how many changed.
+
+    Again finds nothing more.
+    """
     key = f"plans:{manufacturer_id}"
     session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
-    sale_ids = session.scalars(_RIPE, {"manufacturer_id": manufacturer_id, "now": now}).all()
-    return sum(_earn(session, session.get_one(PlanSale, sale_id), now=now, livemode=livemode) for sale_id in sale_ids)
+    changed = 0
+    for finds, is_over in ((_RIPE, True), (_DRAWN, False)):
+        for sale_id in session.scalars(finds, {"manufacturer_id": manufacturer_id, "now": now}).all():
+            sale = session.get_one(PlanSale, sale_id)
+            changed += _earn(session, sale, is_over=is_over, now=now, livemode=livemode)
+    return changed
 
 
-def _earn(session: Session, sale: PlanSale, *, now: datetime, livemode: bool) -> int:
-    grant = session.scalars(
-        select(UsageGrant).where(
-            UsageGrant.plan_choice_id == sale.plan_choice_id, UsageGrant.starts_at == sale.starts_at
-        )
-    ).one_or_none()
+def _earn(session: Session, sale: PlanSale, *, is_over: bool, now: datetime, livemode: bool) -> int:
+    grant = grant_of_sale(session, sale)
     used, unused_seconds = (0, 0) if grant is None else used_of_grant(session, grant)
     past = past_of(session, sale)
     terms = terms_in_force(
@@ -195,9 +214,9 @@ def _earn(session: Session, sale: PlanSale, *, now: datetime, livemode: bool) ->
     )
     kept = 0 if grant is None else kept_minor(session, sale, grant, terms, now)
     left = sale.amount_minor + given_up_minor(session, sale.id) - used - given_back_minor(session, sale.id)
-    target = left - min(kept, max(left, 0))
+    target = left - min(kept, max(left, 0)) if is_over else min(left, 0)
     difference = target - past.amount_minor
-    if difference == 0 and past.count:
+    if difference == 0 and (past.count or not is_over):
         return 0
     earning = PlanEarning(
         plan_sale_id=sale.id,
@@ -283,6 +302,7 @@ def _post_earning(
     livemode: bool,
 ) -> None:
     parts = [(share.party_id, share.amount_minor, Document("plan_share", str(share.id))) for share in shares]
+    origin_period_id = _books_of(session, sale)
     post(
         session,
         manufacturer_id=sale.manufacturer_id,
@@ -295,7 +315,7 @@ def _post_earning(
         now=now,
         description=plan_words(session, sale),
         livemode=livemode,
-        origin_period_id=sale.period_id,
+        origin_period_id=origin_period_id,
     )
     if is_gross:
         post_gross(
@@ -307,5 +327,12 @@ def _post_earning(
             occurred_at=now,
             now=now,
             livemode=livemode,
-            origin_period_id=sale.period_id,
+            origin_period_id=origin_period_id,
         )
+
+
+def _books_of(session: Session, sale: PlanSale) -> int:
+    """The books that a month's earning belongs into: those that its last day fell into, or it was sold into later."""
+    begun = (Books.id == sale.period_id) | (Books.starts_at < sale.ends_at)
+    wanted = select(Books.id).where(Books.manufacturer_id == sale.manufacturer_id, begun)
+    return session.scalars(wanted.order_by(Books.starts_at.desc()).limit(1)).one()

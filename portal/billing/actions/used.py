@@ -79,10 +79,15 @@ def past_of(session: Session, sale: PlanSale) -> Past:
     return Past(count, int(total), {role: int(minor) for role, minor in by_role})
 
 
+def grant_of_sale(session: Session, sale: PlanSale) -> UsageGrant | None:
+    """The included minutes of a sold month; none where the plan includes none."""
+    mine = (UsageGrant.plan_choice_id == sale.plan_choice_id, UsageGrant.starts_at == sale.starts_at)
+    return session.scalars(select(UsageGrant).where(*mine)).one_or_none()
+
+
 def used_of_sale(session: Session, sale: PlanSale) -> int:
     """What the use of a sold month's time was worth so far."""
-    mine = (UsageGrant.plan_choice_id == sale.plan_choice_id, UsageGrant.starts_at == sale.starts_at)
-    grant = session.scalars(select(UsageGrant).where(*mine)).one_or_none()
+    grant = grant_of_sale(session, sale)
     return 0 if grant is None else used_of_grant(session, grant)[0]
 
 

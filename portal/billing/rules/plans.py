@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from portal.calendars import Period
 from portal.contracts.holdings import part_of_month
 from portal.contracts.terms import Plan
-from portal.ledger.rules import Document, Leg, Purpose, credit, debit, pairs, without_zeros
+from portal.ledger.rules import Document, Leg, Purpose, credit, debit, month_at, pairs, without_zeros
 from portal.money import Money, allocate
 from portal.zones import zone_named
 
@@ -58,6 +58,18 @@ def later_by_days(at: datetime, days: int, zone: str) -> datetime:
     """The same time of the clock on the wall so many days later, or earlier where they are below zero."""
     local = at.astimezone(zone_named(zone))
     return (local + timedelta(days=days)).astimezone(UTC)
+
+
+def sale_instants(zone: str, books_end: datetime, now: datetime) -> list[datetime]:
+    """An instant of each month that open books sell: their own, and each begun since, while they wait for their close.
+
+    *Shape*: in order; the last is ``now`` or, within the books' own month, the only one.
+    """
+    found = [min(now, books_end - _INSTANT)]
+    while books_end <= now:
+        books_end = month_at(zone, books_end).ends_at
+        found.append(min(now, books_end - _INSTANT))
+    return found
 
 
 def sale_legs(debtor_id: int, customer_id: int, amount_minor: int, *, ahead: bool = False) -> list[Leg]:
