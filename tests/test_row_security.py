@@ -136,7 +136,7 @@ CLAIMS: dict[Claim, str] = {
         grant_balance grant_reservation reservation_release grant_draw standing_authorization standing_month
         time_approval time_reversal billing_cut line_query line_query_answer plan_sale promise_remedy severity_challenge
         severity_decision grant_extension grant_expiry top_up_notice offer_release offer_end purchase purchase_step
-        remedy_reversal grant_withdrawal""",
+        remedy_reversal grant_withdrawal promotion_use promotion_use_end""",
     both_companies: """
         custody_offer custody_decline resolution resolution_answer challenge_step challenge_proposal
         challenge_decision plan_earning pack_use pack_earning offer claim claim_answer""",
@@ -151,7 +151,8 @@ CLAIMS: dict[Claim, str] = {
         journal_transaction chain_block balance_movement close_manifest hold hold_end bank_entry bank_line
         reconciliation_difference difference_owner difference_end adjustment_decision adjustment_limit chargeback
         chargeback_step chargeback_evidence fraud_warning fraud_warning_end claw_back_write_off
-        claw_back_write_off_decision outside_change outside_change_owner outside_change_end exchange""",
+        claw_back_write_off_decision outside_change outside_change_owner outside_change_end exchange promotion_code
+        promotion_code_end""",
     party_or_maker: """
         account posting statement statement_line statement_acceptance contest contest_decision statement_preparation
         statement_approval statement_discard disposition adjustment_consent adjustment_part claw_back

@@ -1,4 +1,4 @@
-"""Planning what buyers do at Stripe: a checkout with its exact request, a change or the end of a subscription, a code.
+"""Planning what buyers do at Stripe: a checkout with its exact request, a change or the end of a subscription.
 
 Nothing is asked of Stripe here; an intent and its job are stored, and a checkout is usually performed by the page that
 planned it, because somebody waits.
@@ -21,6 +21,8 @@ from portal.payments.models import Intent, ProviderSubscription
 
 # The name of a line and the description of a payment, as Stripe shows them.
 LONGEST_NAME = 250
+# docs.stripe.com/api/coupons/create: what a coupon is called on receipts.
+LONGEST_COUPON_NAME = 40
 ONCE, MONTH, YEAR = "once", "month", "year"
 
 
@@ -49,10 +51,11 @@ class Wares:
 
 @dataclass(frozen=True)
 class Checkout:
-    """Where Stripe's page leads back to, and how tax is treated.
+    """Where Stripe's page leads back to, what is taken off, and how tax is treated.
 
-    ``automatic_tax`` is the deployment's switch; ``tax_exempt`` what the payer's certificate says; ``accepted`` who
-    ordered, and the policy accepted with the order by its hash.
+    ``discount`` is how much is paid less with the first payment, and how that is called. ``automatic_tax`` is the
+    deployment's switch; ``tax_exempt`` what the payer's certificate says; ``accepted`` who ordered, and the policy
+    accepted with the order by its hash.
     """
 
     success_url: str
@@ -60,6 +63,7 @@ class Checkout:
     automatic_tax: bool = False
     tax_exempt: bool = False
     accepted: Mapping[str, Any] | None = None
+    discount: tuple[int, str] | None = None
 
 
 def plan_checkout(
@@ -82,7 +86,9 @@ def plan_checkout(
         "name": wares.name,
         "receivable": str(Purpose.PREPAID),
         **({"accepted": dict(checkout.accepted)} if checkout.accepted is not None else {}),
+        **({"coupon": _coupon(str(intent_id), wares, *checkout.discount)} if checkout.discount is not None else {}),
     }
+    off_minor = checkout.discount[0] if checkout.discount is not None else 0
     return plan(
         session,
         intent_id,
@@ -91,7 +97,7 @@ def plan_checkout(
         organisation_id=payer_id,
         document=document,
         currency=wares.currency,
-        amount_minor=wares.total_minor,
+        amount_minor=wares.total_minor - off_minor,
         request=request,
         livemode=livemode,
         now=now,
@@ -111,9 +117,10 @@ def checkout_request(intent_id: str, wares: Wares, checkout: Checkout) -> dict[s
         "success_url": checkout.success_url,
         "cancel_url": checkout.cancel_url,
         "client_reference_id": intent_id,
-        "allow_promotion_codes": True,
         **of_intent,
     }
+    if checkout.discount is not None:
+        request["discounts"] = [{"coupon": intent_id}]
     if wares.interval == ONCE:
         request["payment_intent_data"] = {**of_intent, "description": wares.name, "transfer_group": intent_id}
     else:
@@ -126,6 +133,19 @@ def checkout_request(intent_id: str, wares: Wares, checkout: Checkout) -> dict[s
         request["automatic_tax"] = {"enabled": True}
         request["customer_update"] = {"address": "auto", "name": "auto"}
     return request
+
+
+def _coupon(intent_id: str, wares: Wares, off_minor: int, name: str) -> dict[str, Any]:
+    """A coupon that no other checkout can use: a code of the portal's would hold for every checkout at Stripe."""
+    return {
+        "id": intent_id,
+        "amount_off": off_minor,
+        "currency": wares.currency.lower(),
+        "duration": "once",
+        "max_redemptions": 1,
+        "name": name[:LONGEST_COUPON_NAME],
+        "metadata": {"intent_id": intent_id},
+    }
 
 
 def _price(name: str, minor: int, currency: str) -> dict[str, Any]:
@@ -172,41 +192,6 @@ def _plan_about(
         amount_minor=0,
         request=request,
         livemode=checkout.livemode,
-        now=now,
-    )
-
-
-def plan_promotion_code(
-    session: Session,
-    *,
-    manufacturer_id: int,
-    code: str,
-    percent_off: int,
-    most_redemptions: int | None,
-    document: Document,
-    currency: str,
-    livemode: bool,
-    now: datetime,
-) -> Intent:
-    """Plan a code that takes a part off the first payment."""
-    intent_id = uuid4()
-    of_intent = {"metadata": {"intent_id": str(intent_id)}}
-    limit = {"max_redemptions": most_redemptions} if most_redemptions else {}
-    request = {
-        "coupon": {"percent_off": percent_off, "duration": "once", "name": code[:40], **of_intent},
-        "promotion_code": {"code": code, **limit, **of_intent},
-    }
-    return plan(
-        session,
-        intent_id,
-        kind="promotion_code",
-        manufacturer_id=manufacturer_id,
-        organisation_id=manufacturer_id,
-        document=document,
-        currency=currency,
-        amount_minor=0,
-        request=request,
-        livemode=livemode,
         now=now,
     )
 

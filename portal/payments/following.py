@@ -21,8 +21,6 @@ from portal.payments.models import Intent, ProviderSubscription, SubscriptionBil
 from portal.payments.provider import Busy, CheckoutState, InvoiceState, SubscriptionState
 from portal.rows import insert_once
 
-FOLLOW = "follow_purchase"
-
 
 def refresh_checkout(engine: Engine, gateway: Gateway, session_id: str, now: datetime) -> str:
     """Fetch a checkout: its state is kept, what was paid becomes cash, a subscription it began is known from then."""
@@ -37,7 +35,7 @@ def refresh_checkout(engine: Engine, gateway: Gateway, session_id: str, now: dat
             cash.take_prepayment(session, intent, state.payment, now, tax_minor=state.tax_minor)
         if state.subscription_id:
             _know(session, intent, state.subscription_id, now)
-        enqueue(session, FOLLOW, intent_id=intent.id)
+        enqueue(session, rules.FOLLOW_PURCHASE, intent_id=intent.id)
     if state.subscription_id:
         refresh_subscription(engine, gateway, state.subscription_id, now)
         refresh_bill(engine, gateway, gateway.retrieve_invoice(state.invoice_id), now)
@@ -54,7 +52,7 @@ def refresh_subscription(engine: Engine, gateway: Gateway, subscription_id: str,
         intent = _locked(session, intent_id)
         known = _know(session, intent, subscription_id, now)
         if _see(session, known, state, now):
-            enqueue(session, FOLLOW, intent_id=intent.id)
+            enqueue(session, rules.FOLLOW_PURCHASE, intent_id=intent.id)
     return f"subscription {state.status}"
 
 
@@ -74,7 +72,7 @@ def refresh_bill(engine: Engine, gateway: Gateway, state: InvoiceState, now: dat
         bill_id = _keep_bill(session, known, state, now)
         for payment in paid:
             cash.take_prepayment(session, intent, payment, now, tax_minor=state.tax_minor, bill_id=bill_id)
-        enqueue(session, FOLLOW, intent_id=intent.id)
+        enqueue(session, rules.FOLLOW_PURCHASE, intent_id=intent.id)
     return f"subscription invoice {state.status}, {len(paid)} payments"
 
 

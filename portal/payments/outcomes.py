@@ -195,6 +195,7 @@ def record_failure(session: Session, intent_id: UUID, sentence: str, now: dateti
     intent = _locked(session, intent_id)
     if intent.state in rules.UNFINISHED:
         intent.state, intent.failure, intent.finished_at = rules.FAILED, sentence, now
+        _follow_up(session, intent)
 
 
 def succeed_transfer(session: Session, intent: Intent, transfer_id: str, now: datetime) -> None:
@@ -258,6 +259,8 @@ def _follow_up(session: Session, intent: Intent) -> None:
     """Have somebody above go on with what an intent was for."""
     if intent.kind in rules.FOLLOWED_UP or intent.document_type == CLAW_BACK:
         enqueue(session, "follow_up_intent", intent_id=intent.id)
+    elif intent.kind == "checkout" and intent.state == rules.FAILED:
+        enqueue(session, rules.FOLLOW_PURCHASE, intent_id=intent.id)
 
 
 def keep_refund_state(session: Session, intent: Intent, state: RefundState, now: datetime) -> None:

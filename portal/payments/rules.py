@@ -39,14 +39,15 @@ UNFINISHED = (PLANNED, SENT, UNKNOWN)
 # The steps that make an object; the others change the invoice that is there.
 MAKING_STEPS = frozenset(
     {"account", "customer", "invoice", "transfer", "transfer_reversal", "refund", "credit_note", "checkout"}
-    | {"promotion_code"}
 )
 # Evidence is a file and then the words that name it.
 EVIDENCE_STEPS = ("file", "submit")
 # What somebody else has to go on with when it has ended, well or not: the job by name.
 FOLLOWED_UP = frozenset({"refund", "credit_note", "evidence"})
+# The job that makes of a checkout's state what became of its purchase.
+FOLLOW_PURCHASE = "follow_purchase"
 # Intents of several steps, each kept under its name; the first of those of a payer is the payer.
-MANY_STEPS = frozenset({"invoice", "checkout", "promotion_code", "evidence"})
+MANY_STEPS = frozenset({"invoice", "checkout", "evidence"})
 OF_A_PAYER = frozenset({"invoice", "checkout"})
 
 # What an unfinished transfer waits for, kept in its progress.
@@ -206,10 +207,11 @@ def next_step(kind: str, request: Mapping[str, Any], progress: Mapping[str, Any]
 
 def _steps(kind: str, request: Mapping[str, Any]) -> tuple[str, ...]:
     if kind == "checkout":
-        return ("customer", *(("tax_status",) if request["tax_status"] else ()), "checkout")
+        before = (*(("tax_status",) if request["tax_status"] else ()), *(("coupon",) if "coupon" in request else ()))
+        return ("customer", *before, "checkout")
     if kind == "evidence":
         return EVIDENCE_STEPS
-    return ("coupon", "promotion_code") if kind == "promotion_code" else invoice_steps(request)
+    return invoice_steps(request)
 
 
 def invoice_steps(request: Mapping[str, Any]) -> tuple[str, ...]:

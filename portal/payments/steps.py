@@ -8,7 +8,7 @@ from portal.payments.provider import AccountState, CheckoutState, RefundState, R
 from portal.payments.refunding import refund_facts
 from portal.payments.rules import ANSWERABLE_DISPUTES, lines_of_step
 
-_BUYING = ("checkout", "checkout_expiry", "subscription_change", "subscription_end", "promotion_code")
+_BUYING = ("checkout", "checkout_expiry", "subscription_change", "subscription_end")
 
 
 def make(gateway: Gateway, call: Call) -> Result:
@@ -128,12 +128,9 @@ def _make_buying(gateway: Gateway, call: Call) -> Result:
     if call.step == "subscription_change":
         changed = gateway.update_subscription(call.request["subscription"], call.request["change"], call.key)
         return Result(changed.id)
-    if call.step == "subscription_end":
-        return Result(_ended(gateway, call))
     if call.step == "coupon":
         return Result(gateway.create_coupon(call.request["coupon"], call.key))
-    promotion = {"type": "coupon", "coupon": call.done["coupon"]}
-    return Result(gateway.create_promotion_code({**call.request["promotion_code"], "promotion": promotion}, call.key))
+    return Result(_ended(gateway, call))
 
 
 def _look_up_buying(gateway: Gateway, call: Call) -> Result | None:
@@ -147,11 +144,8 @@ def _look_up_buying(gateway: Gateway, call: Call) -> Result | None:
         ended = gateway.retrieve_subscription(call.request["subscription"]).status == "canceled"
         return Result(call.request["subscription"]) if ended else None
     if call.step == "coupon":
-        coupon = gateway.find_coupon(call.intent_id)
+        coupon = gateway.find_coupon(call.request["coupon"]["id"])
         return Result(coupon) if coupon else None
-    if call.step == "promotion_code":
-        code = gateway.find_promotion_code(call.request["promotion_code"]["code"], call.intent_id)
-        return Result(code) if code else None
     # A tax status and a change of a subscription are the same however often they are set.
     return None
 

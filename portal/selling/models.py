@@ -1,4 +1,4 @@
-"""Tables of selling: offers, what of them a customer sees, purchases with their steps, exemption certificates.
+"""Tables of selling: offers, what of them a customer sees, purchases with their steps, codes, certificates.
 
 All facts. What the companies know of an offer and what its customer reads are two tables, so that nobody reads a column
 that is not theirs; a price that an integrator asks and collects itself is a third, which the manufacturer never reads.
@@ -203,6 +203,90 @@ class PurchaseStep(Base):
     details: Mapped[Json]
     happened_at: Mapped[datetime]
     recorded_at: Mapped[datetime]
+
+
+class PromotionCode(Base):
+    """A code that takes a part or an amount off the first payment for what a manufacturer sells.
+
+    ``goods`` are kind and code of what it is for ("pack:hours_10"), all of the catalogue where none is named. It holds
+    from ``starts_at`` until before ``ends_at``, ``most_uses`` times in all, both without limit where nothing stands.
+    """
+
+    __tablename__ = "promotion_code"
+    __table_args__ = (
+        UniqueConstraint("manufacturer_id", "code"),
+        CheckConstraint("code ~ '^[A-Z0-9-]{4,40}$'", name="code"),
+        CheckConstraint("num_nonnulls(percent, amount_minor) = 1", name="one_reduction"),
+        CheckConstraint("percent BETWEEN 1 AND 100", name="percent"),
+        CheckConstraint("amount_minor > 0", name="amount"),
+        CheckConstraint("most_uses > 0", name="uses"),
+        CheckConstraint("ends_at > starts_at", name="order"),
+    )
+
+    id: Mapped[Id]
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    code: Mapped[str]
+    percent: Mapped[int | None]
+    amount_minor: Mapped[int | None]
+    currency: Mapped[str]
+    goods: Mapped[Json]
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime | None]
+    most_uses: Mapped[int | None]
+    once_per_customer: Mapped[bool]
+    made_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    made_at: Mapped[datetime]
+
+
+class PromotionCodeEnd(Base):
+    """A code withdrawn: orders made with it keep their price."""
+
+    __tablename__ = "promotion_code_end"
+    __table_args__ = (UniqueConstraint("promotion_code_id"),)
+
+    id: Mapped[Id]
+    promotion_code_id: Mapped[int] = mapped_column(ForeignKey("promotion_code.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    ended_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    ended_at: Mapped[datetime]
+
+
+class PromotionUse(Base):
+    """A code within an order: what it took off ``list_minor``, in words. The database refuses one use too many."""
+
+    __tablename__ = "promotion_use"
+    __table_args__ = (
+        UniqueConstraint("purchase_id"),
+        Index("ix_promotion_use_promotion_code_id", "promotion_code_id"),
+        CheckConstraint("discount_minor > 0 AND discount_minor <= list_minor", name="discount"),
+    )
+
+    id: Mapped[Id]
+    promotion_code_id: Mapped[int] = mapped_column(ForeignKey("promotion_code.id"))
+    purchase_id: Mapped[int] = mapped_column(ForeignKey("purchase.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    integrator_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    customer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    code: Mapped[str]
+    currency: Mapped[str]
+    list_minor: Mapped[int]
+    discount_minor: Mapped[int]
+    words: Mapped[str]
+    used_at: Mapped[datetime]
+
+
+class PromotionUseEnd(Base):
+    """A use given back, because its order was never paid; by job."""
+
+    __tablename__ = "promotion_use_end"
+    __table_args__ = (UniqueConstraint("use_id"),)
+
+    id: Mapped[Id]
+    use_id: Mapped[int] = mapped_column(ForeignKey("promotion_use.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    integrator_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    customer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    ended_at: Mapped[datetime]
 
 
 class TaxExemption(Base):

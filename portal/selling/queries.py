@@ -19,6 +19,10 @@ from portal.selling.models import (
     Offer,
     OfferEnd,
     OfferRelease,
+    PromotionCode,
+    PromotionCodeEnd,
+    PromotionUse,
+    PromotionUseEnd,
     Purchase,
     PurchaseStep,
     ResalePrice,
@@ -42,6 +46,12 @@ class Bought:
     seen: SubscriptionSeen | None
     bills: Sequence[SubscriptionBill]
     resale: ResalePrice | None
+    promotion: PromotionUse | None = None
+
+    @property
+    def due_minor(self) -> int:
+        """What is asked first, without tax: the price less what a code took off."""
+        return self.purchase.price_minor - (self.promotion.discount_minor if self.promotion is not None else 0)
 
     @property
     def state(self) -> State:
@@ -112,7 +122,58 @@ def bought(session: Session, purchase: Purchase) -> Bought:
         seen=payments.last_seen(session, subscription.id) if subscription is not None else None,
         bills=payments.bills_of(session, subscription.id) if subscription is not None else (),
         resale=resale,
+        promotion=session.scalars(select(PromotionUse).where(PromotionUse.purchase_id == purchase.id)).one_or_none(),
     )
+
+
+@dataclass(frozen=True)
+class CodeView:
+    """A promotion code, its uses with the orders they are of, and its end."""
+
+    code: PromotionCode
+    end: PromotionCodeEnd | None
+    uses: Sequence[tuple[PromotionUse, Purchase, PromotionUseEnd | None]]
+
+    @property
+    def used(self) -> int:
+        """How often it is used: what was given back counts no more."""
+        return sum(ended is None for _, _, ended in self.uses)
+
+    def state(self, now: datetime) -> str:
+        """How it stands: withdrawn, over, to come, used up or open."""
+        if self.end is not None:
+            return "withdrawn"
+        if self.code.ends_at is not None and now >= self.code.ends_at:
+            return "over"
+        if now < self.code.starts_at:
+            return "to_come"
+        return "used_up" if self.code.most_uses is not None and self.used >= self.code.most_uses else "open"
+
+
+def promotion_codes(session: Session, actor: Actor) -> list[CodeView]:
+    """The codes of the actor's manufacturer, the newest first."""
+    mine = select(PromotionCode).where(PromotionCode.manufacturer_id == actor.organisation_id)
+    return [_code_view(session, code) for code in session.scalars(mine.order_by(PromotionCode.id.desc()).limit(LISTED))]
+
+
+def promotion_code(session: Session, actor: Actor, code_id: int) -> CodeView:
+    """One code. *Raises*: NotFound for another manufacturer's."""
+    code = session.get(PromotionCode, code_id)
+    if code is None or code.manufacturer_id != actor.organisation_id:
+        raise NotFound()
+    return _code_view(session, code)
+
+
+def _code_view(session: Session, code: PromotionCode) -> CodeView:
+    uses = session.execute(
+        select(PromotionUse, Purchase, PromotionUseEnd)
+        .join(Purchase, Purchase.id == PromotionUse.purchase_id)
+        .outerjoin(PromotionUseEnd, PromotionUseEnd.use_id == PromotionUse.id)
+        .where(PromotionUse.promotion_code_id == code.id)
+        .order_by(PromotionUse.id.desc())
+    )
+    end = session.scalars(select(PromotionCodeEnd).where(PromotionCodeEnd.promotion_code_id == code.id))
+    return CodeView(code, end.one_or_none(), [(row[0], row[1], row[2]) for row in uses])
 
 
 @dataclass(frozen=True)

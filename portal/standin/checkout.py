@@ -1,7 +1,7 @@
 """Checkout sessions: what is bought, once or by subscription, and where the buyer pays; paying is ``checkout_paying``.
 
-A price stated inline becomes a price of its own. Discounts come by a promotion code, of the request or typed at the
-page; tax by the switch. A session closes when it is paid, expired by the API, or a day old.
+A price stated inline becomes a price of its own. Discounts come by a coupon or promotion code of the request, or by a
+code typed at the page; tax by the switch. A session closes when it is paid, expired by the API, or a day old.
 """
 
 from decimal import Decimal
@@ -47,14 +47,16 @@ def create_session(call: Call) -> Body:
 def reckon(call: Call, body: Body) -> None:
     """What is to be paid: the lines, less the discount of the code, with the tax on that."""
     subtotal = sum(item["amount_subtotal"] for item in body["line_items"]["data"])
-    discount = promotions.discount_on(call.state, subtotal, body["currency"], _code_of(call, body))
+    discount = promotions.discount_on(
+        call.state, subtotal, body["currency"], promotions.given_to(call.state, body["_code"])
+    )
     customer = objects.find(call.state, "customer", body["customer"]) if body["customer"] else None
     tax = taxes.tax_on(subtotal - discount, customer, body["automatic_tax"])
     body.update(
         amount_subtotal=subtotal,
         amount_total=subtotal - discount + tax,
         total_details={"amount_discount": discount, "amount_shipping": 0, "amount_tax": tax},
-        discounts=[{"coupon": None, "promotion_code": body["_code"]}] if body["_code"] else [],
+        discounts=_discounts(call, body),
     )
 
 
@@ -174,11 +176,21 @@ def _code_given(call: Call) -> str | None:
     given = call.parameters.get("discounts") or []
     if not given:
         return None
-    return str(objects.fetch(call.state, promotions.CODE, given[0]["promotion_code"], param="discounts[0]")["id"])
+    if bool(given[0].get("coupon")) == bool(given[0].get("promotion_code")):
+        raise bad_parameter("Pass exactly one of coupon and promotion_code.", "discounts[0]")
+    kind = promotions.COUPON if given[0].get("coupon") else promotions.CODE
+    found = objects.fetch(call.state, kind, given[0][kind], param=f"discounts[0][{kind}]")
+    if found["max_redemptions"] is not None and found["times_redeemed"] >= found["max_redemptions"]:
+        raise refused("This coupon has reached its maximum redemptions.", code="coupon_expired", param="discounts[0]")
+    return str(found["id"])
 
 
-def _code_of(call: Call, body: Body) -> Body | None:
-    return objects.find(call.state, promotions.CODE, body["_code"]) if body["_code"] else None
+def _discounts(call: Call, body: Body) -> list[Body]:
+    given = promotions.given_to(call.state, body["_code"])
+    if given is None:
+        return []
+    names = dict.fromkeys((promotions.COUPON, promotions.CODE))
+    return [{**names, given["object"]: given["id"]}]
 
 
 def _line_item(call: Call, given: dict[str, Any], index: int) -> Body:
@@ -215,7 +227,7 @@ SESSION = {
     "customer": text(),
     "customer_email": text(),
     "customer_update": group({name: text("auto", "never") for name in ("address", "name", "shipping")}),
-    "discounts": many(group({"promotion_code": text(required=True)}), most=1),
+    "discounts": many(group({"coupon": text(), "promotion_code": text()}), most=1),
     "expires_at": integer(0),
     "line_items": many(
         group({"price": text(), "price_data": catalogue.PRICE_DATA, "quantity": integer(1)}), required=True

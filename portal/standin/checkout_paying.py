@@ -25,8 +25,7 @@ def pay_session(call: Call, session_id: str, *, way: str) -> Body:
     if not body["customer"]:
         body["customer"] = _customer(call, body)
     paid = _subscribe(call, body, way) if body["mode"] == checkout.SUBSCRIPTION else _pay_once(call, body, way)
-    code = objects.find(call.state, promotions.CODE, body["_code"]) if body["_code"] else None
-    promotions.redeem(call.state, code)
+    promotions.redeem(call.state, promotions.given_to(call.state, body["_code"]))
     status = "paid" if paid else "unpaid"
     if body["amount_total"] == 0:
         status = "no_payment_required"

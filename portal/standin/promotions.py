@@ -1,4 +1,4 @@
-"""Coupons and the promotion codes that name them: what a buyer types at checkout to pay less."""
+"""Coupons, named by a checkout or by the promotion code that a buyer types there: less is paid."""
 
 import re
 from decimal import ROUND_HALF_UP, Decimal
@@ -33,6 +33,8 @@ def create_coupon(call: Call) -> Body:
     percent = given.get("percent_off")
     if percent is not None and not 0 < percent <= 100:
         raise bad_parameter("percent_off is above 0 and at most 100.", "percent_off")
+    if given.get("id") and objects.find(call.state, COUPON, given["id"]) is not None:
+        raise refused("Coupon already exists.", code="resource_already_exists", param="id")
     body: Body = {
         "id": given.get("id") or objects.new_id("", 8).strip("_"),
         "object": COUPON,
@@ -108,25 +110,36 @@ def named(call: Call, code: str) -> Body:
     raise refused("This promotion code is not valid.", code="promotion_code_invalid", param="discounts[0]")
 
 
-def discount_on(state: State, amount: int, currency: str, code: Body | None) -> int:
-    """Minor units that a code takes off an amount, at most all of it."""
-    if code is None:
+def given_to(state: State, found_id: str | None) -> Body | None:
+    """The coupon or promotion code of a checkout; None without one."""
+    if not found_id:
+        return None
+    return objects.find(state, CODE, found_id) or objects.find(state, COUPON, found_id)
+
+
+def discount_on(state: State, amount: int, currency: str, given: Body | None) -> int:
+    """Minor units that a coupon or code takes off an amount, at most all of it."""
+    if given is None:
         return 0
-    coupon = objects.fetch(state, COUPON, code["promotion"]["coupon"])
+    coupon = _coupon_of(state, given)
     if coupon["amount_off"] is not None:
         return min(int(coupon["amount_off"]), amount) if coupon["currency"] == currency else 0
     share = Decimal(amount) * Decimal(str(coupon["percent_off"])) / 100
     return min(int(share.to_integral_value(ROUND_HALF_UP)), amount)
 
 
-def lasts(state: State, code: Body | None) -> bool:
-    """Whether a code still counts for the invoices after the first; a number of months counts as for ever."""
-    return code is not None and objects.fetch(state, COUPON, code["promotion"]["coupon"])["duration"] != "once"
+def lasts(state: State, given: Body | None) -> bool:
+    """Whether it still counts for the invoices after the first; a number of months counts as for ever."""
+    return given is not None and _coupon_of(state, given)["duration"] != "once"
 
 
-def redeem(state: State, code: Body | None) -> None:
-    if code is not None:
-        objects.save(state, {**code, "times_redeemed": code["times_redeemed"] + 1})
+def redeem(state: State, given: Body | None) -> None:
+    if given is not None:
+        objects.save(state, {**given, "times_redeemed": given["times_redeemed"] + 1})
+
+
+def _coupon_of(state: State, given: Body) -> Body:
+    return given if given["object"] == COUPON else objects.fetch(state, COUPON, given["promotion"]["coupon"])
 
 
 def retrieve_coupon(call: Call, coupon_id: str) -> Body:

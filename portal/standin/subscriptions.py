@@ -101,7 +101,7 @@ def retry(call: Call, subscription_id: str) -> None:
 def bill(call: Call, body: Body, reason: str) -> Body:
     """The invoice of a period, finalized, with what earlier changes left to be billed."""
     item = body["items"]["data"][0]
-    lasting = objects.find(call.state, promotions.CODE, body["_code"]) if body["_code"] else None
+    lasting = promotions.given_to(call.state, body["_code"])
     code = lasting if reason == "subscription_create" or promotions.lasts(call.state, lasting) else None
     amount = 0 if body["status"] == TRIALING else int(item["price"]["unit_amount"]) * item["quantity"]
     period = {"start": item["current_period_start"], "end": item["current_period_end"]}

@@ -102,6 +102,7 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("reporting.", ("reporting.reports",)),
     ("shop.offer", ("shop.offers", "shop.bought")),
     ("shop.new_offer", ("shop.offers", "shop.bought")),
+    ("shop.promotion", ("shop.bought",)),
     ("shop.purchase", ("shop.bought",)),
     ("shop.", ("shop.shop", "shop.bought")),
     ("work.", ("work.timesheet",)),

@@ -1,4 +1,4 @@
-"""Cells of the fault matrix about what buyers do: checkouts, subscriptions, promotion codes."""
+"""Cells of the fault matrix about what buyers do: checkouts with what is taken off, subscriptions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from portal.payments.checkouts import (
     plan_checkout,
     plan_end,
     plan_expiry,
-    plan_promotion_code,
 )
 from portal.payments.following import refresh_checkout
 from portal.payments.models import Intent, ProviderSubscription
@@ -32,10 +31,15 @@ PRICE = 5_000
 SESSIONS, SUBSCRIPTION = "/v1/checkout/sessions", "/v1/subscriptions/[^/]+"
 
 
-def _planned(world: World, *, interval: str = ONCE, taxed: bool = False) -> UUID:
+def _planned(world: World, *, interval: str = ONCE, taxed: bool = False, off_minor: int = 0) -> UUID:
     """A checkout of the customer's, not made yet."""
     about = Document("test_purchase", str(next(world.numbers)))
-    leads = Checkout("https://portal.example/done", "https://portal.example/back", automatic_tax=taxed)
+    leads = Checkout(
+        "https://portal.example/done",
+        "https://portal.example/back",
+        automatic_tax=taxed,
+        discount=(off_minor, "FAULTS") if off_minor else None,
+    )
     with transaction(world.engine) as session:
         return plan_checkout(
             session,
@@ -82,20 +86,11 @@ def _end(world: World) -> UUID:
         return plan_end(session, subscription, now=world.now).id
 
 
-def _code(world: World) -> UUID:
-    number = next(world.numbers)
+def _is_cheaper(world: World, intent_id: UUID) -> None:
+    made = world.gateway.retrieve_checkout(world.object_of(intent_id))
+    assert (made.total_minor, made.discount_minor) == (PRICE - 500, 500)
     with transaction(world.engine) as session:
-        return plan_promotion_code(
-            session,
-            manufacturer_id=world.cast.factory.id,
-            code=f"FAULTS{number}",
-            percent_off=10,
-            most_redemptions=1,
-            document=Document("test_code", str(number)),
-            currency="EUR",
-            livemode=False,
-            now=world.now,
-        ).id
+        assert session.get_one(Intent, intent_id).amount_minor == made.total_minor
 
 
 def _is_expired(world: World, intent_id: UUID) -> None:
@@ -132,8 +127,9 @@ SCENARIOS = {
     "expire_checkout": Scenario(_expiry, f"{SESSIONS}/.*/expire", {}, _is_expired),
     "update_subscription": Scenario(_change, SUBSCRIPTION, {}, _ends_with_its_period),
     "cancel_subscription": Scenario(_end, SUBSCRIPTION, {}, _has_ended, method="DELETE"),
-    "create_coupon": Scenario(_code, "/v1/coupons", {"promotion_code": 1}),
-    "create_promotion_code": Scenario(_code, "/v1/promotion_codes", {"promotion_code": 1}),
+    "create_coupon": Scenario(
+        lambda world: _planned(world, off_minor=500), "/v1/coupons", {"checkout.session": 1}, _is_cheaper
+    ),
 }
 
 

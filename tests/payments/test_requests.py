@@ -49,7 +49,7 @@ def test_a_request_says_what_is_wanted_and_names_its_intent(request_of, asked):
         ("transfer", {}, ["transfer"]),
         ("checkout", {"tax_status": None}, ["customer", "checkout"]),
         ("checkout", {"tax_status": "exempt"}, ["customer", "tax_status", "checkout"]),
-        ("promotion_code", {}, ["coupon", "promotion_code"]),
+        ("checkout", {"tax_status": "none", "coupon": {}}, ["customer", "tax_status", "coupon", "checkout"]),
         ("evidence", {}, list(rules.EVIDENCE_STEPS)),
     ],
 )

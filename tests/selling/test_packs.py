@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from urllib.parse import urlencode
-from urllib.request import Request, urlopen
 
 import pytest
 from sqlalchemy import func, select
@@ -16,7 +14,7 @@ from portal.entitlement.models import UsageGrant
 from portal.errors import Conflict, NotAllowed, NotFound, RuleBroken
 from portal.payments import handling
 from portal.payments import queries as payments
-from portal.payments.models import CashReceipt, Intent
+from portal.payments.models import CashReceipt
 from portal.selling.actions import Place, order
 from portal.selling.models import Purchase
 from portal.selling.rules import State
@@ -139,27 +137,6 @@ def test_tax_is_kept_apart_and_never_shared(shop, work_session):
     assert posted(work_session, "deferred_revenue") == -PACK_MINOR
     sale = work_session.scalars(select(PackSale)).one()
     assert (sale.amount_minor, sale.tax_minor) == (PACK_MINOR, 11_138)
-
-
-def test_a_code_lowers_what_is_sold_and_one_of_everything_sells_nothing(shop, work_session):
-    for percent, code, quantity in ((10, "TENTH", 2), (100, "ALL", 1)):
-        make_code(shop.standin.client(), percent, code)
-        wanted = pack_order(shop.cast, quantity=quantity, shown_minor=PACK_MINOR * quantity)
-        purchase = shop.ordered(wanted)
-        intent = work_session.get_one(Intent, purchase.intent_id, populate_existing=True)
-        urlopen(Request(f"{intent.progress['url']}/code", urlencode({"code": code}).encode()))
-        shop.pay(purchase)
-        shop.hear()
-        assert shop.seen(purchase).state is State.ACTIVE
-    (sale,) = work_session.scalars(select(PackSale)).all()
-    assert sale.amount_minor == 2 * PACK_MINOR * 9 // 10
-    granted = work_session.scalars(select(UsageGrant.granted_seconds).where(UsageGrant.kind == "pack"))
-    assert sorted(granted) == [36_000, 72_000]
-
-
-def make_code(client, percent, code):
-    coupon = client.v1.coupons.create({"percent_off": percent, "duration": "once"})
-    client.v1.promotion_codes.create({"promotion": {"type": "coupon", "coupon": coupon.id}, "code": code})
 
 
 @pytest.mark.parametrize(

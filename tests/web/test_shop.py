@@ -184,6 +184,39 @@ def test_a_case_without_cover_is_covered_by_what_its_buyer_buys(
     assert "The case is covered from now on." in page
 
 
+def test_a_code_is_made_by_the_factory_and_lowers_what_a_buyer_sees_and_pays(
+    visit, cast, pack, standin, gateway, work_session, run_jobs
+):
+    fay, bea = visit(cast.fay), visit(cast.bea)
+    filled = {"code": "spring-26", "percent": "10", "starts_on": "2026-03-01", "once_per_customer": "y"}
+    refused = fay.post("/promotion-codes", {**filled, "percent": "", "amount": "ten"})
+    assert (refused.status_code, "digits with a point" in refused.text, "spring-26" in refused.text) == (
+        422,
+        True,
+        True,
+    )
+    made = fay.post("/promotion-codes", {**filled, "goods": "pack:hours_10"})
+    assert visit(cast.ana).get(made.location).status_code == 404
+    wrong = sent(bea, pack, promotion="WINTER", quantity="2", step="price")
+    assert (wrong.status_code, "There is no such code" in wrong.text, 'value="2"' in wrong.text) == (422, True, True)
+    unseen = sent(bea, pack, promotion="Spring-26")
+    assert (unseen.status_code, "Look at it before you buy" in unseen.text) == (422, True)
+    priced = sent(bea, pack, promotion="Spring-26", accepted="", step="price")
+    assert (priced.status_code, "€135.00" in priced.text, "€1,215.00" in priced.text) == (200, True, True)
+    assert work_session.scalar(select(func.count()).select_from(Purchase)) == 0
+    led = sent(bea, pack, promotion="Spring-26", shown_discount_minor=hidden(priced, "shown_discount_minor"))
+    assert led.location.startswith(standin.base_url)
+    key = work_session.scalars(select(Purchase.form_key)).one()
+    assert "SPRING-26: 10 % of 1350.00 EUR" in bea.get(f"/bought/{key}").text
+    assert "each party bears its part" in visit(cast.ivo).get(f"/bought/{key}").text
+    assert str(key) in fay.get(made.location).text
+    assert bea.post(f"/bought/{key}/abandonment").status_code == 303
+    run_jobs(NOW, gateway=gateway)
+    assert standin.client().v1.checkout.sessions.retrieve(session_of(work_session)).status == "expired"
+    assert fay.post(f"{made.location}/withdrawal").status_code == 303
+    assert "Withdrawn" in fay.get("/promotion-codes").text
+
+
 def test_a_plan_is_ended_and_kept_from_its_page(visit, cast, standin, gateway, work_session, run_jobs):
     bea = visit(cast.bea)
     sent(bea, f"/shop/{cast.plain_site.id}/{cast.factory.id}/plan/assured/month")

@@ -26,11 +26,10 @@ from portal.jobs import enqueue
 from portal.ledger.actions import post
 from portal.ledger.rules import Document, Purpose, credit, debit
 from portal.payments.cash import OUT_OF_BAND
-from portal.payments.following import FOLLOW
 from portal.payments.going_back import plan_credit_note, plan_refund
 from portal.payments.models import CashReceipt, Intent
 from portal.payments.outcomes import CLAW_BACK
-from portal.payments.rules import CANCELLED, FAILED, PAYMENT_PAIRS
+from portal.payments.rules import CANCELLED, FAILED, FOLLOW_PURCHASE, PAYMENT_PAIRS
 
 ADJUSTMENT = "adjustment"
 # Far more than there are steps.
@@ -188,4 +187,4 @@ def _end(session: Session, adjustment: Adjustment, outcome: str, now: datetime, 
     enqueue(session, "notify_adjustment_ended", adjustment_id=adjustment.id)
     receipt = session.get(CashReceipt, adjustment.receipt_id) if adjustment.receipt_id is not None else None
     if receipt is not None and receipt.intent_id is not None:
-        enqueue(session, FOLLOW, intent_id=receipt.intent_id)
+        enqueue(session, FOLLOW_PURCHASE, intent_id=receipt.intent_id)

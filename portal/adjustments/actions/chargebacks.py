@@ -26,10 +26,9 @@ from portal.jobs import enqueue
 from portal.ledger.actions import post
 from portal.ledger.models import JournalTransaction
 from portal.ledger.rules import Document, Leg, Pairs, Purpose, credit, debit, pairs
-from portal.payments.following import FOLLOW
 from portal.payments.going_back import end_warning
 from portal.payments.models import CashReceipt, Chargeback, ChargebackStep, FraudWarning, FraudWarningEnd
-from portal.payments.rules import LOST, OPENED, WON
+from portal.payments.rules import FOLLOW_PURCHASE, LOST, OPENED, WON
 
 CHARGEBACK = "chargeback"
 FEES_BORNE_BY = "chargeback_fees_borne_by"
@@ -146,7 +145,7 @@ def _lose(session: Session, chargeback: Chargeback, cause: Cause, now: datetime)
         recovering.owe_without_transfer(session, claw_back, now=now)
     receipt = session.get_one(CashReceipt, chargeback.receipt_id)
     if receipt.intent_id is not None:
-        enqueue(session, FOLLOW, intent_id=receipt.intent_id)
+        enqueue(session, FOLLOW_PURCHASE, intent_id=receipt.intent_id)
 
 
 def _charge_fee(session: Session, chargeback: Chargeback, cause: Cause, now: datetime) -> None:

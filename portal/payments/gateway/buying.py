@@ -1,4 +1,4 @@
-"""What buyers do at Stripe: checkout, subscriptions, the customer portal, promotion codes."""
+"""What buyers do at Stripe: checkout, subscriptions, the customer portal, coupons."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any, cast
 
 from portal.payments.gateway.books import exchanged_of
 from portal.payments.gateway.connection import PAGE_SIZE, Connection, Request, answers, instant, keyed, meta, plain
-from portal.payments.provider import CheckoutState, PaymentOfInvoice, SubscriptionState, Unknown
+from portal.payments.provider import CheckoutState, PaymentOfInvoice, Refused, SubscriptionState, Unknown
 
 _PAID = ["payment_intent.latest_charge.balance_transaction"]
 
 
 class Buying(Connection):
-    """Calls about checkout sessions, subscriptions and promotion codes."""
+    """Calls about checkout sessions, subscriptions and coupons."""
 
     def create_checkout(self, request: Request, key: str) -> CheckoutState:
         """A session with its page, open for a day at most."""
@@ -67,31 +67,19 @@ class Buying(Connection):
             return str(self.hosted.v1.billing_portal.sessions.create(wanted).url)
 
     def create_coupon(self, request: Request, key: str) -> str:
-        """What a promotion code takes off; its id."""
+        """What one checkout costs less, under an id of the request's; the same id."""
         with answers():
             return str(self.client.v1.coupons.create(cast(Any, request), keyed(key)).id)
 
-    def create_promotion_code(self, request: Request, key: str) -> str:
-        """The code that buyers type; its id."""
-        with answers():
-            return str(self.client.v1.promotion_codes.create(cast(Any, request), keyed(key)).id)
-
-    def find_coupon(self, intent_id: str) -> str | None:
-        """The coupon made for an intent."""
-        with answers():
-            for found in self.client.v1.coupons.list(cast(Any, {"limit": PAGE_SIZE})).auto_paging_iter():
-                if meta(plain(found), "intent_id") == intent_id:
-                    return str(found.id)
-        return None
-
-    def find_promotion_code(self, code: str, intent_id: str) -> str | None:
-        """The code made for an intent."""
-        with answers():
-            wanted = cast(Any, {"code": code, "limit": PAGE_SIZE})
-            for found in self.client.v1.promotion_codes.list(wanted).auto_paging_iter():
-                if meta(plain(found), "intent_id") == intent_id:
-                    return str(found.id)
-        return None
+    def find_coupon(self, coupon_id: str) -> str | None:
+        """The coupon of an id, where it was made."""
+        try:
+            with answers():
+                return str(self.client.v1.coupons.retrieve(coupon_id).id)
+        except Refused as refusal:
+            if refusal.code != "resource_missing":
+                raise
+            return None
 
 
 def _checkout(found: Any) -> CheckoutState:

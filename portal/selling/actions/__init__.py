@@ -1,6 +1,6 @@
-"""The verbs of selling: offer, order, follow a payment to its sale, end, exempt."""
+"""The verbs of selling: offer, order, follow a payment to its sale, end, exempt, promote."""
 
-from portal.selling.actions.ending import cancel, end_overdue, grace_until, minimum_until
+from portal.selling.actions.ending import cancel, end_overdue, give_up, grace_until, minimum_until
 from portal.selling.actions.exempting import end_exemption, keep_exemption
 from portal.selling.actions.following import follow_purchase, sell_after_all, sell_purchase
 from portal.selling.actions.offering import Terms, end_offer, make_offer, may_offer, move_offers, pass_on
@@ -14,10 +14,19 @@ from portal.selling.actions.ordering import (
     price_with,
     taken_up_again,
 )
+from portal.selling.actions.promoting import (
+    Promoted,
+    make_code,
+    may_promote,
+    promotion_for,
+    promotion_said,
+    withdraw_code,
+)
 
 __all__ = [
     "Order",
     "Place",
+    "Promoted",
     "Terms",
     "accept_offer",
     "cancel",
@@ -25,18 +34,24 @@ __all__ = [
     "end_offer",
     "end_overdue",
     "follow_purchase",
+    "give_up",
     "grace_until",
     "is_subscription",
     "keep_exemption",
+    "make_code",
     "make_offer",
     "may_offer",
+    "may_promote",
     "minimum_until",
     "move_offers",
     "offer_taken_up_again",
     "order",
     "pass_on",
     "price_with",
+    "promotion_for",
+    "promotion_said",
     "sell_after_all",
     "sell_purchase",
     "taken_up_again",
+    "withdraw_code",
 ]

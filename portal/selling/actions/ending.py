@@ -24,7 +24,7 @@ from portal.payments.models import Intent, ProviderSubscription, SubscriptionSee
 from portal.rows import insert_once
 from portal.selling.models import Purchase, PurchaseStep
 from portal.selling.queries import Bought, bought
-from portal.selling.rules import Step
+from portal.selling.rules import State, Step
 
 
 def cancel(session: Session, actor: Actor, found: Bought, *, wanted: bool, now: datetime) -> Intent:
@@ -42,6 +42,24 @@ def cancel(session: Session, actor: Actor, found: Bought, *, wanted: bool, now: 
         raise RuleBroken(f"The plan is taken until {until}. It can be cancelled in the last period before that day.")
     number = 1 + payments.changes_of(session, subscription)
     return checkouts.plan_change(session, subscription, {"cancel_at_period_end": wanted}, number=number, now=now)
+
+
+def give_up(session: Session, actor: Actor, found: Bought, *, now: datetime) -> None:
+    """Have Stripe's page of an order closed before anybody pays there. Again is harmless.
+
+    *Raises*: NotAllowed; Conflict when it is paid or has ended, or the page is not made yet.
+    """
+    if actor.side is not Side.CUSTOMER or not actor.has(Role.BUYER):
+        raise NotAllowed("Your organisation's buyer gives an order up.")
+    if found.state is not State.OPEN or found.intent is None:
+        raise Conflict("This order no longer waits for a payment.")
+    if found.intent.state != rules.SUCCEEDED:
+        raise Conflict("Stripe's page is still being prepared. Try again in a minute.")
+    planned = select(Intent.id).where(
+        Intent.kind == "checkout_expiry", Intent.request["checkout_intent"].astext == str(found.intent.id)
+    )
+    if session.scalar(planned.limit(1)) is None:
+        checkouts.plan_expiry(session, found.intent, now=now)
 
 
 def minimum_until(session: Session, found: Bought) -> date | None:

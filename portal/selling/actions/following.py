@@ -27,9 +27,10 @@ from portal.errors import NotFound, PeriodClosed, RuleBroken
 from portal.payments import rules
 from portal.rows import insert_once
 from portal.selling.actions.ending import end_returned, end_with_subscription, stop
+from portal.selling.actions.promoting import give_back_use
 from portal.selling.models import Purchase, PurchaseStep
 from portal.selling.queries import Bought, bought, exemption_on
-from portal.selling.rules import CheckoutFacts, Kind, Step, payment_steps
+from portal.selling.rules import CheckoutFacts, Kind, State, Step, payment_steps
 
 
 def follow_purchase(session: Session, intent_id: UUID, *, now: datetime, livemode: bool = False) -> None:
@@ -44,6 +45,8 @@ def follow_purchase(session: Session, intent_id: UUID, *, now: datetime, livemod
     if found.paid_minor and returned_minor(session, [each.id for each in found.receipts]) >= found.paid_minor:
         take(session, found, Step.RETURNED, now=now)
     found = bought(session, found.purchase)
+    if found.state in (State.EXPIRED, State.FAILED):
+        give_back_use(session, found.purchase, now=now)
     if Step.RETURNED in found.steps:
         end_returned(session, found, now=now)
         return
@@ -108,8 +111,10 @@ def _facts(found: Bought) -> CheckoutFacts:
     # A subscription says by its own state that its first payment failed.
     unpaid = found.seen is not None and found.seen.status not in rules.SUBSCRIPTION_RUNS and not found.receipts
     free = found.subscription is not None and any(not bill.amount_minor for bill in found.bills[:1])
+    # A page that Stripe refused to make is none that could still be paid.
+    refused = found.intent is not None and found.intent.state == rules.FAILED
     return CheckoutFacts(
-        checkout=progress.get("checkout_status", "open"),
+        checkout="expired" if refused else progress.get("checkout_status", "open"),
         payment="paid" if free else progress.get("payment_status", "unpaid"),
         has_cash=bool(found.receipts),
         debit_failed=bool(progress.get("debit_failed")) or unpaid,

@@ -30,6 +30,7 @@ from portal.jobs import enqueue
 from portal.ledger.rules import Document
 from portal.payments.checkouts import Checkout, Wares, page_of, plan_checkout
 from portal.payments.models import Intent
+from portal.selling.actions.promoting import Promoted, promotion_for, promotion_of, use_promotion
 from portal.selling.models import OfferEnd, OfferRelease, Purchase, PurchaseStep
 from portal.selling.queries import exemption_on
 from portal.selling.rules import Interval, Item, Kind, item_named, state_of, total_minor
@@ -40,8 +41,8 @@ from portal.selling.rules.steps import State
 class Order:
     """What somebody wants and was shown: the policy by its hash, the price; ``case_id`` where a case is to be covered.
 
-    ``shown_minor`` is all of it, with what taking up a lapsed plan asks. ``form_key`` is the form's own, so that it
-    counts once.
+    ``shown_minor`` is all of it, with what taking up a lapsed plan asks; ``shown_discount_minor`` what the code typed
+    as ``promotion`` takes off. ``form_key`` is the form's own, so that it counts once.
     """
 
     site_id: int
@@ -54,6 +55,8 @@ class Order:
     shown_minor: int
     form_key: UUID
     case_id: int | None = None
+    promotion: str = ""
+    shown_discount_minor: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,8 @@ class Place:
 def order(session: Session, actor: Actor, wanted: Order, place: Place, *, now: datetime) -> Purchase:
     """Order a plan or packs of the catalogue, to be paid at Stripe's page.
 
-    *Raises*: NotAllowed, NotFound, RuleBroken for what is not sold, Conflict where what was shown no longer holds.
+    *Raises*: NotAllowed, NotFound, RuleBroken for what is not sold, Invalid for a code that cannot be used, Conflict
+    where what was shown no longer holds.
     """
     _must_buy(actor)
     known = _known(session, actor, wanted.form_key)
@@ -89,6 +93,9 @@ def order(session: Session, actor: Actor, wanted: Order, place: Place, *, now: d
     waiting = _still_to_pay(session, wanted, total, in_force.version, now)
     if waiting is not None:
         return waiting
+    promoted = promotion_for(session, actor, wanted.promotion, item, total, maker_id=wanted.manufacturer_id, now=now)
+    if wanted.shown_discount_minor != (promoted.discount.minor if promoted else 0):
+        raise Conflict("The price with the code is another one. Look at it before you buy.")
     made = Purchase(
         manufacturer_id=wanted.manufacturer_id,
         integrator_id=integrator_id or wanted.manufacturer_id,
@@ -112,7 +119,7 @@ def order(session: Session, actor: Actor, wanted: Order, place: Place, *, now: d
         ordered_by=actor.person_id,
         ordered_at=now,
     )
-    return _keep(session, actor, made, place, now)
+    return _keep(session, actor, made, place, now=now, promoted=promoted)
 
 
 def taken_up_again(
@@ -209,7 +216,7 @@ def accept_offer(
         ordered_by=actor.person_id,
         ordered_at=now,
     )
-    purchase = _keep(session, actor, made, place, now)
+    purchase = _keep(session, actor, made, place, now=now)
     parties = {name: getattr(release, name) for name in ("manufacturer_id", "integrator_id", "customer_id")}
     session.add(OfferEnd(offer_id=offer_id, **parties, outcome="accepted", person_id=actor.person_id, ended_at=now))
     session.flush()
@@ -251,11 +258,15 @@ def _offered_minor(release: OfferRelease) -> int:
     return release.list_minor if release.price_minor is None else release.price_minor
 
 
-def _keep(session: Session, actor: Actor, made: Purchase, place: Place, now: datetime) -> Purchase:
+def _keep(
+    session: Session, actor: Actor, made: Purchase, place: Place, *, now: datetime, promoted: Promoted | None = None
+) -> Purchase:
     if made.collector == "operator":
-        made.intent_id = _checkout(session, made, place, now).id
+        made.intent_id = _checkout(session, made, place, now, promoted).id
     session.add(made)
     session.flush()
+    if promoted is not None:
+        use_promotion(session, promoted, made, now=now)
     details = {"code": made.code, "quantity": made.quantity, "sha256": made.sha256}
     audit.record(session, actor, "order", "purchase", made.id, details=details, now=now)
     if made.collector == "integrator":
@@ -263,7 +274,7 @@ def _keep(session: Session, actor: Actor, made: Purchase, place: Place, now: dat
     return made
 
 
-def _checkout(session: Session, made: Purchase, place: Place, now: datetime) -> Intent:
+def _checkout(session: Session, made: Purchase, place: Place, now: datetime, promoted: Promoted | None) -> Intent:
     site = session.get_one(Site, made.site_id)
     name = f"{made.name}, {site.name}"
     wares = _plan_again(made, name) if made.reinstatement else _wares(made, name)
@@ -278,6 +289,7 @@ def _checkout(session: Session, made: Purchase, place: Place, now: datetime) -> 
             automatic_tax=place.automatic_tax,
             tax_exempt=exempt,
             accepted={"person_id": made.ordered_by, "sha256": made.sha256},
+            discount=(promoted.discount.minor, promoted.code.code) if promoted is not None else None,
         ),
         manufacturer_id=made.manufacturer_id,
         payer_id=made.customer_id,
@@ -370,7 +382,8 @@ def _still_to_pay(
     for found in session.scalars(same.order_by(Purchase.id.desc()).limit(5)):
         steps = session.scalars(select(PurchaseStep.kind).where(PurchaseStep.purchase_id == found.id)).all()
         intent = session.get(Intent, found.intent_id)
-        if state_of(steps) is State.OPEN and intent is not None and page_of(intent, now):
+        same_code = promotion_of(session, found) == wanted.promotion.strip().upper()
+        if same_code and state_of(steps) is State.OPEN and intent is not None and page_of(intent, now):
             return found
     return None
 

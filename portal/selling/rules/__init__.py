@@ -12,20 +12,25 @@ from portal.selling.rules.catalogue import (
     total_minor,
 )
 from portal.selling.rules.covering import Cure, cures
+from portal.selling.rules.promotions import Discount, Promotion, discount_of, goods_of
 from portal.selling.rules.steps import CheckoutFacts, State, Step, payment_steps, state_of
 
 __all__ = [
     "MOST_QUANTITY",
     "CheckoutFacts",
     "Cure",
+    "Discount",
     "Interval",
     "Item",
     "Kind",
+    "Promotion",
     "State",
     "Step",
     "catalogue",
     "ceiling_minor",
     "cures",
+    "discount_of",
+    "goods_of",
     "integrator_shares",
     "item_named",
     "payment_steps",

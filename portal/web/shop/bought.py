@@ -20,7 +20,7 @@ from portal.errors import NotFound, ProviderTrouble
 from portal.jobs import enqueue
 from portal.payments import queries as payments
 from portal.selling import queries
-from portal.selling.actions import cancel, grace_until, minimum_until
+from portal.selling.actions import cancel, give_up, grace_until, may_promote, minimum_until
 from portal.selling.models import Purchase
 from portal.selling.queries import Bought, may_see_purchases
 from portal.selling.rules import State
@@ -39,7 +39,7 @@ STATES: dict[State, tuple[str, str, str]] = {
     State.PAYING: ("Bank debit on its way", "accent", "Cover starts when the money arrives, usually within four days."),
     State.PAID: ("Paid", "accent", "The payment has arrived and is being recorded."),
     State.FAILED: ("Payment failed", "bad", "The bank refused the debit and nothing was charged. Order it again."),
-    State.EXPIRED: ("Expired", "plain", "It was not paid within a day. Order it again if you still want it."),
+    State.EXPIRED: ("Expired", "plain", "It was not paid and can be no more. Order it again if you still want it."),
     State.ACTIVE: ("Bought", "good", "It serves your cases from the moment of the payment."),
     State.UNSALEABLE: ("To be returned", "bad", "The payment arrived, but this could not be sold any more."),
     State.LAPSED: (
@@ -65,6 +65,7 @@ def bought() -> ResponseReturnValue:
         names=_names(found),
         makers=_makers(found) if actor.side is Side.CUSTOMER else {},
         may_buy=may_buy(actor),
+        may_promote=may_promote(actor),
         # What a customer paid is between it and the factory.
         sees_payments=actor.side is not Side.INTEGRATOR,
     )
@@ -105,6 +106,14 @@ def pay(purchase_key: UUID) -> ResponseReturnValue:
         flash("This order no longer waits for a payment.", "warn")
         return redirect(url_for("shop.purchase", purchase_key=purchase_key), code=303)
     return to_checkout(found.purchase)
+
+
+@blueprint.post("/bought/<uuid:purchase_key>/abandonment")
+@open_to(may_buy)
+def give_order_up(purchase_key: UUID) -> ResponseReturnValue:
+    give_up(current_session(), current_actor(), _found(purchase_key), now=current_now())
+    flash("The order is given up: Stripe's page closes, and a code used for it is free again in a minute.", "good")
+    return redirect(url_for("shop.purchase", purchase_key=purchase_key), code=303)
 
 
 @blueprint.post("/bought/<uuid:purchase_key>/cancellation")
@@ -161,6 +170,7 @@ def _page(found: Bought) -> ResponseReturnValue:
         reason=_reason(found),
         sold_at=_sold_at(found),
         moved=_moved(found),
+        is_company=actor.side is not Side.CUSTOMER,
     )
 
 
@@ -183,7 +193,9 @@ def _sold_at(found: Bought) -> str:
 
 def _reason(found: Bought) -> str:
     step = found.steps.get("unsaleable")
-    return str(step.details.get("reason", "")) if step is not None else ""
+    if step is not None:
+        return str(step.details.get("reason", ""))
+    return found.intent.failure if found.state is State.EXPIRED and found.intent is not None else ""
 
 
 def _names(found: list[Bought]) -> Mapping[int, str]:

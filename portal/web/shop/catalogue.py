@@ -16,10 +16,11 @@ from portal.cases.models import SupportCase
 from portal.contracts.reinstatement import Reinstatement
 from portal.errors import Conflict, NotFound, RuleBroken
 from portal.money import Money
-from portal.selling.actions import Order, order, price_with, taken_up_again
+from portal.selling.actions import Order, order, price_with, promotion_for, taken_up_again
+from portal.selling.models import Purchase
 from portal.selling.rules import MOST_QUANTITY, Item, Kind, catalogue, item_named, total_minor
 from portal.web.display import duration
-from portal.web.forms import Form, once_field, page, refusals_of
+from portal.web.forms import Form, line_field, once_field, page, refusals_of
 from portal.web.gate import current_actor, current_now, current_session, open_to
 from portal.web.plans.choosing import SitePlan, minor_shown, place_named, site_plans
 from portal.web.shop.blueprint import blueprint
@@ -40,6 +41,10 @@ class OrderForm(Form):
     accepted = BooleanField("I accept the service policy", validators=[InputRequired("Accept the policy to buy.")])
     shown_sha256 = HiddenField()
     shown_minor = HiddenField()
+    shown_discount_minor = HiddenField()
+    promotion = line_field(
+        "Promotion code", limit=40, render_kw={"autocomplete": "off", "autocapitalize": "characters"}
+    )
     form_key = once_field()
 
 
@@ -113,31 +118,73 @@ def item(site_id: int, manufacturer_id: int, kind: str, code: str, interval: str
         "again": again,
         "refusal": refusal,
         "due_minor": due,
+        "discount": None,
     }
-    if form.validate_on_submit() and not refusal:
-        with refusals_of(form):
-            quantity = form.quantity.data if wanted.kind is Kind.PACK else 1
-            asked = Order(
-                site_id=site_id,
-                manufacturer_id=manufacturer_id,
-                kind=kind,
-                code=code,
-                interval=interval,
-                quantity=quantity,
-                shown_sha256=form.shown_sha256.data or "",
-                shown_minor=minor_shown(form.shown_minor.data) if again else total_minor(wanted, quantity),
-                form_key=_key(form),
-                case_id=case.id if case is not None else None,
-            )
-            try:
-                purchase = order(current_session(), current_actor(), asked, place(), now=current_now())
-            except Conflict as moved:
-                form.refusal = moved.sentence
-                form.shown_sha256.data, form.shown_minor.data = found.in_force.version.sha256, str(due)
-                current_session().rollback()
-                return page("shop/item.html", form, **context)
+    if request.method == "POST" and not refusal:
+        sent = form.validate()
+        if request.form.get("step") == "price":
+            # Looking at the price accepts nothing yet.
+            form.accepted.errors = []
+        elif sent and (purchase := _ordered(form, found, wanted, again, case)) is not None:
             return to_checkout(purchase)
+        context |= _discounted(form, found, wanted, again)
     return page("shop/item.html", form, **context)
+
+
+def _ordered(
+    form: OrderForm, found: SitePlan, wanted: Item, again: Reinstatement | None, case: SupportCase | None
+) -> Purchase | None:
+    """The order; None where something is to be put right, or to be looked at again, which the form then says."""
+    quantity = _quantity(form, wanted)
+    asked = Order(
+        site_id=found.site.id,
+        manufacturer_id=found.maker.id,
+        kind=wanted.kind,
+        code=wanted.code,
+        interval=wanted.interval,
+        quantity=quantity,
+        shown_sha256=form.shown_sha256.data or "",
+        shown_minor=minor_shown(form.shown_minor.data) if again else total_minor(wanted, quantity),
+        form_key=_key(form),
+        case_id=case.id if case is not None else None,
+        promotion=form.promotion.data or "",
+        shown_discount_minor=minor_shown(form.shown_discount_minor.data),
+    )
+    with refusals_of(form):
+        try:
+            return order(current_session(), current_actor(), asked, place(), now=current_now())
+        except Conflict as moved:
+            current_session().rollback()
+            form.refusal = moved.sentence
+            form.shown_sha256.data = found.in_force.version.sha256
+            form.shown_minor.data = str(price_with(wanted.price_minor, again))
+    return None
+
+
+def _discounted(
+    form: OrderForm, found: SitePlan, wanted: Item, again: Reinstatement | None
+) -> dict[str, dict[str, object]]:
+    """What the typed code takes off the order as it is typed, for the page; why it does not, at its field."""
+    form.shown_discount_minor.data = "0"
+    if form.promotion.errors or form.quantity.errors:
+        return {}
+    quantity = _quantity(form, wanted)
+    total = total_minor(wanted, quantity) if again is None else price_with(wanted.price_minor, again)
+    typed, actor = form.promotion.data or "", current_actor()
+    with refusals_of(form):
+        promoted = promotion_for(
+            current_session(), actor, typed, wanted, total, maker_id=found.maker.id, now=current_now()
+        )
+        if promoted is not None:
+            off = promoted.discount
+            form.shown_discount_minor.data = str(off.minor)
+            shown = {"list_minor": total, "discount_minor": off.minor, "words": off.words, "currency": wanted.currency}
+            return {"discount": {**shown, "due_minor": total - off.minor}}
+    return {}
+
+
+def _quantity(form: OrderForm, wanted: Item) -> int:
+    return int(form.quantity.data) if wanted.kind is Kind.PACK else 1
 
 
 def _again(found: SitePlan, wanted: Item) -> tuple[Reinstatement | None, str]:

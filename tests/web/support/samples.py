@@ -30,8 +30,9 @@ from portal.identity.sso import domains, settings
 from portal.identity.sso.models import IdentityProvider, ProviderFlow, ProviderIdentity
 from portal.metering import actions as metering
 from portal.metering.actions import Work
-from portal.selling.actions import Place, Terms, keep_exemption, make_offer, order
+from portal.selling.actions import Place, Terms, keep_exemption, make_code, make_offer, order
 from portal.selling.models import Purchase
+from portal.selling.rules import Promotion
 from portal.taxes.actions import record_registration
 from portal.whatif import queries as what_if
 from portal.whatif.actions import Asked, ask
@@ -232,6 +233,11 @@ def _offer(session: Session, cast: Cast) -> int:
     return make_offer(session, cast.mia, terms, now=NOW).id
 
 
+def _promotion_code(session: Session, cast: Cast) -> int:
+    wanted = Promotion("NORDLICHT", 10, None, "EUR", (), NOW, None)
+    return make_code(session, cast.fay, wanted, now=NOW).id
+
+
 def _exemption(session: Session, cast: Cast) -> int:
     days = {"valid_from": NOW.date(), "expires_on": NOW.date() + timedelta(days=90)}
     return keep_exemption(session, cast.bea, jurisdiction="Nordlicht", number="1", now=NOW, **days).id
@@ -272,6 +278,7 @@ SAMPLES: dict[str, Sample] = {
     "write_off_id": lambda session, cast: money.write_off(session, cast).id,
     "offer_id": _offer,
     "exemption_id": _exemption,
+    "promotion_code_id": _promotion_code,
     "kind": lambda session, cast: "pack",
     "code": lambda session, cast: "hours_10",
     "interval": lambda session, cast: "once",

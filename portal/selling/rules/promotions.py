@@ -1,0 +1,110 @@
+"""What a promotion code takes off an order, in an amount and in words; why it takes off nothing.
+
+Invariant: nothing is taken off below zero, and a code says of one thing the same to everybody. How often it was used is
+the database's to know.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+
+from portal.errors import Invalid
+from portal.money import Money, round_half_up
+from portal.selling.rules.catalogue import Item
+
+NAME = re.compile(r"[A-Z0-9-]{4,40}")
+# Why a code is refused: the database's word for it, and what its buyer reads.
+PROBLEMS = {
+    "unknown": "There is no such code. Check its spelling, or leave it out.",
+    "withdrawn": "This code was withdrawn. Leave it out to order at the full price.",
+    "early": "This code does not hold yet. Leave it out, or come back when it does.",
+    "over": "This code has ended. Leave it out to order at the full price.",
+    "again": "Your organisation has used this code. Give up the order that holds it, or leave the code out.",
+    "used_up": "This code was used as often as it may be. Leave it out to order at the full price.",
+    "other_goods": "This code is for something else. Leave it out to order at the full price.",
+    "other_currency": "This code is for prices in another currency. Leave it out.",
+}
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What a code says: a percentage or an amount; ``goods`` empty for everything."""
+
+    code: str
+    percent: int | None
+    amount_minor: int | None
+    currency: str
+    goods: tuple[str, ...]
+    starts_at: datetime
+    ends_at: datetime | None
+    most_uses: int | None = None
+    once_per_customer: bool = False
+
+
+@dataclass(frozen=True)
+class Discount:
+    """What is taken off, and how it came about."""
+
+    minor: int
+    words: str
+
+
+def discount_of(promotion: Promotion, item: Item, total_minor: int, now: datetime) -> Discount:
+    """What a code takes off the first payment for an item; the smallest unit is rounded half up, for a percentage.
+
+    *Raises*: Invalid at the field ``promotion`` for an item or a moment that the code is not for.
+    """
+    problem = _problem(promotion, item, now)
+    if problem:
+        raise refused(problem)
+    if promotion.percent is not None:
+        minor = round_half_up(Fraction(total_minor * promotion.percent, 100))
+        words = f"{promotion.code}: {promotion.percent} % of {Money(total_minor, item.currency)}"
+        return Discount(minor, words)
+    amount = promotion.amount_minor or 0
+    at_most = ", at most the price" if amount > total_minor else ""
+    return Discount(min(amount, total_minor), f"{promotion.code}: {Money(amount, item.currency)}{at_most}")
+
+
+def refused(problem: str) -> Invalid:
+    """The refusal of a code, at its field."""
+    return Invalid("The code cannot be used.", {"promotion": PROBLEMS[problem]})
+
+
+def goods_of(item: Item) -> str:
+    """How a code names a thing: a plan by the month and by the year is one."""
+    return f"{item.kind}:{item.code}"
+
+
+def problems_of(promotion: Promotion, *, known_goods: Collection[str], now: datetime) -> dict[str, str]:
+    """What is wrong with a code that is to be made, by field; empty when nothing is."""
+    problems = {}
+    if not NAME.fullmatch(promotion.code):
+        problems["code"] = "Letters, digits and dashes, 4 to 40 of them."
+    if (promotion.percent is None) == (promotion.amount_minor is None):
+        problems["percent"] = "Say a percentage or an amount: one of the two."
+    elif promotion.percent is not None and not 1 <= promotion.percent <= 100:
+        problems["percent"] = "From 1 to 100."
+    elif promotion.amount_minor is not None and promotion.amount_minor <= 0:
+        problems["amount"] = "An amount above zero."
+    if not set(promotion.goods) <= set(known_goods):
+        problems["goods"] = "Choose of what the policy sells now."
+    if promotion.ends_at is not None and promotion.ends_at <= max(promotion.starts_at, now):
+        problems["ends_on"] = "A day to come, not before the first."
+    if promotion.most_uses is not None and promotion.most_uses < 1:
+        problems["most_uses"] = "One at least, or nothing for no limit."
+    return problems
+
+
+def _problem(promotion: Promotion, item: Item, now: datetime) -> str:
+    if promotion.goods and goods_of(item) not in promotion.goods:
+        return "other_goods"
+    if promotion.currency != item.currency:
+        return "other_currency"
+    if now < promotion.starts_at:
+        return "early"
+    return "over" if promotion.ends_at is not None and now >= promotion.ends_at else ""

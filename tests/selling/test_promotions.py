@@ -1,0 +1,210 @@
+"""Promotion codes: what they take off, who has the last use, what an order that is not paid gives back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
+
+from portal.billing.books import check_books
+from portal.billing.packs.models import PackSale
+from portal.contracts.policy import parse_policy
+from portal.db import open_session
+from portal.entitlement.models import UsageGrant
+from portal.errors import Conflict, Invalid, NotAllowed, NotFound
+from portal.payments.models import Intent
+from portal.selling.actions import give_up, make_code, order, withdraw_code
+from portal.selling.models import PromotionUse
+from portal.selling.queries import promotion_codes
+from portal.selling.rules import Promotion, State, discount_of, item_named
+from portal.selling.rules.promotions import problems_of
+from tests.support.buying import DAY_SECONDS, MONTH_MINOR, PACK_MINOR, PLACE, pack_order, plan_order
+from tests.support.cast import DOCUMENTS, NOW, build_cast
+from tests.support.racing import second_of
+
+POLICY = parse_policy((DOCUMENTS / "nordlicht_policy.toml").read_text())
+PACK = item_named(POLICY, "pack", "hours_10", "once")
+TENTH = Promotion("TENTH", 10, None, "EUR", (), NOW, NOW + timedelta(days=30))
+
+
+@pytest.mark.parametrize(
+    ("changed", "total_minor", "minor", "words"),
+    [
+        ({}, 135_000, 13_500, "TENTH: 10 % of 1350.00 EUR"),
+        ({"percent": 33}, 101, 33, "TENTH: 33 % of 1.01 EUR"),
+        ({"percent": 50}, 101, 51, "TENTH: 50 % of 1.01 EUR"),
+        ({"percent": 100}, 135_000, 135_000, "TENTH: 100 % of 1350.00 EUR"),
+        ({"percent": None, "amount_minor": 5_000}, 135_000, 5_000, "TENTH: 50.00 EUR"),
+        ({"percent": None, "amount_minor": 5_000}, 4_000, 4_000, "TENTH: 50.00 EUR, at most the price"),
+        ({"goods": ("pack:hours_10",)}, 1_000, 100, "TENTH: 10 % of 10.00 EUR"),
+        ({"ends_at": None}, 1_000, 100, "TENTH: 10 % of 10.00 EUR"),
+    ],
+)
+def test_a_code_takes_off_what_it_says(changed, total_minor, minor, words):
+    found = discount_of(replace(TENTH, **changed), PACK, total_minor, NOW)
+    assert (found.minor, found.words) == (minor, words)
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"goods": ("plan:assured",)}, "for something else"),
+        ({"currency": "USD"}, "another currency"),
+        ({"starts_at": NOW + timedelta(seconds=1)}, "does not hold yet"),
+        ({"ends_at": NOW}, "has ended"),
+    ],
+)
+def test_a_code_that_is_not_for_it_is_refused_at_its_field(changed, sentence):
+    with pytest.raises(Invalid) as refused:
+        discount_of(replace(TENTH, **changed), PACK, 1_000, NOW)
+    assert sentence in refused.value.fields["promotion"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({}, None),
+        ({"most_uses": 1, "goods": ("plan:assured",)}, None),
+        ({"percent": None, "amount_minor": 1, "ends_at": None}, None),
+        ({"code": "abc"}, "code"),
+        ({"percent": None}, "percent"),
+        ({"amount_minor": 1}, "percent"),
+        ({"percent": 0}, "percent"),
+        ({"percent": 101}, "percent"),
+        ({"percent": None, "amount_minor": 0}, "amount"),
+        ({"goods": ("plan:unknown",)}, "goods"),
+        ({"ends_at": NOW}, "ends_on"),
+        ({"most_uses": 0}, "most_uses"),
+    ],
+)
+def test_what_is_wrong_with_a_new_code_is_said_by_field(changed, field):
+    found = problems_of(replace(TENTH, **changed), known_goods={"plan:assured"}, now=NOW)
+    assert list(found) == ([field] if field else [])
+
+
+def made(session, cast, **changed):
+    code = make_code(session, cast.fay, replace(TENTH, **changed), now=NOW)
+    session.commit()
+    return code
+
+
+def with_code(cast, off_minor, **changed):
+    return pack_order(cast, promotion="tenth ", shown_discount_minor=off_minor, **changed)
+
+
+def test_a_discounted_pack_is_sold_and_shared_at_what_was_paid(shop, work_session):
+    code = made(work_session, shop.cast)
+    purchase = shop.buy(with_code(shop.cast, 27_000, quantity=2, shown_minor=2 * PACK_MINOR))
+    found = shop.seen(purchase)
+    assert (found.state, found.paid_minor, found.due_minor) == (State.ACTIVE, 243_000, 243_000)
+    assert (found.promotion.discount_minor, found.promotion.promotion_code_id) == (27_000, code.id)
+    assert work_session.scalars(select(PackSale)).one().amount_minor == 243_000
+    assert [problem for problem in check_books(work_session) if problem] == []
+    (coupon,) = shop.standin.client().v1.coupons.list().data
+    assert (coupon.id, coupon.times_redeemed) == (str(purchase.intent_id), 1)
+
+
+def test_a_code_of_everything_gives_the_hours_and_sells_nothing(shop, work_session):
+    made(work_session, shop.cast, percent=100)
+    purchase = shop.buy(with_code(shop.cast, PACK_MINOR))
+    assert shop.seen(purchase).state is State.ACTIVE
+    assert work_session.scalars(select(PackSale)).all() == []
+    granted = select(UsageGrant.granted_seconds).where(UsageGrant.source == f"purchase:{purchase.id}")
+    assert work_session.scalars(granted).one() == 36_000
+
+
+def test_a_plan_costs_less_at_first_and_its_price_from_then_on(shop, work_session):
+    made(work_session, shop.cast)
+    purchase = shop.buy(plan_order(shop.cast, promotion="TENTH", shown_discount_minor=2_900))
+    shop.standin.control.advance_clock(32 * DAY_SECONDS)
+    shop.hear(now=NOW + timedelta(days=32))
+    asked = [bill.amount_minor for bill in shop.seen(purchase).bills]
+    assert asked == [MONTH_MINOR - 2_900, MONTH_MINOR]
+
+
+def test_an_abandoned_or_given_up_checkout_gives_the_use_back(shop, work_session):
+    made(work_session, shop.cast, most_uses=1, once_per_customer=True)
+    wanted = with_code(shop.cast, 13_500)
+    first = shop.ordered(wanted)
+    assert shop.ordered(with_code(shop.cast, 13_500)).id == first.id
+    with pytest.raises(Invalid):
+        order(work_session, shop.cast.bea, with_code(shop.cast, 27_000, quantity=2, shown_minor=2 * PACK_MINOR), PLACE,
+              now=NOW)  # fmt: skip
+    work_session.rollback()
+    for _ in range(2):
+        give_up(work_session, shop.cast.bea, shop.seen(first), now=NOW)
+    work_session.commit()
+    shop.run_jobs(NOW, gateway=shop.gateway)
+    shop.hear()
+    assert shop.seen(first).state is State.EXPIRED
+    with pytest.raises(Conflict):
+        give_up(work_session, shop.cast.bea, shop.seen(first), now=NOW)
+    second = shop.ordered(replace(wanted, form_key=pack_order(shop.cast).form_key))
+    assert second.id != first.id
+    shop.standin.control.advance_clock(DAY_SECONDS)
+    shop.hear(now=NOW + timedelta(days=1))
+    (view,) = promotion_codes(work_session, shop.cast.fay)
+    assert (len(view.uses), view.used, view.state(NOW)) == (2, 0, "open")
+
+
+def test_a_checkout_that_stripe_refuses_says_so_and_gives_the_use_back(shop, work_session):
+    made(work_session, shop.cast)
+    shop.standin.control.fault("refuse", method="POST", path="/v1/checkout/sessions")
+    purchase = shop.ordered(with_code(shop.cast, 13_500))
+    shop.run_jobs(NOW, gateway=shop.gateway)
+    found = shop.seen(purchase)
+    assert (found.state, bool(found.intent.failure)) == (State.EXPIRED, True)
+    assert promotion_codes(work_session, shop.cast.fay)[0].used == 0
+
+
+def test_of_two_orders_at_once_one_has_the_last_use(committed_database):
+    engine = committed_database.work_engine
+    with open_session(engine) as session, session.begin():
+        cast = build_cast(session, NOW)
+        make_code(session, cast.fay, replace(TENTH, most_uses=1), now=NOW)
+
+    def buys(quantity):
+        wanted = with_code(cast, 13_500 * quantity, quantity=quantity, shown_minor=PACK_MINOR * quantity)
+        return lambda session: order(session, cast.bea, wanted, PLACE, now=NOW)
+
+    refused = second_of(engine, buys(1), buys(2))
+    assert isinstance(refused, Invalid)
+    assert "as often as it may be" in refused.fields["promotion"]
+    with open_session(engine) as session:
+        assert len(session.scalars(select(PromotionUse)).all()) == 1
+
+
+@pytest.mark.parametrize(
+    "changed", ["used_at = used_at - interval '1 year'", "list_minor = list_minor + 1", "code = 'OTHER'"]
+)
+def test_the_database_refuses_a_use_that_is_not_the_codes(work_session, cast, changed):
+    make_code(work_session, cast.fay, TENTH, now=NOW)
+    kept = order(work_session, cast.bea, with_code(cast, 13_500), PLACE, now=NOW)
+    other = order(work_session, cast.bea, pack_order(cast, quantity=3, shown_minor=3 * PACK_MINOR), PLACE, now=NOW)
+    column, value = changed.split(" = ", 1)
+    columns = ["promotion_code_id", "manufacturer_id", "integrator_id", "customer_id", "code", "currency", "list_minor",
+               "discount_minor", "words", "used_at"]  # fmt: skip
+    values = ", ".join(value if each == column else each for each in columns)
+    copied = f"INSERT INTO promotion_use (purchase_id, {', '.join(columns)}) SELECT :other, {values} FROM promotion_use"
+    with pytest.raises(DBAPIError, match="promotion code"):
+        work_session.execute(text(f"{copied} WHERE purchase_id = :kept"), {"other": other.id, "kept": kept.id})
+
+
+def test_codes_are_the_manufacturers_and_withdrawn_once(work_session, cast):
+    code = make_code(work_session, cast.fay, TENTH, now=NOW)
+    with pytest.raises(Invalid):
+        make_code(work_session, cast.leo, TENTH, now=NOW)
+    for who, error in ((cast.ana, NotAllowed), (cast.mia, NotFound), (cast.bea, NotFound)):
+        with pytest.raises(error):
+            withdraw_code(work_session, who, code.id, now=NOW)
+    withdraw_code(work_session, cast.leo, code.id, now=NOW)
+    with pytest.raises(Conflict):
+        withdraw_code(work_session, cast.leo, code.id, now=NOW)
+    for typed in ("TENTH", "NOTHING"):
+        with pytest.raises(Invalid) as refused:
+            order(work_session, cast.bea, pack_order(cast, promotion=typed), PLACE, now=NOW)
+        assert refused.value.fields["promotion"]
+    assert work_session.scalars(select(Intent).where(Intent.kind == "checkout")).all() == []
