@@ -29,7 +29,7 @@ _CANDIDATES = """
                     THEN journal.description
                 WHEN share.id IS NOT NULL THEN replace(share.revenue_kind, '_', ' ') ELSE journal.description END
                || coalesce(', from ' || origin.label, '') AS description,
-           journal.occurred_at,
+           journal.occurred_at, journal.origin_period_id,
            row_number() OVER (PARTITION BY posting.party_id, posting.currency ORDER BY posting.id) AS position
     FROM posting
     JOIN account ON account.id = posting.account_id AND account.purpose = 'payable'
@@ -95,9 +95,9 @@ MAKE_STATEMENTS = text(
         RETURNING id, party_id, currency
     )
     INSERT INTO statement_line (statement_id, manufacturer_id, party_id, position, kind, posting_id, share_id, case_id,
-                                case_name, description, amount_minor, occurred_at)
+                                case_name, description, amount_minor, occurred_at, origin_period_id)
     SELECT made.id, :manufacturer_id, one.party_id, one.position, one.kind, one.posting_id, one.share_id, one.case_id,
-           one.case_name, one.description, one.amount_minor, one.occurred_at
+           one.case_name, one.description, one.amount_minor, one.occurred_at, one.origin_period_id
     FROM candidate one JOIN made USING (party_id, currency)
     ORDER BY made.id, one.position
     """

@@ -39,7 +39,10 @@ class Statement(Base):
 
 
 class StatementLine(Base):
-    """One payable posting, on one statement that stands: the database refuses a second; the share earned it."""
+    """One payable posting, on one statement that stands: the database refuses a second; the share earned it.
+
+    An adjustment names the period it is of, which was closed when it was posted.
+    """
 
     __tablename__ = "statement_line"
     __table_args__ = (
@@ -61,6 +64,7 @@ class StatementLine(Base):
     description: Mapped[str]
     amount_minor: Mapped[int]
     occurred_at: Mapped[datetime]
+    origin_period_id: Mapped[int | None] = mapped_column(ForeignKey("period.id"))
 
 
 class StatementDiscard(Base):

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from portal.access import Actor
 from portal.billing.models import BillItem, BillLine, BillSegment, PlanShare, Share
 from portal.billing.packs.models import PackShare
-from portal.ledger.models import Posting
+from portal.ledger.models import Period, Posting
 from portal.metering.models import TimeEntry
 from portal.settlement import queries
 from portal.settlement.models import Statement, StatementLine
@@ -44,10 +44,19 @@ class BilledLine:
 
 
 @dataclass(frozen=True)
+class Adjusted:
+    """A line of an earlier statement that a later one adjusts."""
+
+    line: StatementLine
+    statement: Statement
+
+
+@dataclass(frozen=True)
 class Origin:
     """What a statement line comes from: its share of a bill, a plan's month or a pack, an earlier statement.
 
-    *Shape*: ``contested`` is the one line of the earlier statement that was held and came back.
+    *Shape*: ``contested`` is the one line of the earlier statement that was held and came back; ``of_period`` the
+    closed period that an adjustment is of, and ``adjusted`` the lines of earlier statements about the same share.
     """
 
     line: StatementLine
@@ -58,6 +67,8 @@ class Origin:
     contested: StatementLine | None = None
     plan_share: PlanShare | None = None
     pack_share: PackShare | None = None
+    of_period: Period | None = None
+    adjusted: tuple[Adjusted, ...] = ()
 
 
 def line_origin(session: Session, actor: Actor, line_id: int) -> Origin:
@@ -77,7 +88,27 @@ def line_origin(session: Session, actor: Actor, line_id: int) -> Origin:
         contested,
         paid if isinstance(paid, PlanShare) else None,
         paid if isinstance(paid, PackShare) else None,
+        session.get(Period, line.origin_period_id) if line.origin_period_id is not None else None,
+        _adjusted(session, line, share),
     )
+
+
+def _adjusted(session: Session, line: StatementLine, share: Share | None) -> tuple[Adjusted, ...]:
+    """Lines of standing earlier statements that paid the share which an adjustment takes back, or is about."""
+    if share is None or line.origin_period_id is None:
+        return ()
+    rows = session.execute(
+        select(StatementLine, Statement)
+        .join(Statement, Statement.id == StatementLine.statement_id)
+        .where(
+            StatementLine.share_id.in_({share.id, share.reverses_id} - {None}),
+            StatementLine.party_id == line.party_id,
+            StatementLine.statement_id < line.statement_id,
+            queries.stands(),
+        )
+        .order_by(StatementLine.id)
+    )
+    return tuple(Adjusted(*row) for row in rows.tuples())
 
 
 def _share_of_sale(session: Session, line: StatementLine) -> PlanShare | PackShare | None:

@@ -51,6 +51,19 @@ def test_posting_behind_a_line_shows_to_the_manufacturers_finance_only(visit, ca
     assert "/ledger/transactions/" not in visit(cast.ivo).get(f"/statement-lines/{line.id}").text
 
 
+def test_an_adjustment_says_which_closed_month_it_is_of(visit, cast, line, owner_session):
+    owner_session.execute(text("ALTER TABLE statement_line DISABLE TRIGGER USER"))
+    owner_session.execute(
+        text("UPDATE statement_line SET origin_period_id = (SELECT min(id) FROM period) WHERE id = :id"),
+        {"id": line.id},
+    )
+    owner_session.commit()
+    for actor in (cast.ivo, cast.fay):
+        opened = visit(actor).get(f"/statement-lines/{line.id}").text
+        assert "An adjustment of 2026-03" in opened
+        assert "nothing of 2026-03 has changed" in opened
+
+
 def test_csv_has_every_line_and_no_formula(visit, cast, statement, owner_session):
     owner_session.execute(text("ALTER TABLE statement_line DISABLE TRIGGER USER"))
     owner_session.execute(text("UPDATE statement_line SET description = '=HYPERLINK(\"http://x\")', case_name = '+1'"))

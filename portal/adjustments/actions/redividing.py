@@ -68,6 +68,7 @@ def _redivide_line(session: Session, item: InvoiceItem, billed: BillItem, now: d
         now=now,
         description=_words(invoice),
         livemode=livemode,
+        origin_period_id=invoice.period_id,
     )
     take_gross(
         session,

@@ -19,6 +19,8 @@ from portal.adjustments.gross import GROSS_GIVEN_BACK, GROSS_TAKEN, take_gross
 from portal.adjustments.lines import Of
 from portal.adjustments.models import AdjustmentPart, ClawBack
 from portal.adjustments.rules.sharing import Part, by_party, shortfalls
+from portal.billing.models import Invoice, PlanSale
+from portal.billing.packs.models import PackSale
 from portal.billing.reductions.models import LineReduction
 from portal.billing.rules.gross import GROSS_PAIRS
 from portal.directory.models import Organisation
@@ -90,7 +92,7 @@ def take(session: Session, cause: Cause, *, now: datetime) -> dict[int | None, i
     _keep(session, cause, losses, stage, now)
     legs = _legs(cause, [loss for loss in losses if stage == PAYABLE or loss.by_shares], stage)
     if legs:
-        _post(session, cause, TAKEN, legs, now)
+        _post(session, cause, legs, _origin(session, cause, losses), now)
     take_gross(
         session,
         cause.document,
@@ -345,12 +347,25 @@ def account_of(stage: str, party_id: int | None) -> Purpose:
     return Purpose.PAYABLE if party_id is not None else Purpose.UNDETERMINED
 
 
-def _post(session: Session, cause: Cause, kind: str, legs: Sequence[Leg], now: datetime) -> None:
+def _origin(session: Session, cause: Cause, losses: Sequence[LineLoss]) -> int | None:
+    """The period of what is taken back: its invoice's, or that of the sale out of a payment ahead."""
+    if cause.taking.invoice_id is not None:
+        return session.get_one(Invoice, cause.taking.invoice_id).period_id
+    sold: PackSale | PlanSale | None = None
+    for of in (loss.of for loss in losses):
+        if of.pack_sale_id is not None:
+            sold = session.get_one(PackSale, of.pack_sale_id)
+        elif of.plan_sale_id is not None:
+            sold = session.get_one(PlanSale, of.plan_sale_id)
+    return sold.period_id if sold is not None else None
+
+
+def _post(session: Session, cause: Cause, legs: Sequence[Leg], origin_period_id: int | None, now: datetime) -> None:
     post(
         session,
         manufacturer_id=cause.taking.manufacturer_id,
         currency=cause.currency,
-        kind=kind,
+        kind=TAKEN,
         document=cause.document,
         legs=legs,
         allowed_pairs=TAKING_PAIRS,
@@ -358,4 +373,5 @@ def _post(session: Session, cause: Cause, kind: str, legs: Sequence[Leg], now: d
         now=now,
         description=cause.description,
         livemode=cause.livemode,
+        origin_period_id=origin_period_id,
     )

@@ -29,17 +29,22 @@ from portal.billing.rules import (
 from portal.billing.rules.postings import APPLIED, CARRIED, CASH
 from portal.errors import NotFound
 from portal.ledger.actions import post
+from portal.ledger.models import JournalTransaction
 from portal.ledger.rules import Document
 from portal.payments.models import CashReceipt
 
 
 @dataclass(frozen=True)
 class Cause:
-    """Why cash is moved now: the kind and document of the posting, and the receipt that the rows name."""
+    """Why cash is moved now: the kind and document of the posting, and the receipt that the rows name.
+
+    What is moved once more names the period into which it was applied first.
+    """
 
     kind: str
     document: Document
     receipt: CashReceipt
+    origin_period_id: int | None = None
 
 
 def apply_cash(session: Session, receipt_id: int, *, now: datetime) -> int:
@@ -69,8 +74,19 @@ def move_cash(session: Session, items: Iterable[BillItem], *, now: datetime) -> 
         ).one_or_none()
         if receipt is not None:
             newest: int | None = session.scalar(select(func.max(Share.id)).where(Share.bill_item_id == item.id))
-            cause = Cause(CARRIED, Document("share", str(newest)), receipt)
+            cause = Cause(CARRIED, Document("share", str(newest)), receipt, _applied_in(session, receipt))
             _move(session, invoice_ids, cause, now=now)
+
+
+def _applied_in(session: Session, receipt: CashReceipt) -> int | None:
+    """The period in which a receipt was applied first; none where it paid for nothing then."""
+    return session.scalar(
+        select(JournalTransaction.period_id).where(
+            JournalTransaction.kind == APPLIED,
+            JournalTransaction.document_type == "cash_receipt",
+            JournalTransaction.document_id == str(receipt.id),
+        )
+    )
 
 
 def _move(session: Session, invoice_ids: Collection[int], cause: Cause, *, now: datetime) -> int:
@@ -227,4 +243,5 @@ def _record(session: Session, moved: Sequence[tuple[Share, int]], cause: Cause, 
         occurred_at=receipt.received_at,
         now=now,
         livemode=receipt.livemode,
+        origin_period_id=cause.origin_period_id,
     )

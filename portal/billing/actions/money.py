@@ -102,6 +102,7 @@ def _post(
     now: datetime,
     livemode: bool,
 ) -> int:
+    is_decided_late = kind not in (BILLED, KEPT, USED, GROSS)
     return post(
         session,
         manufacturer_id=item.manufacturer_id,
@@ -110,9 +111,10 @@ def _post(
         document=document,
         legs=legs,
         allowed_pairs=allowed,
-        occurred_at=item.occurred_at if kind in (BILLED, KEPT, USED, GROSS) else now,
+        occurred_at=now if is_decided_late else item.occurred_at,
         now=now,
         livemode=livemode,
+        origin_period_id=item.period_id if is_decided_late else None,
     )
 
 
