@@ -27,6 +27,8 @@ from portal.payments.rules import InvoiceLine
 from portal.rows import insert_once
 
 MOST_INVOICE_LINES = 250
+# Another number has a new configuration made at Stripe.
+PORTAL_CONFIGURATION = "1"
 
 
 def plan_invoice(
@@ -209,6 +211,31 @@ def plan_customer(session: Session, *, manufacturer_id: int, payer_id: int, live
     if planned is None:
         raise Conflict("The payer is being registered by somebody else.")
     return planned
+
+
+def plan_portal_configuration(session: Session, *, livemode: bool, now: datetime) -> Intent | None:
+    """Have Stripe keep what payers may do at its customer portal, once per deployment; None without an operator."""
+    operator = session.scalars(select(Organisation).where(Organisation.is_operator)).one_or_none()
+    document = Document("portal_configuration", PORTAL_CONFIGURATION)
+    if operator is None:
+        return None
+    existing = standing_intent(session, "portal_configuration", document)
+    if existing is not None:
+        return existing
+    intent_id = uuid4()
+    return plan(
+        session,
+        intent_id,
+        kind="portal_configuration",
+        manufacturer_id=operator.id,
+        organisation_id=operator.id,
+        document=document,
+        currency=operator.currency,
+        amount_minor=0,
+        request=rules.portal_configuration_request(intent_id=str(intent_id)),
+        livemode=livemode,
+        now=now,
+    )
 
 
 def plan(

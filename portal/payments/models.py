@@ -52,7 +52,8 @@ class Intent(Base):
     __table_args__ = (
         CheckConstraint(
             "kind IN ('account', 'customer', 'invoice', 'transfer', 'transfer_reversal', 'out_of_band', 'refund',"
-            " 'credit_note', 'evidence', 'checkout', 'checkout_expiry', 'subscription_change', 'subscription_end')",
+            " 'credit_note', 'evidence', 'checkout', 'checkout_expiry', 'subscription_change', 'subscription_end',"
+            " 'portal_configuration')",
             name="kind",
         ),
         CheckConstraint("state IN ('planned', 'sent', 'unknown', 'succeeded', 'failed', 'cancelled')", name="state"),

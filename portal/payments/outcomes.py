@@ -16,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from portal.directory.models import DeploymentFact
 from portal.errors import Conflict, NotFound, ProviderTrouble, RuleBroken
 from portal.jobs import enqueue
 from portal.ledger.actions import post
@@ -252,6 +253,8 @@ def _finish(session: Session, intent: Intent, now: datetime) -> None:
         _book_reversal(session, intent, now)
     elif intent.kind == "refund":
         book_refund(session, intent, now)
+    elif intent.kind == "portal_configuration":
+        _keep_portal_configuration(session, intent)
     _follow_up(session, intent)
 
 
@@ -288,6 +291,16 @@ def _keep_account(session: Session, intent: Intent, now: datetime) -> None:
             checked_at=now,
         )
         .on_conflict_do_nothing()
+    )
+
+
+def _keep_portal_configuration(session: Session, intent: Intent) -> None:
+    """Every company's page leads to Stripe with it, so it is the deployment's."""
+    kept = {"id": intent.provider_object_id}
+    session.execute(
+        insert(DeploymentFact)
+        .values(key=queries.PORTAL_CONFIGURATION_FACT, value=kept)
+        .on_conflict_do_update(index_elements=["key"], set_={"value": kept})
     )
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Text, cast, func, select, text
 from sqlalchemy.orm import Session, aliased
 
 from portal.access import Actor, may_handle_finance
+from portal.directory.models import DeploymentFact
 from portal.errors import NotAllowed, NotFound
 from portal.payments.models import (
     BalanceMovement,
@@ -28,6 +29,8 @@ from portal.payments.models import (
 )
 from portal.payments.provider import ACTIVE
 from portal.payments.rules import PLANNED, SUCCEEDED, UNFINISHED, WAITS_FOR_BALANCE
+
+PORTAL_CONFIGURATION_FACT = "stripe_portal_configuration"
 
 
 @dataclass(frozen=True)
@@ -241,6 +244,12 @@ def customer_of(session: Session, *, manufacturer_id: int, payer_id: int) -> Pro
     """A payer as Stripe knows it for a manufacturer."""
     mine = (ProviderCustomer.manufacturer_id == manufacturer_id, ProviderCustomer.payer_id == payer_id)
     return session.scalars(select(ProviderCustomer).where(*mine)).one_or_none()
+
+
+def portal_configuration(session: Session) -> str | None:
+    """What payers may do at Stripe's customer portal, by its id there; None until it is made."""
+    kept = session.get(DeploymentFact, PORTAL_CONFIGURATION_FACT)
+    return str(kept.value["id"]) if kept is not None else None
 
 
 def subscription_of(session: Session, intent_id: UUID) -> ProviderSubscription | None:

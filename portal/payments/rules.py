@@ -39,6 +39,7 @@ UNFINISHED = (PLANNED, SENT, UNKNOWN)
 # The steps that make an object; the others change the invoice that is there.
 MAKING_STEPS = frozenset(
     {"account", "customer", "invoice", "transfer", "transfer_reversal", "refund", "credit_note", "checkout"}
+    | {"portal_configuration"}
 )
 # Evidence is a file and then the words that name it.
 EVIDENCE_STEPS = ("file", "submit")
@@ -237,6 +238,15 @@ def account_request(*, intent_id: str, name: str, email: str, country: str) -> d
         "identity": {"country": country.lower(), "entity_type": "company"},
         "configuration": {"recipient": {"capabilities": {"stripe_balance": {"stripe_transfers": {"requested": True}}}}},
         "defaults": {"responsibilities": {"fees_collector": "application", "losses_collector": "application"}},
+        "metadata": {"intent_id": intent_id},
+    }
+
+
+def portal_configuration_request(*, intent_id: str) -> dict[str, Any]:
+    """What a payer may do at Stripe's own page: all but end a plan, whose minimum term only the portal knows."""
+    features = {"invoice_history": True, "payment_method_update": True, "subscription_cancel": False}
+    return {
+        "features": {name: {"enabled": enabled} for name, enabled in features.items()},
         "metadata": {"intent_id": intent_id},
     }
 

@@ -8,7 +8,7 @@ from portal.payments.provider import AccountState, CheckoutState, RefundState, R
 from portal.payments.refunding import refund_facts
 from portal.payments.rules import ANSWERABLE_DISPUTES, lines_of_step
 
-_BUYING = ("checkout", "checkout_expiry", "subscription_change", "subscription_end")
+_BUYING = ("checkout", "checkout_expiry", "subscription_change", "subscription_end", "portal_configuration")
 
 
 def make(gateway: Gateway, call: Call) -> Result:
@@ -130,6 +130,8 @@ def _make_buying(gateway: Gateway, call: Call) -> Result:
         return Result(changed.id)
     if call.step == "coupon":
         return Result(gateway.create_coupon(call.request["coupon"], call.key))
+    if call.step == "portal_configuration":
+        return Result(gateway.create_portal_configuration(call.request, call.key))
     return Result(_ended(gateway, call))
 
 
@@ -146,6 +148,9 @@ def _look_up_buying(gateway: Gateway, call: Call) -> Result | None:
     if call.step == "coupon":
         coupon = gateway.find_coupon(call.request["coupon"]["id"])
         return Result(coupon) if coupon else None
+    if call.step == "portal_configuration":
+        made_before = gateway.find_portal_configuration(call.intent_id)
+        return Result(made_before) if made_before else None
     # A tax status and a change of a subscription are the same however often they are set.
     return None
 

@@ -189,7 +189,8 @@ class PurchaseStep(Base):
     __table_args__ = (
         UniqueConstraint("purchase_id", "kind"),
         CheckConstraint(
-            "kind IN ('paying', 'paid', 'failed', 'expired', 'sold', 'unsaleable', 'lapsed', 'ended', 'returned')",
+            "kind IN ('paying', 'paid', 'failed', 'expired', 'sold', 'unsaleable', 'lapsed', 'ended', 'returned',"
+            " 'left_early', 'let_go')",
             name="kind",
         ),
     )

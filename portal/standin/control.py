@@ -48,7 +48,7 @@ MOST_SHOWN_CALLS = 1000
 COUNTED = (
     "customer", "invoice", "invoiceitem", "credit_note", "payment_intent", "charge", "refund", "dispute", "file",
     "transfer", "transfer_reversal", "topup", "payout", "balance_transaction", "checkout.session", "subscription",
-    "promotion_code", "v2.core.account", "event", "v2.core.event",
+    "promotion_code", "billing_portal.configuration", "v2.core.account", "event", "v2.core.event",
 )  # fmt: skip
 SECONDS = decimal_number()
 RATE = decimal_number(required=True)

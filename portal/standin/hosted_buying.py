@@ -84,7 +84,12 @@ def _portal(pages: Blueprint, desk: Desk) -> None:
         shown = [invoices.full(state, body) for body in billed if body["status"] != "draft"]
         way = found[-1]["_way"] if found else "card"
         return render_template(
-            "standin/portal.html", session=session, subscriptions=subscriptions, invoices=shown, way=way
+            "standin/portal.html",
+            session=session,
+            subscriptions=subscriptions,
+            invoices=shown,
+            way=way,
+            may_cancel=portal_sessions.may_cancel(_call(desk), session),
         )
 
     @pages.post("/portal/<token>/method")
@@ -97,6 +102,8 @@ def _portal(pages: Blueprint, desk: Desk) -> None:
     @pages.post("/portal/<token>/subscriptions/<subscription_id>")
     def change_subscription(token: str, subscription_id: str) -> Answer:
         session = _session(desk, token)
+        if not portal_sessions.may_cancel(_call(desk), session):
+            abort(404)
         wanted = request.form.get("choice") == "cancel"
         with state.transaction():
             portal_sessions.cancel_at_end(_call(desk), session["customer"], subscription_id, wanted=wanted)

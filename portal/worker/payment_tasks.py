@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from portal.db import transaction
 from portal.errors import ProviderTrouble
-from portal.payments import calls, cash, following, handling, outside
+from portal.payments import actions, calls, cash, following, handling, outside, queries
 from portal.payments.gateway import Gateway
 from portal.payments.models import ConnectedAccount, Intent
 from portal.worker.registry import Edges, task
@@ -56,6 +56,16 @@ def look_at_checkout(edges: Edges, now: datetime, *, intent_id: str) -> None:
 @task("book_cash")
 def book_cash(session: Session, now: datetime, *, receipt_id: int) -> None:
     cash.book_cash(session, receipt_id, now)
+
+
+@task("prepare_customer_portal", own_transactions=True, every="37 * * * *")
+def prepare_customer_portal(edges: Edges, now: datetime) -> None:
+    """What payers may do at Stripe's own page is said there before the first of them goes."""
+    if edges.gateway is None:
+        return
+    with transaction(edges.engine) as session:
+        if queries.portal_configuration(session) is None:
+            actions.plan_portal_configuration(session, livemode=edges.settings.livemode, now=now)
 
 
 @task("poll_events", own_transactions=True, every="7 * * * *")

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from portal.db import transaction
 from portal.notifications import offer_notices
-from portal.selling import actions
+from portal.selling import actions, leaving
 from portal.worker.registry import Edges, task
 
 
@@ -23,6 +23,11 @@ def follow_purchase(edges: Edges, now: datetime, *, intent_id: str) -> None:
 def sell_after_all(edges: Edges, now: datetime, *, purchase_id: int) -> None:
     with transaction(edges.engine) as session:
         actions.sell_after_all(session, purchase_id, now=now, livemode=edges.settings.livemode)
+
+
+@task("keep_let_go")
+def keep_let_go(session: Session, now: datetime, *, purchase_id: int, person_id: int, explanation: str) -> None:
+    leaving.keep_let_go(session, purchase_id, person_id=person_id, explanation=explanation, now=now)
 
 
 @task("sell_purchase", own_transactions=True)

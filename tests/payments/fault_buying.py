@@ -6,11 +6,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from portal.db import transaction
 from portal.ledger.rules import Document
 from portal.payments import rules
+from portal.payments.actions import plan_portal_configuration
 from portal.payments.checkouts import (
     MONTH,
     ONCE,
@@ -24,6 +25,7 @@ from portal.payments.checkouts import (
 from portal.payments.following import refresh_checkout
 from portal.payments.models import Intent, ProviderSubscription
 from portal.payments.provider import Busy, Unknown
+from portal.payments.queries import portal_configuration
 from tests.payments.fault_events import Family, Subject, add_family, deliver, handle
 from tests.payments.fault_world import Between, Scenario, World
 
@@ -57,6 +59,20 @@ def _made(world: World, *, interval: str = ONCE) -> UUID:
     intent_id = _planned(world, interval=interval)
     assert world.perform(intent_id) == "succeeded"
     return intent_id
+
+
+def _portal(world: World) -> UUID:
+    """What payers may do at Stripe's own page, as if it were to be said anew."""
+    with transaction(world.engine) as session:
+        session.execute(update(Intent).where(Intent.kind == "portal_configuration").values(state="cancelled"))
+        planned = plan_portal_configuration(session, livemode=False, now=world.now)
+        assert planned is not None
+        return planned.id
+
+
+def _is_kept(world: World, intent_id: UUID) -> None:
+    with transaction(world.engine) as session:
+        assert portal_configuration(session) == session.get_one(Intent, intent_id).provider_object_id
 
 
 def _expiry(world: World) -> UUID:
@@ -127,6 +143,9 @@ SCENARIOS = {
     "expire_checkout": Scenario(_expiry, f"{SESSIONS}/.*/expire", {}, _is_expired),
     "update_subscription": Scenario(_change, SUBSCRIPTION, {}, _ends_with_its_period),
     "cancel_subscription": Scenario(_end, SUBSCRIPTION, {}, _has_ended, method="DELETE"),
+    "create_portal_configuration": Scenario(
+        _portal, "/v1/billing_portal/configurations", {"billing_portal.configuration": 1}, _is_kept
+    ),
     "create_coupon": Scenario(
         lambda world: _planned(world, off_minor=500), "/v1/coupons", {"checkout.session": 1}, _is_cheaper
     ),

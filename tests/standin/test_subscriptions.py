@@ -221,3 +221,15 @@ def test_the_customer_portal_cancels_and_changes_the_way_to_pay(standin, client)
     assert client.v1.subscriptions.retrieve(subscription.id).status == "past_due"
     with pytest.raises(Exception, match="404"):
         urlopen(session.url)
+
+
+def test_the_customer_portal_cancels_nothing_where_its_configuration_says_so(standin, client):
+    subscription = subscribed(standin, client)
+    names = ("invoice_history", "payment_method_update", "subscription_cancel")
+    features = {name: {"enabled": name != "subscription_cancel"} for name in names}
+    made = client.v1.billing_portal.configurations.create({"features": features})
+    wanted = {"customer": subscription.customer, "configuration": made.id, "return_url": "https://portal.example"}
+    session = client.v1.billing_portal.sessions.create(wanted)
+    assert "Cancel at the end" not in urlopen(session.url).read().decode()
+    with pytest.raises(Exception, match="404"):
+        urlopen(Request(f"{session.url}/subscriptions/{subscription.id}", b"choice=cancel"))

@@ -76,6 +76,8 @@ def test_a_buyer_orders_pays_and_sees_it_bought(visit, cast, pack, standin, gate
     assert "Ten hours" in fay.get("/bought").text
     number = work_session.scalars(select(Purchase.id)).one()
     assert fay.get(f"/bought/number/{number}").location == f"/bought/{key}"
+    assert bea.post(f"/bought/payment-method/{cast.factory.id}").status_code == 503
+    run_jobs(NOW, gateway=gateway)
     led = bea.post(f"/bought/payment-method/{cast.factory.id}")
     assert led.location.startswith(standin.base_url)
 

@@ -60,10 +60,24 @@ class Buying(Connection):
         with answers():
             return _subscription(self.client.v1.subscriptions.cancel(subscription_id, options=keyed(key)))
 
-    def customer_portal_link(self, customer_id: str, return_url: str) -> str:
+    def create_portal_configuration(self, request: Request, key: str) -> str:
+        """What payers may do at Stripe's customer portal; its id."""
+        with answers():
+            return str(self.client.v1.billing_portal.configurations.create(cast(Any, request), keyed(key)).id)
+
+    def find_portal_configuration(self, intent_id: str) -> str | None:
+        """The configuration made for an intent."""
+        with answers():
+            listed = self.client.v1.billing_portal.configurations.list(cast(Any, {"limit": PAGE_SIZE}))
+            for found in listed.auto_paging_iter():
+                if meta(plain(found), "intent_id") == intent_id:
+                    return str(found.id)
+        return None
+
+    def customer_portal_link(self, customer_id: str, configuration_id: str, return_url: str) -> str:
         """An address for one payer and a short time: never stored."""
         with answers():
-            wanted = cast(Any, {"customer": customer_id, "return_url": return_url})
+            wanted = cast(Any, {"customer": customer_id, "configuration": configuration_id, "return_url": return_url})
             return str(self.hosted.v1.billing_portal.sessions.create(wanted).url)
 
     def create_coupon(self, request: Request, key: str) -> str:

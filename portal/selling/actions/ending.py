@@ -7,6 +7,7 @@ a plan ends by the choice of the complimentary one, never by taking a choice bac
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -25,6 +26,7 @@ from portal.rows import insert_once
 from portal.selling.models import Purchase, PurchaseStep
 from portal.selling.queries import Bought, bought
 from portal.selling.rules import State, Step
+from portal.selling.rules.terms import ends_early, owed_minor
 
 
 def cancel(session: Session, actor: Actor, found: Bought, *, wanted: bool, now: datetime) -> Intent:
@@ -69,6 +71,41 @@ def minimum_until(session: Session, found: Bought) -> date | None:
     policy = contracts.policy_of(contracts.version(session, found.purchase.policy_version_id))
     months = plan_named(policy, found.purchase.code).minimum_months
     return months_after(found.bills[0].covers_from.date(), months) if months else None
+
+
+def note_early_end(session: Session, found: Bought, *, now: datetime) -> None:
+    """Record that a plan ends at Stripe within its minimum term, with what is still owed; a job's. Again is harmless.
+
+    What the portal itself ended, because it was not paid or went back, is no finding.
+    """
+    seen, until = found.seen, minimum_until(session, found)
+    if seen is None or until is None or Step.SOLD not in found.steps:
+        return
+    ends = seen.ends_with_period or seen.status == rules.SUBSCRIPTION_ENDED
+    if not ends_early(ends=ends, covers_until=seen.covers_until.date(), minimum_until=until):
+        return
+    if {Step.LAPSED, Step.RETURNED} & set(found.steps) or _ended_by_us(session, found):
+        return
+    purchase = found.purchase
+    price = int(purchase.reinstatement.get("renews_at_minor", purchase.price_minor))
+    owed = owed_minor(price, purchase.interval, covers_until=seen.covers_until.date(), minimum_until=until)
+    details = {
+        "minimum_until": until.isoformat(),
+        "covers_until": seen.covers_until.isoformat(),
+        "owed_minor": owed,
+        "each_minor": price,
+    }
+    insert_once(session, _step(purchase, Step.LEFT_EARLY, details, now, now), unique=["purchase_id", "kind"])
+
+
+def _ended_by_us(session: Session, found: Bought) -> bool:
+    if found.subscription is None:
+        return False
+    planned = select(Intent.id).where(
+        Intent.kind == "subscription_end",
+        Intent.request["subscription"].astext == found.subscription.provider_subscription_id,
+    )
+    return session.scalar(planned.limit(1)) is not None
 
 
 def end_with_subscription(session: Session, found: Bought, *, now: datetime) -> None:
@@ -125,11 +162,7 @@ def stop(session: Session, found: Bought, *, now: datetime) -> None:
     subscription, seen = found.subscription, found.seen
     if subscription is None or (seen is not None and seen.status == rules.SUBSCRIPTION_ENDED):
         return
-    planned = select(Intent.id).where(
-        Intent.kind == "subscription_end",
-        Intent.request["subscription"].astext == subscription.provider_subscription_id,
-    )
-    if session.scalar(planned.limit(1)) is None:
+    if not _ended_by_us(session, found):
         checkouts.plan_end(session, subscription, now=now)
 
 
@@ -143,16 +176,7 @@ def _end(session: Session, found: Bought, step: Step, at: datetime, now: datetim
     purchase = found.purchase
     if {Step.ENDED, Step.LAPSED} & set(found.steps):
         return False
-    row = PurchaseStep(
-        purchase_id=purchase.id,
-        manufacturer_id=purchase.manufacturer_id,
-        integrator_id=purchase.integrator_id,
-        customer_id=purchase.customer_id,
-        kind=step,
-        details={"at": at.isoformat()},
-        happened_at=at,
-        recorded_at=now,
-    )
+    row = _step(purchase, step, {"at": at.isoformat()}, at, now)
     if insert_once(session, row, unique=["purchase_id", "kind"]) is None:
         return False
     held = contracts.plan_choice_at(session, site_id=purchase.site_id, manufacturer_id=purchase.manufacturer_id, at=at)
@@ -171,3 +195,18 @@ def _end(session: Session, found: Bought, step: Step, at: datetime, now: datetim
     )
     take_plan(session, taking, from_at=max(at, held.from_at + timedelta(seconds=1)), now=now)
     return True
+
+
+def _step(
+    purchase: Purchase, kind: Step, details: dict[str, Any], happened_at: datetime, now: datetime
+) -> PurchaseStep:
+    return PurchaseStep(
+        purchase_id=purchase.id,
+        manufacturer_id=purchase.manufacturer_id,
+        integrator_id=purchase.integrator_id,
+        customer_id=purchase.customer_id,
+        kind=kind,
+        details=details,
+        happened_at=happened_at,
+        recorded_at=now,
+    )

@@ -26,7 +26,7 @@ from portal.entitlement.actions import grant_pack
 from portal.errors import NotFound, PeriodClosed, RuleBroken
 from portal.payments import rules
 from portal.rows import insert_once
-from portal.selling.actions.ending import end_returned, end_with_subscription, stop
+from portal.selling.actions.ending import end_returned, end_with_subscription, note_early_end, stop
 from portal.selling.actions.promoting import give_back_use
 from portal.selling.models import Purchase, PurchaseStep
 from portal.selling.queries import Bought, bought, exemption_on
@@ -55,7 +55,9 @@ def follow_purchase(session: Session, intent_id: UUID, *, now: datetime, livemod
     elif Step.FAILED in found.steps and found.subscription is not None and Step.SOLD not in found.steps:
         # A subscription whose first payment failed never began: Stripe is not to try again.
         stop(session, found, now=now)
-    end_with_subscription(session, bought(session, found.purchase), now=now)
+    found = bought(session, found.purchase)
+    note_early_end(session, found, now=now)
+    end_with_subscription(session, found, now=now)
 
 
 def sell_purchase(session: Session, purchase_id: int, *, now: datetime, livemode: bool = False) -> None:

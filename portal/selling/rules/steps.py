@@ -23,6 +23,9 @@ class Step(StrEnum):
     LAPSED = "lapsed"
     ENDED = "ended"
     RETURNED = "returned"
+    # Ended at Stripe within its minimum term, and what finance made of that: neither says how the purchase stands.
+    LEFT_EARLY = "left_early"
+    LET_GO = "let_go"
 
 
 class State(StrEnum):

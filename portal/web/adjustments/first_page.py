@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from portal.access import Actor, Role, Side
 from portal.adjustments import awaiting
 from portal.adjustments.actions import adopting
+from portal.selling import leaving
 from portal.selling import waiting as selling
 from portal.settlement.debts import debts
 from portal.web import today
@@ -45,6 +46,12 @@ def money_back(session: Session, actor: Actor, now: datetime) -> Mapping[str, An
             "payments are no sale",
             "adjustments.waiting",
             [row.since for row in selling.unsold_payments(session, actor)],
+        ),
+        (
+            "plan was left within its minimum term",
+            "plans were left within their minimum term",
+            "adjustments.waiting",
+            [row.since for row in leaving.early_ends(session, actor)],
         ),
         (
             "change was made at Stripe itself",

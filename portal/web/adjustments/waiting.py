@@ -14,6 +14,7 @@ from portal.adjustments.actions.adopting import ADOPTED_BEARERS, Change
 from portal.adjustments.actions.asking import LONGEST_EXPLANATION, LONGEST_REASON, Preview
 from portal.directory.queries import organisation_names
 from portal.identity import queries as people
+from portal.selling import leaving
 from portal.selling import waiting as selling
 from portal.settlement import tie_out
 from portal.web.adjustments.asking import names_of_preview
@@ -37,18 +38,40 @@ class ExplainForm(Form):
     explanation = text_field("Why the books stay as they are", required="Say why.", limit=LONGEST_EXPLANATION)
 
 
+class AgreedForm(Form):
+    explanation = text_field("What was agreed", required="Say what was agreed.", limit=leaving.LONGEST_EXPLANATION)
+
+
 @blueprint.get("/waiting-money")
 @open_to(may_decide_any)
 def waiting() -> ResponseReturnValue:
     session, actor = current_session(), current_actor()
-    rows = selling.unsold_payments(session, actor)
+    rows, left_early = selling.unsold_payments(session, actor), leaving.early_ends(session, actor)
+    payers = {row.receipt.payer_id for row in rows} | {row.purchase.customer_id for row in left_early}
     differences = tie_out.open_differences(session, actor)
     return render_template(
         "adjustments/waiting.html",
         rows=rows,
+        left_early=left_early,
         unknown=[row for row in differences if row.kind == "movement_unposted" and row.expected_minor > 0],
-        names=organisation_names(session, [row.receipt.payer_id for row in rows]),
+        names=organisation_names(session, sorted(payers)),
     )
+
+
+@blueprint.route("/waiting-money/<int:purchase_id>/release", methods=["GET", "POST"])
+@open_to(may_decide_any)
+def close_early_end(purchase_id: int) -> ResponseReturnValue:
+    """Close what is owed for a minimum term, with what was agreed."""
+    session, actor = current_session(), current_actor()
+    found = leaving.early_end(session, actor, purchase_id)
+    form = AgreedForm()
+    if form.validate_on_submit():
+        with refusals_of(form):
+            words = form.explanation.data or ""
+            leaving.close_early_end(session, actor, purchase_id, explanation=words, now=current_now())
+            flash("It is closed, with what was agreed.", "good")
+            return redirect(url_for("adjustments.waiting"), code=303)
+    return page("adjustments/close_early_end.html", form, found=found)
 
 
 @blueprint.route("/waiting-money/<int:purchase_id>/sale", methods=["GET", "POST"])

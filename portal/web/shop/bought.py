@@ -21,6 +21,7 @@ from portal.jobs import enqueue
 from portal.payments import queries as payments
 from portal.selling import queries
 from portal.selling.actions import cancel, give_up, grace_until, may_promote, minimum_until
+from portal.selling.leaving import early_end_of
 from portal.selling.models import Purchase
 from portal.selling.queries import Bought, may_see_purchases
 from portal.selling.rules import State
@@ -141,8 +142,13 @@ def payment_method(manufacturer_id: int) -> ResponseReturnValue:
     if known is None or actor.side is not Side.CUSTOMER:
         raise NotFound()
     back_to = current_edges().settings.base_url + url_for("shop.bought")
+    configuration = payments.portal_configuration(session)
+    if configuration is None:
+        enqueue(session, "prepare_customer_portal")
+        return render_template("shop/preparing.html", sentence="Come back in a minute.", key=None), 503
     try:
-        return redirect(gateway().customer_portal_link(known.provider_customer_id, back_to), code=303)
+        link = gateway().customer_portal_link(known.provider_customer_id, configuration, back_to)
+        return redirect(link, code=303)
     except ProviderTrouble as trouble:
         return render_template("shop/preparing.html", sentence=trouble.sentence, key=None), 503
 
@@ -170,6 +176,7 @@ def _page(found: Bought) -> ResponseReturnValue:
         reason=_reason(found),
         sold_at=_sold_at(found),
         moved=_moved(found),
+        left_early=early_end_of(found),
         is_company=actor.side is not Side.CUSTOMER,
     )
 
