@@ -32,6 +32,7 @@ from portal.entitlement.models import (
 )
 from portal.entitlement.queries import Terms
 from portal.entitlement.rules import Amount, expires_at
+from portal.metering.models import FittedPart as FittedPartRow
 from portal.metering.models import TimeEntry
 from portal.rating import lines, treatment
 from portal.rating.facts import (
@@ -43,6 +44,7 @@ from portal.rating.facts import (
     CaseFacts,
     Cover,
     Custody,
+    FittedPart,
     GrantState,
     HoursLimit,
     RateKey,
@@ -77,7 +79,7 @@ class BillingFacts:
     """Everything a cut of a case is billed from.
 
     ``hours`` are the grants of its site that are good for the case, ``grants`` what it may draw of them; ``volumes``
-    what the partnership earned in so many closed months, where the documents share by it.
+    what the partnership earned in so many closed months, where the documents share by it; ``parts`` what was fitted.
     """
 
     case: SupportCase
@@ -94,6 +96,7 @@ class BillingFacts:
     parties: dict[str, int]
     entries: tuple[TimeEntry, ...]
     volumes: Mapping[int, int] = field(default_factory=dict)
+    parts: tuple[FittedPartRow, ...] = ()
 
     @property
     def has_integrator(self) -> bool:
@@ -109,9 +112,31 @@ def up_to(facts: BillingFacts, cut: BillingCut | None) -> BillingFacts:
         if cut is None or cut.kind == CLOSING or each.ended_at <= cut.cut_at
     ]
     setting = (facts.facts, facts.tariff)
-    work, nte_minor, used = _authorized(facts.case, facts.documents.policy, setting, entries, facts.authorizations)
-    limit = _hours_limit(facts, work, used)
-    return replace(facts, facts=replace(facts.facts, nte_minor=nte_minor, hours_limit=limit), work=tuple(work))
+    fitted = [row for row in facts.parts if cut is None or cut.kind == CLOSING or row.fitted_at <= cut.cut_at]
+    parts = [(row, _serving(facts, facts.case.customer_id, row.fitted_at)) for row in fitted]
+    work, used = _authorized(facts, setting, entries)
+    used[CUSTOMER].update(yes.id for _, serving in parts for yes in serving)
+    yeses = [yes for yes in facts.authorizations if any(yes.id in each for each in used.values())]
+    rated = replace(
+        facts.facts,
+        nte_minor={payer: sum(yes.nte_minor for yes in yeses if yes.id in ids) for payer, ids in used.items()},
+        hours_limit=_hours_limit(facts, work, yeses),
+        parts=tuple(_fitted_part(facts.case, row, authorized=bool(serving)) for row, serving in parts),
+    )
+    return replace(facts, facts=rated, work=tuple(work))
+
+
+def _fitted_part(case: SupportCase, row: FittedPartRow, *, authorized: bool) -> FittedPart:
+    marks = ((row.part, ""), (row.serial, "serial "), (row.rma, "RMA "))
+    return FittedPart(
+        ", ".join(words + mark for mark, words in marks if mark),
+        row.price_minor,
+        row.fitted_at,
+        side_named(case, row.supplier_id),
+        row.disposition,
+        on_customer=row.on_customer,
+        authorized=authorized,
+    )
 
 
 def _hours_limit(
@@ -212,28 +237,17 @@ def side_named(case: SupportCase, organisation_id: int) -> str:
 
 
 def _authorized(
-    case: SupportCase,
-    policy: Policy,
-    setting: tuple[CaseFacts, Tariff],
-    entries: Sequence[tuple[TimeEntry, str]],
-    yeses: Sequence[Authorization],
-) -> tuple[list[WorkInterval], dict[str, int], list[Authorization]]:
-    """The work, each piece with whether its payer had said yes to it; what the yeses that serve any sum to; those."""
-    facts, tariff = setting
+    facts: BillingFacts, setting: tuple[CaseFacts, Tariff], entries: Sequence[tuple[TimeEntry, str]]
+) -> tuple[list[WorkInterval], dict[str, set[int]]]:
+    """The work, each piece with whether its payer had said yes to it; and the yeses that serve any, by payer."""
+    case, (rated, tariff) = facts.case, setting
     used: dict[str, set[int]] = {CUSTOMER: set(), INTEGRATOR: set()}
     work = []
     for entry, task_class in entries:
-        situation = situation_of(facts, setting_at(facts, entry.started_at), task_class, authorized=True)
+        situation = situation_of(rated, setting_at(rated, entry.started_at), task_class, authorized=True)
         payer = treatment.treatment(tariff, situation).bill.payer
         payer_id = case.integrator_id if payer == INTEGRATOR else case.customer_id
-        serving = [
-            yes.id
-            for yes in yeses
-            if yes.payer_id == payer_id
-            and _covers_from(case, yes)
-            <= entry.started_at
-            < max(expires_at(policy, yes.authorized_at), yes.covers_from)
-        ]
+        serving = [yes.id for yes in _serving(facts, payer_id, entry.started_at)]
         used.setdefault(payer, set()).update(serving)
         work.append(
             WorkInterval(
@@ -250,8 +264,18 @@ def _authorized(
                 zone=entry.zone,
             )
         )
-    limits = {payer: sum(yes.nte_minor for yes in yeses if yes.id in used[payer]) for payer in (CUSTOMER, INTEGRATOR)}
-    return work, limits, [yes for yes in yeses if any(yes.id in each for each in used.values())]
+    return work, used
+
+
+def _serving(facts: BillingFacts, payer_id: int, at: datetime) -> list[Authorization]:
+    """The yeses of a payer that cover what happens at an instant."""
+    case, policy = facts.case, facts.documents.policy
+    return [
+        yes
+        for yes in facts.authorizations
+        if yes.payer_id == payer_id
+        and _covers_from(case, yes) <= at < max(expires_at(policy, yes.authorized_at), yes.covers_from)
+    ]
 
 
 def _covers_from(case: SupportCase, yes: Authorization) -> datetime:

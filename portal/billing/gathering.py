@@ -56,7 +56,7 @@ from portal.entitlement.queries import Terms
 from portal.entitlement.rules import NOTHING, Amount, decision_from_json, facts_from_json
 from portal.entitlement.terms import is_good_at
 from portal.errors import NotFound
-from portal.metering.models import RunningTimer, TimeApproval, TimeEntry, TimeReversal
+from portal.metering.models import FittedPart, PartReversal, RunningTimer, TimeApproval, TimeEntry, TimeReversal
 from portal.rating.facts import Cover, Custody, GrantState, RateKey
 from portal.rows import Facts, read_together, together
 
@@ -80,6 +80,13 @@ class Gathered:
         gone = {row.entry_id for row in self.rows[TimeReversal]}
         found = (row for row in self.rows[TimeEntry] if row.id not in gone)
         return sorted(found, key=lambda row: (row.started_at, row.id))
+
+    @property
+    def live_parts(self) -> list[FittedPart]:
+        """The parts that were fitted and not taken back, in that order."""
+        gone = {row.part_id for row in self.rows[PartReversal]}
+        found = (row for row in self.rows[FittedPart] if row.id not in gone)
+        return sorted(found, key=lambda row: (row.fitted_at, row.id))
 
     @property
     def approved_ids(self) -> set[int]:
@@ -114,6 +121,7 @@ _PARTS: tuple[Any, ...] = (
     *(CustodyAcceptance, Resolution, ResolutionAnswer, Challenge, ChallengeDecision, CoverageDecision),
     *(Authorization, Emergency, EmergencyRefusal, GrantReservation, ReservationRelease, GrantDraw),
     *(TimeEntry, TimeApproval, TimeReversal, RunningTimer, BillingCut, BillItem),
+    *(FittedPart, PartReversal),
 )
 _OF_CASES = together(
     {model: model.case_id == _ids("case_ids") for model in _PARTS}, bill_item=("id", "case_id", "cut_id")
@@ -219,6 +227,7 @@ def facts_of(
         seller_id=seller_of(read.choices, case),
         parties=_parties(session, read, {} if parties is None else parties),
         entries=tuple(view.entries if view else [row for row in read.live_entries if row.id in approved]),
+        parts=tuple(read.live_parts),
     )
     return up_to(all_of_it, None)
 

@@ -10,7 +10,8 @@ from portal.billing.parties import role_of
 from portal.contracts.blocks import Company, Payer, Revenue
 from portal.contracts.sharing import RevenuePart, Share, SharingFacts, shares_of
 from portal.rating.facts import INTEGRATOR, MANUFACTURER
-from portal.rating.lines import INCLUDED, PAID_KINDS, Line
+from portal.rating.lines import INCLUDED, MATERIAL, PAID_KINDS, Line
+from portal.rating.parts import supplied_minor
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,15 @@ def split(
     use_minor: int,
     packs: Sequence[UsedPack] = (),
 ) -> tuple[Share, ...]:
-    """The shares of what is paid, then of what included time earns at its use, then of what used packs do."""
+    """The shares of what is paid, parts apart; of what included time earns at its use; of what used packs do."""
     paid = [line for line in lines if line.kind in PAID_KINDS]
+    parts_minor = sum(line.amount_minor for line in lines if line.kind == MATERIAL)
     drawn = [line for line in lines if line.kind == INCLUDED and line.key.grant_id is not None]
     return (
-        *_shares(facts, parties, RevenuePart(Revenue.TIME_AND_MATERIALS, amount_minor), paid, payer=payer),
+        *_shares(
+            facts, parties, RevenuePart(Revenue.TIME_AND_MATERIALS, amount_minor - parts_minor), paid, payer=payer
+        ),
+        *_shares(facts, parties, RevenuePart(Revenue.MATERIALS, parts_minor), paid, payer=payer),
         *_shares(facts, parties, RevenuePart(Revenue.INCLUDED, use_minor), drawn, payer=payer),
         *(share for pack in packs for share in _pack_shares(facts, parties, lines, pack, payer=payer)),
     )
@@ -64,6 +69,7 @@ def _shares(
     sharing = SharingFacts(
         parts=(part,),
         worked=_worked(lines),
+        supplied=supplied_minor(lines),
         weights=facts.outcome.weights,
         seller=role_of(parties, facts.seller_id if seller_id is None else seller_id),
         payer=Payer.INTEGRATOR if payer == INTEGRATOR else Payer.CUSTOMER,

@@ -46,6 +46,7 @@ class Revenue(StrEnum):
     SUBSCRIPTION = "subscription"
     PACK_USE = "pack_use"
     PACK_BREAKAGE = "pack_breakage"
+    MATERIALS = "materials"
 
 
 class ActsAs(StrEnum):
@@ -102,6 +103,7 @@ class Recipient(StrEnum):
     SELLER = "seller"
     WORKED_TIME = "worked_time"
     RESOLVER = "resolver"
+    SUPPLIER = "supplier"
 
 
 def _zone(name: str) -> str:

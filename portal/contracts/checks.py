@@ -41,7 +41,7 @@ AMOUNT_KEYS = frozenset(
     }
 )
 # What is earned with a bill item, whose own period says which months came before it.
-BY_CASE = frozenset({Revenue.TIME_AND_MATERIALS, Revenue.INCLUDED, Revenue.PACK_USE})
+BY_CASE = frozenset({Revenue.TIME_AND_MATERIALS, Revenue.INCLUDED, Revenue.PACK_USE, Revenue.MATERIALS})
 ALWAYS_PARTIES = ("manufacturer", "integrator", "operator")
 
 
@@ -154,6 +154,7 @@ def share_contradictions(
                 yield Contradiction((*here, "revenues"), f'"{kind}" is shared twice', (*path, first[kind]))
             first.setdefault(kind, number)
         yield from _tranche_contradictions((*here, "tranches"), row.tranches, parties)
+        yield from _supplier_contradictions((*here, "tranches"), row)
         yield from _volume_contradictions(here, row, parties)
     for kind in required:
         if kind not in first:
@@ -163,6 +164,15 @@ def share_contradictions(
         if mine is not None and its is not None and rows[mine].acts_as is not rows[its].acts_as:
             sentence = f'"{one}" and "{other}" are parts of one price: they are sold as the same'
             yield Contradiction((*path, its, "acts_as"), sentence, (*path, mine, "acts_as"))
+
+
+def _supplier_contradictions(path: Path, row: ShareRow) -> Iterator[Contradiction]:
+    """A supplier's tranche of what nobody supplied."""
+    if all(kind is Revenue.MATERIALS for kind in row.revenues):
+        return
+    slices = (*row.tranches, *(tranche for tier in row.volumes for tranche in tier.tranches))
+    if any(tranche.to is Recipient.SUPPLIER for tranche in slices):
+        yield Contradiction(path, 'only "materials" have a supplier')
 
 
 def _volume_contradictions(path: Path, row: ShareRow, parties: Collection[str]) -> Iterator[Contradiction]:

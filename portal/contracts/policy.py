@@ -19,6 +19,7 @@ from portal.contracts.entry import Contacts, EntryRow
 from portal.contracts.fees import Cancellation, Fee, Tax
 from portal.contracts.lifecycle import Lifecycle
 from portal.contracts.packs import Allowance, Lapse, Pack
+from portal.contracts.parts import PartRow
 from portal.contracts.policy_checks import policy_contradictions
 from portal.contracts.rates import Burn, Cap, Minimum, PercentRow, RateRow, Rounding, RoundingRow
 from portal.contracts.reading import Problem, document_from_json, document_from_toml
@@ -101,6 +102,8 @@ class Policy(Block):
     """What it costs to take up a plan again that has ended."""
     warranty: tuple[Warranty, ...] = ()
     """What warranty covers."""
+    parts: tuple[PartRow, ...] = ()
+    """Who bears parts that are fitted, first match wins; where none fits, whoever records the part says."""
     causes: tuple[Cause, ...] = Field(default=(OTHER_CAUSE,), min_length=1)
     """What can turn out to be wrong."""
     corrective_actions: tuple[CorrectiveAction, ...] = Field(default=(OTHER_ACTION,), min_length=1)

@@ -39,6 +39,8 @@ ENTRY_CONDITIONS = (
     "outside",
     "identified",
 )
+# House terms share every kind but parts, which are their supplier's where nothing else is said.
+_STATED_KINDS = tuple(kind for kind in Revenue if kind is not Revenue.MATERIALS)
 # The support levels that people ask for, as texts name them.
 LEVELS = ("1", "2", "3")
 TARGET_CONDITIONS = ("clock", "severities", "certified", "customer_classes", "channels", "levels")
@@ -52,6 +54,7 @@ def policy_contradictions(policy: Policy) -> Iterator[Contradiction]:
         work_contradictions,
         _warranty,
         _causes,
+        _parts,
         _bill_to,
         _plans,
         _plan_terms,
@@ -85,6 +88,13 @@ def _causes(policy: Policy) -> Iterator[Contradiction]:
     yield from doubled(("causes",), [each.code for each in policy.causes])
     yield from doubled(("corrective_actions",), [each.code for each in policy.corrective_actions])
     yield from doubled(("task_classes",), [each.code for each in policy.task_classes])
+
+
+def _parts(policy: Policy) -> Iterator[Contradiction]:
+    yield from never_applying(("parts",), policy.parts, ("product_lines", "causes", "in_warranty", "dispositions"))
+    causes = [each.code for each in policy.causes]
+    for number, row in enumerate(policy.parts):
+        yield from unknown(("parts", number, "causes"), row.causes, causes, "causes")
 
 
 def _bill_to(policy: Policy) -> Iterator[Contradiction]:
@@ -213,7 +223,7 @@ def _entry_and_lifecycle(policy: Policy) -> Iterator[Contradiction]:
 def _house_terms(policy: Policy) -> Iterator[Contradiction]:
     terms, path = policy.house_terms, ("house_terms",)
     yield from party_order_contradictions((*path, "party_order"), terms.party_order, ALWAYS_PARTIES)
-    yield from share_contradictions((*path, "shares"), terms.shares, ALWAYS_PARTIES, tuple(Revenue))
+    yield from share_contradictions((*path, "shares"), terms.shares, ALWAYS_PARTIES, _STATED_KINDS)
     yield from resolution_contradictions((*path, "resolution"), terms.resolution)
     yield from weight_contradictions((*path, "fallback"), terms.fallback)
     causes = [each.code for each in policy.causes]

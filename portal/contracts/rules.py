@@ -14,7 +14,16 @@ from typing import Protocol, TypeVar
 
 from portal.calendars import Calendar, is_open
 from portal.contracts.agreement import Agreement
-from portal.contracts.blocks import WHOLE_BP, ActsAs, Company, Revenue, ShareRow, Weights
+from portal.contracts.blocks import (
+    WHOLE_BP,
+    ActsAs,
+    Company,
+    Recipient,
+    Revenue,
+    ShareRow,
+    Tranche,
+    Weights,
+)
 from portal.contracts.calendar_blocks import NOWHERE, CalendarBlock, Places
 from portal.contracts.policy import Policy
 from portal.contracts.promises import Asked, target_of
@@ -224,9 +233,17 @@ def split_terms(policy: Policy, agreement: Agreement | None) -> Agreement | Hous
     return agreement if agreement is not None else policy.house_terms
 
 
+_PARTS_TO_THEIR_SUPPLIER = ShareRow(
+    revenues=(Revenue.MATERIALS,), tranches=(Tranche(to=Recipient.SUPPLIER, bp=WHOLE_BP),)
+)
+
+
 def share_row(policy: Policy, agreement: Agreement | None, revenue: Revenue) -> ShareRow:
-    """The tranches of a revenue kind: the agreement's, else the house terms', which state every kind."""
-    rows = (*(agreement.shares if agreement else ()), *policy.house_terms.shares)
+    """The tranches of a revenue kind: the agreement's, else the house terms'; parts nobody shares are their supplier's.
+
+    House terms state every other kind.
+    """
+    rows = (*(agreement.shares if agreement else ()), *policy.house_terms.shares, _PARTS_TO_THEIR_SUPPLIER)
     return next(row for row in rows if revenue in row.revenues)
 
 

@@ -35,9 +35,9 @@ class RevenuePart:
 class SharingFacts:
     """What sharing depends on beside the documents.
 
-    ``worked`` are the billed seconds of each company's people; ``weights`` None while the resolution is challenged or
-    not stated; ``seller`` the party that sold the plan or pack, the manufacturer where nobody else did; ``volumes`` are
-    minor units by the number of closed months that they count.
+    ``worked`` are the billed seconds of each company's people, ``supplied`` what its parts cost; ``weights`` None while
+    the resolution is challenged or not stated; ``seller`` the party that sold the plan or pack, the manufacturer where
+    nobody else did; ``volumes`` are minor units by the number of closed months that they count.
     """
 
     parts: tuple[RevenuePart, ...]
@@ -47,6 +47,7 @@ class SharingFacts:
     payer: Payer = Payer.CUSTOMER
     has_integrator: bool = True
     volumes: Mapping[int, int] = field(default_factory=dict)
+    supplied: tuple[tuple[Company, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,14 @@ def _recipients(tranche: Tranche, exact: Fraction, facts: SharingFacts, reason: 
             )
             for company, seconds in facts.worked
             if seconds
+        ]
+    if tranche.to == Recipient.SUPPLIER:
+        supplied = facts.supplied or ((Company.MANUFACTURER, 1),)
+        total = sum(minor for _, minor in supplied)
+        return [
+            _Claim(_present(company, facts), exact * minor / total, f"{percent} to who supplied the parts")
+            for company, minor in supplied
+            if minor
         ]
     # Resolvers; also worked time of a part without work, such as a month nobody called in.
     if not facts.has_integrator or facts.payer == Payer.INTEGRATOR:

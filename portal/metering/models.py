@@ -1,6 +1,6 @@
-"""Tables of worked time: a running timer per person, entries, their approval and reversal.
+"""Tables of worked time: a running timer per person, entries, their approval and reversal; and of parts fitted.
 
-Entries are facts. Overlap is refused on a small mutable table whose row the reversal of an entry deletes.
+Entries and parts are facts. Overlap is refused on a small mutable table whose row the reversal of an entry deletes.
 """
 
 from __future__ import annotations
@@ -121,6 +121,57 @@ class TimeReversal(CaseScoped, Base):
 
     id: Mapped[Id]
     entry_id: Mapped[int] = mapped_column(ForeignKey("time_entry.id"))
+    reason: Mapped[str]
+    reversed_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    reversed_at: Mapped[datetime]
+
+
+class FittedPart(CaseScoped, Base):
+    """A part that was fitted on a case, at its list price; a mistake is taken back and recorded anew.
+
+    ``on_customer`` is what whoever recorded it says; the policy's table of parts may say otherwise.
+    """
+
+    __tablename__ = "fitted_part"
+    __table_args__ = (
+        Index("ix_fitted_part_case_id", "case_id"),
+        CheckConstraint("length(btrim(part)) > 0", name="part"),
+        CheckConstraint("price_minor > 0", name="price"),
+        CheckConstraint("disposition IN ('returned', 'kept', 'scrapped', 'lost')", name="disposition"),
+        CheckConstraint("organisation_id IN (manufacturer_id, integrator_id)", name="never_the_customer"),
+        CheckConstraint("supplier_id IN (manufacturer_id, integrator_id)", name="supplier"),
+        case_foreign_key(),
+    )
+
+    id: Mapped[Id]
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    supplier_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    part: Mapped[str]
+    serial: Mapped[str]
+    rma: Mapped[str]
+    disposition: Mapped[str]
+    on_customer: Mapped[bool]
+    currency: Mapped[str]
+    price_minor: Mapped[int]
+    fitted_at: Mapped[datetime]
+    recorded_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    recorded_name: Mapped[str]
+    recorded_at: Mapped[datetime]
+
+
+class PartReversal(CaseScoped, Base):
+    """A part that was recorded by mistake, taken back with the reason."""
+
+    __tablename__ = "part_reversal"
+    __table_args__ = (
+        UniqueConstraint("part_id"),
+        Index("ix_part_reversal_case_id", "case_id"),
+        CheckConstraint("length(btrim(reason)) > 0", name="reason"),
+        case_foreign_key(),
+    )
+
+    id: Mapped[Id]
+    part_id: Mapped[int] = mapped_column(ForeignKey("fitted_part.id"))
     reason: Mapped[str]
     reversed_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
     reversed_at: Mapped[datetime]

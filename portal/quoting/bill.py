@@ -166,7 +166,7 @@ def _fees(result: RatedCase) -> dict[str, dict[str, Any]]:
     """How often each fee was charged; what each comes to stands on its line."""
     found: dict[str, dict[str, Any]] = {}
     for charge in result.basis.charges:
-        if not (charge.minor or charge.seconds or charge.part_num):
+        if charge.supplier or not (charge.minor or charge.seconds or charge.part_num):
             continue
         known = found.setdefault(charge.code, {"count": 0})
         known["count"] += 1

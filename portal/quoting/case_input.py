@@ -23,6 +23,7 @@ from portal.quoting.money_input import (
     EquipmentInput,
     HoldingInput,
     LapseInput,
+    PartInput,
     PurchaseInput,
     SubscriptionInput,
 )
@@ -132,6 +133,8 @@ class CaseInput(Block):
     """The packs the customer holds."""
     paid: DecimalText | None = None
     """What was paid for the case in advance."""
+    parts: tuple[PartInput, ...] = ()
+    """Parts that were fitted."""
     claims: tuple[ClaimInput, ...] = ()
     """What the companies claim of each other beside the shares; needs an agreement."""
     last_action: Code | None = None

@@ -23,7 +23,8 @@ from portal.quoting.bill import decimal, major, rated
 from portal.quoting.case_input import CaseInput
 from portal.quoting.facts import case_facts, class_of, holdings_of, instant, opened_on
 from portal.quoting.money_input import CancelledInput, ClaimInput, ClaimKind, LapseInput
-from portal.rating.lines import INCLUDED, PAID_KINDS
+from portal.rating.lines import INCLUDED, MATERIAL, PAID_KINDS
+from portal.rating.parts import supplied_minor
 from portal.rating.situations import setting_at
 
 _MONTHS_OF_A_YEAR = 12
@@ -171,13 +172,16 @@ def shares(policy: Policy, agreement: Agreement | None, case: CaseInput) -> list
         if line.kind in PAID_KINDS or (line.kind == INCLUDED and line.key.grant_id is not None):
             for segment in line.segments:
                 worked[Company(segment.side)] += segment.seconds
+    parts_minor = sum(line.amount_minor for line in result.lines if line.kind == MATERIAL)
     payers = {line.payer for line in result.lines if line.amount_minor}
     facts = SharingFacts(
         parts=(
-            RevenuePart(Revenue.TIME_AND_MATERIALS, result.amount_minor),
+            RevenuePart(Revenue.TIME_AND_MATERIALS, result.amount_minor - parts_minor),
+            RevenuePart(Revenue.MATERIALS, parts_minor),
             RevenuePart(Revenue.SUBSCRIPTION, _subscription(policy, case)),
         ),
         worked=tuple(worked.items()),
+        supplied=supplied_minor(result.lines),
         weights=weights,
         seller=case.subscription.seller if case.subscription else Company.MANUFACTURER,
         payer=Payer.INTEGRATOR if payers == {"integrator"} else Payer.CUSTOMER,

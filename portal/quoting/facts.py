@@ -12,11 +12,13 @@ from portal.contracts.conditions import Circumstance, WorkKey
 from portal.contracts.cover import plans_over_case
 from portal.contracts.holdings import Holding, expires_on, pack_named, rolled_over, usable
 from portal.contracts.packs import AllowancePer
+from portal.contracts.parts import PartBearer
 from portal.contracts.policy import Policy
 from portal.contracts.prices import customer_class_of
 from portal.contracts.rules import amount_minor, band_at, plan_named
 from portal.errors import RuleBroken
 from portal.quoting.case_input import CaseInput
+from portal.quoting.money_input import PartInput
 from portal.rating.facts import (
     BOUGHT_GRANT,
     CUSTOMER,
@@ -24,6 +26,7 @@ from portal.rating.facts import (
     INCLUDED_GRANT,
     CaseFacts,
     Cover,
+    FittedPart,
     GrantState,
     HoursLimit,
     WorkInterval,
@@ -87,8 +90,21 @@ def case_facts(policy: Policy, case: CaseInput) -> CaseFacts:
         requested=case.requested,
         cycles=tuple(instant(policy.zone, at) for at in sorted(case.reopened_at)),
         distances={} if case.distance is None else {0: Fraction(case.distance)},
+        parts=tuple(_fitted(policy, each, opened_at) for each in case.parts),
     )
     return replace(facts, hours_limit=_hours_limit(policy, case, facts))
+
+
+def _fitted(policy: Policy, part: PartInput, opened_at: datetime) -> FittedPart:
+    return FittedPart(
+        part.part,
+        amount_minor(part.price, policy.currency),
+        opened_at if part.fitted_at is None else instant(policy.zone, part.fitted_at),
+        part.supplier.value,
+        part.disposition or "",
+        on_customer=part.borne_by is PartBearer.CUSTOMER,
+        authorized=part.authorized,
+    )
 
 
 def _hours_limit(policy: Policy, case: CaseInput, facts: CaseFacts) -> tuple[HoursLimit, ...]:

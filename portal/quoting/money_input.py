@@ -8,8 +8,9 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from portal.contracts.blocks import Block, Code, Company, DecimalText, Minutes, Mode
+from portal.contracts.blocks import Block, Code, Company, DecimalText, Label, Minutes, Mode
 from portal.contracts.owing import Disposition
+from portal.contracts.parts import PartBearer
 
 
 class ClaimKind(StrEnum):
@@ -102,6 +103,25 @@ class SubscriptionInput(Block):
     """The list price of what it covers, where the plan costs a percentage of it."""
     seller: Code = "manufacturer"
     """The party that sold it."""
+
+
+class PartInput(Block):
+    """A part that was fitted, where the policy or whoever records it says that the customer bears it."""
+
+    part: Label
+    """What it is called on the bill, with its serial and RMA number where it has them."""
+    price: DecimalText
+    """Its list price."""
+    supplier: Company = Company.MANUFACTURER
+    """Whose it was: manufacturer or integrator."""
+    disposition: Disposition | None = None
+    """What became of the old part: returned, kept, scrapped or lost."""
+    borne_by: PartBearer = PartBearer.CUSTOMER
+    """Who bears it where the policy's table of parts does not say: customer or companies."""
+    fitted_at: datetime | None = None
+    """When; when the case was opened where left out."""
+    authorized: bool = True
+    """Whether the payer had said yes by then."""
 
 
 class ClaimInput(Block):

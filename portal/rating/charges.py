@@ -15,6 +15,7 @@ from portal.money import round_half_up
 from portal.rating.counting import unit
 from portal.rating.facts import CaseFacts
 from portal.rating.lines import CHARGED, INCLUDED, UNAUTHORIZED, Charge, Slice
+from portal.rating.parts import part_charges
 from portal.rating.situations import circumstance_of, setting_of, situation_of, stamp
 from portal.rating.tariff import Row, Tariff
 from portal.rating.terms import INTERCOMPANY, PER_CASE, Extras, FeeTerm, Rounding
@@ -35,7 +36,8 @@ def charges_for(facts: CaseFacts, slices: Sequence[Slice], tariff: Tariff) -> tu
             better = known is None or (known.slice.kind == UNAUTHORIZED and piece.kind != UNAUTHORIZED)
             if better and _is_due(facts, tariff, fee, piece, opening):
                 charged[place] = _charge(facts, tariff, fee, piece, rows)
-    return tuple(sorted(charged.values(), key=lambda charge: (charge.slice.start, charge.slice.entry_id, charge.code)))
+    found = [*charged.values(), *part_charges(facts, tariff)]
+    return tuple(sorted(found, key=lambda charge: (charge.slice.start, charge.slice.entry_id, charge.code)))
 
 
 def _opening(facts: CaseFacts, tariff: Tariff) -> Slice:

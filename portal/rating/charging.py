@@ -21,6 +21,7 @@ from portal.rating.lines import (
     FEE,
     IN_FEE,
     LEAST_MONEY,
+    MATERIAL,
     MINIMUM,
     MOST_MONEY,
     PAID_KINDS,
@@ -33,6 +34,8 @@ from portal.rating.lines import (
 )
 from portal.rating.tariff import Row
 from portal.rating.terms import Bill, Most
+
+_BESIDE_TIME = (FEE, MATERIAL)
 
 
 @dataclass(slots=True)
@@ -54,7 +57,8 @@ def with_charges(parts: Sequence[Part], charges: Sequence[Charge]) -> list[Part]
         # An allowance asks for nothing: it has no line of its own.
         if charge.minor or charge.seconds or charge.part_num:
             piece = charge.slice
-            result.append(Part(piece, FEE, None, piece.start, piece.start, charge.seconds))
+            kind = MATERIAL if charge.supplier else FEE
+            result.append(Part(piece, kind, None, piece.start, piece.start, charge.seconds))
     if charges:
         result.sort(key=lambda part: (part.slice.start, part.slice.entry_id, part.kind != FEE, part.start))
     return result
@@ -97,7 +101,7 @@ def costs_of(parts: Sequence[Part], basis: Basis, applied: list[Applied]) -> lis
             _charged(cost, cost.charge.minor)
     labour: Counter[Bill] = Counter()
     for cost in found:
-        if cost.part.kind != FEE or (cost.charge is not None and cost.charge.is_labour):
+        if cost.part.kind not in _BESIDE_TIME or (cost.charge is not None and cost.charge.is_labour):
             labour[cost.part.slice.bill] += cost.minor
     for cost in found:
         if cost.charge is not None and cost.charge.part_num:
@@ -113,7 +117,7 @@ def costs_of(parts: Sequence[Part], basis: Basis, applied: list[Applied]) -> lis
 def _charged(cost: Cost, minor: int) -> None:
     """Set what a charge of money costs: nothing where the case, or an incident bought, pays no fee."""
     cost.listed = minor
-    cost.minor = minor if cost.part.kind == FEE and cost.part.slice.kind in PAID_KINDS else 0
+    cost.minor = minor if cost.part.kind in _BESIDE_TIME and cost.part.slice.kind in PAID_KINDS else 0
 
 
 def _timed(parts: Sequence[Part], charges: Mapping[int, Charge]) -> list[Cost]:
@@ -142,7 +146,7 @@ def _at_most(found: Sequence[Cost], applied: list[Applied]) -> None:
     for most in limits:
         groups: dict[tuple[Bill, int], list[Cost]] = {}
         for cost in found:
-            if most in _most_of(cost) or (most.with_fees and cost.charge is not None):
+            if most in _most_of(cost) or (most.with_fees and cost.charge is not None and not cost.charge.supplier):
                 groups.setdefault((cost.part.slice.bill, unit(cost.part.slice, most.level)), []).append(cost)
         for (bill, _), group in groups.items():
             counted = sum(cost.part.seconds for cost in group if cost.charge is None)
@@ -220,7 +224,7 @@ def lines_of(found: Iterable[Cost]) -> tuple[Line, ...]:
     """One line per kind, bill, row and grant, in order of work; a charge of money counts no segment."""
     lines: dict[LineKey, tuple[list[Segment], list[int]]] = {}
     for cost in found:
-        segments, sums = lines.setdefault(_key(cost.part), ([], [0, 0, 0]))
+        segments, sums = lines.setdefault(_key(cost), ([], [0, 0, 0]))
         part = cost.part
         if part.seconds:
             segments.append(
@@ -233,12 +237,16 @@ def lines_of(found: Iterable[Cost]) -> tuple[Line, ...]:
     )
 
 
-def _key(part: Part) -> LineKey:
+def _key(cost: Cost) -> LineKey:
+    part = cost.part
+    supplier = cost.charge.supplier if cost.charge is not None else ""
     piece, row = part.slice, part.slice.row
     settled = part.grant_id is not None or part.kind in (BEYOND_NTE, IN_FEE)
-    fee = part.kind == FEE and piece.kind in PAID_KINDS
-    settled = settled or fee or (row.rate_num > 0 and piece.kind in PAID_KINDS)
-    kind = part.kind if settled else line_kind(piece)
+    beside_time = part.kind in _BESIDE_TIME and piece.kind in PAID_KINDS
+    settled = settled or beside_time or (row.rate_num > 0 and piece.kind in PAID_KINDS)
+    kind = part.kind if settled else (piece.kind if supplier else line_kind(piece))
     rates = (row.rate_num, row.rate_den, row.list_num, row.list_den)
     detail = row.extras.detail if row.extras is not None else ""
-    return LineKey(kind, piece.bill, row.plan, row.mode, row.task_class, row.band, part.grant_id, *rates, detail)
+    return LineKey(
+        kind, piece.bill, row.plan, row.mode, row.task_class, row.band, part.grant_id, *rates, detail, supplier
+    )

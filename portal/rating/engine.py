@@ -35,7 +35,7 @@ def rate(facts: CaseFacts, work: Iterable[WorkInterval], grants: Sequence[GrantS
     slices = _slices(facts, _pieces(work), grants, tariff)
     ordered = in_order_of_use(grants) if grants else ()
     limits = tuple(sorted(facts.nte_minor.items())) if facts.nte_minor else ()
-    charges = charges_for(facts, slices, tariff) if tariff.fees else ()
+    charges = charges_for(facts, slices, tariff) if tariff.fees or facts.parts else ()
     most_hours = tuple((stamp(limit.from_at), limit.seconds) for limit in facts.hours_limit) if ordered else ()
     return price(Basis(tariff.currency, tariff.zone, slices, ordered, limits, charges, most_hours))
 

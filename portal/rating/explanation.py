@@ -154,6 +154,7 @@ def _line_out(line: Line, after_seconds: int) -> dict[str, Any]:
         "band": key.band,
         "grant": key.grant_id,
         **({"detail": key.detail} if key.detail else {}),
+        **({"supplier": key.supplier} if key.supplier else {}),
         "rate": [key.rate_num, key.rate_den],
         "list_rate": [key.list_num, key.list_den],
         "after_seconds": after_seconds,

@@ -73,6 +73,22 @@ class HoursLimit(NamedTuple):
     seconds: int
 
 
+class FittedPart(NamedTuple):
+    """A part fitted on the case, at its list price in ``minor`` units; ``supplier`` is the company whose it was.
+
+    ``on_customer`` is what whoever recorded it says, where the policy does not; ``disposition`` what became of the old
+    part; ``authorized`` whether the payer had said yes by then.
+    """
+
+    label: str
+    minor: int
+    fitted_at: datetime
+    supplier: str = MANUFACTURER
+    disposition: str = ""
+    on_customer: bool = True
+    authorized: bool = True
+
+
 class RateKey(NamedTuple):
     """What a price depends on within one plan."""
 
@@ -91,7 +107,8 @@ class CaseFacts:
     ``accepted_rates`` are the hourly prices, in minor units, that the payer accepted: none is exceeded. ``requested``
     is what the customer asked for, ``cycles`` the moments at which the case was opened again, ``distances`` how far it
     is to the site, by visit, 0 for all others. ``hours_limit`` is what the case may use of hours left: at first what
-    its plan lets it use without asking, then what its payer said yes to beside; no limit where it is empty.
+    its plan lets it use without asking, then what its payer said yes to beside; no limit where it is empty. ``parts``
+    are what was fitted beside the work.
     """
 
     cover: tuple[Cover, ...]
@@ -112,6 +129,7 @@ class CaseFacts:
     cycles: tuple[datetime, ...] = ()
     distances: Mapping[int, Fraction] = field(default_factory=dict)
     hours_limit: tuple[HoursLimit, ...] = ()
+    parts: tuple[FittedPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from portal.rating.grants import Draw, Use
 from portal.rating.tariff import Row
 from portal.rating.terms import Bill
 
-# What a line is about. The first five and fees cost money, the others do not.
+# What a line is about. The first five, fees and parts cost money, the others do not.
 BILLED = "billed"
 ROUNDING = "rounding"
 MINIMUM = "minimum"
@@ -31,11 +31,12 @@ FREE_CAUSE = "free_cause"
 WARRANTY = "warranty"
 UNAUTHORIZED = "unauthorized"
 FEE = "fee"
+MATERIAL = "material"
 IN_FEE = "in_fee"
 INCIDENT = "incident"
 BEYOND_NTE = "beyond_nte"
 
-PAID_KINDS = frozenset({BILLED, ROUNDING, MINIMUM, HOW_TO, COMMISSIONING, FEE})
+PAID_KINDS = frozenset({BILLED, ROUNDING, MINIMUM, HOW_TO, COMMISSIONING, FEE, MATERIAL})
 # Work that the payer pays unless a grant or a price of zero covers it.
 CHARGED = frozenset({BILLED, UNAUTHORIZED})
 # Time that the manufacturer gives or has to bear.
@@ -76,7 +77,8 @@ class Charge(NamedTuple):
 
     ``slice`` has no length and says when, on whose bill and whether it costs; the sum is ``minor``, or ``seconds`` at
     the slice's price, or a part of what the time of the case costs. Of the unit's counted time it pays for
-    ``included_seconds`` of some modes that begin before ``included_until`` (0: at any time).
+    ``included_seconds`` of some modes that begin before ``included_until`` (0: at any time). One with a ``supplier`` is
+    a part that was fitted, and no fee.
     """
 
     code: str
@@ -91,6 +93,7 @@ class Charge(NamedTuple):
     included_until: int = 0
     by_incident: bool = False
     is_labour: bool = False
+    supplier: str = ""
 
 
 class Segment(NamedTuple):
@@ -115,7 +118,7 @@ class Segment(NamedTuple):
 
 
 class LineKey(NamedTuple):
-    """What makes two lines the same line in an earlier and a later cut."""
+    """What makes two lines the same line in an earlier and a later cut; ``supplier`` is whose part it is about."""
 
     kind: str
     bill: Bill
@@ -129,6 +132,7 @@ class LineKey(NamedTuple):
     list_num: int
     list_den: int
     detail: str = ""
+    supplier: str = ""
 
 
 class Line(NamedTuple):

@@ -14,6 +14,8 @@ from portal.contracts.blocks import Level
 from portal.contracts.calendar_blocks import NOWHERE, Places, WhoseZone
 from portal.contracts.conditions import WorkKey
 from portal.contracts.fees import Occasion
+from portal.contracts.owing import Claimed
+from portal.contracts.parts import part_bearer
 from portal.contracts.policy import Policy
 from portal.contracts.prices import (
     Price,
@@ -49,6 +51,7 @@ from portal.rating.terms import (
     Favours,
     Least,
     Most,
+    PartSituation,
     Rounding,
     Situation,
 )
@@ -77,6 +80,7 @@ def compile_tariff(
         make=partial(_row, policy, agreement, product_line),
         told_apart=told_apart(policy, agreement),
         fees=fee_terms(policy, product_line),
+        part_bearer=partial(_part_bearer, policy, product_line) if policy.parts else None,
         by_zone=partial(_timetables_in, policy, places) if by_engineer else None,
     )
 
@@ -220,6 +224,11 @@ def _bill(policy: Policy, situation: Situation) -> Bill:
     )
     row = bill_to_row(policy, facts)
     return Bill(row.payer.value, row.collector.value, row.seller_of_record.value)
+
+
+def _part_bearer(policy: Policy, product_line: str, situation: PartSituation) -> str | None:
+    about = Claimed(product_line, situation.cause or "", situation.in_warranty)
+    return part_bearer(policy.parts, about, situation.disposition)
 
 
 def _favours(policy: Policy, product_line: str) -> Favours:

@@ -26,6 +26,7 @@ from portal.rating.terms import (
     FeeTerm,
     Least,
     MinimumTerm,
+    PartSituation,
     PlanTerms,
     RateTerm,
     Rounding,
@@ -63,7 +64,8 @@ class Tariff:
     """Compiled prices of one policy for one product line, in one currency; ``treatments`` remembers decisions made.
 
     ``make`` gives the rows that are not there yet; ``told_apart`` are the fields of a circumstance that any price looks
-    at. ``by_zone`` gives the timetables by a worker's own clock, None where no calendar goes by it.
+    at. ``part_bearer`` is who bears a part by the policy, where it says. ``by_zone`` gives the timetables by a worker's
+    own clock, None where no calendar goes by it.
     """
 
     currency: str
@@ -78,6 +80,7 @@ class Tariff:
     make: Callable[[str, WorkKey], Row] | None = field(default=None, repr=False)
     told_apart: frozenset[str] = frozenset()
     fees: tuple[FeeTerm, ...] = ()
+    part_bearer: Callable[[PartSituation], str | None] | None = field(default=None, repr=False)
     by_zone: Callable[[str], Mapping[str, Timetable]] | None = field(default=None, repr=False)
     zoned: dict[str, Mapping[str, Timetable]] = field(default_factory=dict, repr=False, compare=False)
 

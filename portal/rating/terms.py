@@ -131,6 +131,14 @@ class Situation(NamedTuple):
     has_integrator: bool = True
 
 
+class PartSituation(NamedTuple):
+    """What the policy looks at to say who bears a part: ``cause`` is None until it is known."""
+
+    cause: str | None
+    in_warranty: bool
+    disposition: str
+
+
 class Treatment(NamedTuple):
     """What work is on the bill and on whose, and under which plan and task class it is priced."""
 

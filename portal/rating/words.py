@@ -28,6 +28,7 @@ _LINE_WORDS = {
     "how_to": "how-to help, ",
     "commissioning": "commissioning support, ",
     "fee": "",
+    "material": "",
 }
 _FREE_WORDS = {
     "included": "included in the plan",
@@ -62,6 +63,8 @@ def line_words(line: Mapping[str, Any], currency: str) -> str:
     """One line in words: "3 h 20 min business, remote at 150.00 USD an hour: 500.00 USD."."""
     amount, worth = Money(line["amount_minor"], currency), Money(line["list_amount_minor"], currency)
     detail = line.get("detail", "")
+    if line.get("supplier"):
+        return _part_words(line, str(amount), str(worth))
     if not line["seconds"] and detail:
         return f"{detail}: {_FREE_WORDS[line['kind']]}." if line["kind"] in _FREE_WORDS else f"{detail}: {amount}."
     spent = f"{duration(line['seconds'])} {_plain(line['band'])}, " + (f"{detail}, " if detail else "")
@@ -69,6 +72,14 @@ def line_words(line: Mapping[str, Any], currency: str) -> str:
         return f"{spent}{_plain(line['mode'])}: {_FREE_WORDS[line['kind']]}; it would have cost {worth}."
     hourly = Money(round_half_up(Fraction(*line["rate"])), currency)
     return f"{spent}{_LINE_WORDS[line['kind']]}{_plain(line['mode'])} at {hourly} an hour: {amount}."
+
+
+def _part_words(line: Mapping[str, Any], amount: str, worth: str) -> str:
+    """A part that was fitted: "Power supply, supplied by the integrator, at its list price: 120.00 USD."."""
+    said = f"{line['detail']}, supplied by the {line['supplier']}"
+    if line["kind"] in _FREE_WORDS:
+        return f"{said}: {_FREE_WORDS[line['kind']]}; it would have cost {worth}."
+    return f"{said}, at its list price: {amount}."
 
 
 def duration(seconds: int) -> str:

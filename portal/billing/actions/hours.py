@@ -33,9 +33,9 @@ def reserve_hours(session: Session, case_id: int, *, now: datetime) -> int:
 
 
 def first_unauthorized(session: Session, case_id: int) -> datetime | None:
-    """When the customer's first billable work without its yes began; None where it has said yes to all."""
+    """When the customer's first billable work, or part, without its yes came; None where it has said yes to all."""
     facts = gather(session, lock_case(session, case_id))
-    if not facts.work:
+    if not facts.work and not facts.parts:
         return None
     rated = rate(facts.facts, facts.work, facts.grants, facts.tariff)
     starts = [
@@ -44,6 +44,8 @@ def first_unauthorized(session: Session, case_id: int) -> datetime | None:
         if line.kind == UNAUTHORIZED and line.payer == CUSTOMER
         for segment in line.segments
     ]
+    parts = [charge.slice for charge in rated.basis.charges if charge.supplier]
+    starts += [datetime.fromtimestamp(part.start, UTC) for part in parts if part.kind == UNAUTHORIZED]
     return min(starts, default=None)
 
 

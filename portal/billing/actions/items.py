@@ -34,7 +34,7 @@ from portal.jobs import enqueue
 from portal.rating.engine import rate
 from portal.rating.explanation import explain, replay
 from portal.rating.facts import CUSTOMER
-from portal.rating.lines import Line, RatedCase, difference
+from portal.rating.lines import MATERIAL, Line, RatedCase, difference
 from portal.rating.pricing import price
 from portal.rating.terms import Bill
 
@@ -260,8 +260,11 @@ def _nothing(side: str, rated: RatedCase) -> ItemPart:
 
 
 def _owed(part: ItemPart, before: dict[str, RatedCase]) -> int:
-    """What the part costs more than was billed before."""
-    return sum(line.amount_minor for line in difference(part.rated.lines, lines_of(before.get(part.payer))))
+    """What the part costs more than was billed before; below zero where time or what was fitted costs less."""
+    changed = difference(part.rated.lines, lines_of(before.get(part.payer)))
+    fitted = sum(line.amount_minor for line in changed if line.kind == MATERIAL)
+    worked = sum(line.amount_minor for line in changed) - fitted
+    return fitted + worked if min(fitted, worked) >= 0 else min(fitted, worked)
 
 
 def _takes_bought(facts: BillingFacts, changes: Mapping[int, Amount]) -> bool:

@@ -183,6 +183,7 @@ def _keys(explanation: Mapping[str, Any]) -> list[dict[str, Any]]:
                 line["band"],
                 line["grant"],
                 line.get("detail", ""),
+                line.get("supplier", ""),
             )
         }
         for line in explanation["lines"]
@@ -191,7 +192,7 @@ def _keys(explanation: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _key(line: Line) -> tuple[object, ...]:
     key = line.key
-    return (key.kind, key.plan, key.mode, key.task_class, key.band, key.grant_id, key.detail)
+    return (key.kind, key.plan, key.mode, key.task_class, key.band, key.grant_id, key.detail, key.supplier)
 
 
 def _spoken(line: Line) -> dict[str, Any]:
@@ -204,6 +205,7 @@ def _spoken(line: Line) -> dict[str, Any]:
         "amount_minor": line.amount_minor,
         "list_amount_minor": line.list_amount_minor,
         "detail": line.key.detail,
+        "supplier": line.key.supplier,
     }
 
 

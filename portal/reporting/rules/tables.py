@@ -40,7 +40,8 @@ REVENUE = {
     "pack_breakage": "Hours expired",
     "selling_commission": "Commission for selling",
     "subscription": "Subscription, minutes not used",
-    "material": "Parts",
+    "materials": "Parts of customers' bills",
+    "material": "Parts between the companies",
     "referral": "Bonus for a sale",
 }
 SOLD_AS = {"agent": "Agent", "principal": "Principal"}

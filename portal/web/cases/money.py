@@ -25,6 +25,7 @@ REVENUE_WORDS = {
     "included": "Included hours",
     "pack_use": "Bought hours",
     "pack_breakage": "Bought hours not used",
+    "materials": "Parts",
     "subscription": "Subscription",
 }
 

@@ -32,6 +32,7 @@ from portal.web.cases.claims import claim_lines
 from portal.web.cases.cures import cures_of
 from portal.web.cases.money import MoneyView, money_view
 from portal.web.cases.notes import note_form
+from portal.web.cases.parts import PartLine, part_lines
 from portal.web.cases.resolution import may_see_weights
 from portal.web.cases.severity import dispute_of
 from portal.web.cases.steps import steps_of
@@ -114,7 +115,7 @@ def case(name: str) -> ResponseReturnValue:
 
 def _side_column(session: Session, actor: Actor, found: SupportCase, dossier: Dossier) -> Mapping[str, Any]:
     rows = dossier.rows
-    work, money = _work_and_money(session, actor, found)
+    work, parts, money = _work_and_money(session, actor, found)
     return {
         "money": money,
         "money_title": "What it comes to",
@@ -128,6 +129,7 @@ def _side_column(session: Session, actor: Actor, found: SupportCase, dossier: Do
         "left": {row.authorization_id: row.left_minor for row in rows[AuthorizationBalance]},
         "money_of": Money,
         "work": work,
+        "parts": parts,
         "modes": MODES,
         "may_log_time": may_log_time(actor) and found.state != "closed",
         "work_paid": _work_paid(session, found, rows[CoverageRow]) if may_see_prices(actor) else "",
@@ -151,14 +153,15 @@ def _side_column(session: Session, actor: Actor, found: SupportCase, dossier: Do
 
 def _work_and_money(
     session: Session, actor: Actor, found: SupportCase
-) -> tuple[Sequence[metering.EntryState], MoneyView | None]:
-    """The work on the case and what it comes to. A closed case has its bill; one without work nothing to show yet."""
+) -> tuple[Sequence[metering.EntryState], Sequence[PartLine], MoneyView | None]:
+    """The work, the parts, what both come to. A closed case has its bill; one without either nothing to show yet."""
     if found.state == "closed" or not may_see_prices(actor):
-        return metering.entries_of_case(session, actor, found.id), None
+        return metering.entries_of_case(session, actor, found.id), (), None
     read = read_case(session, found)
     work = metering.entry_states(actor, read.rows)
-    has_work = any(state.is_live for state in work)
-    return work, money_view(found, read=read) if has_work else None
+    parts = part_lines(actor, read)
+    has_work = bool(parts) or any(state.is_live for state in work)
+    return work, parts, money_view(found, read=read) if has_work else None
 
 
 def _work_waits(session: Session, found: SupportCase, decided: Sequence[CoverageRow]) -> str:

@@ -30,6 +30,7 @@ from portal.identity.sso import domains, settings
 from portal.identity.sso.models import IdentityProvider, ProviderFlow, ProviderIdentity
 from portal.metering import actions as metering
 from portal.metering.actions import Work
+from portal.metering.parts import NewPart, record_part
 from portal.selling.actions import Place, Terms, keep_exemption, make_code, make_offer, order
 from portal.selling.models import Purchase
 from portal.selling.rules import Promotion
@@ -258,6 +259,12 @@ def _claim(session: Session, cast: Cast) -> int:
     return row.id
 
 
+def _part(session: Session, cast: Cast) -> int:
+    case = stories.accepted(session, cast)
+    new = NewPart("Power supply", 8_000, "manufacturer", "returned", on_customer=True)
+    return record_part(session, cast.ana, case, new, fitted_at=case.opened_at, now=case.opened_at).id
+
+
 def _registration(session: Session, cast: Cast) -> int:
     return record_registration(
         session, cast.ivo, country="DE", number="DE111111111", valid_from=NOW.date(), valid_to=None, now=NOW
@@ -285,6 +292,7 @@ SAMPLES: dict[str, Sample] = {
     "what_if_id": _what_if,
     "order_id": _order,
     "claim_id": _claim,
+    "part_id": _part,
     "supplement_id": lambda session, cast: money.credit_for_a_promise(session, cast).id,
     "passkey_id": _passkey,
     "wish_id": _wish,

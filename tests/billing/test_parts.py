@@ -1,0 +1,122 @@
+"""A part that the customer bears: billed with its case, shared by its own rule, refunded as any line, taken back."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from portal.billing.actions import rebill_case
+from portal.billing.books import check_books
+from portal.billing.models import BillLine, Share
+from portal.billing.queries import live_items
+from portal.errors import Conflict, Invalid, NotAllowed, NotFound
+from portal.metering.models import FittedPart
+from portal.metering.parts import NewPart, record_part, take_back_part
+from tests.support.billed import BILLED_AT, billed, open_books, paid_case, settled, worked
+from tests.support.cases import accepted
+from tests.support.cast import hours_later
+
+SUPPLY = NewPart("Power supply", 8_000, "manufacturer", "returned", on_customer=True, serial="4711", rma="R-9")
+STRIKE = NewPart("Strike", 4_100, "integrator", "kept", on_customer=True)
+
+
+@pytest.fixture
+def books(work_session, cast):
+    open_books(work_session, cast)
+    return cast
+
+
+def fitted(session, cast, case, new, *, who="ana", at=2.0):
+    return record_part(session, getattr(cast, who), case, new, fitted_at=hours_later(at), now=hours_later(5))
+
+
+def lines(session, item):
+    rows = session.scalars(select(BillLine).where(BillLine.bill_item_id == item.id).order_by(BillLine.position))
+    return [(row.kind, row.description, row.amount_minor) for row in rows]
+
+
+def of_parts(session, item):
+    rows = session.scalars(select(Share).where(Share.bill_item_id == item.id, Share.revenue_kind == "materials"))
+    return {(row.party_role, row.amount_minor, row.funding) for row in rows}
+
+
+def test_a_part_is_billed_with_its_case_and_paid_to_its_supplier(work_session, books):
+    case = paid_case(work_session, books)
+    worked(work_session, books, case, minutes=60)
+    fitted(work_session, books, case, SUPPLY)
+    fitted(work_session, books, case, STRIKE, who="tom", at=3.0)
+    settled(work_session, books, case)
+    item = billed(work_session, case)
+    ours = "Power supply, serial 4711, RMA R-9, supplied by the manufacturer, at its list price: 80.00 EUR."
+    theirs = "Strike, supplied by the integrator, at its list price: 41.00 EUR."
+    assert lines(work_session, item)[1:] == [("material", ours, 8_000), ("material", theirs, 4_100)]
+    assert item.amount_minor == 15_000 + 12_100
+    assert of_parts(work_session, item) == {("manufacturer", 8_000, "cash"), ("integrator", 4_100, "cash")}
+    assert check_books(work_session) == []
+
+
+def test_what_was_recorded_by_mistake_goes_back_with_its_bill(work_session, books):
+    case = paid_case(work_session, books)
+    worked(work_session, books, case, minutes=60)
+    row = fitted(work_session, books, case, SUPPLY)
+    settled(work_session, books, case)
+    billed(work_session, case)
+    with pytest.raises(NotFound):
+        take_back_part(work_session, books.tom, row.id, reason="Another case", now=BILLED_AT)
+    with pytest.raises(NotAllowed):
+        take_back_part(work_session, books.eli, row.id, reason="Another case", now=BILLED_AT)
+    with pytest.raises(Invalid):
+        take_back_part(work_session, books.ana, row.id, reason=" ", now=BILLED_AT)
+    take_back_part(work_session, books.leo, row.id, reason="Another case", now=BILLED_AT)
+    with pytest.raises(Conflict):
+        take_back_part(work_session, books.ana, row.id, reason="Again", now=BILLED_AT)
+    assert rebill_case(work_session, case.id, reason="a part was taken back", now=BILLED_AT) == 1
+    (item,) = live_items(work_session, case.id)
+    assert (item.amount_minor, item.revision) == (15_000, 1)
+    assert check_books(work_session) == []
+
+
+def test_a_part_beyond_what_was_authorized_is_the_manufacturers(work_session, books):
+    case = paid_case(work_session, books, nte_minor=20_000)
+    worked(work_session, books, case, minutes=60)
+    fitted(work_session, books, case, SUPPLY, at=4.0)
+    settled(work_session, books, case)
+    item = billed(work_session, case)
+    assert item.amount_minor == 15_000
+    kind, _, minor = lines(work_session, item)[-1]
+    assert (kind, minor) == ("beyond_nte", 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"part": " "}, "part"),
+        ({"price_minor": 0}, "price"),
+        ({"disposition": ""}, "disposition"),
+        ({"supplier": "customer"}, "supplier"),
+        ({"serial": "9" * 101}, "serial"),
+    ],
+)
+def test_what_is_no_part_is_refused_at_its_field(work_session, books, change, field):
+    case = accepted(work_session, books)
+    new = NewPart(**{**SUPPLY.__dict__, **change})
+    with pytest.raises(Invalid) as refused:
+        fitted(work_session, books, case, new)
+    assert list(refused.value.fields) == [field]
+
+
+def test_only_the_companies_service_people_record_parts_of_a_running_case(work_session, books):
+    case = accepted(work_session, books)
+    for who, refusal in (("bea", NotFound), ("sam", NotFound), ("fay", NotAllowed)):
+        with pytest.raises(refusal):
+            fitted(work_session, books, case, SUPPLY, who=who)
+    for at in (-1.0, 6.0):
+        with pytest.raises(Invalid):
+            fitted(work_session, books, case, SUPPLY, at=at)
+    row = fitted(work_session, books, case, SUPPLY)
+    # The supplier is one of the companies, whatever writes the row.
+    wrong = {name: getattr(row, name) for name in row.__table__.c.keys() if name != "id"}  # noqa: SIM118
+    work_session.add(FittedPart(**{**wrong, "supplier_id": row.customer_id}))
+    with pytest.raises(IntegrityError, match="ck_fitted_part_supplier"):
+        work_session.flush()
