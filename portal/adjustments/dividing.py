@@ -27,7 +27,9 @@ from portal.adjustments.lines import (
 from portal.adjustments.models import AdjustmentPart
 from portal.adjustments.rules.sharing import Line, Part, Stake, parts_of_line, reduction_by_line, within_window
 from portal.billing.models import BillItem, BillItemReversal, InvoiceItem, PlanSale, PlanShare, Share
+from portal.billing.packs.expiring import stands_of
 from portal.billing.packs.models import PackSale
+from portal.billing.packs.rules import commission_of
 from portal.billing.queries import live_item
 from portal.billing.reductions.models import LineReduction
 from portal.billing.rules.postings import CASH
@@ -57,7 +59,11 @@ def divide(session: Session, taking: Taking, *, now: datetime) -> tuple[LineLoss
     reduced = reductions(session, taking.invoice_id)
     lines = [Line(item.id, item.amount_minor, reduced.get(item.id, 0)) for item in items]
     by_line = reduction_by_line(lines, taking.amount_minor, taking.invoice_item_id)
-    return tuple(_line_loss(session, taking, item, by_line[item.id], now) for item in items if item.id in by_line)
+    return tuple(
+        _line_loss(session, taking, item, by_line[item.id], reduced.get(item.id, 0), now=now)
+        for item in items
+        if item.id in by_line
+    )
 
 
 def charged_lines(session: Session, invoice_id: int) -> Sequence[InvoiceItem]:
@@ -79,27 +85,48 @@ def reductions(session: Session, invoice_id: int) -> dict[int, int]:
     return {line_id: int(minor) for line_id, minor in rows if line_id is not None}
 
 
-def _line_loss(session: Session, taking: Taking, item: InvoiceItem, minor: int, now: datetime) -> LineLoss:
+def _line_loss(
+    session: Session, taking: Taking, item: InvoiceItem, minor: int, gone_minor: int, *, now: datetime
+) -> LineLoss:
+    """``gone_minor`` is what was taken off the line before."""
     source = source_of(session, item)
     settlement, bearer_id = signed(session, source, taking)
     if bearer_id is not None:
         return _borne(item, minor, bearer_id, source.customer_id)
     if isinstance(source, PackSale):
-        # Its hours stay usable and go on earning their shares, so nobody but the manufacturer loses by it.
-        return _borne(item, minor, taking.manufacturer_id, source.customer_id)
+        lost = _in_time(_of_pack(session, source, taking, minor, gone_minor), taking, settlement, now)
+        return LineLoss(Of(item.id), minor, 0, lost, source.customer_id, by_shares=False)
     deferred = min(minor, unearned_minor(session, source)) if isinstance(source, PlanSale) else 0
     parts: tuple[Part, ...] = ()
     if minor > deferred:
         parts = _shared(_stakes(session, item, source), minor - deferred, taking)
-    if taking.paid_at is not None:
-        parts = within_window(
-            parts,
-            paid_at=taking.paid_at,
-            now=now,
-            days=settlement.clawback_days,
-            manufacturer_id=taking.manufacturer_id,
-        )
+    parts = _in_time(parts, taking, settlement, now)
     return LineLoss(Of(item.id), minor, deferred, parts, customer_id=source.customer_id)
+
+
+def _in_time(parts: tuple[Part, ...], taking: Taking, settlement: Settlement, now: datetime) -> tuple[Part, ...]:
+    """The parts, what was paid too long ago as the manufacturer's; what nobody has paid yet is never too old."""
+    if taking.paid_at is None:
+        return parts
+    return within_window(
+        parts,
+        paid_at=taking.paid_at,
+        now=now,
+        days=settlement.clawback_days,
+        manufacturer_id=taking.manufacturer_id,
+    )
+
+
+def _of_pack(session: Session, sale: PackSale, taking: Taking, minor: int, gone_minor: int) -> tuple[Part, ...]:
+    """Of a pack the seller loses its commission on what goes back, and the manufacturer the rest.
+
+    The hours stay usable and go on earning their shares, so nobody else loses by it.
+    """
+    commission = stands_of(session, sale).commission_minor
+    reached, before = (commission_of(each, sale.amount_minor, commission) for each in (gone_minor + minor, gone_minor))
+    lost = {sale.seller_id: reached - before}
+    lost[taking.manufacturer_id] = lost.get(taking.manufacturer_id, 0) + minor - reached + before
+    return tuple(Part(party_id, each) for party_id, each in lost.items() if each)
 
 
 def _borne(item: InvoiceItem, minor: int, bearer_id: int, customer_id: int) -> LineLoss:

@@ -20,8 +20,8 @@ _OF_WORK = "NOT EXISTS (SELECT FROM disposition WHERE disposition.intent_id = in
 # Each finds rows (subject, detail) that break it.
 
 
-def _shares_are_right(shares: str, whole: str, name: str, *, kind: str) -> str:
-    """The shares of a table sum to the amount they are parts of, and each is posted as payable; names are our own."""
+def _shares_are_right(shares: str, whole: str, name: str, *, kind: str, stages: str = "'payable'") -> str:
+    """The shares of a table sum to the amount they are parts of, and each is posted; names are our own."""
     return f"""
         SELECT {name}, 'is ' || whole.amount_minor || ', shares ' || coalesce(sum(part.amount_minor), 0)
         FROM {whole} whole LEFT JOIN {shares} part ON part.{whole}_id = whole.id
@@ -30,7 +30,7 @@ def _shares_are_right(shares: str, whole: str, name: str, *, kind: str) -> str:
         SELECT '{shares.replace("_", " ")} ' || part.id,
                'is ' || part.amount_minor || ', posted ' || coalesce(-sum(posting.amount_minor), 0)
         FROM {shares} part
-        LEFT JOIN (posting JOIN account ON account.id = posting.account_id AND account.purpose = 'payable'
+        LEFT JOIN (posting JOIN account ON account.id = posting.account_id AND account.purpose IN ({stages})
                    JOIN journal_transaction journal ON journal.id = posting.transaction_id AND journal.kind = '{kind}')
             ON posting.document_type = '{shares}' AND posting.document_id = part.id::text
                AND posting.party_id = part.party_id
@@ -253,7 +253,11 @@ _CHECKS = {
         "plan_share", "plan_earning", "'plan sale ' || whole.plan_sale_id", kind="plan_earned"
     ),
     "a pack's shares sum to what it earned and are payable": _shares_are_right(
-        "pack_share", "pack_earning", "'pack sale ' || whole.pack_sale_id", kind="pack_earned"
+        "pack_share",
+        "pack_earning",
+        "'pack sale ' || whole.pack_sale_id",
+        kind="pack_earned",
+        stages="'payable', 'payable_accrued'",
     ),
     "a supplement's shares sum to what is owed and are payable": _shares_are_right(
         "supplement_share", "supplement", "'supplement ' || whole.id", kind="supplemented"

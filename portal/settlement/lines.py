@@ -27,7 +27,9 @@ _CANDIDATES = """
                 ELSE 'other' END AS kind,
            CASE WHEN journal.kind IN ('shares_taken_back', 'shares_given_back', 'lost_shares_redivided')
                     THEN journal.description
-                WHEN share.id IS NOT NULL THEN replace(share.revenue_kind, '_', ' ') ELSE journal.description END
+                WHEN share.id IS NOT NULL THEN replace(share.revenue_kind, '_', ' ')
+                WHEN journal.kind IN ('cash_applied', 'cash_moved') THEN 'selling commission'
+                ELSE journal.description END
                || coalesce(', from ' || origin.label, '') AS description,
            journal.occurred_at, journal.origin_period_id,
            row_number() OVER (PARTITION BY posting.party_id, posting.currency ORDER BY posting.id) AS position

@@ -1,18 +1,20 @@
-"""Packs are sold once, owed or paid, deferred in full, and their seller has its commission at once."""
+"""Packs are sold once, owed or paid, deferred in full; their seller's commission is payable as they are paid."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from portal.billing.actions import PackOrder, PackPrice, sell_pack
+from portal.adjustments.dividing import Taking, divide
+from portal.billing.actions import PackOrder, PackPrice, apply_cash, sell_pack
 from portal.billing.books import check_books
 from portal.billing.packs.models import PackEarning, PackSale, PackShare
-from portal.billing.packs.rules import commission_minor, earned_minor
+from portal.billing.packs.rules import commission_minor, commission_of, earned_minor
+from portal.billing.rules.cash import pack_line, pack_sale_of
 from portal.contracts.agreement import Selling, parse_agreement
 from portal.entitlement.models import GrantBalance, UsageGrant
 from portal.errors import Conflict, NotFound, RuleBroken
@@ -20,6 +22,7 @@ from portal.ledger.models import JournalTransaction, Posting
 from portal.ledger.queries import balances
 from portal.settlement.models import StatementLine
 from tests.billing.test_gross import COMMISSION, once
+from tests.billing.test_money import PAID_AT, invoiced, paid
 from tests.support.billed import open_books
 from tests.support.cast import NOW, Cast
 from tests.support.documents import KESSLER, text_of
@@ -163,7 +166,7 @@ def test_a_commission_is_posted_once_to_the_seller_and_stands_on_its_statement(
     assert held(work_session, books) == {
         asset: PRICE_MINOR,
         ("deferred_revenue", books.customer.id): -(PRICE_MINOR - 13_500),
-        ("payable", books.integrator.id): -13_500,
+        ("payable" if paid_by == "stripe" else "payable_accrued", books.integrator.id): -13_500,
     }
     (earning,) = work_session.scalars(select(PackEarning))
     (share,) = work_session.scalars(select(PackShare))
@@ -178,10 +181,47 @@ def test_a_commission_is_posted_once_to_the_seller_and_stands_on_its_statement(
     assert check_books(work_session) == []
 
 
-def test_a_commission_stands_on_the_sellers_statement(work_session: Session, work_engine: Engine, books: Cast) -> None:
+@pytest.mark.parametrize(
+    ("paid_minor", "payable_minor"),
+    [(-1, 0), (0, 0), (5, 1), (4, 0), (67_500, 6_750), (135_000, 13_500), (200_000, 13_500)],
+)
+def test_what_is_paid_of_a_price_pays_for_that_part_of_its_commission(paid_minor: int, payable_minor: int) -> None:
+    assert commission_of(paid_minor, PRICE_MINOR, 13_500) == payable_minor
+
+
+@pytest.mark.parametrize("line", [-1, -2, -3, -4, -7, 4, 1])
+def test_only_a_packs_line_is_known_by_its_number(line: int) -> None:
+    assert pack_sale_of(line) == {-1: 0, -4: 1, -7: 2}.get(line)
+    assert pack_line(9) == -28
+
+
+def test_a_commission_is_payable_as_the_invoice_is_paid_and_goes_back_with_a_refund(
+    work_session: Session, work_engine: Engine, books: Cast
+) -> None:
     signed_agreement(work_session, books, once(COMMISSION))
     bought(work_session, books)
+    (invoice,) = invoiced(work_session, books)
+    seller = books.integrator.id
+
+    def stages() -> tuple[int, int]:
+        found = held(work_session, books)
+        return -found.get(("payable_accrued", seller), 0), -found.get(("payable", seller), 0)
+
+    assert stages() == (13_500, 0)
+    first = paid(work_session, invoice, 45_005)
+    assert stages() == (8_999, 4_501)
+    assert apply_cash(work_session, first.id, now=PAID_AT) == 0
+    assert check_books(work_session) == []
+    paid(work_session, invoice, PRICE_MINOR - 45_005)
+    assert stages() == (0, 13_500)
+    assert check_books(work_session) == []
+    taking = Taking(books.factory.id, invoice.id, None, 13_505, paid_at=PAID_AT)
+    (loss,) = divide(work_session, taking, now=PAID_AT)
+    assert {part.party_id: part.amount_minor for part in loss.parts} == {seller: 1_351, books.factory.id: 12_154}
+    late = divide(work_session, taking, now=PAID_AT + timedelta(days=181))
+    assert {part.party_id for part in late[0].parts} == {books.factory.id}
     work_session.commit()
-    statement = statement_of(work_session, close(work_engine, books), books.integrator.id)
-    (line,) = work_session.scalars(select(StatementLine).where(StatementLine.statement_id == statement.id))
-    assert (line.amount_minor, line.party_id) == (13_500, books.integrator.id)
+    statement = statement_of(work_session, close(work_engine, books), seller)
+    lines = work_session.scalars(select(StatementLine).where(StatementLine.statement_id == statement.id)).all()
+    assert [(line.amount_minor, line.kind) for line in lines] == [(4_501, "pack"), (8_999, "pack")]
+    assert all("selling commission" in line.description for line in lines)

@@ -16,6 +16,8 @@ from sqlalchemy.orm import Session
 from portal.billing.actions.fees import charge_fee
 from portal.billing.actions.money import debtor_of
 from portal.billing.models import BillItem, BillItemReversal, CashApplication, Invoice, InvoiceItem, Share
+from portal.billing.packs.models import PackShare
+from portal.billing.packs.paying import commission_legs, commissions_on, store_commissions
 from portal.billing.reductions.models import LineReduction
 from portal.billing.rules import (
     FUNDING_PAIRS,
@@ -104,7 +106,8 @@ def _move(session: Session, invoice_ids: Collection[int], cause: Cause, *, now: 
     shares = _shares(session, [item.id for item in items])
     live = {item.cut_id: item for item in items if item.id not in gone and debtor_of(item) == receipt.payer_id}
     owed = {cut: sum(row.amount_minor for _, row in shares.get(item.id, ())) for cut, item in live.items()}
-    funding = cut_funding(invoices, owed)
+    commissions = commissions_on(session, [line for invoice in invoices for line, _ in invoice.net_by_cut])
+    funding = cut_funding(invoices, owed | {line: each.price_minor for line, each in commissions.items()})
     moved: list[tuple[Share, int]] = []
     for item in items:
         rows = shares.get(item.id, [])
@@ -112,8 +115,10 @@ def _move(session: Session, invoice_ids: Collection[int], cause: Cause, *, now: 
         targets = leaf_targets([row for _, row in rows], funding.get(item.cut_id, 0) if stands else 0)
         changes = ((share, targets.get(row.share_id, row.applied_minor) - row.applied_minor) for share, row in rows)
         moved.extend((share, change) for share, change in changes if change)
-    _record(session, moved, cause, now=now)
-    return sum(change for _, change in moved)
+    paid = [(each.share, each.change_at(funding.get(line, 0))) for line, each in commissions.items()]
+    earned = [(share, change) for share, change in paid if change]
+    _record(session, moved, earned, cause, now=now)
+    return sum(change for _, change in moved) + sum(change for _, change in earned)
 
 
 def _connected(session: Session, invoice_ids: Collection[int]) -> list[InvoiceCash]:
@@ -135,8 +140,8 @@ def _connected(session: Session, invoice_ids: Collection[int]) -> list[InvoiceCa
                 .where(BillItem.cut_id.in_(cuts), InvoiceItem.payer_id.in_(payers))
             )
         )
-    # A plan's month, a pack or a supplement takes its part of the cash like a cut, though nothing becomes payable by
-    # it: no cut has its number, and neither has another of them.
+    # A plan's month, a pack or a supplement takes its part of the cash like a cut, though of a pack only its commission
+    # becomes payable by it: no cut has its number, and neither has another of them.
     of_sale = func.coalesce(
         -3 * InvoiceItem.plan_sale_id, -3 * InvoiceItem.pack_sale_id - 1, -3 * InvoiceItem.supplement_id - 2
     )
@@ -210,35 +215,39 @@ def _shares(session: Session, item_ids: Sequence[int]) -> dict[int, list[tuple[S
     return found
 
 
-def _record(session: Session, moved: Sequence[tuple[Share, int]], cause: Cause, *, now: datetime) -> None:
-    if not moved:
+def _record(
+    session: Session,
+    moved: Sequence[tuple[Share, int]],
+    earned: Sequence[tuple[PackShare, int]],
+    cause: Cause,
+    *,
+    now: datetime,
+) -> None:
+    if not moved and not earned:
         return
     receipt = cause.receipt
-    session.execute(
-        insert(CashApplication),
-        [
-            {
-                "case_id": share.case_id,
-                "manufacturer_id": share.manufacturer_id,
-                "integrator_id": share.integrator_id,
-                "customer_id": share.customer_id,
-                "receipt_id": receipt.id,
-                "share_id": share.id,
-                "party_id": share.party_id,
-                "currency": share.currency,
-                "amount_minor": change,
-                "applied_at": now,
-            }
-            for share, change in moved
-        ],
-    )
+    kept = ("case_id", "manufacturer_id", "integrator_id", "customer_id", "party_id", "currency")
+    if moved:
+        session.execute(
+            insert(CashApplication),
+            [
+                {name: getattr(share, name) for name in kept}
+                | {"receipt_id": receipt.id, "share_id": share.id, "amount_minor": change, "applied_at": now}
+                for share, change in moved
+            ],
+        )
+    if earned:
+        store_commissions(session, earned, receipt_id=receipt.id, now=now)
     post(
         session,
         manufacturer_id=receipt.manufacturer_id,
         currency=receipt.currency,
         kind=cause.kind,
         document=cause.document,
-        legs=funding_legs([ShareAmount(share.id, share.party_id, CASH, change) for share, change in moved]),
+        legs=[
+            *funding_legs([ShareAmount(share.id, share.party_id, CASH, change) for share, change in moved]),
+            *commission_legs(earned),
+        ],
         allowed_pairs=FUNDING_PAIRS,
         occurred_at=receipt.received_at,
         now=now,

@@ -1,5 +1,6 @@
 """What of deferred revenue must hold in the books beyond that its facts sum: at no close is a customer owed less than
-nothing. While a month is open a use may be booked an hour before the month that it comes out of is.
+nothing, and what selling packs earned out of it waits for cash. While a month is open a use may be booked an hour
+before the month that it comes out of is.
 """
 
 from __future__ import annotations
@@ -22,9 +23,20 @@ _CHECKS = {
         ) one
         WHERE one.held < 0 AND one.state <> 'open'
     """,
+    "what is accrued of a commission is what cash has not paid": """
+        SELECT 'pack share ' || one.share_id, 'accrued ' || sum(one.posted) || ', left of it ' || sum(one.fact)
+        FROM (
+            SELECT posting.document_id::bigint AS share_id, -posting.amount_minor AS posted, 0 AS fact
+            FROM posting JOIN account ON account.id = posting.account_id
+            WHERE posting.document_type = 'pack_share' AND account.purpose = 'payable_accrued'
+            UNION ALL SELECT id, 0, amount_minor FROM pack_share WHERE funding = 'cash'
+            UNION ALL SELECT pack_share_id, 0, -amount_minor FROM pack_cash
+        ) one
+        GROUP BY one.share_id HAVING sum(one.posted) <> sum(one.fact)
+    """,
 }
 
 
 def deferred_problems(session: Session) -> list[BookProblem]:
-    """Customers whose deferred revenue stood below zero when a month was closed."""
+    """What is wrong with deferred revenue, and with the commissions that came out of it."""
     return problems_of(session, _CHECKS)

@@ -1,4 +1,7 @@
-"""What a sold pack earns beside its use, stored with the parties' shares of it and posted: payable at once."""
+"""What a sold pack earns beside its use, stored with the parties' shares of it and posted.
+
+It is payable at once, but for the commission of a sale by invoice: that is accrued, and payable as the invoice is paid.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from portal.billing.gross import post_gross
 from portal.billing.packs.models import PackEarning, PackSale, PackShare
 from portal.billing.packs.rules import PACK_PAIRS, earning_legs
 from portal.billing.rules.gross import sold_as
+from portal.billing.rules.postings import CASH
 from portal.contracts.blocks import Revenue
 from portal.contracts.rules import gross_kinds
 from portal.entitlement.queries import Terms
@@ -21,6 +25,7 @@ from portal.ledger.actions import post
 from portal.ledger.rules import Document
 
 EARNED = "pack_earned"
+AT_ONCE = "at_once"
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ def earn(
     livemode: bool = False,
     seconds: int = 0,
     incidents: int = 0,
+    funding: str = AT_ONCE,
 ) -> PackEarning:
     """Store and post that a sale earned so much; the shares sum to it. ``terms`` are those it was sold under."""
     last: int = session.scalar(select(func.max(PackEarning.seq)).where(PackEarning.pack_sale_id == sale.id)) or 0
@@ -68,7 +74,11 @@ def earn(
     session.add(earning)
     session.flush()
     is_gross = Revenue.PACK_USE in gross_kinds(terms.policy, terms.agreement)
-    rows = [_row(earning, share, parties[share.party], is_gross=is_gross) for share in shares if share.amount_minor]
+    rows = [
+        {**_row(earning, share, parties[share.party], is_gross=is_gross), "funding": funding}
+        for share in shares
+        if share.amount_minor
+    ]
     stored = session.execute(
         insert(PackShare).values(rows).returning(PackShare.id, PackShare.party_id, PackShare.amount_minor)
     ).all()
@@ -79,7 +89,7 @@ def earn(
         currency=sale.currency,
         kind=EARNED,
         document=Document("pack_earning", str(earning.id)),
-        legs=earning_legs(sale.customer_id, parts),
+        legs=earning_legs(sale.customer_id, parts, with_cash=funding == CASH),
         allowed_pairs=PACK_PAIRS,
         occurred_at=now,
         now=now,

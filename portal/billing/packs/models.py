@@ -98,12 +98,13 @@ class PackEarning(Base):
 
 
 class PackShare(Base):
-    """A party's part of what a pack earned beside its use, payable at once; rows of one earning sum to it."""
+    """A party's part of what a pack earned beside its use, at once or with cash; rows of one earning sum to it."""
 
     __tablename__ = "pack_share"
     __table_args__ = (
         UniqueConstraint("pack_earning_id", "party_role"),
         CheckConstraint("amount_minor <> 0", name="not_zero"),
+        CheckConstraint("funding IN ('at_once', 'cash')", name="funding"),
     )
 
     id: Mapped[Id]
@@ -115,7 +116,29 @@ class PackShare(Base):
     party_role: Mapped[str]
     revenue_kind: Mapped[str]
     weight_bp: Mapped[int]
+    funding: Mapped[str] = mapped_column(default="at_once", server_default="at_once")
     currency: Mapped[str]
     amount_minor: Mapped[int]
     explanation: Mapped[Json]
     recorded_at: Mapped[datetime]
+
+
+class PackCash(Base):
+    """Cash of a receipt makes part of a commission payable, as a cash application does of a share; their sum counts."""
+
+    __tablename__ = "pack_cash"
+    __table_args__ = (
+        Index("ix_pack_cash_receipt_id", "receipt_id"),
+        Index("ix_pack_cash_pack_share_id", "pack_share_id"),
+        CheckConstraint("amount_minor <> 0", name="not_zero"),
+    )
+
+    id: Mapped[Id]
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    integrator_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    receipt_id: Mapped[int] = mapped_column(ForeignKey("cash_receipt.id"))
+    pack_share_id: Mapped[int] = mapped_column(ForeignKey("pack_share.id"))
+    party_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    currency: Mapped[str]
+    amount_minor: Mapped[int]
+    applied_at: Mapped[datetime]

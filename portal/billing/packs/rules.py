@@ -36,6 +36,7 @@ PACK_PAIRS = pairs(
     (Purpose.STRIPE, Purpose.TAX),
     (Purpose.BANK, Purpose.TAX),
     (Purpose.DEFERRED, Purpose.PAYABLE),
+    (Purpose.DEFERRED, Purpose.ACCRUED),
     # A correction moves between parties as well.
     (Purpose.PAYABLE, Purpose.PAYABLE),
 )
@@ -60,18 +61,25 @@ def sale_legs(
     return without_zeros([paid, credit(Purpose.DEFERRED, price_minor, customer_id), credit(Purpose.TAX, tax_minor)])
 
 
-def earning_legs(customer_id: int, parts: Iterable[tuple[int, int, Document]]) -> list[Leg]:
-    """What was deferred is the parties'; an amount below zero takes it back."""
-    legs = [credit(Purpose.PAYABLE, minor, party_id, document) for party_id, minor, document in parts]
+def earning_legs(customer_id: int, parts: Iterable[tuple[int, int, Document]], *, with_cash: bool = False) -> list[Leg]:
+    """What was deferred is the parties'; an amount below zero takes it back. ``with_cash`` where it is not paid yet."""
+    stage = Purpose.ACCRUED if with_cash else Purpose.PAYABLE
+    legs = [credit(stage, minor, party_id, document) for party_id, minor, document in parts]
     return without_zeros([debit(Purpose.DEFERRED, -sum(leg.amount_minor for leg in legs), customer_id), *legs])
 
 
 def commission_minor(agreement: Agreement | None, price_minor: int) -> int:
-    """What the seller earns at the sale itself; the rest is earned by use and expiry."""
+    """What the seller earns at the sale itself, paid as its cash arrives; the rest is earned by use and expiry."""
     if agreement is None or not agreement.selling.commission_bp:
         return 0
     bp = agreement.selling.commission_bp
     return allocate_cumulative(price_minor, [bp, WHOLE_BP - bp])[0]
+
+
+def commission_of(paid_minor: int, price_minor: int, commission_minor: int) -> int:
+    """What of a commission so much of the price pays for: all of it once all is paid, never less for more."""
+    paid = min(max(paid_minor, 0), price_minor)
+    return allocate_cumulative(paid, [commission_minor, price_minor - commission_minor])[0]
 
 
 def earned_minor(price_minor: int, gone: int, granted: int) -> int:

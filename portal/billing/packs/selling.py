@@ -12,10 +12,11 @@ from datetime import datetime
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from portal.billing.packs.earning import Part, earn
+from portal.billing.packs.earning import AT_ONCE, Part, earn
 from portal.billing.packs.models import PackSale
 from portal.billing.packs.rules import BY_INVOICE, PACK_PAIRS, commission_minor, sale_legs
 from portal.billing.parties import parties_of, role_of
+from portal.billing.rules.postings import CASH
 from portal.contracts.blocks import WHOLE_BP, TaskClass
 from portal.contracts.rules import PayerFacts, bill_to_row
 from portal.directory.models import Site
@@ -103,7 +104,8 @@ def record_pack_sale(
 ) -> PackSale:
     """Record and post what a granted pack was sold for, once per grant: paid or owed against deferred revenue.
 
-    The seller's commission, where the agreement in force at the purchase has one, is payable at once. Run with a work
+    The seller's commission, where the agreement in force at the purchase has one, is earned at once, and payable as the
+    price is paid: at once too where the money is there. Run with a work
     session, in the transaction of ``grant_pack``.
 
     *Raises*: RuleBroken for a price of nothing, another currency than the policy's, or tax on an invoice that is yet to
@@ -210,7 +212,11 @@ def _pay_commission(
     if not minor:
         return
     part = Part(
-        role_of(parties, sale.seller_id), SELLING_COMMISSION, minor, WHOLE_BP, ("to who sold it, when it was sold",)
+        role_of(parties, sale.seller_id),
+        SELLING_COMMISSION,
+        minor,
+        WHOLE_BP,
+        ("to who sold it, when it was sold; payable as it is paid",),
     )
     earn(
         session,
@@ -223,4 +229,5 @@ def _pay_commission(
         explanation={"price_minor": sale.amount_minor, "commission_minor": minor},
         now=now,
         livemode=livemode,
+        funding=CASH if sale.paid_by == BY_INVOICE else AT_ONCE,
     )

@@ -36,6 +36,17 @@ class ShareCash:
     reverses_id: int | None = None
 
 
+def pack_line(pack_sale_id: int) -> int:
+    """The number that a pack's line of an invoice has among cuts: no cut has it, nor a plan's month or a supplement."""
+    return -3 * pack_sale_id - 1
+
+
+def pack_sale_of(line_id: int) -> int | None:
+    """The pack sale whose line has this number among cuts; None for all other lines."""
+    sale_id, rest = divmod(-line_id - 1, 3)
+    return sale_id if line_id < 0 and not rest else None
+
+
 def cut_funding(invoices: Sequence[InvoiceCash], owed_by_cut: Mapping[int, int]) -> dict[int, int]:
     """How much of each cut's live item is paid, given a payer's invoices in the order issued.
 
