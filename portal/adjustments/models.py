@@ -16,6 +16,7 @@ class Adjustment(Base):
 
     ``receipt_id`` names the payment that goes back, all there is of one that was paid ahead at checkout; ``bearer`` is
     ``signed`` where the agreements say who loses it; ``beyond`` is why more goes back than what nobody has used.
+    ``outside_change_id`` names what was made at Stripe itself, where the books take that in by two people's word.
     """
 
     __tablename__ = "adjustment"
@@ -29,6 +30,8 @@ class Adjustment(Base):
         CheckConstraint("invoice_id IS NOT NULL OR receipt_id IS NOT NULL", name="about"),
         CheckConstraint("payout_order IN ('reversal_first', 'refund_first')", name="payout_order"),
         CheckConstraint("amount_minor > 0", name="amount"),
+        CheckConstraint("outside_change_id IS NULL OR needs_second", name="adoption_takes_two"),
+        Index("ix_adjustment_outside_change_id", "outside_change_id"),
     )
 
     id: Mapped[Id]
@@ -48,6 +51,7 @@ class Adjustment(Base):
     reason: Mapped[str]
     beyond: Mapped[str] = mapped_column(default="", server_default="")
     reference: Mapped[str] = mapped_column(default="", server_default="")
+    outside_change_id: Mapped[int | None] = mapped_column(ForeignKey("outside_change.id"))
     asked_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
     asked_at: Mapped[datetime]
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from portal.adjustments.actions import adopting, carrying_out, chargebacks, redividing, writing_off
+from portal.adjustments.actions import carrying_out, chargebacks, redividing, writing_off
 from portal.notifications import adjustment_notices
 from portal.worker.registry import task
 
@@ -34,16 +34,10 @@ def redivide_losses(session: Session, now: datetime, *, case_id: int) -> None:
 
 @task("sweep_adjustments", every="*/15 * * * *")
 def sweep_adjustments(session: Session, now: datetime) -> None:
-    """Adjustments, reversals, chargebacks, adoptions and write-offs whose job was lost."""
+    """Adjustments, reversals, chargebacks and write-offs whose job was lost."""
     carrying_out.sweep(session)
     chargebacks.sweep(session)
-    adopting.sweep(session)
     writing_off.sweep(session)
-
-
-@task("adopt_outside_change")
-def adopt_outside_change(session: Session, now: datetime, *, change_id: int) -> None:
-    adopting.carry_out(session, change_id, now=now)
 
 
 @task("write_off_claw_back")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
 
-from portal.adjustments.actions import adopting
-from portal.adjustments.models import Adjustment
+from portal.adjustments.actions import adopting, asking, carrying_out
+from portal.adjustments.models import Adjustment, OutsideChangeEnd
 from portal.errors import Conflict, Invalid, NotAllowed, RuleBroken
 from portal.payments import handling
 from portal.payments.models import Intent, OutsideChange
@@ -33,10 +34,22 @@ def made_there(desk: Desk, **refund: object) -> OutsideChange:
     return desk.session.scalars(select(OutsideChange)).one()
 
 
-def adopt(desk: Desk, change: OutsideChange, bearer: str = "signed") -> Adjustment:
+def asked(desk: Desk, change: OutsideChange, bearer: str = "signed") -> Adjustment:
+    """Fay asks for it to be taken into the books."""
     wanted = adopting.wanted_of(change, reason=REASON, bearer=bearer)
-    made = adopting.adopt(desk.session, desk.cast.fay, change.id, wanted, now=desk.now)
+    return adopting.adopt(desk.session, desk.cast.fay, change.id, wanted, now=desk.now)
+
+
+def decided(desk: Desk, made: Adjustment, outcome: str = "yes") -> None:
+    """Fin says yes, or no."""
+    why = "" if outcome == "yes" else "Of another invoice."
+    asking.decide(desk.session, desk.cast.fin, made.id, outcome=outcome, explanation=why, now=desk.now)
     desk.jobs()
+
+
+def adopt(desk: Desk, change: OutsideChange, bearer: str = "signed") -> Adjustment:
+    made = asked(desk, change, bearer)
+    decided(desk, made)
     return made
 
 
@@ -56,8 +69,23 @@ def test_a_refund_of_the_dashboard_is_adopted_with_the_splits_of_one_asked_for_h
         adopting.outside_changes(desk.session, desk.cast.ivo)
     adopting.own_change(desk.session, desk.cast.fay, change.id, now=desk.now)
     assert adopting.change_seen(desk.session, desk.cast.fin, change.id).owner_id == desk.cast.fay.person_id
+    desk.allow()
+    declined = asked(desk, change)
+    desk.jobs()
+    # Whatever the limit: nothing is taken until another person has said yes, and who asked never is that one.
+    assert (both(desk), desk.session.scalars(select(OutsideChangeEnd)).all()) == (before, [])
+    with pytest.raises(NotAllowed):
+        asking.decide(desk.session, desk.cast.fay, declined.id, outcome="yes", explanation="", now=desk.now)
+    for again in (lambda: asked(desk, change), lambda: explain(desk, change, "A test payment.")):
+        with pytest.raises(Conflict, match="another person decides"):
+            again()
+    decided(desk, declined, "no")
+    assert (desk.outcome(declined), both(desk)) == ("declined", before)
     made = adopt(desk, change)
-    assert (desk.outcome(made), both(desk), made.needs_second) == ("done", before - 2_000, False)
+    assert (desk.outcome(made), both(desk)) == ("done", before - 2_000)
+    (end,) = desk.session.scalars(select(OutsideChangeEnd))
+    assert (end.adjustment_id, end.ended_by) == (made.id, desk.cast.fin.person_id)
+    assert desk.standin.control.counters().get("refund") == 1
     with pytest.raises(Conflict):
         adopt(desk, change)
     # Told again, nothing happens twice; nothing is missing in the reconciliation any more.
@@ -68,16 +96,31 @@ def test_a_refund_of_the_dashboard_is_adopted_with_the_splits_of_one_asked_for_h
     desk.check()
 
 
+def explain(desk: Desk, change: OutsideChange, explanation: str) -> None:
+    adopting.explain(desk.session, desk.cast.fay, change.id, explanation=explanation, now=desk.now)
+
+
 def test_an_adoption_whose_job_was_lost_is_found_by_the_sweep(desk) -> None:
     invoice = paid_invoice(desk)
     change = made_there(desk, charge=desk.receipt(invoice).provider_object_id, amount=1_000)
-    wanted = adopting.wanted_of(change, reason=REASON, bearer="manufacturer")
-    made = adopting.adopt(desk.session, desk.cast.fay, change.id, wanted, now=desk.now)
+    made = asked(desk, change, "manufacturer")
+    asking.decide(desk.session, desk.cast.fin, made.id, outcome="yes", explanation="", now=desk.now)
     desk.session.execute(text("DELETE FROM procrastinate_jobs"))
-    assert adopting.sweep(desk.session) == 1
+    assert carrying_out.sweep(desk.session) == 1
     desk.jobs()
     assert desk.outcome(made) == "done"
-    assert adopting.sweep(desk.session) == 0
+    assert carrying_out.sweep(desk.session) == 0
+    assert desk.standin.control.counters().get("refund") == 1
+    with pytest.raises(IntegrityError, match="adoption_takes_two"):
+        desk.session.execute(
+            text(
+                "INSERT INTO adjustment (manufacturer_id, payer_id, invoice_id, receipt_id, kind, bearer, payout_order,"
+                " needs_second, currency, amount_minor, reason, outside_change_id, asked_by, asked_at)"
+                " SELECT manufacturer_id, payer_id, invoice_id, receipt_id, kind, bearer, payout_order, false,"
+                " currency, amount_minor, reason, outside_change_id, asked_by, asked_at FROM adjustment"
+            )
+        )
+    desk.session.rollback()
     desk.check()
 
 

@@ -18,8 +18,8 @@ from portal.adjustments.rules.saga import Step
 from portal.cases import actions as cases
 from portal.cases.models import SupportCase
 from portal.errors import Conflict, Invalid, NotAllowed
-from portal.payments import going_back
-from portal.payments.models import Intent
+from portal.payments import going_back, handling
+from portal.payments.models import ConnectedAccount, Intent
 from portal.settlement.debts import debts
 from tests.support.going_back import Desk, paid_invoice, paid_out
 from tests.support.settling import NEXT_CLOSED_AT, REVIEWED_AT, approved_and_disposed, close, statement_of
@@ -265,6 +265,23 @@ def test_what_cannot_be_taken_back_is_owed_and_netted_from_the_next_statement(de
     assert (owed_by_party(desk.session, desk.cast.factory.id), desk.held("receivable_party")) == ({}, 0)
     assert desk.held("write_off") == 1_000 - paid
     desk.check(other_work=True)
+
+
+def test_a_refund_after_its_party_has_left_is_taken_from_the_transfer_or_owed(desk, invoice, standin) -> None:
+    integrator = desk.cast.integrator.id
+    paid_out(desk)
+    account = desk.session.get_one(ConnectedAccount, integrator)
+    standin.control.set_capability(account.provider_account_id, "restricted")
+    desk.session.commit()
+    handling.refresh_account(desk.engine, desk.gateway, account.provider_account_id, desk.now)
+    left = text("UPDATE membership SET ended_at = :now WHERE organisation_id = :id")
+    desk.session.execute(left, {"now": desk.now, "id": integrator})
+    desk.allow()
+    asked = desk.refund(invoice, invoice.total_minor)
+    desk.jobs()
+    assert (desk.outcome(asked), desk.payable(integrator)) == ("done", 0)
+    assert [step.kind for step in desk.session.scalars(select(ClawBackStep))] == ["taken"]
+    desk.check()
 
 
 def give_up(desk: Desk, claw_back_id: int) -> None:

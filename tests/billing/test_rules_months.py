@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,6 +15,7 @@ from portal.contracts.blocks import WHOLE_BP, Weights
 from portal.contracts.sharing import average_weights
 from portal.contracts.terms import Plan
 from portal.errors import RuleBroken
+from portal.ledger.rules import month_at
 from portal.money import Money
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -132,3 +133,18 @@ def test_days_are_those_of_the_clock_on_the_wall(days, then):
 )
 def test_open_books_sell_their_own_month_and_each_that_began_since(now, instants):
     assert sale_instants("Europe/Berlin", MARCH.end, at(now)) == [at(instant) for instant in instants]
+
+
+@pytest.mark.parametrize("books", ["Europe/Berlin", "America/New_York", "Asia/Tokyo", "Australia/Lord_Howe"])
+@pytest.mark.parametrize("policy", ["Europe/Berlin", "America/Los_Angeles", "Pacific/Auckland", "Asia/Kathmandu"])
+def test_every_month_of_a_plan_is_sold_wherever_books_end_and_clocks_change(books, policy):
+    """Books are closed two days late and once a whole month late; each month of the plan's own zone is found."""
+    now, closes_at = at("01-10T12:00"), month_at(books, at("01-10T12:00")).ends_at
+    sold = []
+    while now < at("12-20T12:00"):
+        sold += [month_at(policy, each).label for each in sale_instants(books, closes_at, now)]
+        late = 33 if closes_at.month == 4 else 2
+        if now >= closes_at + timedelta(days=late):
+            closes_at = month_at(books, closes_at).ends_at
+        now += timedelta(hours=6)
+    assert list(dict.fromkeys(sold)) == [f"2026-{number:02d}" for number in range(1, 13)]

@@ -83,10 +83,15 @@ def test_what_was_made_at_stripe_is_owned_adopted_or_explained(visit, cast, work
     assert cast.factory.name in fay.post(f"{page}/preview", said).text
     assert fay.post(f"{page}/explanation", {"explanation": ""}).status_code == 422
     assert fay.post(f"{page}/adoption", said).status_code == 303
-    assert work_session.query(OutsideChangeEnd).one().outcome == "adopted"
-    assert queued(work_session, "adopt_outside_change") == [("adopt_outside_change", {"change_id": change.id})]
-    assert visit(cast.fin).post(f"{page}/explanation", {"explanation": "Too late"}).status_code == 409
-    assert "Adopted" in fay.get("/outside-changes").text
+    assert work_session.query(OutsideChangeEnd).all() == []
+    assert "Waits for a second person" in fay.get("/outside-changes").text
+    assert fay.post(f"{page}/explanation", {"explanation": "Too late"}).status_code == 409
+    made = work_session.query(Adjustment).one()
+    assert f"/adjustments/{made.id}" in fay.get(page).text
+    assert fay.post(f"/adjustments/{made.id}/decision", {"outcome": "yes", "explanation": ""}).status_code == 403
+    answered = visit(cast.fin).post(f"/adjustments/{made.id}/decision", {"outcome": "yes", "explanation": ""})
+    assert answered.status_code == 303
+    assert queued(work_session, "advance_adjustment") == [("advance_adjustment", {"adjustment_id": made.id})]
     assert visit(cast.ivo).get(page).status_code == 404
 
 

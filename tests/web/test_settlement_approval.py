@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select, text
 
+from portal.identity.actions import revoke_every_session
 from portal.payments.models import ConnectedAccount, Intent
 from portal.settlement import disposing
 from portal.settlement.models import StatementLine
@@ -70,6 +71,18 @@ def test_preparer_does_not_approve(visit, cast, preparation, said, work_session)
     assert "You prepared this" in fay.get(f"/preparations/{preparation.id}/approval").text
     assert fay.post(f"/preparations/{preparation.id}/approval", said).status_code == 403
     assert everything(work_session, "statement_approval") == []
+
+
+def test_a_session_ended_between_page_and_click_approves_nothing(visit, cast, preparation, said, work_session, clock):
+    fin, act = visit(cast.fin), f"/preparations/{preparation.id}/approval"
+    assert fin.get(act).status_code == 200
+    revoke_every_session(work_session, cast.fin, clock())
+    work_session.commit()
+    assert fin.post(act, said).status_code == 401
+    assert everything(work_session, "statement_approval") == []
+    # Signed in again, the same person approves what was shown.
+    assert visit(cast.fin).post(act, said).status_code == 303
+    assert len(everything(work_session, "statement_approval")) == 1
 
 
 def test_lines_are_opened_before_approval(visit, cast, preparation, said, work_session):

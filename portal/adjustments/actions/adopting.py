@@ -1,49 +1,58 @@
 """Refunds and credit notes made at Stripe itself: whose work they are, and how finance ends them.
 
-To adopt one is to own it as if it had been asked for here: an adjustment with the same splits and the same posting. The
-money has moved already, so nobody has to allow it; what stands in its way (a chargeback, an amount that was asked for
-here as well) is said, and the change waits. To explain one leaves the books as they are: what left Stripe's balance is
-then ended where the books are reconciled.
+To adopt one is to own it as if it had been asked for here: an adjustment with the same splits and the same posting, by
+one person's word and another's yes, whatever the amount: who moved the money at Stripe may be the first of them. What
+stands in its way (a chargeback, an amount that was asked for here as well) is said, and the change waits; after a no
+it may be adopted otherwise. To explain one leaves the books as they are: what left Stripe's balance is then ended where
+the books are reconciled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from portal.access import Actor
 from portal.adjustments import queries
 from portal.adjustments.actions.asking import Preview, Wanted, keep_adjustment, preview
-from portal.adjustments.actions.checking import LONGEST_EXPLANATION
-from portal.adjustments.models import Adjustment, OutsideChangeEnd, OutsideChangeOwner
+from portal.adjustments.actions.checking import LONGEST_EXPLANATION, NO
+from portal.adjustments.models import (
+    Adjustment,
+    AdjustmentDecision,
+    AdjustmentEnd,
+    OutsideChangeEnd,
+    OutsideChangeOwner,
+)
+from portal.adjustments.rules import saga
 from portal.adjustments.rules.asking import CREDIT, MANUFACTURER, REFUND, SIGNED
 from portal.errors import Conflict, Invalid, NotFound, RuleBroken
 from portal.jobs import enqueue
-from portal.ledger.rules import Document
 from portal.payments import outside
-from portal.payments.models import Intent, OutsideChange
+from portal.payments.models import OutsideChange
 from portal.rows import insert_once
 
-ADOPTED, EXPLAINED = "adopted", "explained"
+EXPLAINED = "explained"
 # What a bearer may be: an integrator is not made to bear alone what nobody asked it about.
 ADOPTED_BEARERS = (SIGNED, MANUFACTURER)
 
 
 @dataclass(frozen=True)
 class Change:
-    """Something made at Stripe, with who looks after it and how it ended."""
+    """Something made at Stripe, with who looks after it, its adoption while that goes on, and how it ended."""
 
     row: OutsideChange
     owner_id: int | None
+    adoption: Adjustment | None
     end: OutsideChangeEnd | None
 
 
 def outside_changes(session: Session, actor: Actor, *, open_only: bool = False, most: int = 200) -> list[Change]:
     """What was made at Stripe of the actor's manufacturer, open ones first, the oldest of them first.
+
+    ``open_only``: what nobody has begun to adopt; what waits for a second person is counted with its adjustment.
 
     *Raises*: NotAllowed.
     """
@@ -56,7 +65,7 @@ def outside_changes(session: Session, actor: Actor, *, open_only: bool = False, 
     found = [_change(session, row) for row in rows]
     open_ones = [change for change in found if change.end is None]
     if open_only:
-        return open_ones[:most]
+        return [change for change in open_ones if change.adoption is None][:most]
     return [*open_ones, *(change for change in reversed(found) if change.end is not None)][:most]
 
 
@@ -77,7 +86,19 @@ def _change(session: Session, row: OutsideChange) -> Change:
         .limit(1)
     )
     end = session.scalars(select(OutsideChangeEnd).where(OutsideChangeEnd.change_id == row.id)).one_or_none()
-    return Change(row, owner, end)
+    return Change(row, owner, _adoption(session, row.id), end)
+
+
+def _adoption(session: Session, change_id: int) -> Adjustment | None:
+    """What somebody asked to adopt and nobody refused."""
+    gone = select(AdjustmentEnd.id).where(
+        AdjustmentEnd.adjustment_id == Adjustment.id, AdjustmentEnd.outcome.in_((saga.DECLINED, saga.FAILED))
+    )
+    refused = select(AdjustmentDecision.id).where(
+        AdjustmentDecision.adjustment_id == Adjustment.id, AdjustmentDecision.outcome == NO
+    )
+    wanted = select(Adjustment).where(Adjustment.outside_change_id == change_id, ~gone.exists(), ~refused.exists())
+    return session.scalars(wanted.order_by(Adjustment.id.desc()).limit(1)).one_or_none()
 
 
 def own_change(session: Session, actor: Actor, change_id: int, *, now: datetime) -> OutsideChangeOwner:
@@ -108,65 +129,35 @@ def preview_adoption(session: Session, actor: Actor, change_id: int, wanted: Wan
 
 
 def adopt(session: Session, actor: Actor, change_id: int, wanted: Wanted, *, now: datetime) -> Adjustment:
-    """Take it into the books, by job. *Raises*: NotAllowed, NotFound, Conflict, Invalid at the field, RuleBroken."""
+    """Ask for it to be taken into the books; somebody else decides, and a job does it.
+
+    *Raises*: NotAllowed, NotFound, Conflict, Invalid at the field, RuleBroken.
+    """
+    _alone(session, change_id)
     change = _open(session, actor, change_id)
     shown = preview_adoption(session, actor, change_id, wanted, now=now)
-    # What has happened is not allowed or refused any more.
-    settled = replace(shown, needs_second=False, consent_of=None, payout_order="refund_first")
-    adjustment = keep_adjustment(session, actor, settled, wanted, now=now)
-    _end(session, actor, change, ADOPTED, explanation=wanted.reason, now=now, adjustment_id=adjustment.id)
-    enqueue(session, "adopt_outside_change", change_id=change.id)
+    # What has happened is not agreed to any more; that the books take it so is another person's word as well.
+    settled = replace(shown, needs_second=True, consent_of=None, payout_order=saga.REFUND_FIRST)
+    adjustment = keep_adjustment(session, actor, settled, wanted, now=now, outside_change_id=change.id)
+    enqueue(session, "notify_adjustment_asked", adjustment_id=adjustment.id)
     return adjustment
 
 
-def carry_out(session: Session, change_id: int, *, now: datetime) -> None:
-    """The job: the adjustment gets the intent of what was made at Stripe. Again is harmless."""
-    change = session.get_one(OutsideChange, change_id)
-    end = session.scalars(select(OutsideChangeEnd).where(OutsideChangeEnd.change_id == change_id)).one()
-    if end.adjustment_id is None:
-        return
-    adjustment = session.get_one(Adjustment, end.adjustment_id)
-    about = queries.subject_of(session, adjustment.invoice_id, adjustment.receipt_id)
-    outside.adopt(
-        session,
-        change,
-        Document("adjustment", str(adjustment.id)),
-        payer_id=adjustment.payer_id,
-        description=f"Made at Stripe, on {about.name}: {adjustment.reason}",
-        now=now,
-    )
+def _alone(session: Session, change_id: int) -> None:
+    """One person at a time adopts or explains a change."""
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": f"outside:{change_id}"})
 
 
 def explain(session: Session, actor: Actor, change_id: int, *, explanation: str, now: datetime) -> OutsideChangeEnd:
     """Leave the books as they are, and say why. *Raises*: NotAllowed, NotFound, Conflict, Invalid."""
+    _alone(session, change_id)
     change = _open(session, actor, change_id)
     if not 1 <= len(explanation.strip()) <= LONGEST_EXPLANATION:
         raise Invalid("Say why.", {"explanation": f"1 to {LONGEST_EXPLANATION} characters."})
-    return _end(session, actor, change, EXPLAINED, explanation=explanation, now=now)
-
-
-def _open(session: Session, actor: Actor, change_id: int) -> OutsideChange:
-    change = change_seen(session, actor, change_id)
-    if change.end is not None:
-        raise Conflict("This is ended already.")
-    return change.row
-
-
-def _end(
-    session: Session,
-    actor: Actor,
-    change: OutsideChange,
-    outcome: str,
-    *,
-    explanation: str,
-    now: datetime,
-    adjustment_id: int | None = None,
-) -> OutsideChangeEnd:
     end = OutsideChangeEnd(
         change_id=change.id,
         manufacturer_id=change.manufacturer_id,
-        outcome=outcome,
-        adjustment_id=adjustment_id,
+        outcome=EXPLAINED,
         explanation=explanation.strip(),
         ended_by=actor.person_id,
         ended_at=now,
@@ -177,20 +168,10 @@ def _end(
     return made
 
 
-def sweep(session: Session) -> int:
-    """Enqueue again adoptions whose job was lost; how many."""
-    lost = _lost(session)
-    for change_id in lost:
-        enqueue(session, "adopt_outside_change", change_id=change_id)
-    return len(lost)
-
-
-def _lost(session: Session) -> Sequence[int]:
-    """Adopted changes whose adjustment has no intent yet."""
-    has = select(Intent.id).where(Intent.provider_object_id == OutsideChange.provider_object_id)
-    return session.scalars(
-        select(OutsideChange.id)
-        .join(OutsideChangeEnd, OutsideChangeEnd.change_id == OutsideChange.id)
-        .where(OutsideChangeEnd.outcome == ADOPTED, ~has.exists())
-        .order_by(OutsideChange.id)
-    ).all()
+def _open(session: Session, actor: Actor, change_id: int) -> OutsideChange:
+    change = change_seen(session, actor, change_id)
+    if change.end is not None:
+        raise Conflict("This is ended already.")
+    if change.adoption is not None:
+        raise Conflict("Somebody asked to adopt this; another person decides first.")
+    return change.row

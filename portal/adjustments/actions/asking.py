@@ -142,7 +142,15 @@ def ask(session: Session, actor: Actor, invoice_id: int | None, wanted: Wanted, 
     return adjustment
 
 
-def keep_adjustment(session: Session, actor: Actor, shown: Preview, wanted: Wanted, *, now: datetime) -> Adjustment:
+def keep_adjustment(
+    session: Session,
+    actor: Actor,
+    shown: Preview,
+    wanted: Wanted,
+    *,
+    now: datetime,
+    outside_change_id: int | None = None,
+) -> Adjustment:
     """Keep what was shown as asked for; whoever keeps it has it go on."""
     about = shown.about
     adjustment = Adjustment(
@@ -162,6 +170,7 @@ def keep_adjustment(session: Session, actor: Actor, shown: Preview, wanted: Want
         reason=wanted.reason.strip(),
         beyond=wanted.beyond.strip(),
         reference=wanted.reference.strip(),
+        outside_change_id=outside_change_id,
         asked_by=actor.person_id,
         asked_at=now,
     )

@@ -16,7 +16,7 @@ from portal.adjustments import queries
 from portal.adjustments.actions import recovering, taking
 from portal.adjustments.actions.taking import Cause
 from portal.adjustments.dividing import Taking
-from portal.adjustments.models import Adjustment, AdjustmentEnd, ClawBack
+from portal.adjustments.models import Adjustment, AdjustmentEnd, ClawBack, OutsideChangeEnd
 from portal.adjustments.rules import saga
 from portal.adjustments.rules.asking import KINDS, REFUND
 from portal.adjustments.rules.saga import Step
@@ -25,13 +25,15 @@ from portal.errors import NotFound, RuleBroken
 from portal.jobs import enqueue
 from portal.ledger.actions import post
 from portal.ledger.rules import Document, Purpose, credit, debit
+from portal.payments import outside
 from portal.payments.cash import OUT_OF_BAND
 from portal.payments.going_back import plan_credit_note, plan_refund
-from portal.payments.models import CashReceipt, Intent
+from portal.payments.models import CashReceipt, Intent, OutsideChange
 from portal.payments.outcomes import CLAW_BACK
 from portal.payments.rules import CANCELLED, FAILED, FOLLOW_PURCHASE, PAYMENT_PAIRS
 
 ADJUSTMENT = "adjustment"
+ADOPTED = "adopted"
 # Far more than there are steps.
 _MOST_STEPS = 12
 _ENDS = {Step.END_DONE: saga.DONE, Step.END_FAILED: saga.FAILED, Step.END_DECLINED: saga.DECLINED}
@@ -126,6 +128,9 @@ def _do(session: Session, adjustment: Adjustment, step: Step, now: datetime) -> 
 
 def _pay(session: Session, adjustment: Adjustment, cause: Cause, now: datetime) -> None:
     document = Document(ADJUSTMENT, str(adjustment.id))
+    if adjustment.outside_change_id is not None:
+        _take_in(session, adjustment, document, now)
+        return
     if adjustment.receipt_id is None:
         invoice = session.get_one(Invoice, adjustment.invoice_id)
         intent = session.get_one(Intent, invoice.intent_id)
@@ -143,6 +148,36 @@ def _pay(session: Session, adjustment: Adjustment, cause: Cause, now: datetime) 
         document=document,
         description=cause.description,
         now=now,
+    )
+
+
+def _take_in(session: Session, adjustment: Adjustment, document: Document, now: datetime) -> None:
+    """What was made at Stripe itself is what two people said it is: nothing is sent, and its change is ended."""
+    change = session.get_one(OutsideChange, adjustment.outside_change_id)
+    about = queries.subject_of(session, adjustment.invoice_id, adjustment.receipt_id)
+    outside.adopt(
+        session,
+        change,
+        document,
+        payer_id=adjustment.payer_id,
+        description=f"Made at Stripe, on {about.name}: {adjustment.reason}",
+        now=now,
+    )
+    decision = queries.decision_of(session, adjustment.id)
+    if decision is None:
+        raise RuleBroken("What was made at Stripe is adopted by two people.")
+    session.execute(
+        insert(OutsideChangeEnd)
+        .values(
+            change_id=change.id,
+            manufacturer_id=change.manufacturer_id,
+            outcome=ADOPTED,
+            adjustment_id=adjustment.id,
+            explanation=adjustment.reason,
+            ended_by=decision.decided_by,
+            ended_at=now,
+        )
+        .on_conflict_do_nothing()
     )
 
 

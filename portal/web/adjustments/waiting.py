@@ -136,7 +136,7 @@ def adopt(change_id: int) -> ResponseReturnValue:
         with refusals_of(form):
             session, actor = current_session(), current_actor()
             made = actions.adopt(session, actor, change_id, _wanted(change, form), now=current_now())
-            flash("It is being taken into the books.", "good")
+            flash("Another person of finance decides; then the books take it in.", "good")
             return redirect(url_for("adjustments.adjustment", adjustment_id=made.id), code=303)
     return _change_page(change, form, ExplainForm(formdata=None), None)
 
