@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.access import Role
+from portal.cases.models import SupportCase
 from portal.directory.models import Organisation, Site
 from portal.notifications.actions import Recipient, queue_letter
 from portal.notifications.letters import Writing, letter
@@ -79,10 +80,14 @@ def offer_released(writing: Writing) -> Letter | None:
     if _end_of(session, offer.id) is not None:
         return None
     by = session.get_one(Organisation, offer.offered_by_id)
+    case = session.get_one(SupportCase, offer.case_id) if offer.case_id is not None else None
+    waits = (
+        (f"Case {case.name} is not covered at this moment; it goes on under this from the payment on.",) if case else ()
+    )
     return Letter(
         subject=f"{by.name} offers you {offer.name}",
         greeting=writing.greeting,
-        sentences=("Price and terms stand on the page of the offer, where you accept or decline it.",),
+        sentences=(*waits, "Price and terms stand on the page of the offer, where you accept or decline it."),
         facts=_facts(writing, offer),
         quote=offer.note,
         button=("Answer the offer", writing.page(f"offers/{offer.id}")),

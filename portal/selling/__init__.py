@@ -6,9 +6,9 @@ is for is recorded, once, whatever order and number of events tell of it; sales 
 
 How it goes: ``rules`` say what may be offered, what covers a case now, and which steps a purchase takes; ``offering``
 and ``ordering`` write what people do; ``following`` is the job that turns what payments learned of Stripe into a sale;
-``ending`` gives up plans that were cancelled or not paid; ``waiting`` is money of which no sale could be made,
-``leaving`` plans that were ended at Stripe within their minimum term;
-``exempting`` keeps certificates; ``queries`` are for pages.
+``covering`` is what would cover a case now; ``promoting`` makes codes and counts their uses; ``ending`` gives up plans
+that were cancelled or not paid; ``waiting`` is money of which no sale could be made, ``leaving`` plans that were ended
+at Stripe within their minimum term; ``exempting`` keeps certificates; ``queries`` are for pages.
 
 Neighbours: payments plans and follows the checkout and knows nothing of what it is for; entitlement grants packs,
 billing posts what was sold and shares it; settlement stands above and reads the books only. A package of its own, and

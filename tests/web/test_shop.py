@@ -15,7 +15,7 @@ from portal.entitlement.models import CoverageDecision
 from portal.notifications.mail import FileMailer
 from portal.payments.gateway import connect
 from portal.payments.models import Intent
-from portal.selling.models import Purchase, TaxExemption
+from portal.selling.models import Offer, Purchase, TaxExemption
 from tests.support.buying import PACK_MINOR, lapsed
 from tests.support.cases import escalated
 from tests.support.cast import DOCUMENTS, NOW
@@ -217,6 +217,39 @@ def test_a_code_is_made_by_the_factory_and_lowers_what_a_buyer_sees_and_pays(
     assert standin.client().v1.checkout.sessions.retrieve(session_of(work_session)).status == "expired"
     assert fay.post(f"{made.location}/withdrawal").status_code == 303
     assert "Withdrawn" in fay.get("/promotion-codes").text
+
+
+def test_a_technician_offers_what_covers_the_case_and_the_buyers_yes_covers_it(
+    visit, cast, standin, gateway, work_session, run_jobs, clock, settings
+):
+    clock.advance(hours=11)  # 20:00 in Berlin: the office is closed
+    case = escalated(work_session, cast, system_id=cast.plain_system.id)
+    work_session.commit()
+    tom, address = visit(cast.tom), f"/cases/{case.name}/cover-offers"
+    assert "Send it to the buyer" in tom.get(f"/cases/{case.name}").text
+    wanted = {"kind": "pack", "code": "hours_10"}
+    assert tom.post(address, {**wanted, "code": "incidents_5000"}).status_code == 422
+    assert [visit(each).post(address, wanted).status_code for each in (cast.ana, cast.bea, cast.sam)] == [404] * 3
+    for _ in range(2):
+        assert tom.post(address, wanted).status_code == 303
+    page = tom.get(f"/cases/{case.name}").text
+    assert "Offered to the customer" in page
+    offer_id = work_session.scalars(select(Offer.id)).one()
+    mailer = FileMailer(settings.mail_dir, settings.mail_from)
+    run_jobs(clock(), gateway=gateway, mailer=mailer)
+    mailed = "".join(path.read_text() for path in settings.mail_dir.iterdir())
+    assert f"offers/{offer_id}" in mailed
+    bea = visit(cast.bea)
+    assert case.name in bea.get(f"/offers/{offer_id}").text
+    led = bea.post(f"/offers/{offer_id}/acceptance", {"accepted": "y"})
+    assert led.location.startswith(standin.base_url)
+    standin.control.set_clock(int(clock().timestamp()))
+    standin.control.pay_session(session_of(work_session))
+    bea.get(f"/bought/{work_session.scalars(select(Purchase.form_key)).one()}/back")
+    run_jobs(clock(), gateway=gateway, mailer=mailer)
+    page = tom.get(f"/cases/{case.name}").text
+    assert "The case is covered from now on." in page
+    assert "Cover it now" not in page
 
 
 def test_a_plan_is_ended_and_kept_from_its_page(visit, cast, standin, gateway, work_session, run_jobs):

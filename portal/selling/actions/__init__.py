@@ -3,7 +3,16 @@
 from portal.selling.actions.ending import cancel, end_overdue, give_up, grace_until, minimum_until
 from portal.selling.actions.exempting import end_exemption, keep_exemption
 from portal.selling.actions.following import follow_purchase, sell_after_all, sell_purchase
-from portal.selling.actions.offering import Terms, end_offer, make_offer, may_offer, move_offers, pass_on
+from portal.selling.actions.offering import (
+    Terms,
+    end_offer,
+    make_offer,
+    may_offer,
+    may_offer_cover,
+    move_offers,
+    offer_cover,
+    pass_on,
+)
 from portal.selling.actions.ordering import (
     Order,
     Place,
@@ -41,9 +50,11 @@ __all__ = [
     "make_code",
     "make_offer",
     "may_offer",
+    "may_offer_cover",
     "may_promote",
     "minimum_until",
     "move_offers",
+    "offer_cover",
     "offer_taken_up_again",
     "order",
     "pass_on",

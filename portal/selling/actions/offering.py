@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from portal.access import Actor, Role, Side
 from portal.audit import actions as audit
+from portal.cases.models import SupportCase
 from portal.contracts import queries as contracts
 from portal.contracts.actions import integrator_of_site
 from portal.contracts.agreement import Agreement
@@ -23,12 +24,15 @@ from portal.directory.models import Site
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound, RuleBroken
 from portal.jobs import enqueue
 from portal.rows import insert_once
+from portal.selling.covering import cures_now, last_decision, open_offers_of_case
 from portal.selling.models import Offer, OfferEnd, OfferRelease, ResalePrice
 from portal.selling.rules import Item, ceiling_minor, integrator_shares, item_named, total_minor
 
 # For how long the integrator looks at an offer before its customer sees it, unless it says something sooner.
 REVIEW_TIME = timedelta(days=3)
 LONGEST_OFFER_DAYS = 90
+# The case waits: what would cover it now need not do so next week.
+COVER_OFFER_DAYS = 2
 LONGEST_NOTE = 1_000
 
 
@@ -63,6 +67,51 @@ def make_offer(session: Session, actor: Actor, terms: Terms, *, now: datetime) -
     """
     if not may_offer(actor):
         raise NotAllowed("Offers are made by the factory's or the integrator's managers and finance.")
+    return _make(session, actor, terms, now=now)
+
+
+def may_offer_cover(actor: Actor) -> bool:
+    """Who may send a case's buyer what would cover it now, at the policy's price: whoever stands beside the machine."""
+    return actor.side is Side.INTEGRATOR and actor.has(Role.TECHNICIAN, Role.SERVICE_MANAGER, Role.FINANCE)
+
+
+def offer_cover(
+    session: Session, actor: Actor, case: SupportCase, kind: str, code: str, *, now: datetime
+) -> Offer | OfferRelease:
+    """Offer the buyer of a case what would cover it now, at the policy's price; an open offer of it is that offer.
+
+    Another price, or collecting it, is the managers' to say. *Raises*: NotAllowed, NotFound, RuleBroken where it would
+    not cover the case (any more), or may not be sold so.
+    """
+    if not may_offer_cover(actor) or actor.organisation_id != case.integrator_id:
+        raise NotAllowed("Cover for a case is offered by the integrator's people.")
+    standing = open_offers_of_case(session, case.id, now=now).get((kind, code))
+    if standing is not None:
+        return standing
+    there = cures_now(session, case, last_decision(session, case), now=now)
+    cure = (
+        next((each for each in there.found if (each.item.kind, each.item.code) == (kind, code)), None)
+        if there
+        else None
+    )
+    if cure is None:
+        raise RuleBroken("This would not cover the case now. Look at its page again.")
+    terms = Terms(
+        site_id=case.site_id,
+        manufacturer_id=case.manufacturer_id,
+        kind=cure.item.kind,
+        code=cure.item.code,
+        interval=cure.item.interval,
+        quantity=1,
+        price_minor=cure.item.price_minor,
+        days=COVER_OFFER_DAYS,
+        note=f"It covers case {case.name} from the payment on.",
+        case_id=case.id,
+    )
+    return _make(session, actor, terms, now=now)
+
+
+def _make(session: Session, actor: Actor, terms: Terms, *, now: datetime) -> Offer:
     site = session.get(Site, terms.site_id)
     if site is None:
         raise NotFound()

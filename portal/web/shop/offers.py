@@ -10,6 +10,7 @@ from wtforms import BooleanField, HiddenField, IntegerField, RadioField, SelectF
 from wtforms.validators import InputRequired, NumberRange
 
 from portal.access import Actor, Side
+from portal.cases import queries as cases
 from portal.contracts import queries as contracts
 from portal.contracts.reinstatement import Reinstatement
 from portal.directory import queries as directory
@@ -199,6 +200,7 @@ def _page(
         states=STATES,
         names=directory.organisation_names(session, ids),
         interval=INTERVALS[shown.interval],
+        case_name=_case_name(shown.case_id),
         version=contracts.version(session, shown.policy_version_id),
         accept_form=(accept_form or AcceptForm()) if state == "open" and may_buy(actor) and not refusal else None,
         again=again,
@@ -207,6 +209,11 @@ def _page(
         pass_on_form=_pass_on_form(found, state, pass_on_form),
         may_end=_may_end(found, state, actor),
     )
+
+
+def _case_name(case_id: int | None) -> str:
+    case = cases.cases_by_id(current_session(), current_actor(), [case_id]).get(case_id) if case_id else None
+    return case.name if case is not None else ""
 
 
 def _again(found: OfferView) -> tuple[Reinstatement | None, str]:
