@@ -20,6 +20,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import psycopg
 from flask_sqlalchemy import SQLAlchemy
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
@@ -181,8 +182,37 @@ def _refuse_ended(connection: Any, record: object, proxy: object) -> None:
         raise InvalidatePoolError("the server has ended the connection")
 
 
+class _Columns(Sequence[psycopg.Column]):
+    """The columns of a result, described when somebody looks at one.
+
+    SQLAlchemy knows them from the first time a statement ran and then asks only whether there are any, where the
+    driver would describe all of them each time.
+    """
+
+    def __init__(self, cursor: psycopg.Cursor[Any], count: int) -> None:
+        self._cursor, self._count = cursor, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, place: Any) -> Any:
+        return [psycopg.Column(self._cursor, index) for index in range(self._count)][place]
+
+
+class _Cursor(psycopg.Cursor[Any]):
+    @property
+    def description(self) -> Any:
+        """The columns of the result, or None where a statement gives no rows."""
+        result = self.pgresult
+        return _Columns(self, result.nfields) if result is not None and result.nfields else super().description
+
+
 # What people typed stays out of error texts, and so out of logs.
-ENGINE_OPTIONS: dict[str, Any] = {"pool_events": [(_refuse_ended, "checkout")], "hide_parameters": True}
+ENGINE_OPTIONS: dict[str, Any] = {
+    "pool_events": [(_refuse_ended, "checkout")],
+    "hide_parameters": True,
+    "connect_args": {"cursor_factory": _Cursor},
+}
 
 
 def connection_url(url: str | URL) -> URL:
