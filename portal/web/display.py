@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from zoneinfo import ZoneInfo
 
-from babel.numbers import format_currency, format_decimal
+from babel.numbers import format_currency
 from flask import Flask
 from markupsafe import Markup
 
@@ -23,15 +23,27 @@ SECONDS_PER_MINUTE = 60
 MINUTES_PER_HOUR = 60
 HOURS_PER_DAY = 24
 KILOBYTE = 1024
+BP_PER_PERCENT = 100
 
 
 def money_text(amount: Money | None) -> str:
-    """The amount with its currency, as ``$1,234.50`` or ``-€3.00``; a dash where there is none."""
+    """The amount with its currency, as ``$1,234.50`` or ``-€3.00``; a dash where there is none.
+
+    Every minor unit is shown, where Babel rounds those that a country no longer has coins for: a column adds up.
+    """
     if amount is None:
         return "–"
-    digits = minor_digits(amount.currency)
-    value = Decimal(amount.minor).scaleb(-digits)
-    return format_currency(value, amount.currency, locale=LOCALE)
+    before, digits = _written(amount.currency)
+    sign = "-" if amount.minor < 0 else ""
+    whole, part = divmod(abs(amount.minor), 10**digits)
+    return f"{sign}{before}{whole:,}.{part:0{digits}d}" if digits else f"{sign}{before}{whole:,}"
+
+
+@cache
+def _written(currency: str) -> tuple[str, int]:
+    """What stands before an amount of the currency, as Babel writes it, and how many digits after its point."""
+    nothing = format_currency(0, currency, locale=LOCALE)
+    return nothing[: nothing.index("0")], minor_digits(currency)
 
 
 def local_time(at: datetime | None, zone: ZoneInfo) -> Markup:
@@ -117,7 +129,9 @@ def percentage(basis_points: int | None) -> str:
     """Basis points as a percentage: 6250 reads ``62.5 %``."""
     if basis_points is None:
         return "–"
-    return f"{format_decimal(Decimal(basis_points) / 100, locale=LOCALE)} %"
+    sign = "-" if basis_points < 0 else ""
+    whole, part = divmod(abs(basis_points), BP_PER_PERCENT)
+    return f"{sign}{f'{whole:,}.{part:02d}'.rstrip('0').rstrip('.')} %"
 
 
 def size_text(size_bytes: int) -> str:
