@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Row, ScalarSelect, bindparam, func, select, text, update
 from sqlalchemy.orm import Session
 
-from portal.access import Role
+from portal.access import Actor, Role, Side
 from portal.db import TELL_SCOPE, Scope, set_scope, take_scope
 from portal.directory.models import Organisation
 from portal.identity import places, rules
@@ -31,13 +31,14 @@ def viewer_of_token(session: Session, token: str, now: datetime) -> rules.Viewer
         return None
     take_scope(session, Scope(found.organisation_id, found.person_id))
     row = session.execute(_everything(), {"session_id": found.session_id}).one_or_none()
-    if row is None or not _may_go_on(row.WebSession, row.Membership, row.Person, now):
+    if row is None or not _may_go_on(row, now):
         set_scope(session, None)
         return None
-    _note_seen(session, row.WebSession, now)
+    if now - row.seen_at >= rules.SEEN_STEP:
+        _note_seen(session, row.session_id, now)
     viewer = _viewer(row)
-    if row.WebSession.impersonation_id is not None:
-        return _looking_on(session, viewer, row.WebSession.impersonation_id, now)
+    if row.impersonation_id is not None:
+        return _looking_on(session, viewer, row.impersonation_id, now)
     return viewer
 
 
@@ -46,10 +47,12 @@ def _everything() -> Any:
     """One statement for all that a page asks of its viewer: every click runs it, so it is worded once."""
     return (
         select(
-            WebSession,
-            Membership,
-            Person,
-            Organisation,
+            *(WebSession.id.label("session_id"), WebSession.expires_at, WebSession.seen_at, WebSession.revoked_at),
+            *(WebSession.proven_by, WebSession.proven_at, WebSession.impersonation_id, WebSession.membership_id),
+            *(Membership.roles, Membership.site_ids, Membership.ended_at),
+            *(Person.id.label("person_id"), Person.display_name, Person.email, Person.zone, Person.disabled_at),
+            *(Organisation.id.label("organisation_id"), Organisation.name.label("organisation_name")),
+            *(Organisation.side, Organisation.is_operator),
             FactorPolicy.required_of,
             _places().label("places"),
             factors.held_counts(Person.id).label("held"),
@@ -68,41 +71,48 @@ def _places() -> ScalarSelect[list[tuple[int, str]]]:
     return select(func.json_agg(func.json_build_array(own.c.membership_id, own.c.name))).scalar_subquery()
 
 
-def _may_go_on(web_session: WebSession, membership: Membership, person: Person, now: datetime) -> bool:
-    alive = rules.session_is_alive(
-        expires_at=web_session.expires_at,
-        seen_at=web_session.seen_at,
-        revoked_at=web_session.revoked_at,
-        now=now,
+def _may_go_on(row: Row[Any], now: datetime) -> bool:
+    alive = rules.session_is_alive(expires_at=row.expires_at, seen_at=row.seen_at, revoked_at=row.revoked_at, now=now)
+    return alive and row.ended_at is None and row.disabled_at is None
+
+
+def _note_seen(session: Session, session_id: object, now: datetime) -> None:
+    session.execute(
+        update(WebSession)
+        .where(WebSession.id == session_id)
+        .values(seen_at=now)
+        .execution_options(synchronize_session=False)
     )
-    return alive and membership.ended_at is None and person.disabled_at is None
-
-
-def _note_seen(session: Session, web_session: WebSession, now: datetime) -> None:
-    if now - web_session.seen_at >= rules.SEEN_STEP:
-        session.execute(
-            update(WebSession)
-            .where(WebSession.id == web_session.id)
-            .values(seen_at=now)
-            .execution_options(synchronize_session=False)
-        )
 
 
 def _viewer(row: Row[Any]) -> rules.Viewer:
-    proven = Proven(Proof(row.WebSession.proven_by), row.WebSession.proven_at)
-    is_asked = must_have_second_factor(row.required_of or (), [Role(role) for role in row.Membership.roles])
+    proven = Proven(Proof(row.proven_by), row.proven_at)
+    actor = _actor(row)
     known: Sequence[rules.Place] = [rules.Place(membership_id, name) for membership_id, name in row.places or ()]
+    is_asked = must_have_second_factor(row.required_of or (), actor.roles)
     return rules.Viewer(
-        actor=places.actor_of(row.Person, row.Membership, row.Organisation),
-        session_id=str(row.WebSession.id),
-        name=row.Person.display_name,
-        email=row.Person.email,
-        zone=ZoneInfo(row.Person.zone),
-        organisation_name=row.Organisation.name,
-        other_organisations=tuple(place for place in known if place.membership_id != row.Membership.id),
+        actor=actor,
+        session_id=str(row.session_id),
+        name=row.display_name,
+        email=row.email,
+        zone=ZoneInfo(row.zone),
+        organisation_name=row.organisation_name,
+        other_organisations=tuple(place for place in known if place.membership_id != row.membership_id),
         proven=proven,
         held=factors.held_of(row.held),
         must_set_up=is_asked and proven.by not in STRONG,
+    )
+
+
+def _actor(row: Row[Any]) -> Actor:
+    return Actor(
+        person_id=row.person_id,
+        organisation_id=row.organisation_id,
+        side=Side(row.side),
+        roles=frozenset(Role(role) for role in row.roles),
+        is_operator=row.is_operator,
+        site_ids=frozenset(row.site_ids) if row.site_ids is not None else None,
+        display_name=row.display_name,
     )
 
 
