@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, func, literal_column, select
 from sqlalchemy.orm import Session, defer
 
 from portal.access import Actor, Side
@@ -96,6 +96,22 @@ def policy_in_force(session: Session, manufacturer_id: int, at: datetime) -> Pol
     if version is None:
         raise NotFound("The manufacturer has no policy in force at that time.")
     return PolicyInForce(version, policy_of(version))
+
+
+def policy_id_in_force(manufacturer_id: ColumnElement[int], at: ColumnElement[datetime]) -> ScalarSelect[int]:
+    """The version of the policy in force, as a part of another statement."""
+    return (
+        select(DocumentInForce.version_id)
+        .where(
+            DocumentInForce.kind == "policy",
+            DocumentInForce.manufacturer_id == manufacturer_id,
+            DocumentInForce.integrator_id.is_(None),
+            DocumentInForce.effective_from <= at,
+        )
+        .order_by(DocumentInForce.effective_from.desc())
+        .limit(literal_column("1"))
+        .scalar_subquery()
+    )
 
 
 def agreement_in_force(

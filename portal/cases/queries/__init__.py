@@ -34,6 +34,7 @@ from portal.cases.queries.lists import (
     search,
     unanswered_resolutions,
 )
+from portal.cases.queries.queue_words import queue_words
 from portal.cases.queries.recent import cases_by_id, cases_of_system, recent_systems
 from portal.cases.queries.scope import case_scope
 from portal.cases.queries.timeline import Entry, timeline
@@ -66,6 +67,7 @@ __all__ = [
     "paid_ahead",
     "queue_counts",
     "queue_key",
+    "queue_words",
     "recent_systems",
     "resolutions_of",
     "search",

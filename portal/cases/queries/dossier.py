@@ -10,9 +10,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, and_, any_, bindparam, select, union_all
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, and_, any_, bindparam, select, union_all
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side
@@ -42,7 +43,7 @@ from portal.cases.models import (
     SeverityDecision,
     SupportCase,
 )
-from portal.cases.queries.scope import case_scope
+from portal.cases.queries.scope import OWN, case_scope
 from portal.cases.situation import situation_of
 from portal.contracts.models import DocumentVersion
 from portal.contracts.queries import policy_known_as
@@ -104,15 +105,29 @@ def case_by_name(session: Session, actor: Actor, name: str) -> SupportCase:
     match = _NAME.fullmatch(name.strip().upper())
     if match is None:
         raise NotFound()
-    found = session.scalars(
-        select(SupportCase)
-        .join(Organisation, Organisation.id == SupportCase.manufacturer_id)
-        .where(Organisation.code == match[1], SupportCase.number == int(match[2]), case_scope(actor))
-        .execution_options(populate_existing=True)
-    ).one_or_none()
+    named = {"code": match[1], "number": int(match[2]), "organisation_id": actor.organisation_id}
+    statement = _named(actor.side)
+    if actor.site_ids is not None:
+        statement = statement.where(SupportCase.site_id.in_(actor.site_ids))
+    found = session.scalars(statement, named).one_or_none()
     if found is None:
         raise NotFound()
     return found
+
+
+@cache
+def _named(side: Side) -> Select[SupportCase]:
+    """The case of a name, of one of its companies; every page of a case asks, so it is worded once."""
+    return (
+        select(SupportCase)
+        .join(Organisation, Organisation.id == SupportCase.manufacturer_id)
+        .where(
+            Organisation.code == bindparam("code"),
+            SupportCase.number == bindparam("number"),
+            OWN[side] == bindparam("organisation_id"),
+        )
+        .execution_options(populate_existing=True)
+    )
 
 
 def case_by_id(session: Session, actor: Actor, case_id: int) -> SupportCase:

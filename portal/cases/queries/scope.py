@@ -9,7 +9,7 @@ from sqlalchemy import ARRAY, BigInteger, ColumnElement, Text, and_, any_, bindp
 from portal.access import Actor, Side
 from portal.cases.models import SupportCase
 
-_OWN = {
+OWN = {
     Side.MANUFACTURER: SupportCase.manufacturer_id,
     Side.INTEGRATOR: SupportCase.integrator_id,
     Side.CUSTOMER: SupportCase.customer_id,
@@ -18,7 +18,7 @@ _OWN = {
 
 def case_scope(actor: Actor) -> ColumnElement[bool]:
     """The cases of the actor's organisation, at the actor's sites."""
-    own = _OWN[actor.side] == actor.organisation_id
+    own = OWN[actor.side] == actor.organisation_id
     return own if actor.site_ids is None else and_(own, SupportCase.site_id.in_(actor.site_ids))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,8 +13,6 @@ from flask.typing import ResponseReturnValue
 from portal.access import Actor, Role, Side, may_work_cases
 from portal.cases import queries
 from portal.cases.queries import CaseRow, ListFilter
-from portal.contracts.queries import policy_in_force
-from portal.directory.queries import product_lines
 from portal.errors import NotFound
 from portal.web import paging
 from portal.web.cases.blueprint import blueprint, case_named
@@ -60,6 +58,7 @@ def queue() -> ResponseReturnValue:
     after = _key(4, (int, int, datetime, int))
     rows = queries.factory_queue(session, actor, chosen, after=after)
     page = paging.page_of(rows, queries.queue_key)
+    words = queries.queue_words(session, actor, current_now())
     return render_template(
         "cases/queue.html",
         page=page,
@@ -67,8 +66,8 @@ def queue() -> ResponseReturnValue:
         views=QUEUE_VIEWS,
         filters=filters,
         severities=SEVERITIES,
-        product_lines=product_lines(session, actor.organisation_id),
-        plans=_plan_names(),
+        product_lines=words.product_lines,
+        plans=words.plans,
     )
 
 
@@ -183,11 +182,3 @@ def _exactly(words: str) -> str | None:
         return case_named(words).name if words else None
     except NotFound:
         return None
-
-
-def _plan_names() -> Mapping[str, str]:
-    try:
-        policy = policy_in_force(current_session(), current_actor().organisation_id, current_now()).policy
-    except NotFound:
-        return {}
-    return {plan.code: plan.name for plan in policy.plans}
