@@ -7,7 +7,8 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from portal.billing.books import billing_problems
-from portal.billing.supplements.claims import NewClaim, answer_claim, claim, claims_of, settle_claim
+from portal.billing.supplements.beside import beside_case
+from portal.billing.supplements.claims import NewClaim, answer_claim, claim, claims_in, settle_claim
 from portal.billing.supplements.models import Claim, SupplementShare
 from portal.billing.supplements.reading import supplements_of_case
 from portal.contracts import actions as contracts
@@ -128,9 +129,9 @@ def test_customer_reads_none_of_it(work_session, web_session, cast, case):
     answer_claim(work_session, cast.leo, row.id, accepted=True, reason="", now=hours_later(41))
     settle_claim(work_session, row.id, now=BILLED_AT)
     work_session.commit()
-    assert len(claims_of(web_session(scope_of(cast.ivo)), case.id)) == 1
+    assert len(claims_in(beside_case(web_session(scope_of(cast.ivo)), case.id))) == 1
     session = web_session(scope_of(cast.bea))
-    assert claims_of(session, case.id) == []
+    assert claims_in(beside_case(session, case.id)) == []
     assert supplements_of_case(session, cast.bea, case.id) == []
 
 

@@ -25,6 +25,7 @@ from portal.entitlement.queries import Terms, latest_coverage, terms_in_force
 from portal.entitlement.rules import decision_from_json
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.jobs import enqueue
+from portal.rows import Facts
 
 WORDS = {LABOUR_CREDIT: "labour credit", REFERRAL: "bonus for a sale", MATERIAL: "part"}
 LONGEST_WORD = 100
@@ -153,15 +154,10 @@ def settle_claim(session: Session, claim_id: int, *, now: datetime, livemode: bo
     return settle(session, case, _terms(session, case), cause, target, now=now, livemode=livemode)
 
 
-def claims_of(session: Session, case_id: int) -> list[tuple[Claim, ClaimAnswer | None]]:
-    """The claims of a case with their answers, as far as the scope may read them."""
-    rows = session.execute(
-        select(Claim, ClaimAnswer)
-        .outerjoin(ClaimAnswer, ClaimAnswer.claim_id == Claim.id)
-        .where(Claim.case_id == case_id)
-        .order_by(Claim.id)
-    )
-    return [(row[0], row[1]) for row in rows]
+def claims_in(rows: Facts) -> list[tuple[Claim, ClaimAnswer | None]]:
+    """The claims of a case with their answers, the oldest first, of what was read of it."""
+    answers = {answer.claim_id: answer for answer in rows[ClaimAnswer]}
+    return [(claim, answers.get(claim.id)) for claim in rows[Claim]]
 
 
 def _terms(session: Session, case: SupportCase) -> Terms:

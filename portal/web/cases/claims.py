@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from flask import flash, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy.orm import Session
 from wtforms import IntegerField, RadioField, SelectField
 from wtforms.validators import InputRequired, Optional
 
@@ -18,6 +17,7 @@ from portal.cases.models import SupportCase
 from portal.cases.queries import case_by_id
 from portal.contracts.owing import Disposition
 from portal.errors import NotFound
+from portal.rows import Facts
 from portal.web.cases.acting import Act, take
 from portal.web.cases.blueprint import blueprint, case_named, to_case
 from portal.web.cases.opening_forms import AMOUNT_LIMIT, typed_minor
@@ -115,13 +115,13 @@ def answer_claim(claim_id: int) -> ResponseReturnValue:
     return page("cases/claim.html", form, claim=found, case=case, kind=KINDS[found.kind])
 
 
-def claim_lines(session: Session, actor: Actor, case: SupportCase) -> list[ClaimLine]:
-    """The claims of a case that has ended, for the two companies."""
-    if actor.side is Side.CUSTOMER or case.state not in ("resolved", "closed"):
+def claim_lines(actor: Actor, beside: Facts) -> list[ClaimLine]:
+    """The claims of a case that has ended, for the two companies; ``beside`` is empty where none has."""
+    if actor.side is Side.CUSTOMER or not beside:
         return []
     return [
         ClaimLine(row, answer, KINDS[row.kind], _answered_at(actor, row) if answer is None else "")
-        for row, answer in claims.claims_of(session, case.id)
+        for row, answer in claims.claims_in(beside)
     ]
 
 

@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side, may_see_prices
 from portal.billing.gathering import read_case
+from portal.billing.supplements.beside import beside_case
+from portal.billing.supplements.models import Supplement
 from portal.billing.supplements.reading import SupplementView, supplements_of_case
 from portal.cases import queries, rules
 from portal.cases.models import PromiseRemedy, SupportCase
@@ -26,6 +28,7 @@ from portal.entitlement.rules import CoverageDecision
 from portal.metering import queries as metering
 from portal.metering.rules import MODES, TASK_CLASSES, may_log_time
 from portal.money import Money, round_half_up
+from portal.rows import Facts
 from portal.web.cases.blueprint import blueprint, case_named
 from portal.web.cases.challenges import may_dispute
 from portal.web.cases.claims import claim_lines
@@ -54,6 +57,7 @@ from portal.web.gate import anyone, current_actor, current_now, current_session,
 from portal.web.plans.authorizations import may_see_requests
 
 FILTERS = {"": "Everything", "notes": "Notes", "custody": "Custody", "files": "Files", "money": "Money"}
+ENDED = ("resolved", "closed")
 SHOWN_RESOLUTION = {"resolution": "Resolution"}
 
 
@@ -115,7 +119,8 @@ def case(name: str) -> ResponseReturnValue:
 
 def _side_column(session: Session, actor: Actor, found: SupportCase, dossier: Dossier) -> Mapping[str, Any]:
     rows = dossier.rows
-    work, parts, money = _work_and_money(session, actor, found)
+    beside = beside_case(session, found.id) if found.state in ENDED else {}
+    work, parts, money = _work_and_money(session, actor, found, beside)
     return {
         "money": money,
         "money_title": "What it comes to",
@@ -145,17 +150,19 @@ def _side_column(session: Session, actor: Actor, found: SupportCase, dossier: Do
         "dispute": dispute_of(rows, actor),
         "remedies": rows[PromiseRemedy],
         "told": told_facts(found),
-        "claims": claim_lines(session, actor, found),
-        "supplements": _supplements(session, actor, found, remedies=bool(rows[PromiseRemedy])),
+        "claims": claim_lines(actor, beside),
+        "supplements": _supplements(session, actor, found, has_any=bool(rows[PromiseRemedy] or beside.get(Supplement))),
         **cures_of(session, actor, found, rows[CoverageRow]),
     }
 
 
 def _work_and_money(
-    session: Session, actor: Actor, found: SupportCase
+    session: Session, actor: Actor, found: SupportCase, beside: Facts
 ) -> tuple[Sequence[metering.EntryState], Sequence[PartLine], MoneyView | None]:
     """The work, the parts, what both come to. A closed case has its bill; one without either nothing to show yet."""
-    if found.state == "closed" or not may_see_prices(actor):
+    if found.state == "closed":
+        return metering.entry_states(actor, beside), (), None
+    if not may_see_prices(actor):
         return metering.entries_of_case(session, actor, found.id), (), None
     read = read_case(session, found)
     work = metering.entry_states(actor, read.rows)
@@ -177,10 +184,9 @@ def _work_paid(session: Session, found: SupportCase, decided: Sequence[CoverageR
     return queries.paid_ahead(session, found) if entry is not None and Gate.PREPAYMENT in entry.requires else ""
 
 
-def _supplements(session: Session, actor: Actor, found: SupportCase, *, remedies: bool) -> Sequence[SupplementView]:
-    """What moved beside the bill; looked for only where something can have."""
-    ended = found.state in ("resolved", "closed")
-    return supplements_of_case(session, actor, found.id) if remedies or ended else ()
+def _supplements(session: Session, actor: Actor, found: SupportCase, *, has_any: bool) -> Sequence[SupplementView]:
+    """What moved beside the bill; read only where something has, or can have."""
+    return supplements_of_case(session, actor, found.id) if has_any else ()
 
 
 def _company_names(found: SupportCase, dossier: Dossier) -> Mapping[int, str]:
