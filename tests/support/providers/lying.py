@@ -12,6 +12,7 @@ import base64
 import hashlib
 import hmac
 import json
+import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,7 +61,8 @@ class LyingProvider:
     released: threading.Event = field(default_factory=threading.Event)
 
     def reset(self, clock: Callable[[], datetime]) -> None:
-        """Honest again, with nobody known."""
+        """Honest again, with nobody known; whoever still waits for a slow answer gets it now."""
+        self.released.set()
         fresh = LyingProvider(clock, self.issuer)
         self.__dict__.update(fresh.__dict__)
 
@@ -161,7 +163,8 @@ def _app(state: LyingProvider) -> Flask:
     @app.get("/authorize")
     def authorize() -> WerkzeugResponse:
         asked = request.args.to_dict()
-        code = f"code-{len(state.codes)}"
+        # Never a code of an earlier test: a late answer to that one would use up this one's.
+        code = secrets.token_urlsafe()
         state.codes[code] = asked
         answer = {"code": code, "state": asked["state"], "iss": state.issuer}
         return redirect(f"{asked['redirect_uri']}?{urlencode(answer)}")
