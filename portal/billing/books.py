@@ -8,6 +8,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from portal.billing.deferred.books import deferred_problems
+from portal.billing.promises import promise_problems
 from portal.billing.rules.postings import BILLED, DECIDED, MOVED, USE_DECIDED, USED
 from portal.ledger.queries import BookProblem, ledger_problems, problems_of
 
@@ -303,64 +304,6 @@ _CHECKS = {
         WHERE {_OF_WORK}
         GROUP BY invoice.id HAVING coalesce(sum(line.amount_minor), 0) <> invoice.total_minor
     """,
-    "hours are conserved": """
-        SELECT 'grant ' || given.id, granted || ' granted, ' || accounted || ' accounted for'
-        FROM usage_grant given
-        JOIN grant_balance balance ON balance.grant_id = given.id
-        LEFT JOIN (SELECT grant_id, sum(seconds) AS seconds, sum(incidents) AS incidents
-                   FROM grant_draw GROUP BY grant_id) drawn ON drawn.grant_id = given.id
-        LEFT JOIN (SELECT grant_id, sum(seconds) AS seconds, sum(incidents) AS incidents
-                   FROM grant_expiry GROUP BY grant_id) gone ON gone.grant_id = given.id
-        LEFT JOIN (SELECT grant_id, sum(seconds) AS seconds, sum(incidents) AS incidents
-                   FROM grant_withdrawal GROUP BY grant_id) back ON back.grant_id = given.id
-        CROSS JOIN LATERAL (
-            VALUES (given.granted_seconds || ' seconds',
-                    given.granted_seconds,
-                    balance.free_seconds + balance.reserved_seconds + coalesce(drawn.seconds, 0)
-                        + coalesce(gone.seconds, 0) + coalesce(back.seconds, 0)),
-                   (given.granted_incidents || ' incidents',
-                    given.granted_incidents,
-                    balance.free_incidents + balance.reserved_incidents + coalesce(drawn.incidents, 0)
-                        + coalesce(gone.incidents, 0) + coalesce(back.incidents, 0))
-        ) counted (granted, given, accounted)
-        WHERE counted.given <> counted.accounted
-    """,
-    "what is reserved is in reservations": """
-        SELECT 'grant ' || balance.grant_id,
-               'reserved ' || balance.reserved_seconds || ' seconds and ' || balance.reserved_incidents
-               || ' incidents, reservations ' || coalesce(kept.seconds, 0) || ' and ' || coalesce(kept.incidents, 0)
-        FROM grant_balance balance
-        LEFT JOIN (SELECT grant_id, sum(seconds) AS seconds, sum(incidents) AS incidents
-                   FROM grant_reservation reservation
-                   WHERE NOT EXISTS (SELECT FROM reservation_release WHERE reservation_id = reservation.id)
-                   GROUP BY grant_id) kept ON kept.grant_id = balance.grant_id
-        WHERE (balance.reserved_seconds, balance.reserved_incidents)
-            <> (coalesce(kept.seconds, 0), coalesce(kept.incidents, 0))
-    """,
-    "a pack earns its price at most": """
-        SELECT 'pack sale ' || sale.id, 'cost ' || sale.amount_minor || ', earned ' || sum(one.earned)
-        FROM pack_sale sale
-        JOIN (
-            SELECT pack_sale_id, amount_minor AS earned FROM pack_earning
-            UNION ALL
-            SELECT used.pack_sale_id, used.amount_minor FROM pack_use used
-            WHERE NOT EXISTS (SELECT FROM bill_item_reversal WHERE bill_item_id = used.bill_item_id)
-        ) one ON one.pack_sale_id = sale.id
-        GROUP BY sale.id HAVING sum(one.earned) NOT BETWEEN 0 AND sale.amount_minor
-    """,
-    "authorizations are drawn by what is billed": """
-        SELECT 'case ' || one.case_id || ' payer ' || one.payer_id, 'used ' || one.used || ', billed ' || one.billed
-        FROM (
-            SELECT yes.case_id, yes.payer_id, sum(yes.nte_minor - balance.left_minor) AS used,
-                   coalesce((SELECT sum(item.amount_minor) FROM bill_item item
-                             WHERE item.case_id = yes.case_id AND item.payer_id = yes.payer_id
-                               AND NOT EXISTS (SELECT FROM bill_item_reversal WHERE bill_item_id = item.id)), 0)
-                       AS billed
-            FROM "authorization" yes JOIN authorization_balance balance ON balance.authorization_id = yes.id
-            GROUP BY yes.case_id, yes.payer_id
-        ) one
-        WHERE one.used <> one.billed
-    """,
 }
 
 # Stripe's own figures: every movement of its balance is in our clearing account, and nothing else is.
@@ -381,7 +324,7 @@ _TIE_OUT = {
 
 def billing_problems(session: Session) -> list[BookProblem]:
     """What is wrong between billing's facts and the ledger."""
-    return [*problems_of(session, _CHECKS), *deferred_problems(session)]
+    return [*problems_of(session, _CHECKS), *deferred_problems(session), *promise_problems(session)]
 
 
 def stripe_tie_out(session: Session) -> list[BookProblem]:

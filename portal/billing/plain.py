@@ -1,11 +1,12 @@
 """Which cases can be billed together with others: those that one item settles and whose hours nobody else waits for.
 
-A case is plain when it is closed, its closing is its one cut and has no item, nothing holds it, and no hours of its
-site bear on it. Every other case is billed by itself.
+A case is plain when it is closed, its closing is its one cut and has no item, nothing holds it, no hours of its site
+bear on it, and no purchase order gave its yes. Every other case is billed by itself.
 
 Hours stay out for good: what a case draws is gone for the next of its site, and giving back what it had reserved can
 make the next one dearer or cheaper. Which case comes first decides what each pays, so they are rated one by one
 under the lock of their balance; rated from facts that were read together, two of them would draw the same hour.
+Purchase orders stay out likewise: what a bill draws and gives back of one is what is left for others.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from portal.billing.models import BillingCut, BillItem
 from portal.billing.queries import blocking_facts
 from portal.billing.rules import blockers_of
 from portal.cases.models import SupportCase
-from portal.entitlement.models import GrantDraw, GrantReservation
+from portal.entitlement.models import Authorization, GrantDraw, GrantReservation
+from portal.entitlement.orders.actions import BASIS
 
 
 def plain_cases(session: Session, case_ids: Sequence[int], *, now: datetime) -> list[Gathered]:
@@ -45,6 +47,8 @@ def is_plain(read: Gathered, *, now: datetime) -> bool:
     if rows[BillItem] or cuts not in ([], [(CLOSING, read.case.closed_at)]):
         return False
     if read.hours or rows[GrantReservation] or rows[GrantDraw]:
+        return False
+    if any(yes.basis == BASIS for yes in rows[Authorization]):
         return False
     return not blockers_of(blocking_facts(rows, now=now))
 

@@ -9,9 +9,12 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from portal.billing.actions import rebill
+from portal.billing.actions.batch import bill_closed
 from portal.billing.actions.invoices import gather_invoices
+from portal.billing.books import check_books
 from portal.billing.models import InvoiceItem
 from portal.cases.actions import authorizing
+from portal.cases.actions.closing import close_case
 from portal.db import open_session
 from portal.entitlement.models import Authorization, AuthorizationRequest
 from portal.entitlement.orders import queries
@@ -91,6 +94,21 @@ def test_yes_is_reserved_drawn_by_the_bill_and_given_back_at_the_end(work_sessio
     assert invoice.due_on == (BILLED_AT + timedelta(days=45)).date()
     assert rebill(work_session, item.cut_id, reason="again", now=BILLED_AT)
     assert balance(work_session, paper) == held
+
+
+def test_a_case_billed_with_others_draws_on_its_order(work_session, cast):
+    open_books(work_session, cast)
+    paper = order(work_session, cast)
+    case, request_id = waiting_case(work_session, cast)
+    take(work_session, request_id)
+    worked(work_session, cast, case, minutes=60)
+    settled(work_session, cast, case)
+    assert close_case(work_session, case.id, now=BILLED_AT) is not None
+    assert bill_closed(work_session, [case.id], now=BILLED_AT) == 1
+    assert balance(work_session, paper) == (45_000, 0, 15_000)
+    assert check_books(work_session) == []
+    work_session.execute(text("UPDATE authorization_balance SET left_minor = left_minor + 100"))
+    assert "a purchase order is drawn by what is billed" in {each.check for each in check_books(work_session)}
 
 
 def test_payer_is_asked_where_no_order_has_enough(work_session, cast):

@@ -31,6 +31,7 @@ from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.jobs import enqueue
 from portal.zones import zone_named
 
+# What a yes says that comes from an order.
 BASIS = "purchase_order"
 
 
