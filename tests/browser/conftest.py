@@ -19,14 +19,16 @@ from portal.identity import sessions
 from portal.identity.factors.rules import Proof, Proven
 from portal.identity.sessions import Browser as BrowserName
 from tests.browser.specimen import specimen
-from tests.conftest import settings_for
+from tests.conftest import CommittedDatabase, settings_for
 from tests.support import browsing
 from tests.support.cast import Cast, build_cast
 from tests.support.database import PREFIX, Cluster
 from tests.support.serving import served
-from tests.support.sign_in import give_password, membership_of
+from tests.support.sign_in import PASSWORD, give_password, membership_of
+from tests.support.story import Stage, staged
 
 Screen = Callable[..., Page]
+Visit = Callable[..., Page]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -118,3 +120,37 @@ def _cookie(site: Site, actor: Actor) -> dict[str, str]:
     cookie = client.get_cookie(name)
     assert cookie is not None
     return {"name": name, "value": cookie.value}
+
+
+@pytest.fixture
+def stage(committed_database: CommittedDatabase, tmp_path) -> Iterator[Stage]:
+    with staged(committed_database.settings.database_url or "", tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def visit(chromium: Browser, stage: Stage, width: int) -> Iterator[Visit]:
+    """A page in a browser of its own, whose clock is the stage's; signed in by the form where an actor is named."""
+    contexts, errors = [], []
+
+    def open_page(actor: Actor | None = None) -> Page:
+        size = {"width": width, "height": browsing.HEIGHT_PIXELS}
+        context = chromium.new_context(viewport=size, base_url=stage.address)
+        contexts.append(context)
+        context.clock.set_fixed_time(stage.clock.now)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda line: errors.append(line.text) if "Content Security Policy" in line.text else None)
+        if actor is not None:
+            page.goto("/sign-in")
+            page.get_by_label("Email address").fill(stage.email_of(actor))
+            page.get_by_label("Password").fill(PASSWORD)
+            page.get_by_role("button", name="Sign in", exact=True).click()
+            page.wait_for_url("**/")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == []

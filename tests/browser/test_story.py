@@ -6,56 +6,17 @@ Where the whole story is told with all its turns is ``tests/test_escalation_to_t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 from sqlalchemy import func, select
 
-from portal.access import Actor
 from portal.settlement.models import Statement
-from tests.conftest import CommittedDatabase
+from tests.browser.conftest import Visit
 from tests.support import browsing
-from tests.support.sign_in import PASSWORD
-from tests.support.story import Stage, set_up_payouts, staged, utc
+from tests.support.story import Stage, set_up_payouts, utc
 
 PHOTO = {"name": "reader.jpg", "mimeType": "image/jpeg", "buffer": b"\xff\xd8\xff" + b"0" * 400}
-Visit = Callable[..., Page]
-
-
-@pytest.fixture
-def stage(committed_database: CommittedDatabase, tmp_path) -> Iterator[Stage]:
-    with staged(committed_database.settings.database_url or "", tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def visit(chromium: Browser, stage: Stage, width: int) -> Iterator[Visit]:
-    """A page in a browser of its own, whose clock is the stage's; signed in by the form where an actor is named."""
-    contexts, errors = [], []
-
-    def open_page(actor: Actor | None = None) -> Page:
-        size = {"width": width, "height": browsing.HEIGHT_PIXELS}
-        context = chromium.new_context(viewport=size, base_url=stage.address)
-        contexts.append(context)
-        context.clock.set_fixed_time(stage.clock.now)
-        page = context.new_page()
-        page.set_default_timeout(15_000)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda line: errors.append(line.text) if "Content Security Policy" in line.text else None)
-        if actor is not None:
-            page.goto("/sign-in")
-            page.get_by_label("Email address").fill(stage.email_of(actor))
-            page.get_by_label("Password").fill(PASSWORD)
-            page.get_by_role("button", name="Sign in", exact=True).click()
-            page.wait_for_url("**/")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert errors == []
 
 
 def test_the_story_is_pleasant_to_everybody(stage: Stage, visit: Visit) -> None:
