@@ -156,7 +156,7 @@ def march_is_billed_and_closed(story: Story) -> None:
     assert period_of(stage, "2026-03").state == "soft_closed"
     with stage.work() as session:
         invoice = session.scalars(select(Invoice)).one()
-        assert (invoice.name, invoice.total_minor) == ("NOR-INV-1", 136_750)
+        assert (invoice.name, invoice.total_minor) == ("NOR-INV-1", 165_750)
 
 
 def the_challenge_ends_by_the_fallback(story: Story) -> None:
@@ -180,16 +180,16 @@ def the_invoice_is_paid(story: Story) -> None:
     stage.at(utc(4, 9, 10))
     flo = stage.enter(stage.cast.flo).open("/invoices").follow("NOR-INV-1").follow("Pay at Stripe")
     assert flo.url.startswith(stage.standin.base_url)
-    flo.press("Pay 1,367.50 EUR", {"way": "card"})
+    flo.press("Pay 1,657.50 EUR", {"way": "card"})
     stage.deliver()
     with stage.work() as session:
         receipt = session.scalars(select(CashReceipt)).one()
         outcomes = session.scalars(select(ProviderEventOutcome.outcome)).all()
         assert "invoice paid, 1 payments taken" in outcomes
-        assert (receipt.amount_minor, receipt.source, receipt.fee_minor > 0) == (136_750, "stripe", True)
+        assert (receipt.amount_minor, receipt.source, receipt.fee_minor > 0) == (165_750, "stripe", True)
         applied = session.scalar(select(func.sum(CashApplication.amount_minor)))
         # The plan's 290.00 are earned by use and by time, not by cash.
-        assert applied == receipt.amount_minor - 29_000
+        assert applied == receipt.amount_minor - 2 * 29_000
     assert "Pay at Stripe" not in flo.open(f"{stage.address}/invoices").follow("NOR-INV-1").text
 
 
@@ -221,6 +221,7 @@ def april_is_closed_and_one_line_contested(story: Story) -> None:
             ("share", story.cases["money"], 28_546),
             ("share", story.cases["challenged"], 2_400),
             ("share", story.cases["night"], 1_125),
+            ("plan", "", 9_222),
         ]
     ivo = stage.enter(cast.ivo).open("/statements").follow(statement.name)
     ivo.open(f"/statement-lines/{lines[2].id}").follow("Contest the line")
@@ -234,11 +235,11 @@ def two_people_pay_out_april(story: Story) -> None:
     stage.at(utc(5, 14, 8))
     period = period_of(stage, "2026-04")
     parts = {party.code: settle(stage, period, party) for party in (cast.integrator, cast.factory)}
-    assert parts == {"KES": {"transferred": 30_946, "held": 1_125}, "NOR": {"retained": 75_679}}
+    assert parts == {"KES": {"transferred": 30_946 + 9_222, "held": 1_125}, "NOR": {"retained": 75_679 + 19_778}}
     stage.deliver()
     with stage.work() as session:
         transfers = session.scalars(select(Intent).where(Intent.kind == "transfer").order_by(Intent.created_at)).all()
-        assert [(each.state, each.amount_minor) for each in transfers] == [("succeeded", 5_535), ("succeeded", 30_946)]
+        assert [(each.state, each.amount_minor) for each in transfers] == [("succeeded", 5_535), ("succeeded", 40_168)]
         assert all((each.provider_object_id or "").startswith("tr_") for each in transfers)
     end_for_good(stage, period)
 

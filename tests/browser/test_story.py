@@ -148,7 +148,7 @@ def the_buyer_pays(stage: Stage, visit: Visit) -> None:
     page.get_by_role("link", name="NOR-INV-1").first.click()
     look(page, "22 buyer invoice")
     page.get_by_role("link", name="Pay at Stripe").click()
-    page.get_by_role("button", name="Pay 842.50 EUR").click()
+    page.get_by_role("button", name="Pay 1,132.50 EUR").click()
     page.get_by_text("Thank you.").wait_for()
     stage.deliver()
 
