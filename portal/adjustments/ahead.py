@@ -14,10 +14,11 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from portal.adjustments.lines import LineLoss, Of, Taking, signed, unearned_minor
+from portal.adjustments.lines import LineLoss, Of, Taking, minutes_back, signed, unearned_minor
 from portal.adjustments.models import AdjustmentPart
 from portal.adjustments.rules.sharing import Part, Stake, parts_of_line, within_window
 from portal.adjustments.rules.unused import PackPart, Payment, SoldPack, part_of_pack, part_of_plan
+from portal.billing.actions.used import grant_of_sale
 from portal.billing.models import BillItem, PlanSale, PlanShare, Share
 from portal.billing.packs.expiring import stands_of
 from portal.billing.packs.models import PackEarning, PackSale, PackShare, PackUse
@@ -100,6 +101,9 @@ def lock_hours(session: Session, receipt: CashReceipt) -> None:
     found = paid_for(session, receipt)
     if found.pack is not None:
         locked_balance(session, found.pack.grant_id)
+    for month in found.months:
+        if (grant := grant_of_sale(session, month)) is not None:
+            locked_balance(session, grant.id)
 
 
 def unused_minor(session: Session, receipt: CashReceipt) -> int:
@@ -212,7 +216,14 @@ def _of_month(session: Session, taking: Taking, sale: PlanSale, minor: tuple[int
         manufacturer_id=taking.manufacturer_id,
     )
     of = Of(receipt_id=taking.receipt_id, plan_sale_id=sale.id)
-    return LineLoss(of, deferred_minor + beyond_minor, deferred_minor, parts, customer_id=sale.customer_id)
+    return LineLoss(
+        of,
+        deferred_minor + beyond_minor,
+        deferred_minor,
+        parts,
+        customer_id=sale.customer_id,
+        withdrawn=minutes_back(session, sale, deferred_minor),
+    )
 
 
 def _beyond(bearer_id: int | None, stakes: Sequence[Stake], minor: int, taking: Taking) -> tuple[Part, ...]:

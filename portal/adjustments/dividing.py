@@ -20,6 +20,7 @@ from portal.adjustments.lines import (
     Source,
     Taking,
     agreement_behind,
+    minutes_back,
     named_bearer,
     signed,
     unearned_minor,
@@ -101,7 +102,8 @@ def _line_loss(
     if minor > deferred:
         parts = _shared(_stakes(session, item, source), minor - deferred, taking)
     parts = _in_time(parts, taking, settlement, now)
-    return LineLoss(Of(item.id), minor, deferred, parts, customer_id=source.customer_id)
+    back = minutes_back(session, source, deferred) if isinstance(source, PlanSale) else None
+    return LineLoss(Of(item.id), minor, deferred, parts, customer_id=source.customer_id, withdrawn=back)
 
 
 def _in_time(parts: tuple[Part, ...], taking: Taking, settlement: Settlement, now: datetime) -> tuple[Part, ...]:

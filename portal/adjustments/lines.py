@@ -9,7 +9,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from portal.adjustments.rules.sharing import BY_SHARES, Part
-from portal.billing.actions.used import given_up_minor, used_of_sale
+from portal.adjustments.rules.unused import seconds_of_month
+from portal.billing.actions.used import given_up_minor, grant_of_sale, used_of_sale
 from portal.billing.models import BillItem, PlanEarning, PlanSale
 from portal.billing.packs.models import PackSale
 from portal.billing.parties import parties_of
@@ -17,7 +18,9 @@ from portal.billing.queries import given_back_minor
 from portal.contracts.agreement import Agreement, Settlement
 from portal.contracts.blocks import Company
 from portal.contracts.models import DocumentVersion
-from portal.contracts.queries import agreement_of
+from portal.contracts.queries import agreement_of, policies_of
+from portal.contracts.rules import plan_named
+from portal.entitlement.models import GrantBalance
 from portal.entitlement.queries import terms_in_force
 from portal.entitlement.rules import Amount
 from portal.errors import RuleBroken
@@ -123,3 +126,16 @@ def unearned_minor(session: Session, sale: PlanSale) -> int:
     used = used_of_sale(session, sale) - given_up_minor(session, sale.id)
     earned = session.scalar(select(func.sum(PlanEarning.amount_minor)).where(PlanEarning.plan_sale_id == sale.id))
     return max(sale.amount_minor - used - int(earned or 0) - given_back_minor(session, sale.id), 0)
+
+
+def minutes_back(session: Session, sale: PlanSale, deferred_minor: int) -> tuple[int, Amount] | None:
+    """The unused minutes of a month that go back with a part of its price, by its policy; none once they are over."""
+    grant = grant_of_sale(session, sale)
+    if grant is None or not deferred_minor:
+        return None
+    policy = policies_of(session, {sale.policy_version_id})[sale.policy_version_id]
+    if plan_named(policy, sale.plan_code).refunded_minutes_stay:
+        return None
+    free = session.get_one(GrantBalance, grant.id).free_seconds
+    seconds = seconds_of_month(free, deferred_minor, unearned_minor(session, sale))
+    return (grant.id, Amount(seconds, 0)) if seconds else None

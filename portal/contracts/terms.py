@@ -200,6 +200,9 @@ class Plan(Block):
     """A month whose end is known when it begins costs the days until then; the whole price where left out."""
     given_up_by_days: bool = False
     """A month that is given up once it is sold goes back by the days left of it; nothing does where left out."""
+    refunded_minutes_stay: bool = False
+    """Included minutes stay when a part of their month's price goes back; unused ones go back with it, in proportion,
+    where left out. What was used is kept either way."""
     price_percent_of_list: DecimalText | None = None
     """The price of one year in percent of the list price of what it covers, instead of a monthly price."""
     minimum_months: int = Field(default=0, ge=0, le=240)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from runpy import run_path
 
 import pytest
 from sqlalchemy import select, text
@@ -15,7 +16,7 @@ from portal.adjustments.models import Adjustment
 from portal.billing.actions import open_month
 from portal.billing.models import PlanSale
 from portal.billing.packs.models import PackSale
-from portal.entitlement.models import GrantBalance
+from portal.entitlement.models import GrantBalance, UsageGrant
 from portal.entitlement.withdrawals.models import GrantWithdrawal
 from portal.errors import Invalid, NotFound
 from portal.payments.models import CashReceipt, Chargeback
@@ -197,6 +198,37 @@ def test_a_year_paid_ahead_gives_back_the_last_months_first(desk, shop, cast) ->
     assert shop.seen(purchase).state is State.RETURNED
     desk.news()
     assert desk.standin.client().v1.subscriptions.list({"status": "canceled"}).data
+    desk.check()
+
+
+def test_a_part_of_a_month_takes_its_unused_minutes_and_an_old_payment_finds_its_bill(
+    desk, shop, cast, owner_session
+) -> None:
+    purchase = shop.buy(plan_order(cast))
+    open_month(desk.session, now=NOW)
+    paid = receipt_of(desk, purchase)
+    named, receipt_id = paid.bill_id, paid.id
+    desk.session.commit()
+    for statement in (
+        "ALTER TABLE cash_receipt DISABLE TRIGGER USER",
+        "UPDATE cash_receipt SET bill_id = NULL",
+        run_path("migrations/versions/0055_receipts_name_their_bill.py")["NAME_BILLS"],
+        "ALTER TABLE cash_receipt ENABLE TRIGGER USER",
+    ):
+        owner_session.execute(text(statement))
+    owner_session.commit()
+    desk.session.expire_all()
+    assert desk.session.get_one(CashReceipt, receipt_id).bill_id == named
+    sale = desk.session.scalars(select(PlanSale).where(PlanSale.paid_by == "ahead")).one()
+    grant = desk.session.scalars(select(UsageGrant).where(UsageGrant.plan_choice_id == sale.plan_choice_id)).one()
+    half = refund(desk, paid, MONTH_MINOR // 2)
+    assert desk.outcome(half) == "done"
+    balance = desk.session.get_one(GrantBalance, grant.id, populate_existing=True)
+    assert balance.free_seconds == grant.granted_seconds // 2
+    desk.check()
+    asked = refund(desk, paid, MONTH_MINOR // 2)
+    assert (desk.outcome(asked), shop.seen(purchase).state) == ("done", State.RETURNED)
+    assert desk.session.get_one(GrantBalance, grant.id, populate_existing=True).free_seconds == 0
     desk.check()
 
 

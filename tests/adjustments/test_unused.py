@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from portal.adjustments.rules.unused import Payment, SoldPack, part_of_pack, part_of_plan
+from portal.adjustments.rules.unused import Payment, SoldPack, part_of_pack, part_of_plan, seconds_of_month
 
 PACK = SoldPack(1_000, 100, 0, 0, 36_000, 36_000)
 
@@ -92,3 +92,29 @@ def test_many_small_refunds_of_a_pack_end_where_a_full_one_does():
 def test_of_a_subscription_the_last_months_go_back_first(prepaid, unearned, net, wanted):
     part = part_of_plan(prepaid, unearned, net)
     assert (part.prepaid_minor, part.by_month, part.beyond_minor) == wanted
+
+
+@pytest.mark.parametrize(
+    ("free", "deferred", "unearned", "seconds"),
+    [
+        # Half of what a month has not earned takes half of its unused time; all of it takes all.
+        (7_200, 14_500, 29_000, 3_600),
+        (7_200, 29_000, 29_000, 7_200),
+        # What was used is kept: an hour of two is used, and half of the rest goes back.
+        (3_600, 8_500, 17_000, 1_800),
+        (0, 8_500, 17_000, 0),
+        (7_200, 0, 29_000, 0),
+        (7_200, 30_000, 29_000, 0),
+        (100, 1, 3, 33),
+    ],
+)
+def test_unused_time_of_a_month_goes_back_in_proportion(free, deferred, unearned, seconds):
+    assert seconds_of_month(free, deferred, unearned) == seconds
+
+
+def test_time_of_many_small_parts_of_a_month_ends_where_the_whole_does():
+    free, unearned = 7_200, 29_000
+    for minor in (1, 2, 333, 28_000, 664):
+        gone = seconds_of_month(free, minor, unearned)
+        free, unearned = free - gone, unearned - minor
+    assert (free, unearned) == (0, 0)

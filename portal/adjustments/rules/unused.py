@@ -91,6 +91,16 @@ def part_of_pack(pack: SoldPack, net_minor: int) -> PackPart:
     return PackPart(deferred, commission, net_minor - within, units)
 
 
+def seconds_of_month(free_seconds: int, deferred_minor: int, unearned_minor: int) -> int:
+    """The unused time that goes back with a part of what a month has not earned yet; what was used is kept.
+
+    *Shape*: in proportion and cumulatively: many small parts take what one large one does, and all of it takes all.
+    """
+    if not 0 < deferred_minor <= unearned_minor:
+        return 0
+    return allocate_cumulative(free_seconds, [deferred_minor, unearned_minor - deferred_minor])[0]
+
+
 @dataclass(frozen=True)
 class PlanPart:
     """What goes back of a subscription's payment: of months not sold yet, of each sold one, and beyond."""
