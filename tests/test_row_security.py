@@ -143,7 +143,7 @@ CLAIMS: dict[Claim, str] = {
     by_audience: "case_event note attachment time_entry bill_item bill_item_reversal bill_line bill_segment",
     companies_or_told_customer: """
         coverage_decision authorization_request authorization authorization_balance authorization_refusal emergency
-        emergency_refusal purchase_order_movement supplement""",
+        emergency_refusal purchase_order_movement supplement authorization_withdrawal""",
     companies_or_party: "share cash_application plan_share pack_share pack_cash supplement_share",
     companies_or_payer: "pack_sale",
     companies_or_challenger: "challenge",

@@ -64,6 +64,7 @@ EVENT_WORDS = {
     "linked": "linked another case",
     "known_issue_linked": "linked a known issue",
     "authorization_asked": "asked for authorization",
+    "authorization_withdrawn": "withdrew what was asked for",
     "authorized": "authorized billable time",
     "authorization_refused": "refused to authorize billable time",
     "emergency_begun": "went on at factory risk",

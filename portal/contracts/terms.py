@@ -287,6 +287,10 @@ class AuthorizationTerms(Block):
     """Days after which an unused authorization ends."""
     beyond_limit: tuple[Means, ...] = (Means.HOURS, Means.MONEY)
     """What the payer is asked for beyond standing_minutes_per_case, in order: hours (more of those left), money."""
+    standing_beyond_limit: bool = False
+    """Whether a standing yes to an amount pays for work beyond that limit though hours are left that come first in
+    beyond_limit. Left out, it is a yes to money and to nothing else: the payer is asked for the hours, and where it
+    says no the work is the manufacturer's. Where money comes first, or no hours are left, a standing yes pays."""
 
     @model_validator(mode="after")
     def _something_is_asked(self) -> Self:

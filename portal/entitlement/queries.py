@@ -32,6 +32,7 @@ from portal.entitlement.models import (
 )
 from portal.entitlement.rules import AuthorizationFact, authorized_minor, decision_from_json, expires_at
 from portal.entitlement.rules import CoverageDecision as Decision
+from portal.entitlement.withdrawals.models import AuthorizationWithdrawal
 from portal.errors import NotFound
 from portal.rows import Facts
 from portal.zones import zone_named
@@ -118,11 +119,13 @@ class RequestState:
     refusal: AuthorizationRefusal | None
     emergency: Emergency | None
     emergency_refusal: EmergencyRefusal | None
+    withdrawal: AuthorizationWithdrawal | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether the payer can still answer it."""
-        return self.authorization is None and self.refusal is None and self.emergency_refusal is None
+        ends = (self.authorization, self.refusal, self.emergency_refusal, self.withdrawal)
+        return all(end is None for end in ends)
 
 
 def terms_in_force(session: Session, *, manufacturer_id: int, integrator_id: int, at: datetime) -> Terms:
@@ -226,11 +229,13 @@ def request_states(rows: Facts) -> list[RequestState]:
     no = {row.request_id: row for row in rows[AuthorizationRefusal]}
     begun = {row.request_id: row for row in rows[Emergency]}
     ended = {row.emergency_id: row for row in rows[EmergencyRefusal]}
+    gone = {row.request_id: row for row in rows[AuthorizationWithdrawal]}
     found = []
     for request in reversed(rows[AuthorizationRequest]):
         emergency = begun.get(request.id)
         refused = ended.get(emergency.id) if emergency is not None else None
-        found.append(RequestState(request, yes.get(request.id), no.get(request.id), emergency, refused))
+        answers = (yes.get(request.id), no.get(request.id), emergency, refused, gone.get(request.id))
+        found.append(RequestState(request, *answers))
     return found
 
 
@@ -341,17 +346,28 @@ def _request_states(
     session: Session, condition: ColumnElement[bool], *, waiting: bool = False, limit: int = 100
 ) -> Sequence[RequestState]:
     statement = (
-        select(AuthorizationRequest, Authorization, AuthorizationRefusal, Emergency, EmergencyRefusal)
+        select(
+            AuthorizationRequest,
+            Authorization,
+            AuthorizationRefusal,
+            Emergency,
+            EmergencyRefusal,
+            AuthorizationWithdrawal,
+        )
         .outerjoin(Authorization, Authorization.request_id == AuthorizationRequest.id)
         .outerjoin(AuthorizationRefusal, AuthorizationRefusal.request_id == AuthorizationRequest.id)
         .outerjoin(Emergency, Emergency.request_id == AuthorizationRequest.id)
         .outerjoin(EmergencyRefusal, EmergencyRefusal.emergency_id == Emergency.id)
+        .outerjoin(AuthorizationWithdrawal, AuthorizationWithdrawal.request_id == AuthorizationRequest.id)
         .where(condition)
         .order_by(AuthorizationRequest.id.desc())
         .limit(limit)
     )
     if waiting:
         statement = statement.where(
-            Authorization.id.is_(None), AuthorizationRefusal.id.is_(None), EmergencyRefusal.id.is_(None)
+            Authorization.id.is_(None),
+            AuthorizationRefusal.id.is_(None),
+            EmergencyRefusal.id.is_(None),
+            AuthorizationWithdrawal.id.is_(None),
         )
     return [RequestState(*row) for row in session.execute(statement)]

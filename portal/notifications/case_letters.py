@@ -11,7 +11,8 @@ from portal.cases import words
 from portal.cases.models import CaseEvent, Challenge, CustodyOffer, Note, Resolution, SupportCase
 from portal.cases.rules import may_read
 from portal.directory.models import Organisation, Site
-from portal.entitlement.models import Authorization, AuthorizationRefusal, AuthorizationRequest
+from portal.entitlement.models import AuthorizationRequest
+from portal.entitlement.queries import request_state
 from portal.identity.models import MailedLink
 from portal.money import Money
 from portal.notifications.letters import Writing, letter, link_is_open
@@ -102,14 +103,8 @@ def authorization_request(writing: Writing) -> Letter | None:
     session = writing.session
     request = session.get_one(AuthorizationRequest, int(writing.delivery.object_id))
     case = session.get_one(SupportCase, request.case_id)
-    answered = session.scalar(
-        select(Authorization.id)
-        .where(Authorization.request_id == request.id)
-        .union_all(select(AuthorizationRefusal.id).where(AuthorizationRefusal.request_id == request.id))
-        .limit(1)
-    )
     link = _open_link(writing)
-    if answered is not None or link is None:
+    if link is None or not request_state(session, request.id).is_open:
         return None
     upto = Money(request.nte_minor, request.currency)
     hours = f"{request.hours_seconds // 60} minutes more of your hours"

@@ -10,7 +10,7 @@ from portal.billing.actions import reserve_hours
 from portal.billing.books import check_books
 from portal.billing.models import BillLine
 from portal.cases import actions as cases
-from portal.entitlement.models import AuthorizationRequest, GrantDraw
+from portal.entitlement.models import Authorization, AuthorizationRequest, GrantDraw
 from portal.errors import Invalid
 from portal.notifications.hours_notices import notify_pack_use
 from portal.notifications.letters import LETTERS, Writing
@@ -20,6 +20,7 @@ from tests.support.billed import billed, open_books, settled, worked
 from tests.support.cases import accepted
 from tests.support.cast import Cast, hours_later
 from tests.support.packs import bought
+from tests.support.versions import signed_policy
 
 MINUTE = 60
 
@@ -41,6 +42,21 @@ def asked(session: Session, cast: Cast):
     assert reserve_hours(session, case.id, now=hours_later(3)) == 30 * MINUTE
     assert cases.ask_beyond_limit(session, case.id, now=hours_later(3)) is None
     return case, session.scalars(select(AuthorizationRequest).where(AuthorizationRequest.hours_seconds > 0)).one()
+
+
+@pytest.mark.parametrize("says_so", [False, True])
+def test_a_standing_yes_to_money_waits_while_hours_are_asked_for(
+    work_session: Session, books: Cast, *, says_so: bool
+) -> None:
+    least = 'least_nte = "75.00"'
+    if says_so:
+        signed_policy(work_session, books, (least, f"{least}\nstanding_beyond_limit = true"))
+    case, request = asked(work_session, books)
+    assert (cases.use_standing(work_session, case.id, now=hours_later(3)) is not None) is says_so
+    cases.refuse_authorization(work_session, books.bea, request.id, reason="Enough", now=hours_later(3.1))
+    given = cases.use_standing(work_session, case.id, now=hours_later(3.2))
+    assert given is None
+    assert [row.basis for row in work_session.scalars(select(Authorization))] == ["standing"] * says_so
 
 
 def kinds(session: Session) -> dict[str, int]:

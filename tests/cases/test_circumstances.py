@@ -17,7 +17,7 @@ from portal.cases.models import CaseEvent, SupportCase
 from portal.contracts.circumstances import ORDINARY_CASE, Circumstances
 from portal.contracts.targets import Channel
 from portal.entitlement.queries import decision_of, latest_coverage, requests_of
-from portal.errors import Invalid
+from portal.errors import Conflict, Invalid
 from portal.identity.models import Person
 from tests.support.billed import billed, open_books, said_yes, settled, worked
 from tests.support.cases import new_case, scope_of
@@ -172,6 +172,29 @@ def test_a_correction_is_a_decision_of_its_own_and_asks_whoever_pays_more(work_s
     assert [state.request.reason for state in requests_of(work_session, case.id) if state.is_open] == [
         "What was said of the case is corrected, and it costs more."
     ]
+
+
+def test_a_request_at_the_old_price_is_withdrawn_and_asked_anew(work_session, books):
+    case = opened(work_session, books, Circumstances("members"))
+    actions.accept_custody(work_session, books.ana, case, seq=case.seq, now=hours_later(0.5))
+    (first,) = requests_of(work_session, case.id)
+    correct(work_session, books, case, Circumstances("members", ("rush",), "30"))
+    newest, old = requests_of(work_session, case.id)
+    assert (first.request.price_per_hour_minor, newest.request.price_per_hour_minor) == (10_000, 15_000)
+    assert (old.is_open, old.withdrawal.replaced_by_id, newest.is_open) == (False, newest.request.id, True)
+    assert newest.request.nte_minor == first.request.nte_minor * 3 // 2
+    for answer in (
+        lambda: actions.authorize(work_session, books.bea, old.request.id, nte_minor=50_000, now=hours_later(3)),
+        lambda: actions.refuse_authorization(work_session, books.bea, old.request.id, reason="No", now=hours_later(3)),
+    ):
+        with pytest.raises(Conflict, match="another was sent in its place"):
+            answer()
+    assert actions.begin_emergency(work_session, old.request.id, now=hours_later(3)) is None
+    kinds = [each.kind for each in events(work_session, case)]
+    assert kinds[-3:] == ["circumstances_corrected", "authorization_asked", "authorization_withdrawn"]
+    # A later correction that is cheaper leaves what was asked as it is.
+    correct(work_session, books, case, Circumstances("members"))
+    assert [state.is_open for state in requests_of(work_session, case.id)] == [True, False]
 
 
 def test_a_correction_that_is_cheaper_asks_nobody_and_is_billed(work_session, books):

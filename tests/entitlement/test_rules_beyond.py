@@ -7,13 +7,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from portal.contracts.entry import Opener
-from portal.contracts.terms import Means
+from portal.contracts.terms import AuthorizationTerms, Means
 from portal.entitlement.rules import (
     Beyond,
     CoverageFacts,
+    asked_anew,
     check_asked,
     coverage_for,
     means_to_ask,
+    standing_pays,
     suggested_seconds,
 )
 from portal.entitlement.rules.beyond import beyond_reasons
@@ -136,3 +138,40 @@ def test_rating_keeps_the_case_to_its_limit_and_to_what_its_payer_said(authorize
     rated = rate(told, pieces, (grant,), tariff(plan(hourly(100))))
     assert {line.kind: line.seconds for line in rated.lines} == lines
     assert replay(explain(rated)) == rated
+
+
+@pytest.mark.parametrize(
+    ("order", "says_so", "included", "beyond", "pays"),
+    [
+        # Hours are left that the payer has to be asked for first: a yes to money is no yes to them, nor in their place.
+        ((H, M), False, 0, HOUR, False),
+        ((H,), False, 0, HOUR, False),
+        ((H, M), True, 0, HOUR, True),
+        ((M, H), False, 0, HOUR, True),
+        ((M,), False, 0, HOUR, True),
+        # None are left, or the plan's own minutes come before any question.
+        ((H, M), False, 0, 0, True),
+        ((H, M), False, 60, HOUR, True),
+    ],
+)
+def test_a_standing_yes_to_money_is_no_yes_beside_a_question_for_hours(order, says_so, included, beyond, pays):
+    terms = AuthorizationTerms(beyond_limit=order, standing_beyond_limit=says_so)
+    assert standing_pays(terms, included_seconds=included, beyond_seconds=beyond) is pays
+
+
+@pytest.mark.parametrize(
+    ("asked", "suggestion", "before", "now", "anew"),
+    [
+        (30_000, 50_000, 15_000, 22_500, 50_000),
+        (60_000, 50_000, 15_000, 22_500, 90_000),
+        (10_001, 0, 15_000, 22_500, 15_002),
+        (60_000, 50_000, 15_000, 15_000, 60_000),
+        # A greater least at a lower price asks for no less than before.
+        (60_000, 50_000, 15_000, 10_000, 60_000),
+        (60_000, 50_000, 0, 10_000, 60_000),
+        # Only hours were asked for.
+        (0, 50_000, 15_000, 22_500, 0),
+    ],
+)
+def test_what_was_asked_is_asked_anew_for_as_much_work(asked, suggestion, before, now, anew):
+    assert asked_anew(asked, suggestion, per_hour_before=before, per_hour_now=now) == anew

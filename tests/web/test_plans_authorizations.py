@@ -8,14 +8,19 @@ import pytest
 from sqlalchemy import select
 
 from portal.access import OneAct
+from portal.cases import actions as cases
+from portal.contracts.circumstances import Circumstances
 from portal.entitlement.actions import LINK_ACT, LINK_OBJECT, LINK_VERSION
 from portal.entitlement.models import Authorization, AuthorizationRefusal, AuthorizationRequest
 from portal.identity import rules
 from portal.identity.links import create_link
+from tests.cases.test_circumstances import books, correct, opened
 from tests.support.billed import open_books
 from tests.support.cases import accepted, escalated
-from tests.support.cast import NOW, everything
+from tests.support.cast import NOW, everything, hours_later
 from tests.support.packs import bought
+
+__all__ = ["books"]
 
 
 @pytest.fixture
@@ -28,6 +33,10 @@ def asked(work_session, cast):
 
 @pytest.fixture
 def link(asked, work_session, cast, settings):
+    return link_to(asked, work_session, cast, settings)
+
+
+def link_to(asked, work_session, cast, settings):
     made = create_link(
         work_session,
         OneAct(LINK_ACT, LINK_OBJECT, str(asked.id), LINK_VERSION),
@@ -170,3 +179,23 @@ def test_an_engineer_writes_down_a_spoken_yes(asked, visit, cast, work_session):
     assert (given.basis, given.person_name, given.authorized_at.hour) == ("spoken", "Bea", 8)
     assert ana.post(path, SPOKEN).status_code == 409
     assert visit(cast.bea).get(path).status_code == 404
+
+
+def test_a_link_to_what_was_asked_anew_says_so_and_leads_to_the_new_request(
+    books, work_session, cast, nobody, visit, settings
+):
+    case = opened(work_session, cast, Circumstances("members"))
+    cases.accept_custody(work_session, cast.ana, case, seq=case.seq, now=hours_later(0.5))
+    old = work_session.scalars(select(AuthorizationRequest)).one()
+    link = link_to(old, work_session, cast, settings)
+    correct(work_session, cast, case, Circumstances("members", ("rush",), "30"))
+    work_session.commit()
+    new = work_session.scalars(select(AuthorizationRequest).where(AuthorizationRequest.id > old.id)).one()
+    for answer in (nobody.get(link), nobody.post(link, {"nte": "500.00"})):
+        assert "What was said of the case is corrected, and it costs more." in answer.text
+        assert f"/authorizations/{new.id}" in answer.text
+    bea = visit(cast.bea)
+    assert f"/authorizations/{new.id}" in bea.get(f"/authorizations/{old.id}").text
+    assert bea.post(f"/authorizations/{old.id}", {"nte": "500.00"}).status_code == 409
+    assert bea.get("/authorizations").text.count("Waits for a yes") == 1
+    assert work_session.scalars(select(Authorization)).all() == []

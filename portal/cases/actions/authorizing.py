@@ -31,17 +31,20 @@ from portal.entitlement.models import (
     EmergencyRefusal,
 )
 from portal.entitlement.orders.actions import take_from_order
-from portal.entitlement.queries import amount_left, latest_coverage, request_state, requests_of
+from portal.entitlement.queries import RequestState, amount_left, latest_coverage, request_state, requests_of
 from portal.entitlement.rules import (
     Beyond,
     SpokenYes,
+    asked_anew,
     check_asked,
     facts_from_json,
     means_to_ask,
+    standing_pays,
     suggested_seconds,
 )
 from portal.errors import Conflict, NotAllowed, NotFound
 from portal.jobs import enqueue
+from portal.money import round_half_up
 
 _BEYOND_LIMIT = "The case has used what it may of your hours without asking."
 
@@ -136,7 +139,7 @@ def begin_emergency(session: Session, request_id: int, *, now: datetime) -> Emer
     """The job after the policy's minutes: nobody answered, so severity 1 goes on at factory risk. Again is harmless."""
     held = _hold_request(session, None, request_id, now)
     state = request_state(session, request_id)
-    if held.case.state in ("resolved", "closed"):
+    if held.case.state in ("resolved", "closed") or state.withdrawal is not None:
         return None
     policy = terms_of(session, held).policy
     begun = entitlement.begin_emergency(session, state, severity=held.case.severity, policy=policy, now=now)
@@ -161,7 +164,14 @@ def by_purchase_order(session: Session, request_id: int, *, now: datetime) -> Au
 
 
 def by_standing(session: Session, held: Held, coverage: Coverage) -> Authorization | None:
-    """Let the standing authorization say yes to a held case; None where it has no room."""
+    """Let the standing authorization say yes to a held case; None where it has no room, or hours are asked first."""
+    decision = coverage.decision
+    if not standing_pays(
+        coverage.terms.policy.authorization,
+        included_seconds=decision.included_seconds_left,
+        beyond_seconds=decision.hours_beyond_seconds,
+    ):
+        return None
     given = entitlement.use_standing(session, held.case, coverage, now=held.now)
     if given is not None:
         _tell_yes(session, held, given, "authorized")
@@ -259,6 +269,30 @@ def ask(
     record(session, held, "authorization_asked", audience=request.audience, details=details)
     enqueue(session, "notify_authorization_request", request_id=request.id)
     return request
+
+
+def renew_request(
+    session: Session, held: Held, state: RequestState, coverage: Coverage, *, reason: str
+) -> AuthorizationRequest:
+    """Withdraw an open request of a held case and ask anew at what an hour costs now, for as much work as before."""
+    old, decision = state.request, coverage.decision
+    nte_minor = asked_anew(
+        old.nte_minor,
+        decision.nte_suggestion_minor,
+        per_hour_before=old.price_per_hour_minor,
+        per_hour_now=round_half_up(decision.price_now.per_hour),
+    )
+    renewed = ask(session, held, coverage, reason=reason, nte_minor=nte_minor, hours_seconds=old.hours_seconds)
+    asked_by = held.actor.person_id if held.actor is not None else None
+    entitlement.withdraw_request(
+        session, state, replaced_by=renewed, reason=reason, withdrawn_by=asked_by, now=held.now
+    )
+    details = {"request_id": old.id, "replaced_by_id": renewed.id, "reason": reason}
+    record(session, held, "authorization_withdrawn", audience=old.audience, details=details)
+    if decision.emergency is not None:
+        wait = timedelta(seconds=decision.emergency.wait_seconds)
+        enqueue(session, "begin_emergency", run_at=held.now + wait, request_id=renewed.id)
+    return renewed
 
 
 def answer_yes(

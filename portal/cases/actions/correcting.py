@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from portal.access import Actor
 from portal.cases import rules
-from portal.cases.actions.authorizing import ask
+from portal.cases.actions.authorizing import ask, renew_request
 from portal.cases.actions.changing import follow_coverage
 from portal.cases.actions.core import Held, hold, record
 from portal.cases.actions.movement import terms_of
@@ -24,6 +24,8 @@ from portal.entitlement.queries import decision_of, latest_coverage, requests_of
 from portal.entitlement.rules import facts_from_json, is_dearer
 from portal.errors import Conflict, Invalid
 from portal.jobs import enqueue
+
+_DEARER = "What was said of the case is corrected, and it costs more."
 
 
 def correct_circumstances(
@@ -96,10 +98,17 @@ def _decide(session: Session, held: Held, after: Circumstances) -> tuple[Coverag
 
 
 def _ask_payer(session: Session, held: Held, coverage: Coverage) -> None:
-    """Ask for a yes at the price that holds now; who has not answered yet is told by the event."""
-    if any(state.is_open for state in requests_of(session, held.case.id)):
+    """Ask for a yes at the price that holds now, in place of a request that was sent at the price before.
+
+    Work at factory risk waits for the yes to what it began under: that request stays.
+    """
+    before = [state for state in requests_of(session, held.case.id) if state.is_open]
+    if any(state.emergency is not None for state in before):
         return
-    ask(session, held, coverage, reason="What was said of the case is corrected, and it costs more.", nte_minor=None)
+    if not before:
+        ask(session, held, coverage, reason=_DEARER, nte_minor=None)
+    for state in before:
+        renew_request(session, held, state, coverage, reason=_DEARER)
 
 
 def _columns(said: Circumstances) -> dict[str, object]:

@@ -60,6 +60,7 @@ from portal.entitlement.models import (
     GrantReservation,
     ReservationRelease,
 )
+from portal.entitlement.withdrawals.models import AuthorizationWithdrawal
 from portal.errors import NotFound
 from portal.rows import Facts, Together, read_together, together
 
@@ -241,6 +242,7 @@ _DOSSIER: Together = together(
         **_of_case(PromiseRemedy, SeverityChallenge, SeverityDecision),
         # Billing's preview and the page read these; row security says how much of them.
         **_of_case(CoverageDecision, AuthorizationRequest, AuthorizationRefusal, Emergency, EmergencyRefusal),
+        **_of_case(AuthorizationWithdrawal),
         **_of_case(Authorization, AuthorizationBalance, GrantReservation, ReservationRelease, GrantDraw),
         Note: and_(Note.case_id == _CASE, Note.kind == "question"),
         CaseEvent: and_(CaseEvent.case_id == _CASE, CaseEvent.kind == "severity_changed"),

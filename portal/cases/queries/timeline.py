@@ -31,7 +31,7 @@ FILTERS = {
     "files": ("attached", "noted", "answered", "opened"),
     "money": (
         *("authorization_asked", "authorized", "authorization_refused", "emergency_begun", "ratified"),
-        "ratification_refused",
+        *("ratification_refused", "authorization_withdrawn"),
     ),
     "promises": (
         *("workaround_given", "arrived_on_site", "part_delivered"),

@@ -19,6 +19,7 @@ from portal.entitlement.actions.authorization import (
     refuse_ratification,
     request_authorization,
     spoken_authorization,
+    withdraw_request,
 )
 from portal.entitlement.actions.coverage import (
     Coverage,
@@ -89,4 +90,5 @@ __all__ = [
     "sign_standing",
     "spoken_authorization",
     "use_standing",
+    "withdraw_request",
 ]

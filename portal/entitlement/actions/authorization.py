@@ -34,6 +34,7 @@ from portal.entitlement.rules import (
     emergency_step,
     ratify_by,
 )
+from portal.entitlement.withdrawals.models import AuthorizationWithdrawal
 from portal.errors import Conflict, Invalid, NotAllowed
 from portal.money import round_half_up
 
@@ -209,6 +210,33 @@ def refuse(session: Session, actor: Actor, state: RequestState, *, reason: str, 
     return refusal
 
 
+def withdraw_request(
+    session: Session,
+    state: RequestState,
+    *,
+    replaced_by: AuthorizationRequest,
+    reason: str,
+    withdrawn_by: int | None,
+    now: datetime,
+) -> AuthorizationWithdrawal:
+    """Take back a request that nobody has answered, since another is asked in its place. *Raises*: Conflict."""
+    _check_open(state)
+    if state.emergency is not None:
+        raise Conflict("Work at factory risk waits for its ratification.")
+    gone = AuthorizationWithdrawal(
+        **_parties_of(state.request),
+        audience=state.request.audience,
+        request_id=state.request.id,
+        replaced_by_id=replaced_by.id,
+        reason=reason,
+        withdrawn_by=withdrawn_by,
+        withdrawn_at=now,
+    )
+    session.add(gone)
+    session.flush()
+    return gone
+
+
 def begin_emergency(
     session: Session, state: RequestState, *, severity: int, policy: Policy, now: datetime
 ) -> Emergency | None:
@@ -344,6 +372,8 @@ def _check_payer(actor: Actor, request: AuthorizationRequest) -> None:
 
 
 def _check_open(state: RequestState) -> None:
+    if state.withdrawal is not None:
+        raise Conflict("This request was withdrawn: another was sent in its place. Answer that one.")
     if not state.is_open:
         raise Conflict("This request is answered already.")
 

@@ -16,7 +16,14 @@ from portal.entitlement.rules.authorization import (
     may_go_on,
     ratify_by,
 )
-from portal.entitlement.rules.beyond import Beyond, check_asked, means_to_ask, suggested_seconds
+from portal.entitlement.rules.beyond import (
+    Beyond,
+    asked_anew,
+    check_asked,
+    means_to_ask,
+    standing_pays,
+    suggested_seconds,
+)
 from portal.entitlement.rules.coverage import coverage_for
 from portal.entitlement.rules.decision import (
     BandPrice,
@@ -55,6 +62,7 @@ __all__ = [
     "SpokenYes",
     "StandingFacts",
     "Step",
+    "asked_anew",
     "authorized_minor",
     "check_asked",
     "check_nte",
@@ -74,6 +82,7 @@ __all__ = [
     "missing_gates",
     "promises",
     "ratify_by",
+    "standing_pays",
     "standing_room_minor",
     "suggested_seconds",
     "to_json",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from portal.contracts.terms import Means
+from portal.contracts.terms import AuthorizationTerms, Means
 from portal.entitlement.rules.decision import Reason
 from portal.errors import Invalid
 
@@ -41,6 +41,27 @@ def means_to_ask(order: Sequence[Means], beyond: Beyond) -> Means | None:
         if means is Means.MONEY and beyond.money_minor:
             return None
     return None
+
+
+def asked_anew(asked_minor: int, suggestion_minor: int, *, per_hour_before: int, per_hour_now: int) -> int:
+    """What is asked for in place of ``asked_minor`` once an hour costs more: as much work, the suggestion at least.
+
+    Nothing where only hours were asked for.
+    """
+    if not asked_minor:
+        return 0
+    same_work = -(-asked_minor * per_hour_now // per_hour_before) if per_hour_before else asked_minor
+    return max(same_work, asked_minor, suggestion_minor)
+
+
+def standing_pays(terms: AuthorizationTerms, *, included_seconds: int, beyond_seconds: int) -> bool:
+    """Whether a standing yes to an amount may pay: not for work beyond the case's limit while hours are asked first.
+
+    ``beyond_seconds`` are the hours left that the case may not use without asking.
+    """
+    if included_seconds or not beyond_seconds:
+        return True
+    return terms.standing_beyond_limit or terms.beyond_limit[0] is Means.MONEY
 
 
 def suggested_seconds(beyond_seconds: int, limit_minutes: int | None) -> int:

@@ -40,7 +40,7 @@ from portal.contracts.terms import BillTo, Plan
 from portal.entitlement.rules.answering import response_promised
 from portal.entitlement.rules.authorization import emergency_path
 from portal.entitlement.rules.beside import prices_beside, told_words
-from portal.entitlement.rules.beyond import beyond_reasons
+from portal.entitlement.rules.beyond import beyond_reasons, standing_pays
 from portal.entitlement.rules.bought import beyond_seconds, pays_with, usable_parts, usable_seconds, usable_states
 from portal.entitlement.rules.decision import (
     BandPrice,
@@ -98,7 +98,10 @@ def coverage_for(
     can_cost = cost.free_seconds is not None
     beyond = _beyond(facts, policy, situation, now) if can_cost else 0
     authorized = facts.authorized_minor.get(situation.payer, 0)
-    if situation.payer == Payer.CUSTOMER:
+    included = usable_seconds(facts, situation.plan)
+    if situation.payer == Payer.CUSTOMER and standing_pays(
+        policy.authorization, included_seconds=included, beyond_seconds=beyond
+    ):
         authorized += standing_room_minor(facts.standing, facts.severity)
     return CoverageDecision(
         decided_at=now,
@@ -125,7 +128,7 @@ def coverage_for(
         minimum_minutes=_minimum(policy, _work(facts, situation, band.code)),
         least_minor=cost.least_minor,
         free_causes=_free_cause_labels(facts, policy, situation),
-        included_seconds_left=usable_seconds(facts, situation.plan),
+        included_seconds_left=included,
         hours_beyond_seconds=beyond,
         takes_incident=cost.takes_incident,
         nte_suggestion_minor=max(amount_minor(policy.authorization.default_nte, policy.currency), cost.least_minor),

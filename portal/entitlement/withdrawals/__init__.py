@@ -1,1 +1,1 @@
-"""Hours that can no longer be used because their price goes back, or is held by the payer's bank."""
+"""What was taken back: hours whose price goes back or is held by a bank, and questions that payers were asked anew."""

@@ -1,13 +1,13 @@
-"""The table of hours whose price went back."""
+"""The tables of what was taken back: hours whose price went back, questions that payers were asked anew."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.db import Base, Id
+from portal.db import Base, CaseScoped, Id, case_foreign_key
 
 
 class GrantWithdrawal(Base):
@@ -35,3 +35,24 @@ class GrantWithdrawal(Base):
     seconds: Mapped[int]
     incidents: Mapped[int] = mapped_column(default=0, server_default="0")
     recorded_at: Mapped[datetime]
+
+
+class AuthorizationWithdrawal(CaseScoped, Base):
+    """A request that nobody had answered is taken back, with why; ``replaced_by_id`` is the one asked in its place."""
+
+    __tablename__ = "authorization_withdrawal"
+    __table_args__ = (
+        Index("ix_authorization_withdrawal_case_id", "case_id"),
+        UniqueConstraint("request_id"),
+        CheckConstraint("replaced_by_id > request_id", name="later"),
+        CheckConstraint("audience IN ('companies', 'customer')", name="audience"),
+        case_foreign_key(),
+    )
+
+    id: Mapped[Id]
+    audience: Mapped[str]
+    request_id: Mapped[int] = mapped_column(ForeignKey("authorization_request.id"))
+    replaced_by_id: Mapped[int] = mapped_column(ForeignKey("authorization_request.id"))
+    reason: Mapped[str]
+    withdrawn_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    withdrawn_at: Mapped[datetime]

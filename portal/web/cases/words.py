@@ -88,6 +88,7 @@ _LOOKS = {
     "fixed_confirmed": ("hand-thumbs-up", "good"),
     "known_issue_linked": ("bug", "plain"),
     "authorization_asked": ("cash-coin", "warn"),
+    "authorization_withdrawn": ("cash-coin", "warn"),
     "authorized": ("cash-coin", "good"),
     "ratified": ("cash-coin", "good"),
     "authorization_refused": ("cash-coin", "bad"),

@@ -67,6 +67,8 @@ class Asked:
     ratify_by: datetime | None
     given: Money | None
     given_seconds: int
+    replaced_by: int | None = None
+    withdrawn: str = ""
 
     @property
     def suggested(self) -> dict[str, str]:
@@ -207,6 +209,8 @@ def _asked(state: RequestState, case: SupportCase, payer: str) -> Asked:
         ratify_by=state.emergency.ratify_by if state.emergency else None,
         given=_money(row, state.authorization.nte_minor) if state.authorization else None,
         given_seconds=state.authorization.hours_seconds if state.authorization else 0,
+        replaced_by=state.withdrawal.replaced_by_id if state.withdrawal else None,
+        withdrawn=state.withdrawal.reason if state.withdrawal else "",
     )
 
 
@@ -215,6 +219,8 @@ def _state(state: RequestState) -> tuple[str, str]:
         return {"ratified": "Ratified", "spoken": "Yes, spoken"}.get(state.authorization.basis, "Yes"), "good"
     if state.refusal is not None:
         return "No", "bad"
+    if state.withdrawal is not None:
+        return "Withdrawn", "warn"
     if state.emergency_refusal is not None:
         return "Not ratified", "bad"
     return ("At factory risk", "bad") if state.emergency is not None else ("Waits for a yes", "warn")

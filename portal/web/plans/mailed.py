@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import request
+from flask import request, url_for
 from flask.typing import ResponseReturnValue
 
 from portal.cases import actions
@@ -21,6 +21,8 @@ def authorize(link: OpenLink) -> ResponseReturnValue:
     if not link.act.object_id.isdecimal():
         raise NotFound
     asked = asked_for(int(link.act.object_id))
+    if asked.replaced_by is not None:
+        return _replaced(asked, asked.replaced_by)
     if not asked.is_open and request.method == "GET":
         return done("This is answered already", f"{asked.case.name}, {asked.case.title}: {asked.state}.")
     if request.form.get("answer") == "no":
@@ -32,6 +34,14 @@ def authorize(link: OpenLink) -> ResponseReturnValue:
             consume(link)
             return done("You said yes", f"{asked.case.name}: {_allowed(asked_for(asked.id))}. Both companies know.")
     return page("plans/authorize_by_link.html", form, yes=form, no=NoForm(None), asked=asked, link=link)
+
+
+def _replaced(asked: Asked, replaced_by: int) -> ResponseReturnValue:
+    """What became of the request, and where the new one is; its mail has a link of its own."""
+    said = f"{asked.case.name}, {asked.case.title}: {asked.withdrawn} The request that you opened is withdrawn."
+    said = f"{said} Use the link of the newer mail, or sign in."
+    where = url_for("plans.authorization", request_id=replaced_by)
+    return done("This was asked anew", said, where, "Look at the new one")
 
 
 def _allowed(asked: Asked) -> str:
