@@ -159,7 +159,8 @@ CLAIMS: dict[Claim, str] = {
         claw_back_step self_billing_agreement self_billing_acceptance self_billing_end party_invoice
         self_billed_document disposition_tax""",
     payer_or_maker: """
-        invoice invoice_item provider_customer payment_record cash_receipt purchase_order purchase_order_balance
+        invoice invoice_item provider_customer provider_customer_end payment_record
+        cash_receipt purchase_order purchase_order_balance
         purchase_order_withdrawal line_reduction adjustment_end provider_subscription subscription_seen
         subscription_bill""",
     payer_maker_or_asked: "adjustment",

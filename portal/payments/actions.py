@@ -22,6 +22,7 @@ from portal.jobs import enqueue
 from portal.ledger.rules import Document, Purpose
 from portal.payments import gateway, queries, rules
 from portal.payments.models import ConnectedAccount, Intent
+from portal.payments.payers.losing import customers_lost
 from portal.payments.provider import ReceivedEvent
 from portal.payments.rules import InvoiceLine
 from portal.rows import insert_once
@@ -181,8 +182,12 @@ def open_account(session: Session, actor: Actor, *, email: str, livemode: bool, 
 
 
 def plan_customer(session: Session, *, manufacturer_id: int, payer_id: int, livemode: bool, now: datetime) -> Intent:
-    """The intent that makes a payer known to Stripe for a manufacturer; the same for everybody who asks."""
-    document = Document("provider_customer", f"{manufacturer_id}:{payer_id}")
+    """The intent that makes a payer known to Stripe for a manufacturer; the same for everybody who asks.
+
+    One that Stripe no longer has is made anew, by another intent.
+    """
+    number = customers_lost(session, manufacturer_id=manufacturer_id, payer_id=payer_id) + 1
+    document = Document("provider_customer", rules.customer_document(manufacturer_id, payer_id, number))
     existing = standing_intent(session, "customer", document)
     if existing is not None:
         return existing

@@ -18,6 +18,7 @@ from portal.jobs import enqueue
 from portal.payments import cash, queries, rules
 from portal.payments.gateway import Gateway
 from portal.payments.models import Intent, ProviderSubscription, SubscriptionBill, SubscriptionSeen
+from portal.payments.payers.losing import BY_EVENT, customer_named, lose_customer
 from portal.payments.provider import Busy, CheckoutState, InvoiceState, SubscriptionState
 from portal.rows import insert_once
 
@@ -54,6 +55,21 @@ def refresh_subscription(engine: Engine, gateway: Gateway, subscription_id: str,
         if _see(session, known, state, now):
             enqueue(session, rules.FOLLOW_PURCHASE, intent_id=intent.id)
     return f"subscription {state.status}"
+
+
+def refresh_customer(engine: Engine, gateway: Gateway, customer_id: str, now: datetime) -> str:
+    """Look whether Stripe still has a customer; what ended with one that it has not is looked at as well."""
+    with transaction(engine) as session:
+        known = customer_named(session, customer_id)
+    if known is None:
+        return "ignored: not ours"
+    if gateway.has_customer(customer_id):
+        return "customer is there"
+    with transaction(engine) as session:
+        ended = [each.provider_subscription_id for each in lose_customer(session, customer_id, BY_EVENT, now=now)]
+    for subscription_id in ended:
+        refresh_subscription(engine, gateway, subscription_id, now)
+    return f"customer deleted, {len(ended)} subscriptions ended"
 
 
 def refresh_bill(engine: Engine, gateway: Gateway, state: InvoiceState, now: datetime) -> str:

@@ -93,6 +93,8 @@ def _act_on(engine: Engine, gateway: Gateway, event: ProviderEvent, now: datetim
         return following.refresh_checkout(engine, gateway, event.object_id, now)
     if event.type in rules.SUBSCRIPTION_EVENTS:
         return following.refresh_subscription(engine, gateway, event.object_id, now)
+    if event.type in rules.CUSTOMER_EVENTS:
+        return following.refresh_customer(engine, gateway, event.object_id, now)
     if event.type in rules.TRANSFER_EVENTS:
         return refresh_transfer(engine, gateway, event.object_id, now)
     refresh = next((refresh for types, refresh in _GOING_BACK if event.type in types), None)

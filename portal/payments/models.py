@@ -32,15 +32,19 @@ class ConnectedAccount(Base):
 
 
 class ProviderCustomer(Base):
-    """A payer as Stripe knows it, per manufacturer."""
+    """A payer as Stripe knows it, per manufacturer; ``number`` counts those that came after one was deleted there."""
 
     __tablename__ = "provider_customer"
-    __table_args__ = (UniqueConstraint("manufacturer_id", "payer_id"), UniqueConstraint("provider_customer_id"))
+    __table_args__ = (
+        UniqueConstraint("manufacturer_id", "payer_id", "number"),
+        UniqueConstraint("provider_customer_id"),
+    )
 
     id: Mapped[Id]
     manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     payer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     provider_customer_id: Mapped[str]
+    number: Mapped[int] = mapped_column(default=1, server_default="1")
     livemode: Mapped[bool]
     created_at: Mapped[datetime]
 

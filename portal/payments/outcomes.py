@@ -24,6 +24,7 @@ from portal.ledger.rules import Document, Purpose, credit, debit
 from portal.payments import queries, rules
 from portal.payments.actions import plan_customer
 from portal.payments.models import ConnectedAccount, Intent, IntentAttempt, ProviderCustomer
+from portal.payments.payers.losing import BY_CALL, lose_customer
 from portal.payments.provider import RefundState, Refused
 from portal.payments.refunding import book_refund, refund_facts
 
@@ -109,12 +110,7 @@ def _done(session: Session, intent: Intent) -> dict[str, Any]:
 
 def _customer_of(session: Session, intent: Intent, now: datetime) -> Call | None:
     """The payer's customer: known already, which needs no call, or another intent to be performed first."""
-    known = session.scalars(
-        select(ProviderCustomer).where(
-            ProviderCustomer.manufacturer_id == intent.manufacturer_id,
-            ProviderCustomer.payer_id == intent.organisation_id,
-        )
-    ).one_or_none()
+    known = queries.customer_of(session, manufacturer_id=intent.manufacturer_id, payer_id=intent.organisation_id)
     if known is not None:
         intent.progress = {**intent.progress, "customer": known.provider_customer_id}
         session.flush()
@@ -154,6 +150,9 @@ def record_refusal(session: Session, call: Call, refusal: Refused, now: datetime
     _attempt(session, intent, call, now, outcome="refused", detail=f"{refusal.code} {refusal.sentence}".strip())
     if intent.state not in rules.UNFINISHED:
         return
+    if rules.names_lost_customer(refusal.code, refusal.sentence, intent.progress.get("customer")):
+        _begin_anew(session, intent, now)
+        return
     waits_for = _waiting_codes(intent).get(refusal.code, "")
     if waits_for:
         # Stripe keeps the refusal under the key, so what goes later goes under a new one.
@@ -164,6 +163,14 @@ def record_refusal(session: Session, call: Call, refusal: Refused, now: datetime
     _move(intent, rules.FAILED)
     intent.failure, intent.finished_at = refusal.sentence, now
     _follow_up(session, intent)
+
+
+def _begin_anew(session: Session, intent: Intent, now: datetime) -> None:
+    """Stripe no longer has the payer: the next round makes it anew, and what was about the old one with it."""
+    lose_customer(session, intent.progress["customer"], BY_CALL, now=now)
+    intent.generation += 1
+    intent.progress = {name: kept for name, kept in intent.progress.items() if name == "coupon"}
+    _move(intent, rules.PLANNED)
 
 
 def _waiting_codes(intent: Intent) -> Mapping[str, str]:
@@ -311,6 +318,7 @@ def _keep_customer(session: Session, intent: Intent, now: datetime) -> None:
             manufacturer_id=intent.manufacturer_id,
             payer_id=intent.organisation_id,
             provider_customer_id=intent.provider_object_id,
+            number=rules.customer_number(intent.document_id),
             livemode=intent.livemode,
             created_at=now,
         )

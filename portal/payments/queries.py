@@ -27,6 +27,7 @@ from portal.payments.models import (
     SubscriptionBill,
     SubscriptionSeen,
 )
+from portal.payments.payers.models import ProviderCustomerEnd
 from portal.payments.provider import ACTIVE
 from portal.payments.rules import PLANNED, SUCCEEDED, UNFINISHED, WAITS_FOR_BALANCE
 
@@ -241,9 +242,10 @@ def payments_to_confirm(session: Session, actor: Actor) -> Sequence[PaymentRecor
 
 
 def customer_of(session: Session, *, manufacturer_id: int, payer_id: int) -> ProviderCustomer | None:
-    """A payer as Stripe knows it for a manufacturer."""
+    """A payer as Stripe knows it for a manufacturer; None as well where Stripe no longer does."""
+    lost = select(ProviderCustomerEnd.customer_id)
     mine = (ProviderCustomer.manufacturer_id == manufacturer_id, ProviderCustomer.payer_id == payer_id)
-    return session.scalars(select(ProviderCustomer).where(*mine)).one_or_none()
+    return session.scalars(select(ProviderCustomer).where(*mine, ProviderCustomer.id.not_in(lost))).one_or_none()
 
 
 def portal_configuration(session: Session) -> str | None:

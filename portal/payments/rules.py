@@ -136,10 +136,11 @@ CHECKOUT_EVENTS = (
     "checkout.session.async_payment_failed",
     "checkout.session.expired",
 )
+CUSTOMER_EVENTS = ("customer.deleted",)
 SUBSCRIPTION_EVENTS = ("customer.subscription.updated", "customer.subscription.deleted")
 POLLED_EVENTS = (
     *INVOICE_EVENTS, *TRANSFER_EVENTS, *BALANCE_EVENTS, *REFUND_EVENTS, *CREDIT_NOTE_EVENTS, *DISPUTE_EVENTS,
-    *WARNING_EVENTS, *CHECKOUT_EVENTS, *SUBSCRIPTION_EVENTS,
+    *WARNING_EVENTS, *CHECKOUT_EVENTS, *SUBSCRIPTION_EVENTS, *CUSTOMER_EVENTS,
 )  # fmt: skip
 ACCOUNT_EVENT_PREFIX = "v2.core.account"
 
@@ -249,6 +250,23 @@ def portal_configuration_request(*, intent_id: str) -> dict[str, Any]:
         "features": {name: {"enabled": enabled} for name, enabled in features.items()},
         "metadata": {"intent_id": intent_id},
     }
+
+
+def customer_document(manufacturer_id: int, payer_id: int, number: int) -> str:
+    """How the intent is known that makes a payer's first customer at Stripe, or a later one."""
+    first = f"{manufacturer_id}:{payer_id}"
+    return first if number == 1 else f"{first}:{number}"
+
+
+def customer_number(document_id: str) -> int:
+    """Which of a payer's customers an intent makes."""
+    parts = document_id.split(":")
+    return int(parts[2]) if len(parts) > 2 else 1
+
+
+def names_lost_customer(code: str, sentence: str, customer_id: str | None) -> bool:
+    """Whether a call was refused because Stripe no longer has the payer it was for."""
+    return code == "resource_missing" and bool(customer_id) and str(customer_id) in sentence
 
 
 def customer_request(*, intent_id: str, name: str, email: str) -> dict[str, Any]:

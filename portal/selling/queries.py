@@ -105,6 +105,12 @@ def purchase_by_key(session: Session, actor: Actor, key: UUID) -> Bought:
     return bought(session, found)
 
 
+def purchases_by_intent(session: Session, intent_ids: Sequence[UUID]) -> dict[UUID, Purchase]:
+    """The purchases of checkouts, by their intents."""
+    found = session.scalars(select(Purchase).where(Purchase.intent_id.in_(intent_ids)))
+    return {row.intent_id: row for row in found if row.intent_id is not None}
+
+
 def bought(session: Session, purchase: Purchase) -> Bought:
     """A purchase with everything about it that the session may read."""
     rows = session.scalars(select(PurchaseStep).where(PurchaseStep.purchase_id == purchase.id))

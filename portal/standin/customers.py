@@ -5,7 +5,7 @@ Search at Stripe lags behind writes by up to a minute; here it does not, so noth
 
 import re
 
-from portal.standin import events, objects
+from portal.standin import events, objects, subscription_states
 from portal.standin.endpoints import Call, Endpoint
 from portal.standin.objects import PAGING, Body
 from portal.standin.parameters import group, integer, many, merged_metadata, metadata, text
@@ -14,6 +14,8 @@ from portal.standin.refusals import bad_parameter
 CLAUSE = re.compile(r"""(?:(metadata)\[(['"])(.+?)\2\]|(\w+))\s*:\s*(['"])(.*?)\5""")
 JOINER = re.compile(r"\s+AND\s+", re.IGNORECASE)
 PLAIN = ("name", "email", "phone", "description", "address", "preferred_locales", "shipping", "tax_exempt")
+# What is left of one: its id, so that it is told apart from one that never was.
+DELETED = "customer.deleted"
 SEARCHES = {"customers": "customer", "invoices": "invoice", "charges": "charge", "payment_intents": "payment_intent"}
 
 
@@ -44,7 +46,24 @@ def create_customer(call: Call) -> Body:
 
 
 def retrieve_customer(call: Call, customer_id: str) -> Body:
-    return objects.fetch(call.state, "customer", customer_id)
+    gone = objects.find(call.state, DELETED, customer_id)
+    return _shown_gone(customer_id) if gone else objects.fetch(call.state, "customer", customer_id)
+
+
+def delete_customer(call: Call, customer_id: str) -> Body:
+    """docs.stripe.com/api/customers/delete: for good, and its subscriptions end at once; invoices stay."""
+    body = objects.fetch(call.state, "customer", customer_id)
+    for subscription in objects.every(call.state, subscription_states.KIND, customer=customer_id):
+        if subscription["status"] != subscription_states.CANCELED:
+            subscription_states.end(call, subscription)
+    objects.remove(call.state, customer_id)
+    objects.insert(call.state, {"id": customer_id, "object": DELETED})
+    events.record(call, "customer.deleted", body)
+    return _shown_gone(customer_id)
+
+
+def _shown_gone(customer_id: str) -> Body:
+    return {"id": customer_id, "object": "customer", "deleted": True}
 
 
 def update_customer(call: Call, customer_id: str) -> Body:
@@ -111,4 +130,5 @@ ENDPOINTS = (
     Endpoint("GET", "/v1/customers", list_customers, {**PAGING, "email": text()}),
     Endpoint("GET", "/v1/customers/<id>", retrieve_customer),
     Endpoint("POST", "/v1/customers/<id>", update_customer, CUSTOMER),
+    Endpoint("DELETE", "/v1/customers/<id>", delete_customer),
 )

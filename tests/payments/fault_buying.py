@@ -8,10 +8,11 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, update
 
+from portal.access import Side
 from portal.db import transaction
 from portal.ledger.rules import Document
 from portal.payments import rules
-from portal.payments.actions import plan_portal_configuration
+from portal.payments.actions import plan_customer, plan_portal_configuration
 from portal.payments.checkouts import (
     MONTH,
     ONCE,
@@ -33,7 +34,9 @@ PRICE = 5_000
 SESSIONS, SUBSCRIPTION = "/v1/checkout/sessions", "/v1/subscriptions/[^/]+"
 
 
-def _planned(world: World, *, interval: str = ONCE, taxed: bool = False, off_minor: int = 0) -> UUID:
+def _planned(
+    world: World, *, interval: str = ONCE, taxed: bool = False, off_minor: int = 0, payer_id: int | None = None
+) -> UUID:
     """A checkout of the customer's, not made yet."""
     about = Document("test_purchase", str(next(world.numbers)))
     leads = Checkout(
@@ -48,7 +51,7 @@ def _planned(world: World, *, interval: str = ONCE, taxed: bool = False, off_min
             Wares("Ten hours", PRICE, "EUR", interval=interval),
             leads,
             manufacturer_id=world.cast.factory.id,
-            payer_id=world.cast.customer.id,
+            payer_id=payer_id or world.cast.customer.id,
             document=about,
             livemode=False,
             now=world.now,
@@ -227,5 +230,45 @@ def _early_subscription(world: World, kind: str) -> None:
     _known_once(world, intent_id, begun)
 
 
+def _deleted(world: World, payer_id: int) -> str:
+    """A payer that was made known to Stripe, and deleted there."""
+    with transaction(world.engine) as session:
+        maker_id = world.cast.factory.id
+        made = plan_customer(session, manufacturer_id=maker_id, payer_id=payer_id, livemode=False, now=world.now).id
+    assert world.perform(made) == "succeeded"
+    object_id = world.object_of(made)
+    world.standin.client().v1.customers.delete(object_id)
+    return object_id
+
+
+def _lost_customer(world: World) -> Subject:
+    payer_id = world.company(Side.CUSTOMER).id
+    return Subject(_deleted(world, payer_id), lambda: None, lambda: _made_anew(world, payer_id))
+
+
+def _made_anew(world: World, payer_id: int) -> None:
+    """What is planned next finds a new customer; the old one ended once."""
+    made = _planned(world, payer_id=payer_id)
+    assert world.perform(made) == "succeeded"
+    assert world.count("SELECT count(*) FROM provider_customer_end WHERE payer_id = :id", id=payer_id) == 1
+    assert world.count("SELECT max(number) FROM provider_customer WHERE payer_id = :id", id=payer_id) == 2
+
+
+def _early_lost_customer(world: World, kind: str) -> None:
+    """It is told of before anybody here knows the customer: the first call that names it says so."""
+    payer_id = world.company(Side.CUSTOMER).id
+    with transaction(world.engine) as session:
+        maker_id = world.cast.factory.id
+        made = plan_customer(session, manufacturer_id=maker_id, payer_id=payer_id, livemode=False, now=world.now).id
+
+    def tell(customer_id: str) -> None:
+        world.standin.client().v1.customers.delete(customer_id)
+        assert handle(world, deliver(world, kind, customer_id)).startswith("ignored")
+
+    assert world.perform(made, gateway=Between(world.gateway, "create_customer", after=tell)) == "succeeded"
+    _made_anew(world, payer_id)
+
+
+add_family(rules.CUSTOMER_EVENTS, Family(_lost_customer, _early_lost_customer, "customer.deleted"))
 add_family(rules.CHECKOUT_EVENTS, Family(_paid_checkout, _early_checkout, "checkout.session.completed"))
 add_family(rules.SUBSCRIPTION_EVENTS, Family(_begun_subscription, _early_subscription, "customer.subscription.updated"))

@@ -73,3 +73,22 @@ def test_an_intent_goes_through_its_steps_once_each(kind, request_, steps):
 )
 def test_of_a_dispute_only_what_is_certain_is_told(status, steps):
     assert rules.dispute_steps(status) == steps
+
+
+@pytest.mark.parametrize(("number", "document"), [(1, "3:7"), (2, "3:7:2"), (11, "3:7:11")])
+def test_each_customer_of_a_payer_has_an_intent_of_its_own(number, document):
+    assert rules.customer_document(3, 7, number) == document
+    assert rules.customer_number(document) == number
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence", "customer", "lost"),
+    [
+        ("resource_missing", "Stripe refused: No such customer: 'cus_1'", "cus_1", True),
+        ("resource_missing", "Stripe refused: No such invoice: 'in_1'", "cus_1", False),
+        ("resource_missing", "Stripe refused: No such customer: 'cus_1'", None, False),
+        ("parameter_invalid", "Stripe refused: 'cus_1' is bad", "cus_1", False),
+    ],
+)
+def test_a_refusal_that_names_the_customer_says_that_it_is_gone(code, sentence, customer, lost):
+    assert rules.names_lost_customer(code, sentence, customer) is lost

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from portal.adjustments.models import Adjustment, OutsideChangeEnd, WriteOff, WriteOffDecision
+from portal.payments.models import ProviderCustomer
+from portal.payments.payers.models import ProviderCustomerEnd
 from portal.selling.actions import order
 from portal.selling.models import PurchaseStep
 from tests.support.buying import PLACE, pack_order
@@ -129,3 +131,16 @@ def test_where_nothing_waits_each_page_says_so(visit, cast):
         ("/claw-backs", "Nobody owes a share back"),
     ):
         assert says in fay.get(address).text
+
+
+def test_a_payer_deleted_at_stripe_is_named_with_the_plans_that_ended(visit, cast, work_session):
+    parties = {"manufacturer_id": cast.factory.id, "payer_id": cast.customer.id}
+    known = ProviderCustomer(**parties, provider_customer_id="cus_1", livemode=False, created_at=NOW)
+    work_session.add(known)
+    work_session.flush()
+    ended = {"customer_id": known.id, "learned_by": "call", "ended": {"subscriptions": []}, "learned_at": NOW}
+    work_session.add(ProviderCustomerEnd(**parties, **ended))
+    work_session.commit()
+    page = visit(cast.fay).get("/waiting-money").text
+    assert "Payers deleted at Stripe" in page
+    assert "Not known to Stripe again yet." in page

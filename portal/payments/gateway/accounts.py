@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from portal.payments.gateway.connection import PAGE_SIZE, Connection, Request, answers, keyed, meta, plain
-from portal.payments.provider import AccountState
+from portal.payments.provider import AccountState, Refused
 
 ACCOUNT_INCLUDES = ["configuration.recipient", "requirements"]
 
@@ -53,6 +53,17 @@ class Accounts(Connection):
         with answers():
             found = self.client.v1.customers.search(cast(Any, {"query": f"metadata['intent_id']:'{intent_id}'"}))
             return str(found.data[0].id) if found.data else None
+
+    def has_customer(self, customer_id: str) -> bool:
+        """Whether Stripe still has a customer: one that was deleted is shown as such, or not at all."""
+        try:
+            with answers():
+                found = self.client.v1.customers.retrieve(customer_id)
+        except Refused as refusal:
+            if refusal.code != "resource_missing":
+                raise
+            return False
+        return not plain(found).get("deleted")
 
 
 def _account(found: Any) -> AccountState:

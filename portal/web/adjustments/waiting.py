@@ -14,8 +14,10 @@ from portal.adjustments.actions.adopting import ADOPTED_BEARERS, Change
 from portal.adjustments.actions.asking import LONGEST_EXPLANATION, LONGEST_REASON, Preview
 from portal.directory.queries import organisation_names
 from portal.identity import queries as people
+from portal.payments.payers.losing import lost_customers
 from portal.selling import leaving
 from portal.selling import waiting as selling
+from portal.selling.queries import purchases_by_intent
 from portal.settlement import tie_out
 from portal.web.adjustments.asking import names_of_preview
 from portal.web.adjustments.blueprint import BEARERS, blueprint, may_decide_any, page_of_subject
@@ -47,12 +49,16 @@ class AgreedForm(Form):
 def waiting() -> ResponseReturnValue:
     session, actor = current_session(), current_actor()
     rows, left_early = selling.unsold_payments(session, actor), leaving.early_ends(session, actor)
+    lost = lost_customers(session, actor.organisation_id)
     payers = {row.receipt.payer_id for row in rows} | {row.purchase.customer_id for row in left_early}
+    payers |= {row.end.payer_id for row in lost}
     differences = tie_out.open_differences(session, actor)
     return render_template(
         "adjustments/waiting.html",
         rows=rows,
         left_early=left_early,
+        lost=lost,
+        ended_plans=purchases_by_intent(session, [each.intent_id for row in lost for each in row.ended]),
         unknown=[row for row in differences if row.kind == "movement_unposted" and row.expected_minor > 0],
         names=organisation_names(session, sorted(payers)),
     )
