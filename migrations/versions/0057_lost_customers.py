@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0055"
-down_revision = "0054"
+revision = "0057"
+down_revision = "0056"
 
 _TABLE = "provider_customer_end"
 _PAYER = "(manufacturer_id = portal_organisation() OR payer_id = portal_organisation())"
