@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate, pairwise
 from math import lcm
 
 from portal.errors import CurrencyMismatch, Invalid, RuleBroken
@@ -30,6 +31,11 @@ _CODES_BY_DIGITS: dict[int, str] = {
 }
 _DIGITS: dict[str, int] = {code: digits for digits, codes in _CODES_BY_DIGITS.items() for code in codes.split()}
 
+# What payment processors take: amounts with three decimals end in a zero. In these they count other units than ISO 4217
+# does. *Source*: docs.stripe.com/currencies#three-decimal, #zero-decimal and #special-cases (2026-11).
+THREE_DECIMAL_STEP = 10
+_COUNTED_OTHERWISE = frozenset(["ISK", "UGX", "MGA", "CLF", "UYW"])
+
 # Fifteen digits before the point fit a bigint of minor units in every currency with up to three digits after it.
 _AMOUNT = re.compile(r"(-?)([0-9]{1,15})(?:\.([0-9]+))?")
 
@@ -43,6 +49,41 @@ def minor_digits(currency: str) -> int:
     if digits is None:
         raise RuleBroken(f"{currency!r} is not the three-letter code of a currency.")
     return digits
+
+
+def currencies_of(*, digits: int) -> tuple[str, ...]:
+    """The codes of the currencies with so many digits after the decimal point."""
+    return tuple(_CODES_BY_DIGITS[digits].split())
+
+
+def asked_step(currency: str) -> int:
+    """Every amount that is asked of a payment processor is a multiple of this."""
+    return THREE_DECIMAL_STEP if minor_digits(currency) == 3 else 1
+
+
+def asked_part(amount_minor: int, currency: str) -> int:
+    """As much of an amount as can be asked or paid: what is over, less than a step, stays where it is."""
+    step = asked_step(currency)
+    size = abs(amount_minor) // step * step
+    return size if amount_minor >= 0 else -size
+
+
+def asked_lines(amounts_minor: Sequence[int], currency: str) -> tuple[int, ...]:
+    """The lines of a demand as they are asked: together the next amount that can be paid, never less than is owed.
+
+    *Shape*: one per amount, each a multiple of the step and less than one step off; they sum to the amounts rounded up.
+    """
+    step = asked_step(currency)
+    reached = [-(-total // step) * step for total in accumulate(amounts_minor, initial=0)]
+    return tuple(after - before for before, after in pairwise(reached))
+
+
+def check_asked(amount_minor: int, currency: str) -> None:
+    """*Raises*: RuleBroken for what cannot be asked of a payment processor."""
+    if currency in _COUNTED_OTHERWISE:
+        raise RuleBroken(f"{currency} is not collected through Stripe here: it is counted in other units there.")
+    if amount_minor % asked_step(currency):
+        raise RuleBroken(f"An amount in {currency} ends in a zero: {Money(amount_minor, currency)} cannot be paid.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -417,3 +417,62 @@ def test_pro_rata_part_of_a_least_spend():
     least = part_of_month(given_["minimum_minor"], given_["days"], given_["of_days"])
     assert least - given_["used_minor"] == expected["true_up_minor"]
     assert round_half_up(Fraction(20, 100) * (least - given_["used_minor"])) == expected["tax_minor"]
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "part"),
+    [
+        (12_345, "KWD", 12_340),
+        (12_340, "KWD", 12_340),
+        (9, "BHD", 0),
+        (-12_345, "OMR", -12_340),
+        (0, "TND", 0),
+        # Two decimals and none: every whole unit can be paid.
+        (12_345, "EUR", 12_345),
+        (12_345, "JPY", 12_345),
+        (-1, "KRW", -1),
+    ],
+)
+def test_what_is_moved_is_as_much_as_can_be_paid(amount, currency, part):
+    assert money.asked_part(amount, currency) == part
+    money.check_asked(part, currency)
+
+
+@pytest.mark.parametrize(
+    ("amounts", "currency", "asked"),
+    [
+        ([12_345], "KWD", (12_350,)),
+        # Each line is less than a step off, and all together are asked once rounded up.
+        ([12_345, 12_345, 12_345], "KWD", (12_350, 12_340, 12_350)),
+        ([3, 3, 3], "BHD", (10, 0, 0)),
+        ([-7, 20_007], "JOD", (0, 20_000)),
+        ([20_000, -1], "KWD", (20_000, 0)),
+        ([12_345, 1], "USD", (12_345, 1)),
+        ([1_235], "JPY", (1_235,)),
+        ([], "KWD", ()),
+    ],
+)
+def test_a_demand_is_the_next_amount_that_can_be_paid(amounts, currency, asked):
+    assert money.asked_lines(amounts, currency) == asked
+
+
+@given(st.lists(st.integers(-100_000, 100_000), max_size=8), st.sampled_from(["KWD", "JPY", "EUR"]))
+def test_a_demand_never_asks_less_than_is_owed_nor_a_step_more(amounts, currency):
+    asked = money.asked_lines(amounts, currency)
+    assert 0 <= sum(asked) - sum(amounts) < money.asked_step(currency)
+    for line, owed in zip(asked, amounts, strict=True):
+        assert abs(line - owed) < money.asked_step(currency)
+        money.check_asked(line, currency)
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency"), [(12_345, "KWD"), (-5, "BHD"), (500, "ISK"), (500, "UGX"), (500, "MGA"), (1, "CLF")]
+)
+def test_what_cannot_be_paid_is_not_asked(amount, currency):
+    with pytest.raises(RuleBroken):
+        money.check_asked(amount, currency)
+
+
+def test_currencies_are_found_by_their_digits():
+    assert money.currencies_of(digits=3) == ("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND")
+    assert all(money.minor_digits(code) == 0 for code in money.currencies_of(digits=0))

@@ -11,12 +11,20 @@ from portal.billing.deferred.books import deferred_problems
 from portal.billing.promises import promise_problems
 from portal.billing.rules.postings import BILLED, DECIDED, MOVED, USE_DECIDED, USED
 from portal.ledger.queries import BookProblem, ledger_problems, problems_of
+from portal.money import THREE_DECIMAL_STEP, currencies_of
 
 # What billing posts about shares; settlement moves payables on by kinds of its own.
 _OF_ITEMS = (BILLED, USED, DECIDED, USE_DECIDED)
 _KINDS = ", ".join(f"'{kind}'" for kind in (*_OF_ITEMS, *(f"{kind}_reversal" for kind in _OF_ITEMS), *MOVED))
 # An invoice over the net that a party owes is settlement's: it has no lines, and its disposition is its posting.
 _OF_WORK = "NOT EXISTS (SELECT FROM disposition WHERE disposition.intent_id = invoice.intent_id)"
+
+# In these currencies an invoice asks the next amount that can be paid.
+_THREE_DECIMALS = ", ".join(f"'{code}'" for code in currencies_of(digits=3))
+_ROUNDED_UP = (
+    "total_minor - (SELECT coalesce(sum(line.amount_minor), 0) FROM invoice_item line"
+    " WHERE line.invoice_id = invoice.id)::bigint"
+)
 
 # Each finds rows (subject, detail) that break it.
 
@@ -143,6 +151,9 @@ _CHECKS = {
             FROM supplement
             UNION ALL
             SELECT manufacturer_id, currency, payer_id, -total_minor, 0 FROM invoice WHERE {_OF_WORK}
+            UNION ALL
+            SELECT manufacturer_id, currency, payer_id, {_ROUNDED_UP}, 0 FROM invoice
+            WHERE {_OF_WORK} AND currency IN ({_THREE_DECIMALS})
         ) one
         GROUP BY one.manufacturer_id, one.currency, one.debtor_id HAVING sum(one.fact) <> sum(one.posted)
     """,
@@ -302,7 +313,20 @@ _CHECKS = {
                || invoice.total_minor
         FROM invoice LEFT JOIN invoice_item line ON line.invoice_id = invoice.id
         WHERE {_OF_WORK}
-        GROUP BY invoice.id HAVING coalesce(sum(line.amount_minor), 0) <> invoice.total_minor
+        GROUP BY invoice.id
+        HAVING invoice.total_minor - coalesce(sum(line.amount_minor), 0) NOT BETWEEN 0
+            AND CASE WHEN invoice.currency IN ({_THREE_DECIMALS}) THEN {THREE_DECIMAL_STEP - 1} ELSE 0 END
+    """,
+    "what invoices ask beyond their lines is income by rounding": f"""
+        SELECT 'currency ' || one.currency, 'rounded up ' || sum(one.fact) || ', account ' || sum(one.posted)
+        FROM (
+            SELECT manufacturer_id, currency, {_ROUNDED_UP} AS fact, 0 AS posted FROM invoice
+            WHERE {_OF_WORK} AND currency IN ({_THREE_DECIMALS})
+            UNION ALL
+            SELECT posting.manufacturer_id, posting.currency, 0, -posting.amount_minor
+            FROM posting JOIN account ON account.id = posting.account_id WHERE account.purpose = 'rounded_up'
+        ) one
+        GROUP BY one.manufacturer_id, one.currency HAVING sum(one.fact) <> sum(one.posted)
     """,
 }
 

@@ -48,6 +48,7 @@ class Purpose(StrEnum):
     EXCHANGE = "exchange"
     EXCHANGE_DIFFERENCE = "exchange_difference"
     WRITE_OFF = "write_off"
+    ROUNDED_UP = "rounded_up"
     ROUNDING = "rounding"
 
 
@@ -94,6 +95,8 @@ CHART: dict[Purpose, AccountType] = {
     Purpose.EXCHANGE: AccountType(EQUITY, "Equity:Exchange"),
     Purpose.EXCHANGE_DIFFERENCE: AccountType(INCOME, "Income:Exchange"),
     Purpose.WRITE_OFF: AccountType(EXPENSE, "Expenses:WriteOff"),
+    # What invoices ask more than is owed, where only some amounts can be paid.
+    Purpose.ROUNDED_UP: AccountType(INCOME, "Income:Rounding"),
     Purpose.ROUNDING: AccountType(EQUITY, "Equity:Rounding"),
 }
 

@@ -14,6 +14,12 @@ nobody hears the answer. The key makes a repetition within a day the same reques
 the intent's id decides. A transfer that the balance or the account does not allow waits, the oldest first, under a new
 generation, because Stripe keeps the refusal under the old key.
 
+Amounts: Stripe takes those of three decimals (KWD, BHD) only in tens. An invoice asks the next amount that can be paid,
+less than a step beyond what is owed, and posts the difference to Income:Rounding; what of a settled net is less than a
+step is carried to the next statement; a refund or credit is asked for in such amounts, and a share that cannot be taken
+back to the last unit is owed and netted. ``plan`` refuses what is left over, and currencies that Stripe counts in other
+units (ISK, UGX, MGA). Of JPY and its like every whole unit can be paid.
+
 Neighbours: billing and settlement stand above and plan invoices and transfers here; the invoice row is billing's, and
 is read here by its intent. What an upper capability has to do about cash is a job by name.
 """

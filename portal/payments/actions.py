@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -20,6 +21,7 @@ from portal.directory.models import Organisation
 from portal.errors import Conflict, NotAllowed, RuleBroken
 from portal.jobs import enqueue
 from portal.ledger.rules import Document, Purpose
+from portal.money import asked_lines, check_asked
 from portal.payments import gateway, queries, rules
 from portal.payments.models import ConnectedAccount, Intent
 from portal.payments.payers.losing import customers_lost
@@ -49,18 +51,20 @@ def plan_invoice(
 ) -> Intent:
     """Plan a Stripe invoice and enqueue its calls; the caller's invoice row names the intent.
 
+    What is owed is rounded up to what can be paid in its currency: the intent's amount is what is asked.
     ``document`` names what is invoiced, once. ``receivable`` is the account that its cash settles.
 
     *Raises*: RuleBroken for no lines, too many, or a total that nobody owes.
     """
-    total = sum(line.amount_minor for line in lines)
+    asked = asked_lines([line.amount_minor for line in lines], currency)
+    total = sum(asked)
     if not lines or len(lines) > MOST_INVOICE_LINES or total <= 0:
         raise RuleBroken(f"An invoice has 1 to {MOST_INVOICE_LINES} lines and a total above zero.")
     intent_id = uuid4()
     request = rules.invoice_request(
         intent_id=str(intent_id),
         currency=currency,
-        lines=lines,
+        lines=[replace(line, amount_minor=minor) for line, minor in zip(lines, asked, strict=True)],
         days_until_due=days_until_due,
         name=name,
         purchase_order=purchase_order,
@@ -257,7 +261,12 @@ def plan(
     livemode: bool,
     now: datetime,
 ) -> Intent:
-    """Store an intent and its job; the plan_... functions make the requests."""
+    """Store an intent and its job; the plan_... functions make the requests.
+
+    *Raises*: RuleBroken for an amount that cannot be asked in its currency.
+    """
+    if amount_minor:
+        check_asked(amount_minor, currency)
     intent = Intent(
         id=intent_id,
         kind=kind,

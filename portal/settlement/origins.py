@@ -88,9 +88,16 @@ def line_origin(session: Session, actor: Actor, line_id: int) -> Origin:
         contested,
         paid if isinstance(paid, PlanShare) else None,
         paid if isinstance(paid, PackShare) else None,
-        session.get(Period, line.origin_period_id) if line.origin_period_id is not None else None,
+        _of_period(session, line),
         _adjusted(session, line, share),
     )
+
+
+def _of_period(session: Session, line: StatementLine) -> Period | None:
+    """The closed period that an adjustment is of; what was carried or held has only waited."""
+    if line.origin_period_id is None or line.kind in ("carried", "released"):
+        return None
+    return session.get(Period, line.origin_period_id)
 
 
 def _adjusted(session: Session, line: StatementLine, share: Share | None) -> tuple[Adjusted, ...]:

@@ -261,6 +261,7 @@ def planned_parts(session: Session, statement: Statement) -> tuple[Part, ...]:
         on_hold=holding.lines_on_hold(session, statement.id),
         is_party_on_hold=holding.is_party_on_hold(session, statement.manufacturer_id, statement.party_id),
         may_take_back=lambda amount_minor: transfer_to_reverse(session, statement, amount_minor) is not None,
+        currency=statement.currency,
     )
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
 from portal.errors import RuleBroken
 from portal.ledger.rules import Document, Leg, Pairs, Purpose, credit, debit, pairs
-from portal.money import round_half_up
+from portal.money import asked_part, round_half_up
 
 TRANSFERRED, RETAINED, INVOICED, HELD, CARRIED = "transferred", "retained", "invoiced", "held", "carried"
 CONTESTED, RESERVE, NOT_ONBOARDED, TAKEN_BACK = "contested", "reserve", "not_onboarded", "taken_back"
@@ -109,12 +109,14 @@ def plan_parts(
     on_hold: Mapping[int, tuple[int, str]] | None = None,
     is_party_on_hold: bool = False,
     may_take_back: Callable[[int], bool] = lambda _: False,
+    currency: str = "",
 ) -> tuple[Part, ...]:
     """What becomes of a statement's net.
 
-    ``contested`` gives the amount of each contested line, ``on_hold`` of each other line that a hold covers, and why;
-    ``may_take_back`` says whether an earlier transfer still holds an amount that the party owes now. *Shape*: one part
-    per such line, then at most two for the rest; they sum to the net; none is zero.
+    In a ``currency`` of which only some amounts can be paid, what is over is carried. ``contested`` gives the amount of
+    each contested line, ``on_hold`` of each other line that a hold covers, and why; ``may_take_back`` says whether an
+    earlier transfer still holds an amount that the party owes now. *Shape*: one part per such line, then at most three
+    for the rest; they sum to the net; none is zero.
     """
     lines = {**(on_hold or {}), **{line_id: (amount, CONTESTED) for line_id, amount in contested.items()}}
     held = [Part(HELD, amount, why, line_id) for line_id, (amount, why) in sorted(lines.items()) if amount]
@@ -125,8 +127,21 @@ def plan_parts(
         parts = (*held, Part(TRANSFERRED, rest, TAKEN_BACK))
     else:
         parts = (*held, *_plan_rest(rest, terms, account_state=account_state, is_operator=is_operator))
+    if currency:
+        parts = tuple(split for part in parts for split in _payable(part, currency))
     check_whole(parts, net_minor)
     return parts
+
+
+def _payable(part: Part, currency: str) -> tuple[Part, ...]:
+    """What is moved as far as it can be paid, and the rest of less than a step on the next statement."""
+    if part.kind not in (TRANSFERRED, INVOICED):
+        return (part,)
+    moved = asked_part(part.amount_minor, currency)
+    left = part.amount_minor - moved
+    return tuple(
+        each for each in (replace(part, amount_minor=moved), Part(CARRIED, left, part.because)) if each.amount_minor
+    )
 
 
 def check_whole(parts: Iterable[Part], net_minor: int) -> None:

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from portal.billing.actions import apply_cash, decide_shares, gather_invoices, rebill, rebill_case
+from portal.billing.actions import (
+    PackOrder,
+    PackPrice,
+    apply_cash,
+    decide_shares,
+    gather_invoices,
+    rebill,
+    rebill_case,
+    sell_pack,
+)
 from portal.billing.books import check_books
 from portal.billing.models import BillItem, CashApplication, Invoice, InvoiceItem, Share
 from portal.billing.queries import live_items
@@ -24,10 +33,11 @@ from portal.ledger.queries import balances
 from portal.metering.actions import Work, approve_time, correct_entry
 from portal.metering.models import TimeEntry
 from portal.payments.cash import book_cash
-from portal.payments.models import CashReceipt
+from portal.payments.models import CashReceipt, Intent
 from tests.support.billed import BILLED_AT, billed, open_books, paid_case, settled, shares_of, worked
 from tests.support.cases import accepted
 from tests.support.cast import DOCUMENTS, SIGNED_AT, Cast, hours_later
+from tests.support.versions import signed_policy
 
 PAID_AT = BILLED_AT + timedelta(days=3)
 
@@ -330,4 +340,25 @@ def test_stripes_fee_is_borne_by_the_party_that_the_agreement_names(
     own = sum(minor for party_id, minor in shares if party_id == books.integrator.id)
     borne = 683 if bearer == "integrator" else 0
     assert (ledger.get(("fees", None), 0), ledger["payable", books.integrator.id]) == (683 - borne, borne - own)
+    assert check_books(work_session) == []
+
+
+def test_an_invoice_asks_the_next_amount_that_can_be_paid(work_session: Session, books: Cast) -> None:
+    """Amounts in dinars end in a zero: what is asked beyond what is owed is income by its own name."""
+    signed_policy(work_session, books, ('currency = "EUR"', 'currency = "KWD"'))
+    sold_at = books.plain_site.id, books.integrator.id, books.policy_version.id
+    for number in range(3):
+        order = PackOrder(*sold_at, "hours_10", 1, BILLED_AT, f"dinars:{number}")
+        sell_pack(work_session, order, PackPrice(12_345, "KWD", books.integrator.id), now=BILLED_AT)
+    (invoice,) = invoiced(work_session, books)
+    intent = work_session.get_one(Intent, invoice.intent_id)
+    lines = work_session.scalars(select(InvoiceItem.amount_minor).where(InvoiceItem.invoice_id == invoice.id)).all()
+    assert (invoice.total_minor, intent.amount_minor, lines) == (37_040, 37_040, [12_345] * 3)
+    assert [item["amount"] for item in intent.request["items"]] == [12_350, 12_340, 12_350]
+    kept = balances(work_session, manufacturer_id=books.factory.id, currency="KWD")
+    assert (kept["receivable", books.customer.id], kept["rounded_up", None]) == (37_040, -5)
+    assert check_books(work_session) == []
+    paid(work_session, invoice, 37_040)
+    kept = balances(work_session, manufacturer_id=books.factory.id, currency="KWD")
+    assert (("receivable", books.customer.id) in kept, kept["rounded_up", None]) == (False, -5)
     assert check_books(work_session) == []

@@ -66,6 +66,25 @@ def test_a_hold_and_a_carry_limit_decide_before_the_account(net, given_, wanted)
     assert planned(net, given_.pop("contested", None), given_.pop("terms", None), **given_) == wanted
 
 
+@pytest.mark.parametrize(
+    ("net", "currency", "given_", "wanted"),
+    [
+        (12_345, "KWD", {}, [(TRANSFERRED, 12_340, ""), (CARRIED, 5, "")]),
+        (12_345, "KWD", {"terms": Terms(0, 1_000)},
+         [(HELD, 1_235, "reserve"), (TRANSFERRED, 11_110, "")]),
+        (-12_345, "BHD", {}, [(INVOICED, -12_340, ""), (CARRIED, -5, "")]),
+        (-12_345, "BHD", {"may_take_back": lambda _: True},
+         [(TRANSFERRED, -12_340, "taken_back"), (CARRIED, -5, "taken_back")]),
+        (9, "OMR", {"terms": Terms()}, [(CARRIED, 9, "")]),
+        (12_345, "KWD", {"is_operator": True}, [(RETAINED, 12_345, "")]),
+        (12_345, "KWD", {"state": "none"}, [(HELD, 12_345, "not_onboarded")]),
+        (12_345, "JPY", {}, [(TRANSFERRED, 12_345, "")]),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_paid_of_a_net_is_carried(net, currency, given_, wanted):
+    assert planned(net, None, given_.pop("terms", None), currency=currency, **given_) == wanted
+
+
 @given(
     net=MONEY,
     contested=st.dictionaries(st.integers(1, 9), MONEY, max_size=5),

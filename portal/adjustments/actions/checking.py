@@ -13,7 +13,7 @@ from portal.adjustments.dividing import charged_lines
 from portal.adjustments.rules.asking import BEARERS, REFUND, SIGNED, may_ask
 from portal.billing.models import Invoice
 from portal.errors import Invalid, NotAllowed, NotFound, RuleBroken
-from portal.money import Money
+from portal.money import Money, asked_part
 from portal.payments.cash import BORNE, OUT_OF_BAND
 from portal.payments.models import CashReceipt
 
@@ -90,6 +90,10 @@ def check(session: Session, about: About, receipt: CashReceipt | None, wanted: W
     if not 0 < wanted.amount_minor <= left:
         what = "of this payment can still go back" if receipt else "is still open and can be credited"
         problems["amount"] = f"More than zero, and at most what {what}."
+    elif (receipt is None or receipt.source != OUT_OF_BAND) and asked_part(
+        wanted.amount_minor, about.currency
+    ) != wanted.amount_minor:
+        problems["amount"] = f"An amount in {about.currency} that moves at Stripe ends in a zero."
     if not 1 <= len(wanted.reason.strip()) <= LONGEST_REASON:
         problems["reason"] = f"Say why, in 1 to {LONGEST_REASON} characters: the payer reads it."
     if wanted.bearer not in BEARERS:

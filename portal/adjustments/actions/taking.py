@@ -30,6 +30,7 @@ from portal.ledger.actions import post, reverse
 from portal.ledger.models import JournalTransaction
 from portal.ledger.queries import party_balance
 from portal.ledger.rules import Document, Leg, Pairs, Purpose, credit, debit, pairs, without_zeros
+from portal.money import asked_part
 from portal.payments import cash
 from portal.payments.actions import plan_reversal
 from portal.payments.models import CashReceipt
@@ -190,13 +191,16 @@ def open_claw_backs(
 def _open(session: Session, cause: Cause, party_id: int, minor: int, now: datetime) -> ClawBack:
     key = {"key": f"reverse:{cause.taking.manufacturer_id}:{party_id}"}
     session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), key)
-    transfer = reversible_transfer(
-        session,
-        manufacturer_id=cause.taking.manufacturer_id,
-        party_id=party_id,
-        currency=cause.currency,
-        amount_minor=minor,
-    )
+    transfer = None
+    # What cannot be taken to the last unit is owed whole and netted, as where no transfer holds it.
+    if asked_part(minor, cause.currency) == minor:
+        transfer = reversible_transfer(
+            session,
+            manufacturer_id=cause.taking.manufacturer_id,
+            party_id=party_id,
+            currency=cause.currency,
+            amount_minor=minor,
+        )
     number = next(next_keys(session, {"claw_back": 1})["claw_back"])
     intent = transfer and plan_reversal(
         session,

@@ -45,7 +45,7 @@ from portal.entitlement.orders.queries import OrderNamed, orders_behind
 from portal.errors import NotFound
 from portal.ledger.actions import post
 from portal.ledger.models import Period
-from portal.ledger.rules import Document, Purpose, credit, debit
+from portal.ledger.rules import Document, Purpose, credit, debit, without_zeros
 from portal.payments.actions import MOST_INVOICE_LINES, plan_invoice
 from portal.payments.rules import InvoiceLine
 from portal.zones import zone_named
@@ -313,7 +313,7 @@ def _issue(session: Session, period: Period, claims: Sequence[_Claim], *, now: d
         number=number,
         name=name,
         currency=item.currency,
-        total_minor=sum(claim.amount_minor for claim in claims),
+        total_minor=intent.amount_minor,
         due_on=today + timedelta(days=days_until_due),
         intent_id=intent.id,
         issued_at=now,
@@ -321,7 +321,8 @@ def _issue(session: Session, period: Period, claims: Sequence[_Claim], *, now: d
     session.add(invoice)
     session.flush()
     session.execute(insert(InvoiceItem), [_row(invoice, claim, at) for at, claim in enumerate(claims, start=1)])
-    _post_invoice(session, invoice, now=now, livemode=livemode)
+    owed_minor = sum(claim.amount_minor for claim in claims)
+    _post_invoice(session, invoice, owed_minor, now=now, livemode=livemode)
     return invoice
 
 
@@ -351,17 +352,20 @@ def _row(invoice: Invoice, claim: _Claim, position: int) -> dict[str, object]:
     }
 
 
-def _post_invoice(session: Session, invoice: Invoice, *, now: datetime, livemode: bool) -> None:
+def _post_invoice(session: Session, invoice: Invoice, owed_minor: int, *, now: datetime, livemode: bool) -> None:
     post(
         session,
         manufacturer_id=invoice.manufacturer_id,
         currency=invoice.currency,
         kind="invoiced",
         document=Document("invoice", str(invoice.id)),
-        legs=[
-            debit(Purpose.RECEIVABLE, invoice.total_minor, invoice.payer_id),
-            credit(Purpose.UNBILLED, invoice.total_minor, invoice.payer_id),
-        ],
+        legs=without_zeros(
+            [
+                debit(Purpose.RECEIVABLE, invoice.total_minor, invoice.payer_id),
+                credit(Purpose.UNBILLED, owed_minor, invoice.payer_id),
+                credit(Purpose.ROUNDED_UP, invoice.total_minor - owed_minor),
+            ]
+        ),
         allowed_pairs=INVOICE_PAIRS,
         occurred_at=now,
         now=now,

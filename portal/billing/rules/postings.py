@@ -32,7 +32,7 @@ ACCRUAL_PAIRS = (
 )
 # From one stage of a share to another; a decision and a correction also move between parties of one stage.
 FUNDING_PAIRS = pairs(*((one, other) for one in _STAGES for other in _STAGES)) | GROSS_PAIRS
-INVOICE_PAIRS = pairs((Purpose.RECEIVABLE, Purpose.UNBILLED))
+INVOICE_PAIRS = pairs((Purpose.RECEIVABLE, Purpose.UNBILLED), (Purpose.RECEIVABLE, Purpose.ROUNDED_UP))
 CASH_PAIRS = pairs(
     (Purpose.STRIPE, Purpose.RECEIVABLE), (Purpose.BANK, Purpose.RECEIVABLE), (Purpose.FEES, Purpose.STRIPE)
 )

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from portal.ledger.rules import Document, Leg, Purpose, credit, debit, without_zeros
-from portal.money import minor_digits, round_half_up
+from portal.money import asked_step, round_half_up
 
 GAIN, LOSS = "exchange_gain", "exchange_loss"
-# Amounts with three decimals end in a zero: docs.stripe.com/currencies#three-decimal (2026-11).
-THREE_DECIMAL_STEP = 10
 
 
 @dataclass(frozen=True)
@@ -38,13 +36,8 @@ class Exchanged:
 
 def settled_at(amount_minor: int, rate: Fraction, currency: str) -> int:
     """What an amount settles as in ``currency``: half up, to the ten where the currency has three decimals."""
-    step = smallest_step(currency)
+    step = asked_step(currency)
     return round_half_up(amount_minor * rate / step) * step
-
-
-def smallest_step(currency: str) -> int:
-    """The smallest difference between two amounts that Stripe settles."""
-    return THREE_DECIMAL_STEP if minor_digits(currency) == 3 else 1
 
 
 def at_first_rate(paid: Exchanged, before: tuple[int, int], amount_minor: int) -> int:
