@@ -5,7 +5,7 @@ Pure: an actor in, entries out.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 
 from portal.access import Actor, Role, Side
@@ -107,6 +107,27 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("shop.", ("shop.shop", "shop.bought")),
     ("work.", ("work.timesheet",)),
 )
+
+
+# The tabs of a section: label, page, and who reaches it; used most first.
+TabPages = tuple[tuple[str, str, Callable[[Actor], bool]], ...]
+# So many stand in one row; where a viewer has more, the rest is in a list behind the last of them.
+TABS_IN_ROW = 6
+
+
+@dataclass(frozen=True)
+class TabBar:
+    """The tabs that a viewer reaches, label and endpoint: those in the row and those in the list behind it."""
+
+    row: tuple[tuple[str, str], ...]
+    more: tuple[tuple[str, str], ...]
+
+
+def tab_bar(actor: Actor, pages: TabPages) -> TabBar:
+    """The actor's tabs; a list of one would hide what has room in the row."""
+    reached = tuple((label, endpoint) for label, endpoint, rule in pages if rule(actor))
+    in_row = len(reached) if len(reached) <= TABS_IN_ROW + 1 else TABS_IN_ROW
+    return TabBar(reached[:in_row], reached[in_row:])
 
 
 def menu(actor: Actor, known: Container[str]) -> tuple[Entry, ...]:

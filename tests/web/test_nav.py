@@ -4,6 +4,8 @@ import pytest
 
 from portal.access import ROLES_OF_SIDE, Actor, OneAct, Role, Side
 from portal.web import nav
+from portal.web.billing.blueprint import TABS as BILLS
+from portal.web.settlement.blueprint import TABS as SETTLEMENT
 
 EVERY_PAGE = frozenset(entry.endpoint for entry in nav.ENTRIES)
 
@@ -55,3 +57,13 @@ def test_a_mailed_link_has_no_menu():
 )
 def test_a_page_belongs_under_an_entry_that_its_reader_has(side, role, endpoint, expected):
     assert nav.section(endpoint, nav.menu(_actor(role, side), EVERY_PAGE)) == expected
+
+
+@pytest.mark.parametrize("pages", [BILLS, SETTLEMENT])
+@pytest.mark.parametrize(("side", "role"), [(side, role) for side in Side for role in sorted(ROLES_OF_SIDE[side])])
+def test_tabs_stand_in_one_row_and_what_has_no_room_in_the_list_behind_it(pages, side, role):
+    actor = _actor(role, side)
+    bar = nav.tab_bar(actor, pages)
+    assert [*bar.row, *bar.more] == [(label, endpoint) for label, endpoint, rule in pages if rule(actor)]
+    assert len(bar.row) <= nav.TABS_IN_ROW + 1
+    assert len(bar.more) != 1

@@ -6,7 +6,7 @@ from flask import Blueprint, g
 
 from portal.access import Actor, Role, Side, may_administer, may_handle_finance, may_see_prices
 from portal.entitlement.orders.actions import may_enter_orders
-from portal.web.gate import Rule
+from portal.web import nav
 
 blueprint = Blueprint("billing", __name__)
 
@@ -37,19 +37,19 @@ def may_read_worth(actor: Actor) -> bool:
 
 
 # Pages of money that goes back stand under the same tabs.
-TABS: tuple[tuple[str, str, Rule], ...] = (
+TABS: nav.TabPages = (
     ("Invoices", "billing.invoices", may_read_invoices),
     ("Refunds and credits", "adjustments.adjustments", may_read_invoices),
     ("Bill items", "billing.items", may_see_prices),
-    ("Purchase orders", "billing.orders", may_enter_orders),
-    ("Value", "billing.value", may_read_worth),
     ("Unbilled work", "billing.unbilled", may_collect),
     ("Receivables", "billing.receivables", may_collect),
     ("Chargebacks", "adjustments.chargebacks", may_collect),
+    ("Purchase orders", "billing.orders", may_enter_orders),
+    ("Value", "billing.value", may_read_worth),
     ("Money waiting", "adjustments.waiting", may_collect),
-    ("Made at Stripe", "adjustments.outside_changes", may_collect),
-    ("Owed back", "adjustments.claw_backs", may_read_debts),
+    ("Shares to return", "adjustments.claw_backs", may_read_debts),
     ("Undetermined shares", "billing.undetermined", may_collect),
+    ("Made at Stripe", "adjustments.outside_changes", may_collect),
     ("Limits", "adjustments.limits", may_set_limits),
 )
 
@@ -57,4 +57,4 @@ TABS: tuple[tuple[str, str, Rule], ...] = (
 @blueprint.context_processor
 def tabs_of_the_viewer() -> dict[str, object]:
     viewer = g.get("viewer")
-    return {"tabs": [(label, page) for label, page, rule in TABS if viewer and rule(viewer.actor)]}
+    return {"tabs": nav.tab_bar(viewer.actor, TABS)} if viewer else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, g
 
 from portal.access import Actor, Side, may_handle_finance, may_see_shares
-from portal.web.gate import Rule
+from portal.web import nav
 
 blueprint = Blueprint("settlement", __name__)
 
@@ -47,14 +47,14 @@ def may_answer(actor: Actor) -> bool:
     return actor.side is not Side.CUSTOMER and may_handle_finance(actor)
 
 
-TABS: tuple[tuple[str, str, Rule], ...] = (
+TABS: nav.TabPages = (
     ("Periods", "settlement.periods", may_settle),
     ("Statements", "settlement.statements", may_see_shares),
     ("Contests", "settlement.contests", may_see_shares),
     ("Holds", "settlement.holds", may_settle),
     ("Transfers", "settlement.transfers", may_see_shares),
     ("Cash", "settlement.cash_needed", may_settle),
-    ("Owing parties", "settlement.owing_parties", may_settle),
+    ("Parties below zero", "settlement.owing_parties", may_settle),
     ("Reconciliation", "settlement.reconciliation", may_settle),
     ("Self-billed invoices", "settlement.documents", may_see_shares),
     ("Self-billing agreements", "settlement.agreements", may_answer),
@@ -66,4 +66,4 @@ TABS: tuple[tuple[str, str, Rule], ...] = (
 @blueprint.context_processor
 def tabs_of_the_viewer() -> dict[str, object]:
     viewer = g.get("viewer")
-    return {"tabs": [(label, page) for label, page, rule in TABS if viewer and rule(viewer.actor)]}
+    return {"tabs": nav.tab_bar(viewer.actor, TABS)} if viewer else {}
