@@ -46,6 +46,14 @@ def organisation_names(session: Session, ids: Sequence[int]) -> dict[int, str]:
     return {row.id: row.name for row in rows}
 
 
+def site_names(session: Session, ids: Sequence[int]) -> dict[int, str]:
+    """Names of sites by id, for those that are known."""
+    if not ids:
+        return {}
+    rows = session.execute(select(Site.id, Site.name).where(Site.id.in_(set(ids))))
+    return {row.id: row.name for row in rows}
+
+
 def operator(session: Session) -> Organisation:
     """The organisation that runs the deployment. *Raises*: NotFound before it is founded."""
     found = session.scalars(select(Organisation).where(Organisation.is_operator)).one_or_none()

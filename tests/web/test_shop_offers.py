@@ -38,7 +38,10 @@ def test_an_offer_goes_from_the_factory_by_the_integrator_to_the_buyer(visit, ca
     offer_id = work_session.scalars(select(Offer.id)).one()
     bea, mia = visit(cast.bea), visit(cast.mia)
     assert bea.get(f"/offers/{offer_id}").status_code == 404
-    assert "With the integrator" in mia.get("/offers").text
+    listed = mia.get("/offers").text
+    assert "With the integrator" in listed
+    assert cast.plain_site.name in listed
+    assert cast.customer.name in listed
     refused = mia.post(f"/offers/{offer_id}/release", {"price": "1.00"})
     assert (refused.status_code, "Not below" in refused.text) == (422, True)
     assert mia.post(f"/offers/{offer_id}/release", {"price": "1250.00"}).status_code == 303

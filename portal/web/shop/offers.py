@@ -73,7 +73,15 @@ def offers() -> ResponseReturnValue:
     session, actor, now = current_session(), current_actor(), current_now()
     found = queries.offers(session, actor)
     return render_template(
-        "shop/offers.html", offers=found, states=STATES, now=now, intervals=INTERVALS, may_offer=may_offer(actor)
+        "shop/offers.html",
+        offers=found,
+        sites=directory.site_names(session, [each.shown.site_id for each in found]),
+        customers=directory.organisation_names(session, [each.shown.customer_id for each in found]),
+        states=STATES,
+        now=now,
+        intervals=INTERVALS,
+        may_offer=may_offer(actor),
+        is_customer=actor.side is Side.CUSTOMER,
     )
 
 
