@@ -102,7 +102,7 @@ def test_what_a_party_owes_is_given_up_by_two_people(visit, cast, work_session, 
     work_session.commit()
     clock.now = CLOSED_AT
     fay, fin, page = visit(cast.fay), visit(cast.fin), f"/claw-backs/{row.id}"
-    assert "1 party owes a share back" in fay.get("/").text
+    assert "1 share to be returned by its party" in fay.get("/").text
     assert cast.integrator.name in fay.get("/claw-backs").text
     assert fay.post(f"{page}/write-off", {"bearer": "operator", "reason": ""}).status_code == 422
     assert fay.post(f"{page}/write-off", {"bearer": "operator", "reason": HOSTILE}).status_code == 303
@@ -128,7 +128,7 @@ def test_where_nothing_waits_each_page_says_so(visit, cast):
     for address, says in (
         ("/waiting-money", "Every payment is a sale"),
         ("/outside-changes", "Nothing was made past the books"),
-        ("/claw-backs", "Nobody owes a share back"),
+        ("/claw-backs", "Nobody has a share to return"),
     ):
         assert says in fay.get(address).text
 

@@ -59,7 +59,7 @@ def money_back(session: Session, actor: Actor, now: datetime) -> Mapping[str, An
             "adjustments.outside_changes",
             [change.row.made_at for change in changes],
         ),
-        ("party owes a share back", "shares are owed back by parties", "adjustments.claw_backs", owed),
+        ("share to be returned by its party", "shares to be returned by their parties", "adjustments.claw_backs", owed),
     )
     return {"rows": _counted(rows)}
 
