@@ -55,6 +55,7 @@ class MoneyMachine(Working, Paying, Settling):
         assert not [account for account in left if account[0] in DRAINED], left
         assert abs(self.model.payable(INTEGRATOR)) < MINIMUM_PAYOUT
         assert self.model.payable(FACTORY) == 0
+        self.compare_whole()
 
     def settle_everything(self) -> None:
         """Every statement is prepared and approved."""
@@ -67,9 +68,12 @@ class MoneyMachine(Working, Paying, Settling):
             # What failed is not carried on.
             if self.is_whole:
                 self.drain()
+                if MoneyMachine.on_whole is not None:
+                    MoneyMachine.on_whole(self)
         finally:
             MoneyMachine.runs += 1
-            self.met.update(self.portal.met)
+            MoneyMachine.accepted.update(self.done)
+            MoneyMachine.met.update(self.portal.met)
             self.portal.leave()
             if MoneyMachine.runs % TIDIED_EVERY == 0:
                 self.ground.shared.tidy_up()

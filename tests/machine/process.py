@@ -89,7 +89,6 @@ class Portal:
     crash_in: int = field(default=0, init=False)
     met: Counter[str] = field(default_factory=Counter)
     sales: int = 0
-    balance_seen: int | None = None
 
     def __post_init__(self) -> None:
         self.engine: Engine = self.ground.shared.engine(WORK_ROLE)

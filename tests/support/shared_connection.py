@@ -66,8 +66,9 @@ class SharedConnection:
             raise errors.error_from_result(answer)
 
     def undo_everything(self) -> None:
-        """End the test: nothing stays."""
-        self.real.rollback()
+        """End the test: nothing stays but what is prepared, which the driver's own rollback would throw away."""
+        if self.real.info.transaction_status is not TransactionStatus.IDLE:
+            self.say("ROLLBACK")
         self.speaker = None
         self.open.clear()
         self.writes_kept = 0
@@ -118,11 +119,13 @@ class Seat:
         if self._savepoint is None:
             return
         self._take_over()
+        is_over = self._shared.open[-1] is self
         if self._wrote:
             # As a real commit does; what was checked is not checked again by the next.
-            self._shared.say("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
+            self._leave("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED", is_over=is_over)
             self._shared.writes_kept += 1
-        self._leave(is_over=self._shared.open[-1] is self)
+        else:
+            self._leave(is_over=is_over)
 
     def rollback(self) -> None:
         if self._savepoint is None:
@@ -133,13 +136,14 @@ class Seat:
             raise RuntimeError(
                 "sessions of this test overlap in a way one connection cannot show: use committed_database"
             )
+        words = ""
         if not others_kept_something:
-            self._shared.real.execute(f"ROLLBACK TO SAVEPOINT {self._savepoint}")
+            words = f"ROLLBACK TO SAVEPOINT {self._savepoint}"
             position = self._shared.open.index(self)
             for later in self._shared.open[position + 1 :]:
                 later._forget()
             del self._shared.open[position + 1 :]
-        self._leave(is_over=not others_kept_something)
+        self._leave(words, is_over=not others_kept_something)
 
     def close(self) -> None:
         self.rollback()
@@ -151,12 +155,13 @@ class Seat:
         if not words.upper().startswith(_READ_ONLY) or "procrastinate_defer" in words:
             self._wrote = True
 
-    def _leave(self, *, is_over: bool) -> None:
-        """Give the place up. A savepoint that nothing later stands on is let go: thousands within each other make
-        every read slow. Of one that was made read only it has to be: the state ends with it.
+    def _leave(self, words: str = "", *, is_over: bool) -> None:
+        """Give the place up, with ``words`` before. A savepoint that nothing later stands on is let go: thousands
+        within each other make every read slow. Of one that was made read only it has to be: the state ends with it.
         """
-        if is_over or self._only_reads:
-            self._shared.say(f"RELEASE SAVEPOINT {self._savepoint}")
+        letting_go = f"RELEASE SAVEPOINT {self._savepoint}" if is_over or self._only_reads else ""
+        if words or letting_go:
+            self._shared.say("; ".join(filter(None, (words, letting_go))))
         self._shared.open.remove(self)
         self._shared.speaker = None
         self._forget()

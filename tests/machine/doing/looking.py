@@ -1,4 +1,4 @@
-"""What is looked at after each operation: all accounts, what is wrong in the books, what Stripe says."""
+"""What is looked at: all accounts after each operation; what Stripe says; what is wrong anywhere in the books."""
 
 from __future__ import annotations
 
@@ -27,26 +27,31 @@ _ACCOUNT_STATE = text("SELECT transfers_state FROM connected_account WHERE provi
 
 @dataclass(frozen=True)
 class Seen:
-    """What every account holds that holds something, what is wrong, and what Stripe says is there."""
+    """What every account holds that holds something, and whether the portal takes the account for able to receive."""
 
     accounts: dict[tuple[str, str], int]
-    findings: list[Any]
-    at_stripe_minor: int
     may_receive: bool
 
 
 def look(portal: Portal) -> Seen:
-    """All books, as they are now."""
-    at_stripe = portal.gateway.available_balance()["EUR"]
-    if at_stripe != portal.balance_seen:
-        # Nothing has moved where the balance has not; what came and went is found with the next that stays.
-        handling.import_movements(portal.engine, portal.gateway, portal.now)
-        portal.balance_seen = at_stripe
+    """What is compared after each operation."""
     with portal.look() as session:
         rows = session.execute(_ACCOUNTS)
         accounts = {(row.purpose, portal.parties[row.party_id]): row.minor for row in rows}
+        state = session.scalar(_ACCOUNT_STATE, {"id": portal.account})
+    return Seen(accounts, state == ACTIVE)
+
+
+def at_stripe(portal: Portal) -> int:
+    """What Stripe says is there."""
+    return portal.gateway.available_balance()["EUR"]
+
+
+def findings(portal: Portal) -> list[Any]:
+    """What is wrong anywhere in the books, or between them and Stripe's; dear."""
+    handling.import_movements(portal.engine, portal.gateway, portal.now)
+    with portal.look() as session:
         found: list[Any] = list(session.scalars(_UNBALANCED))
         found += all_problems(session) + list(unmatched_movements(session))
         found += [tie for tie in tie_out(session) if tie.difference_minor]
-        state = session.scalar(_ACCOUNT_STATE, {"id": portal.account})
-    return Seen(accounts, found, at_stripe, state == ACTIVE)
+    return found
