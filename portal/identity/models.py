@@ -25,7 +25,8 @@ class Person(Base):
     email: Mapped[str]
     display_name: Mapped[str]
     phone: Mapped[str] = mapped_column(default="", server_default="")
-    zone: Mapped[str] = mapped_column(default="UTC", server_default="UTC")
+    # Empty where the person never chose one: then its company's holds.
+    zone: Mapped[str] = mapped_column(default="", server_default="")
     locale: Mapped[str] = mapped_column(default="en", server_default="en")
     visible_to: Mapped[list[int]] = mapped_column(default=list, server_default="{}")
     created_at: Mapped[datetime]

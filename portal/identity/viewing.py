@@ -19,6 +19,7 @@ from portal.identity.factors import queries as factors
 from portal.identity.factors.models import FactorPolicy, Impersonation, ImpersonationAnswer, ImpersonationEnd
 from portal.identity.factors.rules import STRONG, Proof, Proven, must_have_second_factor
 from portal.identity.models import Membership, Person, WebSession
+from portal.identity.own_zone import zone_of_person
 
 # Every click asks this: what it finds is told on the way, because a round trip costs more.
 _FIND_SESSION = text(f"SELECT session_id, person_id, organisation_id, {TELL_SCOPE} FROM find_session(:token)")
@@ -50,7 +51,8 @@ def _everything() -> Any:
             *(WebSession.id.label("session_id"), WebSession.expires_at, WebSession.seen_at, WebSession.revoked_at),
             *(WebSession.proven_by, WebSession.proven_at, WebSession.impersonation_id, WebSession.membership_id),
             *(Membership.roles, Membership.site_ids, Membership.ended_at),
-            *(Person.id.label("person_id"), Person.display_name, Person.email, Person.zone, Person.disabled_at),
+            *(Person.id.label("person_id"), Person.display_name, Person.email, Person.disabled_at),
+            zone_of_person().label("zone"),
             *(Organisation.id.label("organisation_id"), Organisation.name.label("organisation_name")),
             *(Organisation.side, Organisation.is_operator),
             FactorPolicy.required_of,
@@ -126,6 +128,7 @@ def _looking_on(
             Person,
             Membership,
             Organisation,
+            zone_of_person().label("zone"),
             Impersonation.asked_at,
             ImpersonationAnswer.is_yes,
             ImpersonationAnswer.until_at,
@@ -158,7 +161,7 @@ def _looking_on(
         session_id=administrator.session_id,
         name=row.Person.display_name,
         email=row.Person.email,
-        zone=ZoneInfo(row.Person.zone),
+        zone=ZoneInfo(row.zone),
         organisation_name=row.Organisation.name,
         looking_on=rules.LookingOn(impersonation_id, administrator.actor.person_id, administrator.name, row.until_at),
     )

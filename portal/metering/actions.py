@@ -25,7 +25,9 @@ from portal.metering import queries, rules
 from portal.metering.models import RunningTimer, TimeApproval, TimeEntry, TimeOccupancy, TimeReversal
 from portal.rows import as_json, given_columns, know
 
-_ZONE = "coalesce(wanted.zone, (SELECT person.zone FROM person WHERE person.id = wanted.person_id), '')"
+# By the worker's own clock, else its company's.
+_ZONE = """coalesce(wanted.zone, (SELECT nullif(zone, '') FROM person WHERE person.id = wanted.person_id),
+    (SELECT zone FROM organisation WHERE organisation.id = wanted.organisation_id), '')"""
 AS_OF_LEAVING = "stopped as of the end of the membership"
 
 

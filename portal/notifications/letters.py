@@ -20,6 +20,7 @@ from portal.contracts.models import Document, DocumentVersion
 from portal.directory.models import Organisation, ProductLine, ServiceRelationship, Site
 from portal.identity import rules as identity
 from portal.identity.models import Invitation, MailedLink, MailedLinkUse, MailedLinkVoid, Person
+from portal.identity.own_zone import own_zone
 from portal.notifications.models import Delivery
 from portal.notifications.rendering import Fact, Letter
 
@@ -50,10 +51,9 @@ class Writing:
     @property
     def zone(self) -> str:
         """The recipient's time zone: the person's own, else the organisation's."""
-        person = self.session.get(Person, self.delivery.person_id) if self.delivery.person_id else None
-        if person is not None:
-            return person.zone
-        return self.session.get_one(Organisation, self.delivery.organisation_id).zone
+        if self.delivery.person_id is None:
+            return self.session.get_one(Organisation, self.delivery.organisation_id).zone
+        return own_zone(self.session, self.delivery.person_id, self.delivery.organisation_id)
 
     @property
     def greeting(self) -> str:

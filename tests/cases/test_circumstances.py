@@ -242,7 +242,11 @@ def events(session, case):
 ENGINEER_CLOCK = ('windows = ["mon-fri 08:00-17:00"]', 'whose_zone = "engineer"\nwindows = ["mon-fri 08:00-17:00"]')
 
 
-@pytest.mark.parametrize(("zone", "amount"), [("America/New_York", 15_000), ("Europe/Berlin", 22_500)])
+@pytest.mark.parametrize(
+    # Who chose no zone goes by the company's, Berlin.
+    ("zone", "amount"),
+    [("America/New_York", 15_000), ("Europe/Berlin", 22_500), ("UTC", 18_750), ("", 22_500)],
+)
 def test_bands_go_by_the_clock_of_whoever_worked_as_it_was(work_session, cast, zone, amount):
     """17:30 in Berlin is 11:30 in New York; where the engineer lives afterwards changes nothing."""
     open_books(work_session, cast)
@@ -254,7 +258,7 @@ def test_bands_go_by_the_clock_of_whoever_worked_as_it_was(work_session, cast, z
     actions.accept_custody(work_session, cast.ana, case, seq=case.seq, now=start)
     said_yes(work_session, cast, case, nte_minor=100_000, at=start)
     entry = worked(work_session, cast, case, minutes=60, start=start)
-    assert entry.zone == zone
+    assert entry.zone == (zone or "Europe/Berlin")
     ana.zone = "Asia/Tokyo"
     settled(work_session, cast, case)
     item = billed(work_session, case)

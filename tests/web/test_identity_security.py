@@ -3,7 +3,8 @@
 import pytest
 from sqlalchemy import select
 
-from portal.identity.models import WebSession
+from portal.identity.models import Person, WebSession
+from portal.identity.own_zone import own_zone
 from tests.support.sign_in import PASSWORD
 
 ANA = "ana@nor.example"
@@ -71,6 +72,23 @@ def test_the_profile_is_saved_and_times_follow_its_zone(visit, cast):
     page = browser.get("/security").text
     assert "Ana Ruiz-Vega" in page
     assert "10 Mar 2026, 18:00" in page
+
+
+def test_who_chose_no_zone_goes_by_the_companys_and_a_customers_people_by_their_sites(visit, cast, work_session):
+    for actor in (cast.ana, cast.bea):
+        work_session.get_one(Person, actor.person_id).zone = ""
+    cast.site.zone = cast.plain_site.zone = "America/New_York"
+    work_session.commit()
+    for actor, words, time in (
+        (cast.ana, "Not chosen: as at my company, Europe/Berlin", "10 Mar 2026, 10:00"),
+        (cast.bea, "Not chosen: as at my sites, America/New_York", "10 Mar 2026, 05:00"),
+    ):
+        page = visit(actor).get("/security").text
+        assert (words in page, time in page) == (True, True)
+    cast.plain_site.zone = "Asia/Tokyo"
+    work_session.commit()
+    assert "as at my sites, Europe/Berlin" in visit(cast.bea).get("/security").text
+    assert own_zone(work_session, cast.bea.person_id, cast.factory.id) == "Europe/Berlin"
 
 
 @pytest.mark.parametrize(

@@ -260,7 +260,6 @@ def _new_person(session: Session, call: Call, row: ScimUser, address: str) -> Pe
     person = Person(
         email=address,
         display_name=resources.name_of(row.attributes) or address,
-        zone=session.get_one(Organisation, call.organisation_id).zone,
         visible_to=[call.organisation_id],
         created_at=call.now,
     )

@@ -81,9 +81,7 @@ def confirm_link(session: Session, idp: IdentityProvider, flow: ProviderFlow, *,
     return identity
 
 
-def confirm_invitation(
-    session: Session, idp: IdentityProvider, flow: ProviderFlow, *, zone: str, now: datetime
-) -> Membership:
+def confirm_invitation(session: Session, idp: IdentityProvider, flow: ProviderFlow, *, now: datetime) -> Membership:
     """Whoever was invited by mail, and whose provider calls the same address verified, joins without a password.
 
     *Raises*: Conflict.
@@ -100,7 +98,6 @@ def confirm_invitation(
     person = Person(
         email=link.email,
         display_name=answered.get("name") or link.display_name,
-        zone=zone,
         visible_to=[idp.organisation_id],
         created_at=now,
     )

@@ -117,7 +117,7 @@ def company_confirmation(provider_id: UUID, flow_id: UUID) -> ResponseReturnValu
     if not form.validate_on_submit():
         return render_template("identity/company_confirmation.html", form=form, **_whose(idp, flow))
     if flow.purpose == "invitation":
-        membership = linking.confirm_invitation(work, idp, flow, zone="UTC", now=now)
+        membership = linking.confirm_invitation(work, idp, flow, now=now)
         person_id = membership.person_id
     else:
         person_id = linking.confirm_link(work, idp, flow, now=now).person_id

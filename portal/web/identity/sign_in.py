@@ -9,8 +9,10 @@ from flask import flash, g, make_response, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 from wtforms import SelectField
 
+from portal.access import Side
 from portal.identity import actions, breaches, impersonation, people, queries, rules
 from portal.identity.links import OpenLink
+from portal.identity.own_zone import NOT_CHOSEN, default_zone
 from portal.web import links, signed_in
 from portal.web.forms import Form, email_field, line_field, page, password_field, refusals_of, trimmed
 from portal.web.gate import anyone, current_actor, current_edges, current_now, current_session, current_viewer, open_to
@@ -37,8 +39,12 @@ ZONES = tuple(
 
 
 def zone_field() -> SelectField:
-    """The zone a person's times are shown in."""
-    return SelectField("Time zone", choices=["UTC", *ZONES])
+    """The zone a person's times are shown in; not chosen, its company's holds."""
+    return SelectField("Time zone", choices=_zones("As at my company"), default=NOT_CHOSEN)
+
+
+def _zones(as_company: str) -> list[tuple[str, str]]:
+    return [(NOT_CHOSEN, as_company), *((zone, zone) for zone in ("UTC", *ZONES))]
 
 
 class SignInForm(Form):
@@ -266,7 +272,11 @@ def _is_breached(password: str) -> bool:
 
 def _profile_form() -> ProfileForm:
     person = queries.own_person(current_session(), current_actor())
-    return ProfileForm(name=person.display_name, phone=person.phone, zone=person.zone)
+    form = ProfileForm(name=person.display_name, phone=person.phone, zone=person.zone)
+    zone = default_zone(current_session(), current_actor())
+    at_sites = "my sites" if current_actor().side is Side.CUSTOMER else "my company"
+    form.zone.choices = _zones(f"Not chosen: as at {at_sites}, {zone}")
+    return form
 
 
 def _security_page(profile: ProfileForm, password: PasswordForm) -> ResponseReturnValue:
