@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from portal.ledger.rules import Document, Purpose
@@ -169,6 +170,42 @@ def plan_change(
     begun = session.get_one(Intent, subscription.intent_id)
     request = {"subscription": subscription.provider_subscription_id, "change": change}
     return _plan_about(session, begun, "subscription_change", request, now, number=number)
+
+
+def plan_other_price(
+    session: Session, subscription: ProviderSubscription, wares: Wares, plan_said: Mapping[str, Any], *, now: datetime
+) -> Intent:
+    """Plan that a subscription is for something else from its next period on; ``plan_said`` is what follows from it."""
+    begun = session.get_one(Intent, subscription.intent_id)
+    planned = select(func.count()).where(
+        Intent.kind == "plan_change", Intent.request["checkout_intent"].astext == str(begun.id)
+    )
+    intent_id = uuid4()
+    request = {
+        "subscription": subscription.provider_subscription_id,
+        "product": {"id": str(intent_id), "name": wares.name[:LONGEST_NAME]},
+        "price": {
+            "currency": wares.currency.lower(),
+            "unit_amount": wares.unit_minor,
+            "tax_behavior": "exclusive",
+            "recurring": {"interval": wares.interval},
+        },
+        "checkout_intent": str(begun.id),
+        "plan": dict(plan_said),
+    }
+    return plan(
+        session,
+        intent_id,
+        kind="plan_change",
+        manufacturer_id=begun.manufacturer_id,
+        organisation_id=begun.organisation_id,
+        document=Document(begun.document_type, f"{begun.document_id}:{1 + (session.scalar(planned) or 0)}"),
+        currency=wares.currency,
+        amount_minor=0,
+        request=request,
+        livemode=begun.livemode,
+        now=now,
+    )
 
 
 def plan_end(session: Session, subscription: ProviderSubscription, *, now: datetime) -> Intent:

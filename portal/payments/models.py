@@ -57,7 +57,7 @@ class Intent(Base):
         CheckConstraint(
             "kind IN ('account', 'customer', 'invoice', 'transfer', 'transfer_reversal', 'out_of_band', 'refund',"
             " 'credit_note', 'evidence', 'checkout', 'checkout_expiry', 'subscription_change', 'subscription_end',"
-            " 'portal_configuration')",
+            " 'portal_configuration', 'plan_change')",
             name="kind",
         ),
         CheckConstraint("state IN ('planned', 'sent', 'unknown', 'succeeded', 'failed', 'cancelled')", name="state"),

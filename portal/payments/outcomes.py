@@ -271,6 +271,8 @@ def _follow_up(session: Session, intent: Intent) -> None:
         enqueue(session, "follow_up_intent", intent_id=intent.id)
     elif intent.kind == "checkout" and intent.state == rules.FAILED:
         enqueue(session, rules.FOLLOW_PURCHASE, intent_id=intent.id)
+    elif intent.kind == "plan_change":
+        enqueue(session, rules.FOLLOW_PURCHASE, intent_id=intent.request["checkout_intent"])
 
 
 def keep_refund_state(session: Session, intent: Intent, state: RefundState, now: datetime) -> None:

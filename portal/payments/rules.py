@@ -48,7 +48,7 @@ FOLLOWED_UP = frozenset({"refund", "credit_note", "evidence"})
 # The job that makes of a checkout's state what became of its purchase.
 FOLLOW_PURCHASE = "follow_purchase"
 # Intents of several steps, each kept under its name; the first of those of a payer is the payer.
-MANY_STEPS = frozenset({"invoice", "checkout", "evidence"})
+MANY_STEPS = frozenset({"invoice", "checkout", "evidence", "plan_change"})
 OF_A_PAYER = frozenset({"invoice", "checkout"})
 
 # What an unfinished transfer waits for, kept in its progress.
@@ -213,7 +213,7 @@ def _steps(kind: str, request: Mapping[str, Any]) -> tuple[str, ...]:
         return ("customer", *before, "checkout")
     if kind == "evidence":
         return EVIDENCE_STEPS
-    return invoice_steps(request)
+    return ("product", "plan_change") if kind == "plan_change" else invoice_steps(request)
 
 
 def invoice_steps(request: Mapping[str, Any]) -> tuple[str, ...]:

@@ -8,7 +8,14 @@ from portal.payments.provider import AccountState, CheckoutState, RefundState, R
 from portal.payments.refunding import refund_facts
 from portal.payments.rules import ANSWERABLE_DISPUTES, lines_of_step
 
-_BUYING = ("checkout", "checkout_expiry", "subscription_change", "subscription_end", "portal_configuration")
+_BUYING = (
+    "checkout",
+    "checkout_expiry",
+    "subscription_change",
+    "subscription_end",
+    "portal_configuration",
+    "plan_change",
+)
 
 
 def make(gateway: Gateway, call: Call) -> Result:
@@ -128,6 +135,10 @@ def _make_buying(gateway: Gateway, call: Call) -> Result:
     if call.step == "subscription_change":
         changed = gateway.update_subscription(call.request["subscription"], call.request["change"], call.key)
         return Result(changed.id)
+    if call.step == "product":
+        return Result(gateway.create_product(call.request["product"], call.key))
+    if call.step == "plan_change":
+        return Result(_changed(gateway, call))
     if call.step == "coupon":
         return Result(gateway.create_coupon(call.request["coupon"], call.key))
     if call.step == "portal_configuration":
@@ -148,11 +159,24 @@ def _look_up_buying(gateway: Gateway, call: Call) -> Result | None:
     if call.step == "coupon":
         coupon = gateway.find_coupon(call.request["coupon"]["id"])
         return Result(coupon) if coupon else None
+    if call.step == "product":
+        product = gateway.find_product(call.request["product"]["id"])
+        return Result(product) if product else None
     if call.step == "portal_configuration":
         made_before = gateway.find_portal_configuration(call.intent_id)
         return Result(made_before) if made_before else None
     # A tax status and a change of a subscription are the same however often they are set.
     return None
+
+
+def _changed(gateway: Gateway, call: Call) -> str:
+    """Another price from the next period on: what is paid stays, and nothing is asked before."""
+    subscription = call.request["subscription"]
+    item = {
+        "id": gateway.retrieve_subscription(subscription).item_id,
+        "price_data": {**call.request["price"], "product": call.done["product"]},
+    }
+    return gateway.update_subscription(subscription, {"items": [item], "proration_behavior": "none"}, call.key).id
 
 
 def _ended(gateway: Gateway, call: Call) -> str:

@@ -11,10 +11,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Role, Side
+from portal.contracts import queries as contracts
+from portal.contracts.models import PlanChoice
 from portal.errors import NotFound
 from portal.payments import queries as payments
 from portal.payments.checkouts import page_of
 from portal.payments.models import CashReceipt, Intent, ProviderSubscription, SubscriptionBill, SubscriptionSeen
+from portal.payments.rules import SUBSCRIPTION_ENDED
 from portal.selling.models import (
     Offer,
     OfferEnd,
@@ -103,6 +106,20 @@ def purchase_by_key(session: Session, actor: Actor, key: UUID) -> Bought:
     if actor.site_ids is not None and found.site_id not in actor.site_ids:
         raise NotFound()
     return bought(session, found)
+
+
+def choices_of(session: Session, purchase: Purchase) -> list[PlanChoice]:
+    """The choices of a plan that a purchase pays for, the earliest first."""
+    found = contracts.plan_choices(session, site_id=purchase.site_id, manufacturer_id=purchase.manufacturer_id)
+    return [each for each in found if each.terms.get("purchase_id") == purchase.id]
+
+
+def paid_by_subscription(session: Session, *, site_id: int, manufacturer_id: int, at: datetime) -> Purchase | None:
+    """The order whose running subscription pays for a site's plan; None where the plan is paid otherwise."""
+    held = contracts.plan_choice_at(session, site_id=site_id, manufacturer_id=manufacturer_id, at=at)
+    row = session.get(Purchase, held.terms["purchase_id"]) if held is not None and "intent_id" in held.terms else None
+    seen = bought(session, row).seen if row is not None else None
+    return row if seen is not None and seen.status != SUBSCRIPTION_ENDED else None
 
 
 def purchases_by_intent(session: Session, intent_ids: Sequence[UUID]) -> dict[UUID, Purchase]:

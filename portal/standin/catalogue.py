@@ -16,13 +16,15 @@ from portal.standin.parameters import (
     metadata,
     text,
 )
-from portal.standin.refusals import bad_parameter
+from portal.standin.refusals import bad_parameter, refused
 
 
 def create_product(call: Call) -> Body:
     given = call.parameters
+    if given.get("id") and objects.find(call.state, "product", given["id"]) is not None:
+        raise refused("Product already exists.", code="resource_already_exists", param="id")
     body: Body = {
-        "id": objects.new_id("prod", 14),
+        "id": given.get("id") or objects.new_id("prod", 14),
         "object": "product",
         "active": given.get("active") is not False,
         "created": call.state.now(),
@@ -122,7 +124,13 @@ def list_prices(call: Call) -> Body:
     return objects.page(call.state, "price", call.parameters, url="/v1/prices", equal=equal)
 
 
-PRODUCT = {"name": text(required=True), "description": text(), "active": boolean(), "metadata": metadata()}
+PRODUCT = {
+    "id": text(),
+    "name": text(required=True),
+    "description": text(),
+    "active": boolean(),
+    "metadata": metadata(),
+}
 RECURRING = group({"interval": text("month", "year", required=True), "interval_count": integer(1, 12)})
 # A price stated where it is used.
 PRICE_DATA = group(

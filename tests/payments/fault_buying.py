@@ -22,6 +22,7 @@ from portal.payments.checkouts import (
     plan_checkout,
     plan_end,
     plan_expiry,
+    plan_other_price,
 )
 from portal.payments.following import refresh_checkout
 from portal.payments.models import Intent, ProviderSubscription
@@ -99,6 +100,19 @@ def _change(world: World) -> UUID:
         return plan_change(session, subscription, {"cancel_at_period_end": True}, number=1, now=world.now).id
 
 
+def _other_plan(world: World) -> UUID:
+    subscription = _subscribed(world)
+    with transaction(world.engine) as session:
+        wares = Wares("Premium", 2 * PRICE, "EUR", interval=MONTH)
+        return plan_other_price(session, subscription, wares, {}, now=world.now).id
+
+
+def _costs_more_later(world: World, intent_id: UUID) -> None:
+    about = _subscription_of(world, intent_id)
+    assert world.gateway.retrieve_subscription(about).unit_minor == 2 * PRICE
+    _ended_now(world, about)
+
+
 def _end(world: World) -> UUID:
     subscription = _subscribed(world)
     with transaction(world.engine) as session:
@@ -145,6 +159,7 @@ SCENARIOS = {
     ),
     "expire_checkout": Scenario(_expiry, f"{SESSIONS}/.*/expire", {}, _is_expired),
     "update_subscription": Scenario(_change, SUBSCRIPTION, {}, _ends_with_its_period),
+    "create_product": Scenario(_other_plan, "/v1/products", {}, _costs_more_later),
     "cancel_subscription": Scenario(_end, SUBSCRIPTION, {}, _has_ended, method="DELETE"),
     "create_portal_configuration": Scenario(
         _portal, "/v1/billing_portal/configurations", {"billing_portal.configuration": 1}, _is_kept

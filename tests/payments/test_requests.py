@@ -51,6 +51,7 @@ def test_a_request_says_what_is_wanted_and_names_its_intent(request_of, asked):
         ("checkout", {"tax_status": "exempt"}, ["customer", "tax_status", "checkout"]),
         ("checkout", {"tax_status": "none", "coupon": {}}, ["customer", "tax_status", "coupon", "checkout"]),
         ("evidence", {}, list(rules.EVIDENCE_STEPS)),
+        ("plan_change", {}, ["product", "plan_change"]),
     ],
 )
 def test_an_intent_goes_through_its_steps_once_each(kind, request_, steps):

@@ -23,12 +23,28 @@ from portal.selling.models import Purchase
 from portal.selling.queries import Bought
 from tests.standin.process import Standin
 from tests.standin.receiver import Receiver
-from tests.support.cast import NOW, Cast
+from tests.support.cast import DOCUMENTS, NOW, Cast
 from tests.support.versions import signed_policy
 
 PLACE = Place("https://portal.example")
 PACK_MINOR, MONTH_MINOR = 135_000, 29_000
 DAY_SECONDS = 86_400
+POLICY_TEXT = (DOCUMENTS / "nordlicht_policy.toml").read_text()
+_PLAN = POLICY_TEXT[POLICY_TEXT.index('[[plans]]\ncode = "assured"') :]
+_PLAN = _PLAN[: _PLAN.index("\n[", 1) + 1]
+
+
+def _another(code: str, price: str, rank: str) -> str:
+    """A paid plan like the one of the demo."""
+    said = {'"assured"': f'"{code}"', '"Assured"': f'"{code.title()}"', '"290.00"': price, "rank = 20": rank}
+    text = _PLAN
+    for before, after in said.items():
+        text = text.replace(before, after)
+    return text
+
+
+# What a policy says instead, for two more plans: a dearer and a cheaper one.
+OTHER_PLANS = (_PLAN, _PLAN + _another("premium", '"490.00"', "rank = 10") + _another("light", '"250.00"', "rank = 30"))
 
 
 def pack_order(cast: Cast, **changed: Any) -> Order:

@@ -16,10 +16,11 @@ from portal.notifications.mail import FileMailer
 from portal.payments.gateway import connect
 from portal.payments.models import Intent
 from portal.selling.models import Offer, Purchase, TaxExemption
-from tests.support.buying import PACK_MINOR, lapsed
+from tests.support.buying import OTHER_PLANS, PACK_MINOR, lapsed
 from tests.support.cases import escalated
 from tests.support.cast import DOCUMENTS, NOW
 from tests.support.payments import open_books
+from tests.support.versions import signed_policy
 
 BUY = {"quantity": "1", "accepted": "y"}
 
@@ -264,6 +265,32 @@ def test_a_plan_is_ended_and_kept_from_its_page(visit, cast, standin, gateway, w
     run_jobs(NOW, gateway=gateway)
     assert bea.post(f"/bought/{key}/resumption").status_code == 303
     assert bea.get(f"/bought/{key}/cancellation").status_code == 405
+
+
+def test_a_plan_paid_by_subscription_is_changed_on_its_page_and_not_beside_it(
+    visit, cast, standin, gateway, work_session, run_jobs
+):
+    signed_policy(work_session, cast, OTHER_PLANS)
+    work_session.commit()
+    bea, address = visit(cast.bea), f"/shop/{cast.plain_site.id}/{cast.factory.id}/plan"
+    sent(bea, f"{address}/assured/month")
+    standin.control.pay_session(session_of(work_session))
+    key = work_session.scalars(select(Purchase.form_key)).one()
+    bea.get(f"/bought/{key}/back")
+    run_jobs(NOW, gateway=gateway)
+    assert "paid by subscription" in sent(bea, f"{address}/premium/month").text
+    beside = f"/plan/{cast.plain_site.id}/{cast.factory.id}"
+    chosen = {"plan_code": "light", "starts": "now", "accepted": "y"}
+    shown = {"shown_sha256": hidden(bea.get(beside), "shown_sha256")}
+    assert "paid by subscription" in bea.post(beside, {**chosen, **shown}).text
+    page = bea.get(f"/bought/{key}/change")
+    assert "€490.00" in page.text
+    assert "What is paid stays" in page.text
+    said = {"plan": "premium", "accepted": "y", "shown_sha256": hidden(page, "shown_sha256")}
+    assert bea.post(f"/bought/{key}/change", {**said, "accepted": ""}).status_code == 422
+    assert "has changed" in bea.post(f"/bought/{key}/change", {**said, "shown_sha256": "0" * 64}).text
+    assert bea.post(f"/bought/{key}/change", said).status_code == 303
+    assert "on its way" in bea.get(f"/bought/{key}/change").text
 
 
 def test_certificates_are_kept_and_taken_back(visit, cast, work_session):

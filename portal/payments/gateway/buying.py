@@ -55,6 +55,21 @@ class Buying(Connection):
         with answers():
             return _subscription(self.client.v1.subscriptions.update(subscription_id, cast(Any, change), keyed(key)))
 
+    def create_product(self, request: Request, key: str) -> str:
+        """What a subscription is for from its next change on, under an id of the request's; the same id."""
+        with answers():
+            return str(self.client.v1.products.create(cast(Any, request), keyed(key)).id)
+
+    def find_product(self, product_id: str) -> str | None:
+        """The product of an id, where it was made."""
+        try:
+            with answers():
+                return str(self.client.v1.products.retrieve(product_id).id)
+        except Refused as refusal:
+            if refusal.code != "resource_missing":
+                raise
+            return None
+
     def cancel_subscription(self, subscription_id: str, key: str) -> SubscriptionState:
         """Ended at once."""
         with answers():

@@ -1,5 +1,6 @@
 """The verbs of selling: offer, order, follow a payment to its sale, end, exempt, promote."""
 
+from portal.selling.actions.changing import change_plan, changes_possible
 from portal.selling.actions.ending import cancel, end_overdue, give_up, grace_until, minimum_until
 from portal.selling.actions.exempting import end_exemption, keep_exemption
 from portal.selling.actions.following import follow_purchase, sell_after_all, sell_purchase
@@ -39,6 +40,8 @@ __all__ = [
     "Terms",
     "accept_offer",
     "cancel",
+    "change_plan",
+    "changes_possible",
     "end_exemption",
     "end_offer",
     "end_overdue",

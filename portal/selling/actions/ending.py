@@ -24,8 +24,8 @@ from portal.payments import queries as payments
 from portal.payments.models import Intent, ProviderSubscription, SubscriptionSeen
 from portal.rows import insert_once
 from portal.selling.models import Purchase, PurchaseStep
-from portal.selling.queries import Bought, bought
-from portal.selling.rules import State, Step
+from portal.selling.queries import Bought, bought, choices_of
+from portal.selling.rules import State, Step, item_named
 from portal.selling.rules.terms import ends_early, owed_minor
 
 
@@ -68,9 +68,22 @@ def minimum_until(session: Session, found: Bought) -> date | None:
     """The first day on which a plan may have ended; None without a minimum term."""
     if not found.bills:
         return None
-    policy = contracts.policy_of(contracts.version(session, found.purchase.policy_version_id))
-    months = plan_named(policy, found.purchase.code).minimum_months
-    return months_after(found.bills[0].covers_from.date(), months) if months else None
+    begins, version_id, code = found.bills[0].covers_from, found.purchase.policy_version_id, found.purchase.code
+    changed = [each for each in choices_of(session, found.purchase) if "change_intent" in each.terms]
+    if changed:
+        begins, version_id, code = changed[-1].from_at, changed[-1].version_id, changed[-1].plan_code
+    months = plan_named(contracts.policy_of(contracts.version(session, version_id)), code).minimum_months
+    return months_after(begins.date(), months) if months else None
+
+
+def each_minor(session: Session, found: Bought) -> int:
+    """What a period of a plan costs from the next one on."""
+    purchase = found.purchase
+    changed = [each for each in choices_of(session, purchase) if "change_intent" in each.terms]
+    if not changed:
+        return int(purchase.reinstatement.get("renews_at_minor", purchase.price_minor))
+    policy = contracts.policy_of(contracts.version(session, changed[-1].version_id))
+    return item_named(policy, purchase.kind, changed[-1].plan_code, purchase.interval).price_minor
 
 
 def note_early_end(session: Session, found: Bought, *, now: datetime) -> None:
@@ -87,7 +100,7 @@ def note_early_end(session: Session, found: Bought, *, now: datetime) -> None:
     if {Step.LAPSED, Step.RETURNED} & set(found.steps) or _ended_by_us(session, found):
         return
     purchase = found.purchase
-    price = int(purchase.reinstatement.get("renews_at_minor", purchase.price_minor))
+    price = each_minor(session, found)
     owed = owed_minor(price, purchase.interval, covers_until=seen.covers_until.date(), minimum_until=until)
     details = {
         "minimum_until": until.isoformat(),

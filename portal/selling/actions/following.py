@@ -26,6 +26,7 @@ from portal.entitlement.actions import grant_pack
 from portal.errors import NotFound, PeriodClosed, RuleBroken
 from portal.payments import rules
 from portal.rows import insert_once
+from portal.selling.actions.changing import carry_out_changes
 from portal.selling.actions.ending import end_returned, end_with_subscription, note_early_end, stop
 from portal.selling.actions.promoting import give_back_use
 from portal.selling.models import Purchase, PurchaseStep
@@ -56,6 +57,7 @@ def follow_purchase(session: Session, intent_id: UUID, *, now: datetime, livemod
         # A subscription whose first payment failed never began: Stripe is not to try again.
         stop(session, found, now=now)
     found = bought(session, found.purchase)
+    carry_out_changes(session, found, now=now)
     note_early_end(session, found, now=now)
     end_with_subscription(session, found, now=now)
 

@@ -32,7 +32,7 @@ from portal.payments.checkouts import Checkout, Wares, page_of, plan_checkout
 from portal.payments.models import Intent
 from portal.selling.actions.promoting import Promoted, promotion_for, promotion_of, use_promotion
 from portal.selling.models import OfferEnd, OfferRelease, Purchase, PurchaseStep
-from portal.selling.queries import exemption_on
+from portal.selling.queries import exemption_on, paid_by_subscription
 from portal.selling.rules import Interval, Item, Kind, item_named, state_of, total_minor
 from portal.selling.rules.steps import State
 
@@ -359,6 +359,9 @@ def _must_be_new(session: Session, site: Site, wanted: Order, item: Item, now: d
     held = contracts.plan_choice_at(session, site_id=site.id, manufacturer_id=wanted.manufacturer_id, at=now)
     if held is not None and held.plan_code == item.code:
         raise Conflict("The site has this plan already.")
+    paying = {"site_id": site.id, "manufacturer_id": wanted.manufacturer_id}
+    if paid_by_subscription(session, **paying, at=now) is not None:
+        raise Conflict("The site's plan is paid by subscription. Change it on its page, under Bought.")
     chosen = contracts.plan_choices(session, site_id=site.id, manufacturer_id=wanted.manufacturer_id)
     if any(each.from_at > now and each.plan_code == item.code for each in chosen):
         raise Conflict("The plan was ordered already: it begins when its days of waiting are over.")

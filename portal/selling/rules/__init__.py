@@ -11,6 +11,7 @@ from portal.selling.rules.catalogue import (
     item_named,
     total_minor,
 )
+from portal.selling.rules.changing import PlanChange, plan_changes
 from portal.selling.rules.covering import Cure, cures
 from portal.selling.rules.promotions import Discount, Promotion, discount_of, goods_of
 from portal.selling.rules.steps import CheckoutFacts, State, Step, payment_steps, state_of
@@ -23,6 +24,7 @@ __all__ = [
     "Interval",
     "Item",
     "Kind",
+    "PlanChange",
     "Promotion",
     "State",
     "Step",
@@ -34,6 +36,7 @@ __all__ = [
     "integrator_shares",
     "item_named",
     "payment_steps",
+    "plan_changes",
     "state_of",
     "total_minor",
 ]

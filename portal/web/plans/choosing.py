@@ -31,6 +31,7 @@ from portal.entitlement.hours import HoursLeft, hours_left
 from portal.entitlement.models import StandingAuthorization
 from portal.errors import NotAllowed, NotFound, RuleBroken
 from portal.money import Money
+from portal.selling.queries import paid_by_subscription
 from portal.web.display import duration
 from portal.web.forms import Form, page, refusals_of
 from portal.web.gate import current_actor, current_now, current_session, open_to
@@ -187,6 +188,8 @@ def _choose(form: PlanForm, place: SitePlan) -> None:
     from_at = now if form.starts.data == "now" else _next_month(place.in_force.policy, now)
     if _is_chosen(form, place, from_at):
         return
+    if paid_by_subscription(current_session(), site_id=place.site.id, manufacturer_id=place.maker.id, at=now):
+        raise RuleBroken("This plan is paid by subscription. Change or end it on its page, under Bought.")
     actions.choose_plan(
         current_session(),
         current_actor(),

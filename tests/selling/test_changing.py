@@ -1,0 +1,79 @@
+"""Another plan for a subscription: from the unpaid period on, at its price, chosen once and never twice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from portal.billing.books import check_books
+from portal.contracts.policy import parse_policy
+from portal.contracts.queries import plan_choice_at
+from portal.errors import Conflict, NotAllowed, RuleBroken
+from portal.selling.actions import change_plan, changes_possible, order
+from portal.selling.rules import Kind, catalogue, plan_changes
+from portal.selling.rules.changing import Held
+from tests.support.buying import DAY_SECONDS, MONTH_MINOR, OTHER_PLANS, PLACE, POLICY_TEXT, plan_order
+from tests.support.cast import NOW
+from tests.support.versions import signed_policy
+
+ITEMS = [item for item in catalogue(parse_policy(POLICY_TEXT.replace(*OTHER_PLANS))) if item.kind is Kind.PLAN]
+UNTIL = date(2027, 3, 10)
+HELD = Held("assured", "month", MONTH_MINOR, NOW + timedelta(days=31))
+
+
+@pytest.mark.parametrize(
+    ("changed", "refused"),
+    [
+        ({}, ["", ""]),
+        ({"minimum_until": UNTIL}, ["", "taken until 2027-03-10"]),
+        ({"minimum_until": date(2026, 4, 10)}, ["", ""]),
+        ({"ends": True}, ["Keep it", "Keep it"]),
+        ({"changes_to": "light"}, ["on its way", "on its way"]),
+    ],
+)
+def test_a_plan_changes_where_its_paid_period_ends(changed, refused):
+    found = plan_changes(ITEMS, replace(HELD, **changed))
+    assert [(each.item.code, each.from_at) for each in found] == [
+        ("premium", HELD.covers_until),
+        ("light", HELD.covers_until),
+    ]
+    for each, words in zip(found, refused, strict=True):
+        assert words in each.refusal
+        assert bool(words) == bool(each.refusal)
+
+
+def test_a_subscription_goes_on_as_another_plan_at_its_price(shop, work_session):
+    version = signed_policy(work_session, shop.cast, OTHER_PLANS)
+    purchase = shop.buy(plan_order(shop.cast, shown_sha256=version.sha256))
+    until = shop.seen(purchase).seen.covers_until
+    said = {"sha256": version.sha256, "shown_minor": 49_000, "now": NOW}
+    for who, code, changed, error in (
+        (shop.cast.cal, "premium", {}, NotAllowed),
+        (shop.cast.bea, "complimentary", {}, RuleBroken),
+        (shop.cast.bea, "premium", {"shown_minor": 1}, Conflict),
+        (shop.cast.bea, "premium", {"sha256": "0" * 64}, Conflict),
+    ):
+        with pytest.raises(error):
+            change_plan(work_session, who, shop.seen(purchase), code, **{**said, **changed})
+    change_plan(work_session, shop.cast.bea, shop.seen(purchase), "premium", **said)
+    work_session.commit()
+    with pytest.raises(RuleBroken, match="on its way"):
+        change_plan(work_session, shop.cast.bea, shop.seen(purchase), "premium", **said)
+    shop.run_jobs(NOW, gateway=shop.gateway)
+    shop.hear(copies=2)
+    wanted = plan_order(shop.cast, code="light", shown_sha256=version.sha256, shown_minor=25_000)
+    with pytest.raises(Conflict, match="paid by subscription"):
+        order(work_session, shop.cast.bea, wanted, PLACE, now=NOW)
+    at = {"site_id": shop.cast.plain_site.id, "manufacturer_id": shop.cast.factory.id}
+    held = [plan_choice_at(work_session, **at, at=until + timedelta(seconds=each)).plan_code for each in (-1, 1)]
+    assert held == ["assured", "premium"]
+    shop.standin.control.advance_clock(32 * DAY_SECONDS)
+    later = NOW + timedelta(days=32)
+    shop.hear(now=later)
+    found = shop.seen(purchase)
+    assert [bill.amount_minor for bill in found.bills] == [MONTH_MINOR, 49_000]
+    there = changes_possible(work_session, found, now=later)
+    assert [(each.item.code, each.refusal) for each in there.found] == [("assured", ""), ("light", "")]
+    assert [problem for problem in check_books(work_session) if problem] == []
