@@ -53,7 +53,7 @@ from portal.entitlement.models import (
     UsageGrant,
 )
 from portal.entitlement.queries import Terms
-from portal.entitlement.rules import NOTHING, Amount, decision_from_json, facts_from_json
+from portal.entitlement.rules import NOTHING, Amount, lacked_certificate, prices_shown
 from portal.entitlement.terms import is_good_at
 from portal.errors import NotFound
 from portal.metering.models import FittedPart, PartReversal, RunningTimer, TimeApproval, TimeEntry, TimeReversal
@@ -303,10 +303,7 @@ def _custody(case: SupportCase, rows: Facts) -> tuple[Custody, ...]:
 
 def _certified(rows: Facts) -> bool:
     """Whether whoever asked holds a certificate; only a technician can lack one."""
-    if not rows[CoverageDecision]:
-        return True
-    asked = facts_from_json(rows[CoverageDecision][0].facts)
-    return asked.certified or asked.opener.value in ("contact", "engineer")
+    return not rows[CoverageDecision] or not lacked_certificate(rows[CoverageDecision][0].facts)
 
 
 def _accepted_rates(rows: Facts, yeses: Sequence[Authorization]) -> dict[RateKey, Fraction]:
@@ -315,11 +312,8 @@ def _accepted_rates(rows: Facts, yeses: Sequence[Authorization]) -> dict[RateKey
     decisions = sorted(rows[CoverageDecision], key=lambda row: (row.decided_at, row.id))
     for yes in yeses:
         shown = [row for row in decisions if row.decided_at <= yes.authorized_at]
-        if not shown:
-            continue
-        decision = decision_from_json(shown[-1].decision)
-        for price in decision.prices:
-            accepted[RateKey(decision.mode.value, decision.task_class.value, price.band)] = price.per_hour
+        if shown:
+            accepted |= prices_shown(shown[-1].decision)
     return accepted
 
 

@@ -65,6 +65,8 @@ def _shares(
     payer: str,
     seller_id: int | None = None,
 ) -> tuple[Share, ...]:
+    if not part.amount_minor:
+        return ()
     documents = facts.documents
     sharing = SharingFacts(
         parts=(part,),

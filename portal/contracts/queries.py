@@ -59,12 +59,21 @@ def policy_of(version: DocumentVersion) -> Policy:
 
 def policies_of(session: Session, version_ids: Collection[int]) -> dict[int, Policy]:
     """The values of some versions by id; a text is read only when its hash is new to this process."""
+    return {each: policy_known_as(session, each, sha256) for each, sha256 in _hashes(session, version_ids).items()}
+
+
+def agreements_of(session: Session, version_ids: Collection[int]) -> dict[int, Agreement]:
+    """The same of agreements."""
+    return {each: agreement_known_as(session, each, sha256) for each, sha256 in _hashes(session, version_ids).items()}
+
+
+def _hashes(session: Session, version_ids: Collection[int]) -> dict[int, str]:
     if not version_ids:
         return {}
     rows = session.execute(
         select(DocumentVersion.id, DocumentVersion.sha256).where(DocumentVersion.id.in_(version_ids))
     )
-    return {row.id: policy_known_as(session, row.id, row.sha256) for row in rows}
+    return dict(rows.tuples().all())
 
 
 def policy_known_as(session: Session, version_id: int, sha256: str) -> Policy:

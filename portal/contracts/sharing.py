@@ -7,10 +7,12 @@ not decided yet goes to the party "undetermined" and is divided among the resolv
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
+from math import lcm
+from typing import NamedTuple
 
 from portal.contracts.agreement import Agreement
 from portal.contracts.blocks import WHOLE_BP, ActsAs, Company, Payer, Recipient, Revenue, ShareRow, Tranche, Weights
@@ -21,6 +23,8 @@ from portal.money import allocate, round_half_up
 
 UNDETERMINED = "undetermined"
 OPERATOR = "operator"
+# Kept, because going through an enumeration looks every member up anew.
+_COMPANIES = tuple(Company)
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,7 @@ class Share:
     acts_as: ActsAs = ActsAs.AGENT
 
 
-@dataclass(frozen=True)
-class _Claim:
+class _Claim(NamedTuple):
     party: str
     exact: Fraction
     sentence: str
@@ -89,8 +92,9 @@ def shares_of(policy: Policy, agreement: Agreement | None, facts: SharingFacts) 
         row = share_row(policy, agreement, part.revenue)
         tranches, reason = _slices(row, facts, policy.currency)
         claims = _claims(tranches, part.amount_minor, facts, policy.currency, reason)
-        found = _divided(part, [_without_own_share(claim, facts) for claim in claims], order)
-        shares.extend(replace(share, acts_as=row.acts_as) for share in found)
+        if facts.payer == Payer.INTEGRATOR:
+            claims = [_without_own_share(claim) for claim in claims]
+        shares += _divided(part, claims, order, acts_as=row.acts_as)
     return tuple(shares)
 
 
@@ -103,8 +107,7 @@ def settle_undetermined(
     claims = _recipients(tranche, Fraction(undetermined.amount_minor), facts)
     part = RevenuePart(undetermined.revenue, undetermined.amount_minor)
     acts_as = share_row(policy, agreement, undetermined.revenue).acts_as
-    found = _divided(part, claims, split_terms(policy, agreement).party_order)
-    return tuple(replace(share, acts_as=acts_as) for share in found)
+    return _divided(part, claims, split_terms(policy, agreement).party_order, acts_as=acts_as)
 
 
 def average_weights(found: Sequence[Weights], fallback: Weights) -> Weights:
@@ -138,6 +141,10 @@ def _claims(
 
     What a cap leaves goes to the next tranche; what a floor adds is taken from the last ones.
     """
+    if not any(tranche.cap or tranche.floor for tranche in tranches):
+        for tranche in tranches:
+            yield from _recipients(tranche, Fraction(amount_minor * tranche.bp, WHOLE_BP), facts, reason)
+        return
     left, left_over = Fraction(amount_minor), Fraction(0)
     for tranche in tranches:
         exact = Fraction(amount_minor * tranche.bp, WHOLE_BP) + left_over
@@ -164,7 +171,7 @@ def _recipients(tranche: Tranche, exact: Fraction, facts: SharingFacts, reason: 
         return [
             _Claim(
                 _present(company, facts),
-                exact * seconds / total,
+                Fraction(exact.numerator * seconds, exact.denominator * total),
                 f"{percent} by worked time: {_minutes(seconds)} of {_minutes(total)} min",
             )
             for company, seconds in facts.worked
@@ -184,8 +191,12 @@ def _recipients(tranche: Tranche, exact: Fraction, facts: SharingFacts, reason: 
     if facts.weights is None:
         return [_Claim(UNDETERMINED, exact, f"{percent} to who resolved it, not yet decided")]
     return [
-        _Claim(company, exact * weight / WHOLE_BP, f"{percent} to who resolved it, weight {_percent(weight)}")
-        for company in Company
+        _Claim(
+            company,
+            Fraction(exact.numerator * weight, exact.denominator * WHOLE_BP),
+            f"{percent} to who resolved it, weight {_percent(weight)}",
+        )
+        for company in _COMPANIES
         if (weight := facts.weights.of(company))
     ]
 
@@ -195,21 +206,28 @@ def _present(party: str, facts: SharingFacts) -> str:
     return Company.MANUFACTURER if party == Company.INTEGRATOR and not facts.has_integrator else party
 
 
-def _without_own_share(claim: _Claim, facts: SharingFacts) -> _Claim:
+def _without_own_share(claim: _Claim) -> _Claim:
     """An integrator that pays a net price gets nothing back of it: its part is the manufacturer's."""
-    if facts.payer == Payer.INTEGRATOR and claim.party == Company.INTEGRATOR:
+    if claim.party == Company.INTEGRATOR:
         return _Claim(Company.MANUFACTURER, claim.exact, f"{claim.sentence} (the integrator pays net)")
     return claim
 
 
-def _divided(part: RevenuePart, claims: Iterable[_Claim], order: Sequence[str]) -> tuple[Share, ...]:
-    exact: dict[str, Fraction] = defaultdict(Fraction)
-    sentences: dict[str, list[str]] = defaultdict(list)
-    for claim in claims:
-        exact[claim.party] += claim.exact
-        sentences[claim.party].append(claim.sentence)
+def _divided(
+    part: RevenuePart, claims: Iterable[_Claim], order: Sequence[str], *, acts_as: ActsAs
+) -> tuple[Share, ...]:
+    """The part in minor units; the claims are brought to one denominator first, so that all else counts integers."""
+    found = list(claims)
+    scale = lcm(*(claim.exact.denominator for claim in found))
+    exact: dict[str, int] = {}
+    sentences: dict[str, list[str]] = {}
+    for claim in found:
+        scaled = claim.exact.numerator * (scale // claim.exact.denominator)
+        exact[claim.party] = exact.get(claim.party, 0) + scaled
+        sentences.setdefault(claim.party, []).append(claim.sentence)
+    whole = part.amount_minor * scale
     parties = [party for party in order if exact.get(party)]
-    if sum((exact[party] for party in parties), Fraction(0)) != part.amount_minor:
+    if sum([exact[party] for party in parties]) != whole:
         raise RuleBroken("The tranches of the signed document do not add up to the amount.")
     amounts = allocate(part.amount_minor, [exact[party] for party in parties])
     return tuple(
@@ -217,13 +235,15 @@ def _divided(part: RevenuePart, claims: Iterable[_Claim], order: Sequence[str]) 
             party,
             part.revenue,
             amount,
-            round_half_up(exact[party] * WHOLE_BP / part.amount_minor),
+            round_half_up(Fraction(exact[party] * WHOLE_BP, whole)),
             tuple(sentences[party]),
+            acts_as,
         )
         for party, amount in zip(parties, amounts, strict=True)
     )
 
 
+@cache
 def _percent(bp: int) -> str:
     whole, rest = divmod(bp, 100)
     return f"{whole}.{rest:02d}".rstrip("0").rstrip(".") + " %" if rest else f"{whole} %"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Protocol
@@ -15,7 +15,7 @@ from portal.contracts.agreement import Agreement
 from portal.contracts.blocks import Payer
 from portal.contracts.models import DocumentInForce, DocumentVersion
 from portal.contracts.policy import Policy
-from portal.contracts.queries import WITHOUT_TEXT, agreement_of, policy_of
+from portal.contracts.queries import WITHOUT_TEXT, agreement_of, agreements_of, policies_of, policy_of
 from portal.entitlement.models import (
     Authorization,
     AuthorizationBalance,
@@ -155,6 +155,14 @@ def terms_in_force(session: Session, *, manufacturer_id: int, integrator_id: int
         agreement.id if agreement else None,
         agreement_of(agreement) if agreement else None,
     )
+
+
+def terms_of_versions(session: Session, versions: Collection[tuple[int, int | None]]) -> list[Terms]:
+    """The documents of some pairs of versions, of policy and agreement, in the order of their ids."""
+    ordered = sorted(versions, key=lambda pair: (pair[0], pair[1] or 0))
+    policies = policies_of(session, {policy for policy, _ in ordered})
+    agreements = agreements_of(session, {agreement for _, agreement in ordered if agreement is not None})
+    return [Terms(one, policies[one], other, agreements[other] if other else None) for one, other in ordered]
 
 
 def month_on(policy: Policy, at: datetime) -> date:

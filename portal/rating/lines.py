@@ -241,6 +241,8 @@ def difference(current: Sequence[Line], previous: Sequence[Line]) -> tuple[Line,
     """
     earlier = _merged(previous)
     later = _merged(current)
+    if not earlier:
+        return tuple(line for line in map(_once, later.values()) if _says_something(line))
     keys = [*later, *(key for key in earlier if key not in later)]
     deltas = (_delta(key, later.get(key), earlier.get(key)) for key in keys)
     return tuple(line for line in deltas if _says_something(line))
@@ -274,6 +276,13 @@ def _delta(key: LineKey, later: Line | None, earlier: Line | None) -> Line:
         later.list_amount_minor - earlier.list_amount_minor,
         _segment_difference(later.segments, earlier.segments),
     )
+
+
+def _once(line: Line) -> Line:
+    """The line with each stretch of an entry counted once."""
+    if len(line.segments) == 1 and line.segments[0].seconds:
+        return line
+    return line._replace(segments=_segment_difference(line.segments, ()))
 
 
 def _segment_difference(later: Sequence[Segment], earlier: Sequence[Segment]) -> tuple[Segment, ...]:

@@ -111,7 +111,8 @@ def _outcome(facts: BillingFacts, instants: Sequence[Sequence[Billed]], volumes:
     for rows in instants:
         # The facts of a closing are all of the case's.
         of_cut = facts if rows[0].cut.kind == CLOSING else up_to(facts, rows[0].cut)
-        of_cut = replace(of_cut, volumes=volumes[rows[0].period_id])
+        if shared_by := volumes[rows[0].period_id]:
+            of_cut = replace(of_cut, volumes=shared_by)
         parts = parts_by_payer(rate(of_cut.facts, of_cut.work, of_cut.grants, of_cut.tariff))
         if rows[0].is_asked:
             for part in parts:

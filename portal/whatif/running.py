@@ -15,14 +15,14 @@ from portal.contracts.agreement import agreement_against_policy
 from portal.contracts.policy import Policy
 from portal.contracts.rules import amount_minor
 from portal.db import transaction
+from portal.entitlement.queries import Terms, terms_of_versions
 from portal.errors import RuleBroken
-from portal.whatif.batching import Seen, compared
+from portal.whatif.batching import Memory, compared
 from portal.whatif.question import Question
 from portal.whatif.reading import case_ids, number_of_cases
 from portal.whatif.rules.probing import inversions
 from portal.whatif.rules.result import result_of
-from portal.whatif.rules.tally import Pair, Tally, count, refuse
-from portal.whatif.rules.values import Compared, Refused
+from portal.whatif.rules.tally import Pair, Tally, add
 from portal.whatif.spreading import compared_apart
 
 CASES_AT_ONCE = 500
@@ -46,37 +46,35 @@ def compare(
 
     *Raises*: RuleBroken when nothing was billed in the period.
     """
-    tally, seen, done = Tally(), Seen(), 0
+    tally, memory = Tally(), Memory()
     with transaction(engine) as session:
         total = number_of_cases(session, question)
     if not total:
         raise RuleBroken("Nothing was billed in this period: choose another.")
     batches = _batches(engine, question, at_once)
-    for batch in _compared(engine, question, batches, seen, spread=total >= spread_from):
-        for case in batch:
-            if isinstance(case, Refused):
-                refuse(tally, case)
-            else:
-                count(tally, case)
-        done += len(batch)
+    for batch in _compared(engine, question, batches, memory, spread=total >= spread_from):
+        add(tally, batch)
+        done = tally.cases + tally.refused
         progress(done, max(total, done))
+    seen = memory.seen
     with transaction(engine) as session:
         months = _plan_months(session, question)
-    notes, inverted = _notes(seen), _inversions(question, seen)
+        signed = terms_of_versions(session, seen.documents)
+    notes, inverted = _notes(question, signed), _inversions(question, signed, seen.lines)
     return {**result_of(tally, currency=seen.currency, notes=notes, inversions=inverted), "months": months}
 
 
 def _compared(
-    engine: Engine, question: Question, batches: Iterator[list[int]], seen: Seen, *, spread: bool
-) -> Iterator[list[Compared | Refused]]:
+    engine: Engine, question: Question, batches: Iterator[list[int]], memory: Memory, *, spread: bool
+) -> Iterator[Tally]:
     if spread:
         # The first batch says the currency that all others are held to.
         for ids in islice(batches, 1):
-            yield compared(engine, question, ids, seen)
-        yield from compared_apart(engine, question, batches, seen)
+            yield compared(engine, question, ids, memory)
+        yield from compared_apart(engine, question, batches, memory.seen)
         return
     for ids in batches:
-        yield compared(engine, question, ids, seen)
+        yield compared(engine, question, ids, memory)
 
 
 def _batches(engine: Engine, question: Question, at_once: int) -> Iterator[list[int]]:
@@ -90,10 +88,11 @@ def _batches(engine: Engine, question: Question, at_once: int) -> Iterator[list[
         after = ids[-1]
 
 
-def _notes(seen: Seen) -> Iterator[str]:
+def _notes(question: Question, documents: Iterable[Terms]) -> Iterator[str]:
     """What of the documents themselves the reader has to know."""
     said: set[str] = set()
-    for signed, draft in seen.drafts.values():
+    for signed in documents:
+        draft = question.terms(signed)
         if draft.agreement is not None:
             for problem in agreement_against_policy(draft.agreement, draft.policy):
                 said.add(f"{draft.agreement.title} does not fit the policy: {problem.key}: {problem.message}")
@@ -114,11 +113,13 @@ def _plan_notes(signed: Policy, draft: Policy) -> Iterator[str]:
             )
 
 
-def _inversions(question: Question, seen: Seen) -> Iterator[str]:
+def _inversions(question: Question, documents: Iterable[Terms], lines: Iterable[str]) -> Iterator[str]:
     """Each sentence once, whatever product lines share the prices."""
     said: dict[str, None] = {}
-    for _, draft in seen.drafts.values():
-        for line in _told_apart(draft.policy, seen.lines):
+    # What is probed is what customers pay, and that no agreement changes: each policy once.
+    drafts = {id(draft.policy): draft for draft in map(question.terms, documents)}
+    for draft in drafts.values():
+        for line in _told_apart(draft.policy, lines):
             said.update(dict.fromkeys(inversions(tariff_of(draft, line), question.from_at)))
     yield from said
 

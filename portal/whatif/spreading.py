@@ -11,16 +11,15 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing import get_context
 
 from sqlalchemy import Engine
 
-from portal.billing.volumes import Known
 from portal.db import engine_for
-from portal.whatif.batching import Seen, compared
+from portal.whatif.batching import Memory, Seen, compared
 from portal.whatif.question import Question
-from portal.whatif.rules.values import Compared, Refused
+from portal.whatif.rules.tally import Tally
 
 PROCESSES_AT_MOST = 4
 # Batches that wait for each process, so that none is idle and few are held.
@@ -29,8 +28,6 @@ AHEAD = 2
 NICER = 5
 MADE_BETWEEN_LOOKS = 50_000
 
-Batch = list[Compared | Refused]
-
 
 @dataclass(frozen=True)
 class _Mine:
@@ -38,19 +35,19 @@ class _Mine:
 
     engine: Engine
     question: Question
-    seen: Seen
+    memory: Memory
 
 
 _mine: list[_Mine] = []
 
 
-def compared_apart(engine: Engine, question: Question, batches: Iterable[Sequence[int]], seen: Seen) -> Iterator[Batch]:
-    """The batches in their order, each compared by one of the processes; ``seen`` learns what they have seen."""
+def compared_apart(engine: Engine, question: Question, batches: Iterable[Sequence[int]], seen: Seen) -> Iterator[Tally]:
+    """The batches in their order, each counted by one of the processes; ``seen`` learns what they have seen."""
     address = engine.url.render_as_string(hide_password=False)
     processes = min(os.cpu_count() or 1, PROCESSES_AT_MOST)
     begin = (address, question, seen.currency)
     with ProcessPoolExecutor(processes, get_context("spawn"), _begin, begin) as pool:
-        waiting: deque[Future[tuple[Batch, Seen]]] = deque()
+        waiting: deque[Future[tuple[Tally, Seen]]] = deque()
         for ids in batches:
             waiting.append(pool.submit(_compare, ids))
             if len(waiting) > AHEAD * processes:
@@ -59,10 +56,10 @@ def compared_apart(engine: Engine, question: Question, batches: Iterable[Sequenc
             yield _learnt(waiting.popleft(), seen)
 
 
-def _learnt(future: Future[tuple[Batch, Seen]], seen: Seen) -> Batch:
-    batch, theirs = future.result()
+def _learnt(future: Future[tuple[Tally, Seen]], seen: Seen) -> Tally:
+    tally, theirs = future.result()
     seen.learn(theirs)
-    return batch
+    return tally
 
 
 def _begin(address: str, question: Question, currency: str) -> None:
@@ -71,11 +68,9 @@ def _begin(address: str, question: Question, currency: str) -> None:
     # Almost all that a batch makes goes with it; looking for what does not costs a tenth of the time.
     gc.freeze()
     gc.set_threshold(MADE_BETWEEN_LOOKS, 20, 100)
-    _mine.append(_Mine(engine_for(address), question, Seen(currency=currency)))
+    _mine.append(_Mine(engine_for(address), question, Memory(Seen(currency=currency))))
 
 
-def _compare(ids: Sequence[int]) -> tuple[Batch, Seen]:
+def _compare(ids: Sequence[int]) -> tuple[Tally, Seen]:
     (mine,) = _mine
-    batch = compared(mine.engine, mine.question, ids, mine.seen)
-    # Who stands for whom, and what months came to, is remembered for this process alone.
-    return batch, replace(mine.seen, parties={}, volumes=Known())
+    return compared(mine.engine, mine.question, ids, mine.memory), mine.memory.seen

@@ -16,11 +16,13 @@ from portal.entitlement.rules import (
     coverage_for,
     decision_from_json,
     facts_from_json,
+    lacked_certificate,
+    prices_shown,
     standing_room_minor,
     to_json,
 )
 from portal.errors import RuleBroken
-from portal.rating.facts import CaseFacts, Cover, GrantState
+from portal.rating.facts import CaseFacts, Cover, GrantState, RateKey
 from portal.rating.policies import compile_tariff
 from portal.rating.preview import preview
 from tests.support.documents import agreement, policy
@@ -300,6 +302,11 @@ def test_decision_and_facts_survive_storage_whatever_they_are(given_facts, now, 
     decision = coverage_for(given_facts, P, K if with_agreement else None, now=now)
     assert decision_from_json(to_json(decision)) == decision
     assert facts_from_json(to_json(given_facts)) == given_facts
+    about = (decision.mode, decision.task_class)
+    shown = {RateKey(*about, price.band): price.per_hour for price in decision.prices}
+    assert prices_shown(to_json(decision)) == shown
+    needs_none = given_facts.opener in (Opener.CONTACT, Opener.ENGINEER)
+    assert lacked_certificate(to_json(given_facts)) is not (given_facts.certified or needs_none)
     assert not any(character in reason.sentence for reason in decision.reasons for character in "€$")
     assert decision.can_cost is (decision.least_minor > 0)
     if decision.response is not None:

@@ -10,7 +10,7 @@ from portal.contracts.policy import parse_policy
 from portal.rating.policies import compile_tariff
 from portal.whatif.rules.probing import MOST_SENTENCES, inversions
 from portal.whatif.rules.result import result_of
-from portal.whatif.rules.tally import NAMED_AT_MOST, Tally, count, refuse
+from portal.whatif.rules.tally import NAMED_AT_MOST, Tally, add, count, refuse
 from portal.whatif.rules.values import Compared, Figure, LineKey, Outcome, Refused
 from tests.rating.builders import hourly, plan, tariff
 from tests.support.documents import policy
@@ -109,3 +109,21 @@ def test_as_many_inversions_are_named_as_anybody_reads():
     plans = "".join(PLAN.format(number) for number in (0, 1, 2)).replace("rank = 0", "rank = 0\ncomplimentary = true")
     tiered = compile_tariff(parse_policy(TIERED + plans), product_line="")
     assert len(inversions(tiered, MONDAY)) == MOST_SENTENCES
+
+
+def test_batches_that_are_added_up_say_what_their_cases_one_by_one_do():
+    log = [case(number, number % 7, 3 * number % 11, rounded_to_nothing=(number % 3,)) for number in range(1, 60)]
+    left_out = [Refused(number, f"NOR-{number}", f"Reason {number % 2}.") for number in range(60, 90)]
+
+    def counted(cases: list[Compared], refused: list[Refused]) -> Tally:
+        tally = Tally()
+        for each in cases:
+            count(tally, each)
+        for one in refused:
+            refuse(tally, one)
+        return tally
+
+    whole = Tally()
+    for first in range(0, 60, 20):
+        add(whole, counted(log[first : first + 20], left_out[first // 2 : first // 2 + 10]))
+    assert result_of(whole, currency="EUR") == result_of(counted(log, left_out), currency="EUR")

@@ -8,7 +8,7 @@ difference taken, so that rounding never adds up.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from portal.contracts.policy import Policy
@@ -51,13 +51,22 @@ def _part(rated: RatedCase, side: str) -> ItemPart:
     grants = basis.grants if side == CUSTOMER else ()
     limits = tuple((payer, minor) for payer, minor in basis.nte_minor if payer == side)
     charges = tuple(each for each in basis.charges if (each.slice.bill.payer == INTEGRATOR) == (side == INTEGRATOR))
-    alone = price(basis._replace(slices=mine, grants=grants, nte_minor=limits, charges=charges))
+    apart = basis._replace(slices=mine, grants=grants, nte_minor=limits, charges=charges)
+    if (len(mine), len(charges), grants) == (len(basis.slices), len(basis.charges), basis.grants):
+        # All of the case is this side's: the other's limit has nothing to limit.
+        return _on_its_bill(side, replace(rated, basis=apart))
+    alone = price(apart)
     expected = [line for line in rated.lines if (line.payer == INTEGRATOR) == (side == INTEGRATOR)]
     if sorted(alone.lines) != sorted(expected):
         raise RuleBroken("The paying sides of this case cannot be billed apart.")
-    paid = (line.key.bill for line in alone.lines if line.amount_minor)
-    bills = (line.key.bill for line in alone.lines if line.payer == side)
-    return ItemPart(side, alone, next(paid, next(bills, Bill(payer=side))))
+    return _on_its_bill(side, alone)
+
+
+def _on_its_bill(side: str, rated: RatedCase) -> ItemPart:
+    """The side's part, on the bill of the first line that costs something, else of its first."""
+    paid = (line.key.bill for line in rated.lines if line.amount_minor)
+    bills = (line.key.bill for line in rated.lines if line.payer == side)
+    return ItemPart(side, rated, next(paid, next(bills, Bill(payer=side))))
 
 
 def lines_of(rated: RatedCase | None) -> tuple[Line, ...]:

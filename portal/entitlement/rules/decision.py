@@ -19,6 +19,7 @@ from portal.contracts.circumstances import Circumstances
 from portal.contracts.entry import EntryDecision, Gate, Opener
 from portal.contracts.promises import Asked
 from portal.contracts.targets import Channel
+from portal.rating.facts import RateKey
 
 
 class Value(BaseModel):
@@ -340,3 +341,20 @@ def decision_from_json(stored: Mapping[str, Any]) -> CoverageDecision:
 def facts_from_json(stored: Mapping[str, Any]) -> CoverageFacts:
     """The facts back from what was stored."""
     return CoverageFacts.model_validate_json(json.dumps(stored))
+
+
+# What follows reads one thing of many stored values; making each whole would cost more than all that is done with it.
+
+
+def prices_shown(stored: Mapping[str, Any]) -> dict[RateKey, Fraction]:
+    """The prices of a stored decision: minor units per hour."""
+    mode, task_class = stored["mode"], stored["task_class"]
+    return {
+        RateKey(mode, task_class, price["band"]): Fraction(price["rate_num"], price["rate_den"])
+        for price in stored["prices"]
+    }
+
+
+def lacked_certificate(stored: Mapping[str, Any]) -> bool:
+    """Whether, by stored facts, whoever asked lacked the certificate; contacts and engineers need none."""
+    return not stored["certified"] and stored["opener"] not in (Opener.CONTACT, Opener.ENGINEER)

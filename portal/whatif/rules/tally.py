@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from portal.whatif.rules.values import Compared, LineKey, Refused
 
 # So many of the cases that change most, and of the refused ones, are named.
 NAMED_AT_MOST = 20
+
+Key = TypeVar("Key")
 
 
 @dataclass
@@ -84,6 +88,42 @@ def refuse(tally: Tally, case: Refused) -> None:
     tally.refusals[case.reason] += 1
     if len(tally.refused_cases) < NAMED_AT_MOST:
         tally.refused_cases.append(case)
+
+
+def add(tally: Tally, later: Tally) -> None:
+    """Add what was counted of the cases that come after those of ``tally``; the same as counting them one by one."""
+    tally.cases += later.cases
+    tally.changed += later.changed
+    _add_pair(tally.total, later.total)
+    _add_pair(tally.use, later.use)
+    _add_pairs(tally.parties, later.parties)
+    _add_pairs(tally.plans, later.plans)
+    _add_pairs(tally.integrators, later.integrators)
+    _add_pairs(tally.customers, later.customers)
+    _add_pairs(tally.payers, later.payers)
+    for line, pair in later.lines.items():
+        known = tally.lines.setdefault(line, LinePair())
+        known.signed_seconds += pair.signed_seconds
+        known.draft_seconds += pair.draft_seconds
+        known.signed += pair.signed
+        known.draft += pair.draft
+    for _, _, case in later.most:
+        _keep_if_large(tally, case)
+    tally.refused += later.refused
+    tally.refusals.update(later.refusals)
+    tally.refused_cases += later.refused_cases[: NAMED_AT_MOST - len(tally.refused_cases)]
+    tally.rounded.update(later.rounded)
+
+
+def _add_pair(pair: Pair, later: Pair) -> None:
+    pair.cases += later.cases
+    pair.signed += later.signed
+    pair.draft += later.draft
+
+
+def _add_pairs(pairs: dict[Key, Pair], later: Mapping[Key, Pair]) -> None:
+    for key, pair in later.items():
+        _add_pair(pairs.setdefault(key, Pair()), pair)
 
 
 def _count_lines(tally: Tally, case: Compared) -> None:
