@@ -17,7 +17,7 @@ from portal.ledger.models import JournalTransaction, Period
 from portal.ledger.rules import CHART, Document, Leg, Pairs, Purpose, account_code, check_legs, month_after, month_at
 
 # A poster that met a closing period looks again for the one that the closer opened; it cannot lose twice in a row.
-_TRIES = 3
+TRIES = 3
 
 _OPEN_PERIOD = text("SELECT id FROM period WHERE manufacturer_id = :manufacturer_id AND state = 'open' FOR SHARE")
 
@@ -137,7 +137,7 @@ def post(
 
 def lock_open_period(session: Session, manufacturer_id: int) -> int:
     """The open period's id, locked against closing until this transaction ends. *Raises*: PeriodClosed."""
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         period_id: int | None = session.scalar(_OPEN_PERIOD, {"manufacturer_id": manufacturer_id})
         if period_id is not None:
             return period_id

@@ -6,16 +6,20 @@ document that was posted before makes the database refuse them all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from portal.ledger.actions import accounts_for, lock_open_period
-from portal.ledger.rules import Document, Leg, Pairs, check_legs
+from portal.errors import PeriodClosed
+from portal.ledger.actions import TRIES, accounts_for, lock_open_period
+from portal.ledger.rules import Document, Leg, Pairs, Purpose, check_legs
 from portal.rows import insert_rows, next_keys
+
+Rows = dict[str, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,54 @@ class Entry:
     legs: Sequence[Leg]
     occurred_at: datetime
     description: str = ""
+
+
+@dataclass(frozen=True)
+class Books:
+    """A ledger whose open period is held until the transaction ends: what its rows name.
+
+    ``accounts`` are those of the parties that were asked for; ``closed`` are the periods that take no more postings,
+    each with its beginning and end.
+    """
+
+    manufacturer_id: int
+    currency: str
+    period_id: int
+    accounts: Mapping[tuple[Purpose, int | None], int]
+    closed: Sequence[tuple[int, datetime, datetime]]
+
+
+_HOLD = text(
+    """
+    WITH held AS (
+        SELECT id FROM period WHERE manufacturer_id = :manufacturer_id AND state = 'open' FOR SHARE
+    )
+    SELECT held.id,
+           ARRAY(SELECT json_build_array(id, purpose, party_id) FROM account
+                 WHERE manufacturer_id = :manufacturer_id AND currency = :currency
+                   AND (party_id IS NULL OR party_id = ANY (CAST(:parties AS bigint[])))),
+           ARRAY(SELECT json_build_array(id, starts_at, ends_at) FROM period
+                 WHERE manufacturer_id = :manufacturer_id AND state <> 'open')
+    FROM held
+    """
+)
+
+
+def hold_books(session: Session, manufacturer_id: int, currency: str, parties: Collection[int]) -> Books:
+    """The ledger for postings of these parties, its open period locked against closing. *Raises*: PeriodClosed."""
+    wanted = {"manufacturer_id": manufacturer_id, "currency": currency, "parties": sorted(parties)}
+    for _ in range(TRIES):
+        row = session.execute(_HOLD, wanted).one_or_none()
+        if row is not None:
+            period_id, accounts, closed = row
+            return Books(
+                manufacturer_id,
+                currency,
+                period_id,
+                {(Purpose(purpose), party_id): account_id for account_id, purpose, party_id in accounts},
+                [(each, datetime.fromisoformat(starts), datetime.fromisoformat(ends)) for each, starts, ends in closed],
+            )
+    raise PeriodClosed("There is no open period to post into.")
 
 
 def post_new(
@@ -42,16 +94,36 @@ def post_new(
     """Post transactions into the open period. *Raises*: as a single posting does."""
     if not entries:
         return
+    parties = {leg.party_id for entry in entries for leg in entry.legs if leg.party_id is not None}
+    books = hold_books(session, manufacturer_id, currency, parties)
+    keys = next_keys(session, {"journal_transaction": len(entries)})["journal_transaction"]
+    insert_rows(
+        session, journal_rows(session, books, entries, keys, allowed_pairs=allowed_pairs, now=now, livemode=livemode)
+    )
+
+
+def journal_rows(
+    session: Session,
+    books: Books,
+    entries: Sequence[Entry],
+    keys: Iterator[int],
+    *,
+    allowed_pairs: Pairs,
+    now: datetime,
+    livemode: bool,
+) -> Rows:
+    """The rows of transactions with ids from ``keys``, by table; accounts that are missing are made.
+
+    *Raises*: RuleBroken for legs that do not make a transaction.
+    """
     for entry in entries:
         check_legs(entry.legs, allowed_pairs)
-    period_id = lock_open_period(session, manufacturer_id)
-    accounts = accounts_for(session, manufacturer_id, currency, [leg for entry in entries for leg in entry.legs])
-    keys = next_keys(session, {"journal_transaction": len(entries)})["journal_transaction"]
-    ledger = {"manufacturer_id": manufacturer_id, "currency": currency, "period_id": period_id}
-    closed = _closed_periods(session, manufacturer_id)
-    transactions, postings = [], []
-    for number, entry in zip(keys, entries, strict=True):
-        transactions.append(
+    ledger = {"manufacturer_id": books.manufacturer_id, "currency": books.currency, "period_id": books.period_id}
+    accounts = _accounts(session, books, [leg for entry in entries for leg in entry.legs])
+    rows: Rows = {"journal_transaction": [], "posting": []}
+    for entry in entries:
+        number = next(keys)
+        rows["journal_transaction"].append(
             {
                 "id": number,
                 **ledger,
@@ -59,7 +131,7 @@ def post_new(
                 "document_type": entry.document.type,
                 "document_id": entry.document.id,
                 "origin_period_id": next(
-                    (one for one, starts, ends in closed if starts <= entry.occurred_at < ends), None
+                    (one for one, starts, ends in books.closed if starts <= entry.occurred_at < ends), None
                 ),
                 "description": entry.description,
                 "livemode": livemode,
@@ -67,7 +139,7 @@ def post_new(
                 "recorded_at": now,
             }
         )
-        postings += [
+        rows["posting"] += [
             {
                 "transaction_id": number,
                 **ledger,
@@ -79,13 +151,14 @@ def post_new(
             }
             for leg in entry.legs
         ]
-    insert_rows(session, {"journal_transaction": transactions, "posting": postings})
+    return rows
 
 
-def _closed_periods(session: Session, manufacturer_id: int) -> list[tuple[int, datetime, datetime]]:
-    """The periods that take no more postings: work of theirs that comes late names them."""
-    wanted = text("SELECT id, starts_at, ends_at FROM period WHERE manufacturer_id = :maker AND state <> 'open'")
-    return [(row.id, row.starts_at, row.ends_at) for row in session.execute(wanted, {"maker": manufacturer_id})]
+def _accounts(session: Session, books: Books, legs: Sequence[Leg]) -> Mapping[tuple[Purpose, int | None], int]:
+    missing = [leg for leg in legs if (leg.purpose, leg.party_id) not in books.accounts]
+    if not missing:
+        return books.accounts
+    return {**books.accounts, **accounts_for(session, books.manufacturer_id, books.currency, missing)}
 
 
 _REVERSE = text(

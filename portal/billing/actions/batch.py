@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -22,15 +22,16 @@ from portal.billing.rules import ACCRUAL_PAIRS, ItemPart, ShareAmount, authoriza
 from portal.billing.volumes import Known, with_volumes
 from portal.cases.models import SupportCase
 from portal.contracts.rules import gross_kinds
-from portal.ledger.actions import lock_open_period
-from portal.ledger.bulk import Entry, post_new
-from portal.ledger.rules import Document
+from portal.ledger.bulk import Books, Entry, hold_books, journal_rows
+from portal.ledger.rules import Document, Leg
 from portal.rating.engine import rate
 from portal.rating.lines import Line, difference
 from portal.rows import insert_rows, next_keys
 
 # So many cases to a transaction: long enough to pay off, short enough that nobody waits for their rows.
 BILLED_AT_ONCE = 250
+# A manufacturer and a currency.
+Ledger = tuple[int, str]
 
 _SETTLE = text(
     """
@@ -50,12 +51,18 @@ class _Rated:
     part: ItemPart
 
     @property
-    def manufacturer_id(self) -> int:
-        """Whose ledger it is posted in."""
-        return self.facts.case.manufacturer_id
+    def ledger(self) -> Ledger:
+        """Which ledger it is posted in."""
+        return self.facts.case.manufacturer_id, self.facts.tariff.currency
+
+    @property
+    def parties(self) -> set[int]:
+        """Everybody that its postings can name."""
+        case = self.facts.case
+        return {case.manufacturer_id, case.integrator_id, case.customer_id, *self.facts.parties.values()}
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Made:
     """An item with all its rows, before they are stored."""
 
@@ -63,18 +70,23 @@ class _Made:
     cut: BillingCut
     item: BillItem
     lines: Sequence[Line]
-    line_ids: Mapping[int, int]
-    shares: Sequence[Mapping[str, Any]]
+    shares: Sequence[dict[str, Any]]
+    line_ids: dict[int, int] = field(default_factory=dict)
 
     @property
-    def amounts(self) -> list[ShareAmount]:
-        """The shares as they are posted."""
+    def legs(self) -> list[tuple[str, list[Leg]]]:
+        """What is posted of it, by kind."""
         documents = self.rated.facts.documents
         gross = gross_kinds(documents.policy, documents.agreement)
-        return [
-            ShareAmount(row["id"], row["party_id"], row["funding"], row["amount_minor"], row["revenue_kind"] in gross)
-            for row in self.shares
-        ]
+        return item_legs(
+            self.item,
+            [
+                ShareAmount(
+                    row.get("id", 0), row["party_id"], row["funding"], row["amount_minor"], row["revenue_kind"] in gross
+                )
+                for row in self.shares
+            ],
+        )
 
 
 def bill_closed(session: Session, case_ids: Sequence[int], *, now: datetime, livemode: bool = False) -> int:
@@ -105,55 +117,65 @@ def bill_plain(session: Session, case_ids: Sequence[int], *, now: datetime, live
 
 
 def _store(session: Session, together: Sequence[_Rated], *, now: datetime, livemode: bool) -> None:
-    made = _numbered(session, together, now=now)
-    insert_rows(session, {table: rows for table, rows in _rows_of(made, now).items() if rows})
+    """Store the items with all that is posted of them by one statement, and settle the yeses that they use."""
+    books = _books(session, together)
+    volumes = Known()
+    made = [_made(session, one, books[one.ledger], volumes, now=now) for one in together]
+    keys = _numbered(session, made)
+    rows = _rows_of(made)
+    for ledger, held in books.items():
+        entries = [
+            Entry(kind, Document("bill_item", str(one.item.id)), legs, one.item.occurred_at)
+            for one in made
+            if one.rated.ledger == ledger
+            for kind, legs in one.legs
+        ]
+        posted = journal_rows(session, held, entries, keys, allowed_pairs=ACCRUAL_PAIRS, now=now, livemode=livemode)
+        for table, journal in posted.items():
+            rows.setdefault(table, []).extend(journal)
+    insert_rows(session, {table: of_table for table, of_table in rows.items() if of_table})
     _settle_yeses(session, made)
-    by_ledger: defaultdict[tuple[int, str], list[Entry]] = defaultdict(list)
-    for one in made:
-        document = Document("bill_item", str(one.item.id))
-        for kind, legs in item_legs(one.item, one.amounts):
-            ledger = by_ledger[one.item.manufacturer_id, one.item.currency]
-            ledger.append(Entry(kind, document, legs, one.item.occurred_at))
-    for (manufacturer_id, currency), entries in by_ledger.items():
-        post_new(
-            session,
-            entries,
-            manufacturer_id=manufacturer_id,
-            currency=currency,
-            allowed_pairs=ACCRUAL_PAIRS,
-            now=now,
-            livemode=livemode,
-        )
 
 
-def _numbered(session: Session, together: Sequence[_Rated], *, now: datetime) -> list[_Made]:
-    """The items with the keys of every row that refers to another, all taken at once."""
-    periods = {maker: lock_open_period(session, maker) for maker in sorted({one.manufacturer_id for one in together})}
-    drafts, volumes = [], Known()
+def _books(session: Session, together: Sequence[_Rated]) -> dict[Ledger, Books]:
+    """The ledgers that the items are posted in, held in one order whoever comes."""
+    parties: defaultdict[Ledger, set[int]] = defaultdict(set)
     for one in together:
-        cut = one.cut or _new_cut(one.facts.case)
-        item = made_item(one.facts, cut, one.part, None, period_id=periods[one.manufacturer_id], now=now)
-        lines = difference(one.part.rated.lines, ())
-        facts = with_volumes(session, one.facts, item.period_id, volumes)
-        drafts.append((one, cut, item, lines, shares_for(facts, item, lines)))
+        parties[one.ledger] |= one.parties
+    return {ledger: hold_books(session, *ledger, parties[ledger]) for ledger in sorted(parties)}
+
+
+def _made(session: Session, one: _Rated, books: Books, volumes: Known, *, now: datetime) -> _Made:
+    """The item of a case and its shares, without keys."""
+    cut = one.cut or _new_cut(one.facts.case)
+    item = made_item(one.facts, cut, one.part, None, period_id=books.period_id, now=now)
+    lines = difference(one.part.rated.lines, ())
+    facts = with_volumes(session, one.facts, item.period_id, volumes)
+    parts = shares_for(facts, item, lines)
+    shares = share_rows(item, "original", parts, one.facts.parties, now=now, weights=one.facts.outcome.weights)
+    return _Made(one, cut, item, lines, shares)
+
+
+def _numbered(session: Session, made: Sequence[_Made]) -> Iterator[int]:
+    """Give every row that another refers to its key, all taken at once; the keys for the journal are left."""
     keys = next_keys(
         session,
         {
-            "billing_cut": sum(one.cut is None for one in together),
-            "bill_item": len(drafts),
-            "bill_line": sum(len(lines) for *_, lines, _ in drafts),
-            "share": sum(len(shares) for *_, shares in drafts),
+            "billing_cut": sum(one.rated.cut is None for one in made),
+            "bill_item": len(made),
+            "bill_line": sum(len(one.lines) for one in made),
+            "share": sum(len(one.shares) for one in made),
+            "journal_transaction": sum(len(one.legs) for one in made),
         },
     )
-    made = []
-    for one, cut, item, lines, parts in drafts:
-        if one.cut is None:
-            cut.id = next(keys["billing_cut"])
-        item.cut_id, item.id = cut.id, next(keys["bill_item"])
-        line_ids = {position: next(keys["bill_line"]) for position, _ in enumerate(lines, start=1)}
-        shares = share_rows(item, "original", parts, one.facts.parties, now=now, weights=one.facts.outcome.weights)
-        made.append(_Made(one, cut, item, lines, line_ids, [{"id": next(keys["share"]), **row} for row in shares]))
-    return made
+    for one in made:
+        if one.rated.cut is None:
+            one.cut.id = next(keys["billing_cut"])
+        one.item.cut_id, one.item.id = one.cut.id, next(keys["bill_item"])
+        one.line_ids.update((position, next(keys["bill_line"])) for position, _ in enumerate(one.lines, start=1))
+        for row in one.shares:
+            row.update(id=next(keys["share"]), bill_item_id=one.item.id)
+    return keys["journal_transaction"]
 
 
 def _new_cut(case: SupportCase) -> BillingCut:
@@ -161,7 +183,7 @@ def _new_cut(case: SupportCase) -> BillingCut:
     return BillingCut(**case_columns(case), seq=1, kind=CLOSING, cut_at=case.closed_at)
 
 
-def _rows_of(made: Sequence[_Made], now: datetime) -> dict[str, list[dict[str, Any]]]:
+def _rows_of(made: Sequence[_Made]) -> dict[str, list[dict[str, Any]]]:
     """The rows to store, by table."""
     cuts = [column.key for column in inspect(BillingCut).columns]
     items = [column.key for column in inspect(BillItem).columns]
@@ -172,7 +194,7 @@ def _rows_of(made: Sequence[_Made], now: datetime) -> dict[str, list[dict[str, A
             {"id": one.line_ids[row["position"]], **row} for one in made for row in line_rows(one.item, one.lines, None)
         ],
         "bill_segment": [row for one in made for row in segment_rows(one.item, one.lines, one.line_ids)],
-        "share": [dict(row) for one in made for row in one.shares],
+        "share": [row for one in made for row in one.shares],
     }
 
 
