@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from bench import loading, month, pages, rating, sign_in, sizes, starting, world
+from bench import loading, month, pages, rating, sign_in, sizes, starting, what_if, world
 from bench.client import AppTransport, Visitor
 from bench.databases import Databases, databases, engines, migrate
 from bench.report import Report
@@ -20,10 +20,11 @@ from portal.app import create_app
 from portal.config import ROOT
 from portal.db import transaction
 
-PARTS = ("statements", "pages", "money", "close", "sign_in", "demo", "import", "rating")
+PARTS = ("statements", "pages", "money", "close", "whatif", "sign_in", "demo", "import", "rating")
 BY_SIZE = frozenset(PARTS[:3])
 DEFAULT_CASES = (1_000, 100_000)
 DEFAULT_ITEMS = (10_000,)
+DEFAULT_TRIED = 100_000
 DEMO_SECONDS, IMPORT_SECONDS, IMPORT_MB = 30.0, 120.0, 500.0
 RATING_SECONDS, RATING_MB, CASE_MS = 60.0, 500.0, 2.0
 
@@ -37,6 +38,7 @@ class Wanted:
     seconds: float
     most_billed: int
     items: Sequence[int]
+    tried: int
 
 
 @click.command()
@@ -47,6 +49,9 @@ class Wanted:
 @click.option(
     "--items", type=click.IntRange(1_000), multiple=True, help="Bill items of the month closed; again for more."
 )
+@click.option(
+    "--tried", type=click.IntRange(1_000), default=DEFAULT_TRIED, show_default=True, help="Cases a draft is tried over."
+)
 @click.option("--database", help="Owner's address on a server that may make databases; else the embedded one.")
 def main(
     counts: Sequence[int],
@@ -55,6 +60,7 @@ def main(
     most_billed: int,
     *,
     items: Sequence[int],
+    tried: int,
     database: str | None,
 ) -> None:
     """Measure the portal and the floor side by side; one line per figure with its bar."""
@@ -62,7 +68,12 @@ def main(
     # As an installation does: a start measures what people wait for.
     compileall.compile_dir(ROOT / "portal", quiet=1)
     wanted = Wanted(
-        sorted(counts or DEFAULT_CASES), frozenset(only or PARTS), seconds, most_billed, sorted(items or DEFAULT_ITEMS)
+        sorted(counts or DEFAULT_CASES),
+        frozenset(only or PARTS),
+        seconds,
+        most_billed,
+        sorted(items or DEFAULT_ITEMS),
+        tried,
     )
     report = Report(pages.utc_now())
     report.add("machine", f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} before")
@@ -72,6 +83,9 @@ def main(
                 measure_sizes(server, report, wanted)
             if "close" in wanted.parts:
                 month.measure_close(server, report, wanted.items, say=say)
+            if "whatif" in wanted.parts:
+                say(f"what-if over {wanted.tried:,} cases")
+                what_if.measure_what_if(server, report, wanted.tried, say=say)
             if "sign_in" in wanted.parts:
                 measure_sign_in(server, report)
             if "demo" in wanted.parts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Engine, text
 
@@ -13,17 +13,10 @@ from portal.billing.actions.batch import BILLED_AT_ONCE, bill_closed
 from portal.billing.books import check_books
 from portal.config import Settings
 from portal.db import open_session, transaction
-from portal.demo.founding import DOCUMENTS
 from portal.settlement.closing import close_period
-from portal.whatif.actions import policy_from
-from portal.whatif.question import Question
-from portal.whatif.running import compare
 from portal.worker.registry import Edges
 from portal.worker.running import perform
 
-# What the draft of a policy changes: the price of an hour in one of its bands.
-SIGNED_PRICE, DRAFT_PRICE = 'per_hour = "180.00"', 'per_hour = "195.00"'
-EVER = timedelta(days=3_650)
 # As many as a job takes at once.
 BATCH = BILLED_AT_ONCE
 _UNBILLED = text("""
@@ -91,37 +84,6 @@ def bill_and_close(work: Engine, *, now: datetime, most: int, seconds: float) ->
         invoices = session.scalars(text("SELECT count(*) FROM invoice")).one()
         problems = check_books(session)
     return Closed(items, billed - began, ended - billed, invoices, len(problems))
-
-
-@dataclass(frozen=True)
-class Compared:
-    """A draft tried over what was billed: cases and seconds."""
-
-    cases: int
-    seconds: float
-
-    @property
-    def per_second(self) -> float:
-        """Cases in a second."""
-        return self.cases / self.seconds
-
-
-def let_settle(owner: Engine) -> None:
-    """Have the database do what it does by itself in the days before somebody asks about a past month."""
-    with owner.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM (ANALYZE)"))
-
-
-def what_if(work: Engine, *, now: datetime) -> Compared:
-    """Try a dearer policy over every case that the factory has billed."""
-    body = (DOCUMENTS / "nordlicht_policy.toml").read_text("utf-8")
-    with open_session(work) as session:
-        factory = session.scalars(text("SELECT id FROM organisation WHERE code = 'NOR'")).one()
-    question = Question(factory, now - EVER, now + EVER, policy=policy_from(body.replace(SIGNED_PRICE, DRAFT_PRICE)))
-    seen = [0]
-    began = time.perf_counter()
-    compare(work, question, progress=lambda done, _: seen.append(done))
-    return Compared(seen[-1], time.perf_counter() - began)
 
 
 def unbilled(work: Engine, most: int) -> list[int]:

@@ -22,8 +22,6 @@ FLOOR_SHARE, PAGE_P95_MS = 10, 60.0
 ESCALATE_FLOOR_SHARE = 890 / (1.5 * 94)
 MOST_STATEMENTS = {"queue page": 8, "case page": 10, "search": 8, "escalate": 12, "reply with time": 15}
 BILL_P95_MS, BILL_PER_SECOND = 60.0, 490.0
-# A draft over 100,000 cases in a minute.
-WHAT_IF_PER_SECOND = 100_000 / 60
 START_SECONDS, WEB_MB = 3.0, 180.0
 # Times the p50 at the fewest cases.
 GROWTH = 1.5
@@ -154,15 +152,6 @@ def measure_money(size: Size, most_billed: int) -> None:
         f"check-books afterwards, {size.label}", f"{closed.problems} problems", "0", reached=not closed.problems
     )
     size.report.keep(f"bill and close {size.cases}", asdict(closed))
-    money.let_settle(size.engines.owner)
-    tried = money.what_if(size.engines.work, now=now)
-    size.report.add(
-        f"draft tried over billed cases, {size.label}",
-        f"{tried.cases:,} cases in {tried.seconds:.1f} s, {tried.per_second:,.0f}/s",
-        f"{WHAT_IF_PER_SECOND:,.0f}/s",
-        reached=tried.per_second >= WHAT_IF_PER_SECOND,
-    )
-    size.report.keep(f"what-if {size.cases}", asdict(tried))
 
 
 def compare_sizes(report: Report, counts: Sequence[int]) -> None:
