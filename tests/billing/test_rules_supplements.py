@@ -12,6 +12,7 @@ from portal.billing.supplements.rules import (
     between,
     credit_of,
     difference,
+    free_days_minor,
     supplement_kind,
     supplement_legs,
 )
@@ -64,3 +65,19 @@ def test_difference_leads_from_one_to_the_other_and_posts_to_zero(one, other):
 def test_a_remedy_takes_from_what_a_plan_earned_and_all_else_from_work():
     assert supplement_kind("remedy") == Revenue.SUBSCRIPTION
     assert supplement_kind("material") == Revenue.TIME_AND_MATERIALS
+
+
+@pytest.mark.parametrize(
+    ("price", "days", "of_days", "minor"),
+    [
+        (29_000, 3, 31, 2_806),
+        (29_000, 31, 31, 29_000),
+        (29_000, 34, 31, 31_806),
+        (29_000, 60, 30, 58_000),
+        (29_000, 1, 28, 1_036),
+        (0, 34, 31, 0),
+        (29_000, 0, 31, 0),
+    ],
+)
+def test_free_days_are_worth_their_part_of_the_month_and_whole_months_the_price(price, days, of_days, minor):
+    assert free_days_minor(price, days, of_days=of_days) == minor

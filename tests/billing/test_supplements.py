@@ -7,9 +7,9 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from portal.billing.actions.invoices import debtors_to_invoice, gather_invoices
-from portal.billing.actions.plans import open_month
+from portal.billing.actions.plans import earn_plans, open_month
 from portal.billing.books import billing_problems
-from portal.billing.models import CashApplication, InvoiceItem
+from portal.billing.models import CashApplication, InvoiceItem, PlanShare
 from portal.billing.supplements.actions import settle_remedy
 from portal.billing.supplements.models import Supplement, SupplementShare
 from portal.billing.supplements.reading import supplement, supplements_of_case
@@ -92,6 +92,24 @@ def test_a_longer_term_is_days_of_the_month_that_cost_nothing(work_session, cast
     one = settle(work_session, work_session.scalars(select(PromiseRemedy)).one())
     assert one.amount_minor == minor
     assert f"lasts {days} days longer" in one.explanation["sentences"][0]
+
+
+def test_free_days_are_worth_what_their_month_was_sold_at_and_leave_what_it_earns(work_session, cast):
+    """The month was sold at 290.00; the document of the case, in force since, asks 310.00."""
+    open_books(work_session, cast)
+    open_month(work_session, now=NOW)
+    signed_policy(work_session, cast, REMEDIES, ('price_per_month = "290.00"', 'price_per_month = "310.00"'))
+    accepted(work_session, cast, severity=3, at=hours_later(7))
+    one = settle(work_session, work_session.scalars(select(PromiseRemedy)).one())
+    assert (one.amount_minor, gained(work_session)) == (-2_806, [(cast.factory.id, -2_806)])
+    # The days cost nothing by the credit; the month is earned in its own days, and whoever shares it loses nothing.
+    earn_plans(work_session, cast.factory.id, now=hours_later(24 * 30))
+    shares = work_session.scalars(select(PlanShare)).all()
+    assert sum(share.amount_minor for share in shares) == 29_000
+    period = work_session.scalars(select(Period)).first()
+    (invoice,) = gather_invoices(work_session, period.id, now=hours_later(24 * 30))
+    assert invoice.total_minor == 29_000 - 2_806
+    assert billing_problems(work_session) == []
 
 
 def test_a_credit_is_taken_back_when_the_promise_is_found_kept(work_session, cast, missed):

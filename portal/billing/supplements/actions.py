@@ -24,14 +24,13 @@ from portal.billing.supplements.rules import (
     Effect,
     credit_of,
     difference,
+    free_days_minor,
     supplement_kind,
     supplement_legs,
 )
 from portal.cases.models import PromiseRemedy, RemedyReversal, SupportCase
 from portal.contracts.blocks import Company
-from portal.contracts.holdings import part_of_month
 from portal.contracts.models import DocumentVersion
-from portal.contracts.policy import Policy
 from portal.contracts.queries import WITHOUT_TEXT, policy_of
 from portal.contracts.rules import amount_minor, gross_kinds, plan_named
 from portal.entitlement.queries import Terms, terms_in_force
@@ -67,8 +66,7 @@ def settle_remedy(session: Session, remedy_id: int, *, now: datetime, livemode: 
     terms = terms_in_force(
         session, manufacturer_id=case.manufacturer_id, integrator_id=case.integrator_id, at=case.opened_at
     )
-    version = session.get_one(DocumentVersion, remedy.policy_version_id, options=WITHOUT_TEXT)
-    minor, words = _worth(remedy, policy_of(version))
+    minor, words = _worth(session, case, remedy)
     taken_back = session.scalars(select(RemedyReversal).where(RemedyReversal.remedy_id == remedy.id)).one_or_none()
     if remedy.extra_days is not None:
         running = running_at(session, site_id=case.site_id, manufacturer_id=case.manufacturer_id, at=remedy.owed_at)
@@ -189,17 +187,34 @@ def supplement_debtor(supplement: Supplement) -> int:
     return supplement.collector_id if collects else supplement.payer_id
 
 
-def _worth(remedy: PromiseRemedy, policy: Policy) -> tuple[int, str]:
-    """What a remedy is worth, and how that comes about; days of a longer term are not charged, by their month."""
+def _worth(session: Session, case: SupportCase, remedy: PromiseRemedy) -> tuple[int, str]:
+    """What a remedy is worth, and how that comes about; days of a longer term are not charged, by their month.
+
+    A day is worth what the month in which the promise was missed was sold at; where none was, what the document of the
+    promise asks for one.
+    """
     if remedy.extra_days is None:
         return remedy.amount_minor or 0, "The plan gives a credit for a promise that was missed."
-    plan = plan_named(policy, remedy.plan_code)
+    sold_under = session.scalar(
+        select(PlanSale.policy_version_id)
+        .where(
+            PlanSale.site_id == case.site_id,
+            PlanSale.manufacturer_id == case.manufacturer_id,
+            PlanSale.kind == "month",
+            PlanSale.plan_code == remedy.plan_code,
+            PlanSale.starts_at <= remedy.owed_at,
+            PlanSale.ends_at > remedy.owed_at,
+        )
+        .order_by(PlanSale.id.desc())
+        .limit(1)
+    )
+    version_id = sold_under or remedy.policy_version_id
+    policy = policy_of(session.get_one(DocumentVersion, version_id, options=WITHOUT_TEXT))
     month = included_window(policy, remedy.owed_at)
     local = zone_named(policy.zone)
     days = (month.end.astimezone(local).date() - month.start.astimezone(local).date()).days
-    price = amount_minor(plan.price_per_month, policy.currency)
-    whole, rest = divmod(remedy.extra_days, days)
-    minor = whole * price + part_of_month(price, rest, days)
+    price = amount_minor(plan_named(policy, remedy.plan_code).price_per_month, policy.currency)
+    minor = free_days_minor(price, remedy.extra_days, of_days=days)
     return minor, f"The paid term lasts {remedy.extra_days} days longer: they are not charged, {days} days a month."
 
 

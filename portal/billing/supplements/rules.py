@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from portal.contracts.blocks import Revenue
+from portal.contracts.holdings import part_of_month
 from portal.errors import RuleBroken
 from portal.ledger.rules import Document, Leg, Purpose, credit, debit, pairs, without_zeros
 
@@ -36,6 +37,12 @@ class Effect:
 
 
 NOTHING = Effect(0, {})
+
+
+def free_days_minor(price_minor: int, days: int, *, of_days: int) -> int:
+    """What so many days of a plan are worth that costs ``price_minor`` a month of ``of_days``: whole months whole."""
+    whole, rest = divmod(days, of_days)
+    return whole * price_minor + part_of_month(price_minor, rest, of_days)
 
 
 def credit_of(amount_minor: int, bearer_id: int) -> Effect:
