@@ -30,7 +30,7 @@ from portal.contracts.models import (
 )
 from portal.contracts.policy import Policy, parse_policy
 from portal.contracts.reinstatement import Reinstatement, reinstatement
-from portal.contracts.rules import plan_named
+from portal.contracts.rules import held_until, plan_named, rate_minor
 from portal.directory import queries as directory
 from portal.directory.models import Site
 from portal.errors import Conflict, DocumentInvalid, Invalid, NotAllowed, NotFound, Problem, RuleBroken
@@ -173,7 +173,7 @@ def choose_plan(
     A plan that lapsed is taken up again at what the policy asks for that, which was shown.
 
     *Raises*: NotAllowed; Conflict when another text or amount was shown; Invalid for a plan the policy does not have,
-    or does not let be taken up again.
+    or does not let be taken up again, or that is cheaper within the minimum term of the one that is held.
     """
     if actor.side is not Side.CUSTOMER or not actor.has(Role.BUYER):
         raise NotAllowed("A plan is chosen by the customer's buyer.")
@@ -185,6 +185,7 @@ def choose_plan(
         plan_named(queries.policy_of(version), plan_code)
     except RuleBroken as unknown:
         raise Invalid("Choose one of the plans.", {"plan_code": "Choose one of the plans."}) from unknown
+    _must_keep_its_term(session, site, version, plan_code, from_at)
     back = _taken_up_again(session, site, version, plan_code, from_at)
     if back is not None and back.amount_minor != shown_reinstatement_minor:
         raise Conflict("Taking the plan up again costs another amount by now. Look at it before you choose.")
@@ -196,6 +197,26 @@ def choose_plan(
     choice = take_plan(session, taking, from_at=from_at, now=now)
     audit.record(session, actor, "choose_plan", "plan_choice", choice.id, details={"plan": plan_code}, now=now)
     return choice
+
+
+def _must_keep_its_term(
+    session: Session, site: Site, version: DocumentVersion, plan_code: str, from_at: datetime
+) -> None:
+    """A plan is kept for its minimum term unless a dearer one follows. *Raises*: Invalid at the field of the plan."""
+    run = queries.run_of_plan(session, site_id=site.id, manufacturer_id=version.manufacturer_id, at=from_at)
+    if not run or run[-1].plan_code == plan_code:
+        return
+    accepted, offered = queries.policy_of(queries.version(session, run[-1].version_id)), queries.policy_of(version)
+    held, wanted = plan_named(accepted, run[-1].plan_code), plan_named(offered, plan_code)
+    is_cheaper = rate_minor(wanted.price_per_month, offered.currency) < rate_minor(
+        held.price_per_month, accepted.currency
+    )
+    until = held_until(
+        held.minimum_months, begun_on=run[0].from_at.date(), from_on=from_at.date(), is_cheaper=is_cheaper
+    )
+    if until is not None:
+        sentence = f"{held.name} is taken until {until}: a cheaper plan begins on that day at the earliest."
+        raise Invalid(sentence, {"plan_code": sentence})
 
 
 def _taken_up_again(

@@ -202,6 +202,16 @@ def plan_choices(session: Session, *, site_id: int, manufacturer_id: int) -> Seq
     return session.scalars(select(PlanChoice).where(*mine).order_by(PlanChoice.from_at)).all()
 
 
+def run_of_plan(session: Session, *, site_id: int, manufacturer_id: int, at: datetime) -> list[PlanChoice]:
+    """The choices by which a site has held its plan of an instant without a break, the earliest first."""
+    run: list[PlanChoice] = []
+    for choice in plan_choices(session, site_id=site_id, manufacturer_id=manufacturer_id):
+        if choice.from_at > at:
+            break
+        run = [*run, choice] if run and run[-1].plan_code == choice.plan_code else [choice]
+    return run
+
+
 def gap_at(session: Session, *, site_id: int, manufacturer_id: int, plan_code: str, at: datetime) -> Gap | None:
     """The time without cover that an order of the plan would end; None where the plan did not lapse there."""
     choices = plan_choices(session, site_id=site_id, manufacturer_id=manufacturer_id)

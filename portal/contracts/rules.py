@@ -157,6 +157,12 @@ def months_after(day: date, months: int) -> date:
     return first.replace(day=min(day.day, length))
 
 
+def held_until(minimum_months: int, *, begun_on: date, from_on: date, is_cheaper: bool) -> date | None:
+    """The end of a plan's minimum term, where a cheaper plan would begin before it; None where it may begin."""
+    until = months_after(begun_on, minimum_months)
+    return until if is_cheaper and from_on < until else None
+
+
 @dataclass(frozen=True)
 class PayerFacts:
     """What the bill-to table looks at; ``cause`` None while it is not known."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy.exc import DBAPIError
@@ -13,6 +13,7 @@ from portal.contracts.models import DocumentInForce, DocumentVersion
 from portal.db import Scope
 from portal.errors import Conflict, DocumentInvalid, Invalid, NotAllowed, NotFound
 from tests.support.cast import DOCUMENTS, NOW, SIGNED_AT, Cast
+from tests.support.versions import signed_policy
 
 POLICY = (DOCUMENTS / "nordlicht_policy.toml").read_text("utf-8")
 AGREEMENT = (DOCUMENTS / "nordlicht_kessler_agreement.toml").read_text("utf-8")
@@ -152,6 +153,23 @@ def test_plan_holds_from_its_instant_until_the_next(work_session: Session, cast:
         for at in (SIGNED_AT - timedelta(seconds=1), NOW - timedelta(seconds=1), NOW)
     ]
     assert [choice.plan_code if choice else None for choice in chosen] == [None, "assured", "complimentary"]
+
+
+def test_a_plan_is_kept_for_its_minimum_term_unless_a_dearer_one_follows(work_session: Session, cast: Cast) -> None:
+    said = ("rank = 20\n", "rank = 20\nminimum_months = 12\n")
+    version = signed_policy(work_session, cast, said)
+
+    def choose(code: str, at: datetime) -> None:
+        actions.choose_plan(
+            work_session, cast.bea, site=cast.plain_site, version=version, shown_sha256=version.sha256,
+            plan_code=code, from_at=at, now=at,
+        )  # fmt: skip
+
+    choose("assured", NOW)
+    choose("assured", NOW + timedelta(days=200))
+    with pytest.raises(Invalid, match="Assured is taken until 2027-03-10"):
+        choose("complimentary", NOW + timedelta(days=364))
+    choose("complimentary", NOW + timedelta(days=365))
 
 
 @pytest.mark.parametrize(

@@ -293,3 +293,18 @@ def test_shares_of_a_kind_follow_the_agreement_else_the_house_terms():
     assert rules.share_row(P, agreement(ALPEN), Revenue.SUBSCRIPTION) in P.house_terms.shares
     assert rules.split_terms(P, None) is P.house_terms
     assert rules.split_terms(P, K) is K
+
+
+@pytest.mark.parametrize(
+    ("months", "from_on", "is_cheaper", "until"),
+    [
+        (12, date(2026, 5, 1), True, date(2027, 3, 10)),
+        (12, date(2027, 3, 9), True, date(2027, 3, 10)),
+        (12, date(2027, 3, 10), True, None),
+        (12, date(2026, 5, 1), False, None),
+        (0, date(2026, 3, 10), True, None),
+    ],
+)
+def test_a_cheaper_plan_waits_for_the_end_of_a_minimum_term(months, from_on, is_cheaper, until):
+    begun_on = date(2026, 3, 10)
+    assert rules.held_until(months, begun_on=begun_on, from_on=from_on, is_cheaper=is_cheaper) == until
