@@ -20,10 +20,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
+from logging import CRITICAL
 from math import inf
 from pathlib import Path
 from typing import Any
 
+import structlog
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 from sqlalchemy import text
@@ -72,6 +74,8 @@ class Tally:
 def main() -> int:
     """Run and report; 1 where something differed."""
     chosen = _asked_for()
+    # Crashes are wanted here: what the worker says of them is not.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(CRITICAL))
     # Told to stop, it says how far it came.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     first = random.randrange(SEEDS) if chosen.seed is None else chosen.seed
@@ -89,9 +93,10 @@ def main() -> int:
                     break
                 tally.seed = (first + batch) % SEEDS
                 _run_batch(tally, min(BATCH, chosen.runs - MoneyMachine.runs), chosen.steps, shrink=chosen.shrink)
+    except KeyboardInterrupt:
+        pass
     finally:
-        words = f"seed {first}, {chosen.steps} steps a run, {time.monotonic() - began:.0f} s, {tally.differing} differ"
-        _report(words)
+        _report(f"seed {first}, {chosen.steps} steps a run, {time.monotonic() - began:.0f} s, {tally.differing} differ")
     return bool(tally.differing)
 
 

@@ -31,6 +31,7 @@ class MoneyMachine(Working, Paying, Settling):
         self.buy(1, price, on_invoice, crash)
         self.invoice(crash, "")
         self.pay_by_card(0, crash)
+        self.begun = self.operations
 
     def drain(self) -> None:
         """Everything that is under way is brought to its end; nothing is left but what is too small to be paid."""
@@ -67,6 +68,7 @@ class MoneyMachine(Working, Paying, Settling):
         try:
             # What failed is not carried on.
             if self.is_whole:
+                self.steps = 1 + self.operations - self.begun
                 self.drain()
                 if MoneyMachine.on_whole is not None:
                     MoneyMachine.on_whole(self)
