@@ -181,12 +181,13 @@ def read_cases(session: Session, cases: Sequence[SupportCase]) -> list[Gathered]
     ends = {row.grant_id: row.ends_at for row in read[GrantBalance]}
     systems = {row.id: row for row in read[System]}
     lines = {row.id: row.code for row in read[ProductLine]}
+    begun = _versions_begun(read[DocumentInForce])
     known: dict[tuple[int | None, ...], Terms] = {}
     return [
         Gathered(
             case=case,
             rows=by_case[case.id],
-            documents=_documents(session, case, read, known),
+            documents=_documents(session, case, (read, begun), known),
             choices=sorted(choices[case.site_id, case.manufacturer_id], key=lambda row: row.from_at),
             product_line=lines[systems[case.system_id].product_line_id],
             system=systems[case.system_id],
@@ -263,14 +264,26 @@ def _of_sites(rows: Sequence[Any]) -> defaultdict[tuple[int, int], list[Any]]:
     return found
 
 
+# From when on each version holds, by the companies it is between: of a policy, the manufacturer and nobody.
+_Begun = dict[tuple[int, int | None], list[tuple[datetime, int]]]
+
+
+def _versions_begun(rows: Sequence[Any]) -> _Begun:
+    begun: _Begun = defaultdict(list)
+    for row in rows:
+        begun[row.manufacturer_id, row.integrator_id].append((row.effective_from, row.version_id))
+    return begun
+
+
 def _documents(
-    session: Session, case: SupportCase, setting: Facts, known: dict[tuple[int | None, ...], Terms]
+    session: Session, case: SupportCase, read: tuple[Facts, _Begun], known: dict[tuple[int | None, ...], Terms]
 ) -> Terms:
     """The documents in force between the case's companies when it was opened."""
-    policy_id = _version(setting, case.manufacturer_id, None, case.opened_at)
+    setting, begun = read
+    policy_id = _version(begun, case.manufacturer_id, None, case.opened_at)
     if policy_id is None:
         raise NotFound("The manufacturer has no policy in force at that time.")
-    agreement_id = _version(setting, case.manufacturer_id, case.integrator_id, case.opened_at)
+    agreement_id = _version(begun, case.manufacturer_id, case.integrator_id, case.opened_at)
     key = (policy_id, agreement_id)
     if key not in known:
         hashes = {row.id: row.sha256 for row in setting[DocumentVersion]}
@@ -280,13 +293,10 @@ def _documents(
     return known[key]
 
 
-def _version(setting: Facts, maker_id: int, integrator_id: int | None, at: datetime) -> int | None:
-    begun = [
-        (row.effective_from, row.version_id)
-        for row in setting[DocumentInForce]
-        if (row.manufacturer_id, row.integrator_id) == (maker_id, integrator_id) and row.effective_from <= at
-    ]
-    return max(begun)[1] if begun else None
+def _version(begun: _Begun, maker_id: int, integrator_id: int | None, at: datetime) -> int | None:
+    """The version that holds between two companies at an instant."""
+    versions = [version for version in begun.get((maker_id, integrator_id), ()) if version[0] <= at]
+    return max(versions)[1] if versions else None
 
 
 def _parties(session: Session, read: Gathered, known: dict[tuple[int | None, ...], dict[str, int]]) -> dict[str, int]:

@@ -250,5 +250,5 @@ def _percent(bp: int) -> str:
 
 
 def _minutes(seconds: int) -> str:
-    exact = Fraction(seconds, 60)
-    return str(exact.numerator) if exact.denominator == 1 else f"{float(exact):.1f}"
+    whole, rest = divmod(seconds, 60)
+    return f"{seconds / 60:.1f}" if rest else str(whole)
