@@ -152,7 +152,7 @@ CLAIMS: dict[Claim, str] = {
         reconciliation_difference difference_owner difference_end adjustment_decision adjustment_limit chargeback
         chargeback_step chargeback_evidence fraud_warning fraud_warning_end claw_back_write_off
         claw_back_write_off_decision outside_change outside_change_owner outside_change_end exchange promotion_code
-        promotion_code_end""",
+        promotion_code_end filing_request filing_approval""",
     party_or_maker: """
         account posting statement statement_line statement_acceptance contest contest_decision statement_preparation
         statement_approval statement_discard disposition adjustment_consent adjustment_part claw_back

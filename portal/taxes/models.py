@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, Integer, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import Base, Id
@@ -86,3 +86,37 @@ class TaxpayerForm(Base):
     certified_on: Mapped[date]
     recorded_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
     recorded_at: Mapped[datetime]
+
+
+class FilingRequest(Base):
+    """Somebody of the payer's finance wants the file of a year's forms, with the numbers that are sealed."""
+
+    __tablename__ = "filing_request"
+    __table_args__ = (
+        UniqueConstraint("id", "asked_by"),
+        Index("ix_filing_request_manufacturer_id", "manufacturer_id", "year"),
+    )
+
+    id: Mapped[Id]
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    year: Mapped[int] = mapped_column(Integer)
+    asked_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    asked_at: Mapped[datetime]
+
+
+class FilingApproval(Base):
+    """Somebody else of the same finance allows it, for a day."""
+
+    __tablename__ = "filing_approval"
+    __table_args__ = (
+        UniqueConstraint("request_id"),
+        ForeignKeyConstraint(["request_id", "asked_by"], ["filing_request.id", "filing_request.asked_by"]),
+        CheckConstraint("approved_by <> asked_by", name="four_eyes"),
+    )
+
+    id: Mapped[Id]
+    request_id: Mapped[int]
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    asked_by: Mapped[int]
+    approved_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    approved_at: Mapped[datetime]

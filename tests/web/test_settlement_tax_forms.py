@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
 
 from portal.db import Scope
 from portal.identity import sealing
@@ -16,7 +17,7 @@ from portal.notifications.models import Delivery
 from portal.payments.models import Intent
 from portal.settlement import yearly
 from portal.taxes.certifying import SEALED_FOR, certify
-from portal.taxes.models import TaxpayerForm
+from portal.taxes.models import FilingRequest, TaxpayerForm
 from portal.taxes.queries import taxpayer_known
 from portal.worker.registry import TASKS
 from tests.support import self_billing
@@ -93,6 +94,45 @@ def test_a_number_is_sealed_and_only_its_end_is_seen(visit, cast, paid, work_ses
     for reader, sees in ((cast.fay, True), (cast.ivo, True), (cast.bea, False), (cast.eve, False), (cast.sam, False)):
         with web_session(Scope(reader.organisation_id, reader.person_id)) as session:
             assert (taxpayer_known(session, cast.integrator.id) is not None) is sees
+
+
+def test_the_file_with_its_numbers_takes_two_people_and_a_day(visit, cast, paid, work_session, owner_session, clock):
+    fay, fin = visit(cast.fay), visit(cast.fin)
+    assert fay.post("/tax-forms/2026/filing-requests").status_code == 422
+    assert visit(cast.ivo).post("/finance-details/tax-form", SAID).status_code == 303
+    self_billing.details(work_session, cast.ivo, country="US")
+    work_session.commit()
+    assert fay.post("/tax-forms/2026/filing-requests").status_code == 303
+    request_id = work_session.scalars(select(FilingRequest.id)).one()
+    page = f"/filing-requests/{request_id}"
+    # Asked for and not allowed: neither the page nor the database gives a number out; who asked never allows it.
+    assert fay.post(f"{page}/file").status_code == 409
+    assert fay.post(f"{page}/approval").status_code == 403
+    for stranger in (cast.ivo, cast.eve, cast.adam):
+        assert visit(stranger).post(f"{page}/file").status_code == 404
+        assert visit(stranger).post(f"{page}/approval").status_code == 404
+    assert "Allow it" in fin.get("/tax-forms?year=2026").text
+    assert fin.post(f"{page}/approval").status_code == 303
+    assert fin.post(f"{page}/approval").status_code == 409
+    taken = fay.post(f"{page}/file")
+    (row,) = list(csv.DictReader(io.StringIO(taken.data.decode("utf-8-sig"))))
+    assert (row["form"], row["tin_type"], row["tin"], row["box"], row["amount"]) == (
+        "1099-NEC", "EIN", "123456789", "1", "2400.00",
+    )  # fmt: skip
+    acts = work_session.execute(text("SELECT act, person_id, details FROM audit_entry WHERE act LIKE '%filing'"))
+    said = {row.act: (row.person_id, row.details) for row in acts}
+    assert said["take_filing"] == (cast.fay.person_id, {"year": 2026, "numbers": 1})
+    assert said["allow_filing"][0] == cast.fin.person_id
+    clock.now += timedelta(days=1)
+    assert visit(cast.fay).post(f"{page}/file").status_code == 409
+    with pytest.raises(IntegrityError, match="four_eyes"):
+        owner_session.execute(
+            text(
+                "INSERT INTO filing_approval (request_id, manufacturer_id, asked_by, approved_by, approved_at)"
+                " SELECT id, manufacturer_id, asked_by, asked_by, asked_at FROM filing_request"
+            )
+        )
+    owner_session.rollback()
 
 
 def test_a_party_is_reminded_once_a_month_until_nothing_is_missing(work_session, cast, paid):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import DateField, RadioField, SelectField
 from wtforms.validators import InputRequired
 
 from portal.errors import NotFound
-from portal.settlement import yearly
+from portal.identity import queries as people
+from portal.settlement import filing, yearly
 from portal.taxes import queries
 from portal.taxes.certifying import certify
 from portal.taxes.rules import taxpayer as said
@@ -18,6 +21,7 @@ from portal.web.exports import csv_response
 from portal.web.forms import Form, line_field, page, refusals_of
 from portal.web.gate import current_actor, current_edges, current_now, current_session, current_zone, open_to
 from portal.web.settlement.blueprint import blueprint, may_settle
+from portal.web.stepping import confirmed
 
 KINDS = {FILE: ("To file", "accent"), UNDER: ("Under the threshold", "plain"), NONE: ("No form", "plain")}
 FILERS = {"payer": "The payer", "processor": "The payment processor"}
@@ -61,7 +65,54 @@ def tax_forms() -> ResponseReturnValue:
         unready=[row for row in rows if row.is_unready],
         kinds=KINDS,
         filers=FILERS,
+        **_filing(year),
     )
+
+
+def _filing(year: int) -> dict[str, Any]:
+    """What the page shows of the year's file: who asked, who allowed it, and what the reader may do."""
+    session, actor, now = current_session(), current_actor(), current_now()
+    found = filing.filings(session, actor, year)
+    known = {each.request.asked_by for each in found}
+    known |= {each.approval.approved_by for each in found if each.approval is not None}
+    return {
+        "filings": [(each, each.may_be_taken(now)) for each in found],
+        "may_ask": bool(filing.to_file(session, actor, year)),
+        "me": actor.person_id,
+        "names": people.names(session, known),
+    }
+
+
+@blueprint.post("/tax-forms/<int:year>/filing-requests")
+@open_to(may_settle)
+@confirmed("ask for the tax numbers of a year")
+def ask_for_filing(year: int) -> ResponseReturnValue:
+    filing.ask(current_session(), current_actor(), _year(str(year)), now=current_now())
+    flash("Another person of finance has to allow it.", "good")
+    return redirect(url_for("settlement.tax_forms", year=year), code=303)
+
+
+@blueprint.post("/filing-requests/<int:filing_request_id>/approval")
+@open_to(may_settle)
+@confirmed("give out the tax numbers of a year")
+def approve_filing(filing_request_id: int) -> ResponseReturnValue:
+    session, actor = current_session(), current_actor()
+    year = filing.filing_seen(session, actor, filing_request_id).request.year
+    filing.approve(session, actor, filing_request_id, now=current_now())
+    flash("The file can be taken for a day.", "good")
+    return redirect(url_for("settlement.tax_forms", year=year), code=303)
+
+
+@blueprint.post("/filing-requests/<int:filing_request_id>/file")
+@open_to(may_settle)
+@confirmed("read the tax numbers of a year")
+def filing_file(filing_request_id: int) -> ResponseReturnValue:
+    """A post, because each taking is written down."""
+    session, actor = current_session(), current_actor()
+    year = filing.filing_seen(session, actor, filing_request_id).request.year
+    secret = current_edges().settings.secret_key
+    rows = filing.take(session, actor, filing_request_id, secret=secret, now=current_now())
+    return csv_response(f"filing-{year}", filing.HEAD, rows)
 
 
 @blueprint.get("/tax-forms/<int:year>/<int:organisation_id>/<currency>")

@@ -35,6 +35,7 @@ from portal.selling.actions import Place, Terms, keep_exemption, make_code, make
 from portal.selling.models import Purchase
 from portal.selling.rules import Promotion
 from portal.taxes.actions import record_registration
+from portal.taxes.models import FilingRequest
 from portal.whatif import queries as what_if
 from portal.whatif.actions import Asked, ask
 from tests.support import cases as stories
@@ -239,6 +240,13 @@ def _promotion_code(session: Session, cast: Cast) -> int:
     return make_code(session, cast.fay, wanted, now=NOW).id
 
 
+def _filing_request(session: Session, cast: Cast) -> int:
+    row = FilingRequest(manufacturer_id=cast.factory.id, year=2026, asked_by=cast.fay.person_id, asked_at=NOW)
+    session.add(row)
+    session.flush()
+    return row.id
+
+
 def _exemption(session: Session, cast: Cast) -> int:
     days = {"valid_from": NOW.date(), "expires_on": NOW.date() + timedelta(days=90)}
     return keep_exemption(session, cast.bea, jurisdiction="Nordlicht", number="1", now=NOW, **days).id
@@ -283,6 +291,7 @@ SAMPLES: dict[str, Sample] = {
     "change_id": lambda session, cast: money.outside_change(session, cast).id,
     "claw_back_id": lambda session, cast: money.claw_back(session, cast).id,
     "write_off_id": lambda session, cast: money.write_off(session, cast).id,
+    "filing_request_id": _filing_request,
     "offer_id": _offer,
     "exemption_id": _exemption,
     "promotion_code_id": _promotion_code,
