@@ -1,4 +1,4 @@
-"""Which pages each role sees in the menu, most used first, and under which of them a page belongs.
+"""Which pages each role sees in the menu and as tabs, most used first, and under which entry of it a page belongs.
 
 Pure: an actor in, entries out.
 """
