@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import select
 
 from portal.ledger.models import Period
@@ -19,11 +20,12 @@ def customers(shop):
     return shop.session.scalars(known.order_by(ProviderCustomer.number)).all()
 
 
-def test_an_invoice_after_the_payer_was_deleted_goes_to_a_new_customer(shop, work_session):
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_an_invoice_after_the_payer_was_deleted_goes_to_a_new_customer(shop, work_session, newest_first):
     plan = shop.buy(plan_order(shop.cast))
     (old,) = customers(shop)
     shop.standin.client().v1.customers.delete(old.provider_customer_id)
-    shop.hear(copies=2, newest_first=True)
+    shop.hear(copies=2, newest_first=newest_first)
     assert shop.seen(plan).state is State.ENDED
     (lost,) = lost_customers(work_session, shop.cast.factory.id)
     assert (lost.end.learned_by, lost.next) == ("event", None)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from portal.payments import queries
-from portal.payments.models import ProviderCustomer, ProviderSubscription
+from portal.payments.models import Intent, ProviderCustomer, ProviderSubscription
 from portal.payments.payers.models import ProviderCustomerEnd
 from portal.payments.rules import SUBSCRIPTION_ENDED
 from portal.rows import insert_once
 
 BY_EVENT, BY_CALL = "event", "call"
+# Stripe tells of the end of a subscription and of its customer at once, and in any order.
+TOLD_WITHIN = timedelta(days=1)
 
 
 def lose_customer(session: Session, customer_id: str, learned_by: str, *, now: datetime) -> list[ProviderSubscription]:
@@ -23,17 +25,17 @@ def lose_customer(session: Session, customer_id: str, learned_by: str, *, now: d
     known = customer_named(session, customer_id)
     if known is None:
         return []
-    running = running_subscriptions(session, known)
+    ended = _ended_with(session, known, now)
     end = ProviderCustomerEnd(
         customer_id=known.id,
         manufacturer_id=known.manufacturer_id,
         payer_id=known.payer_id,
         learned_by=learned_by,
-        ended={"subscriptions": [each.id for each in running]},
+        ended={"subscriptions": [each.id for each in ended]},
         learned_at=now,
     )
     insert_once(session, end, unique=["customer_id"])
-    return running
+    return ended
 
 
 def customer_named(session: Session, customer_id: str) -> ProviderCustomer | None:
@@ -81,12 +83,23 @@ def _lost(session: Session, end: ProviderCustomerEnd, customer: ProviderCustomer
     )
 
 
-def running_subscriptions(session: Session, customer: ProviderCustomer) -> list[ProviderSubscription]:
-    """The subscriptions of a payer that, as far as was seen, have not ended."""
+def _ended_with(session: Session, customer: ProviderCustomer, now: datetime) -> list[ProviderSubscription]:
+    """The subscriptions that ran until a payer was deleted, in whichever order that is told."""
     mine = (
         ProviderSubscription.manufacturer_id == customer.manufacturer_id,
         ProviderSubscription.payer_id == customer.payer_id,
     )
     found = session.scalars(select(ProviderSubscription).where(*mine).order_by(ProviderSubscription.id)).all()
-    seen = {each.id: queries.last_seen(session, each.id) for each in found}
-    return [each for each in found if (last := seen[each.id]) is None or last.status != SUBSCRIPTION_ENDED]
+    return [each for each in found if _ran_until(session, each, now - TOLD_WITHIN)]
+
+
+def _ran_until(session: Session, subscription: ProviderSubscription, since: datetime) -> bool:
+    """Whether it runs as far as was seen, or ended since an instant without the portal's doing."""
+    last = queries.last_seen(session, subscription.id)
+    if last is None or last.status != SUBSCRIPTION_ENDED:
+        return True
+    ours = select(Intent.id).where(
+        Intent.kind == "subscription_end",
+        Intent.request["subscription"].astext == subscription.provider_subscription_id,
+    )
+    return last.seen_at >= since and not last.ends_with_period and session.scalar(ours.limit(1)) is None
