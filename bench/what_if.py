@@ -61,7 +61,7 @@ def measure_what_if(server: Databases, report: Report, count: int, *, say: Say) 
             loading.load(bound.work, bound.owner, seed, round(count * LOADED_PER_BILLED), say=say)
             _bill(bound.work, unbilled(bound.work, count), now, say)
             _let_settle(bound.owner)
-            tried = _try(bound.work, now=now)
+            tried = try_draft(bound.work, now=now)
     most = SECONDS * tried.cases / OF_CASES
     report.add(
         f"draft tried over {tried.cases:,} billed cases",
@@ -86,7 +86,7 @@ def _let_settle(owner: Engine) -> None:
         connection.execute(text("VACUUM (ANALYZE)"))
 
 
-def _try(work: Engine, *, now: datetime) -> Tried:
+def try_draft(work: Engine, *, now: datetime) -> Tried:
     """Try a dearer policy over every case that the factory has billed."""
     body = (DOCUMENTS / "nordlicht_policy.toml").read_text("utf-8")
     with open_session(work) as session:
