@@ -18,6 +18,16 @@ from portal.payments import rules
         ),
         (lambda: rules.customer_request(intent_id="i", name="Klinikum", email=""), {"name": "Klinikum"}),
         (
+            lambda: rules.portal_configuration_request(intent_id="i"),
+            {
+                "features": {
+                    "invoice_history": {"enabled": True},
+                    "payment_method_update": {"enabled": True},
+                    "subscription_cancel": {"enabled": False},
+                }
+            },
+        ),
+        (
             lambda: rules.transfer_request(
                 intent_id="i", amount_minor=500, currency="EUR", destination="acct_1", group="S-1", description="March"
             ),
