@@ -27,6 +27,7 @@ from tests.support.racing import second_of
 
 POLICY = parse_policy((DOCUMENTS / "nordlicht_policy.toml").read_text())
 PACK = item_named(POLICY, "pack", "hours_10", "once")
+PLAN = item_named(POLICY, "plan", "assured", "month")
 TENTH = Promotion("TENTH", 10, None, "EUR", (), NOW, NOW + timedelta(days=30))
 
 
@@ -46,6 +47,13 @@ TENTH = Promotion("TENTH", 10, None, "EUR", (), NOW, NOW + timedelta(days=30))
 def test_a_code_takes_off_what_it_says(changed, total_minor, minor, words):
     found = discount_of(replace(TENTH, **changed), PACK, total_minor, NOW)
     assert (found.minor, found.words) == (minor, words)
+
+
+@pytest.mark.parametrize("changed", [{"percent": 100}, {"percent": None, "amount_minor": 29_000}])
+def test_no_code_takes_off_all_of_a_plan(changed):
+    with pytest.raises(Invalid) as refused:
+        discount_of(replace(TENTH, **changed), PLAN, 29_000, NOW)
+    assert "a plan begins with one" in refused.value.fields["promotion"]
 
 
 @pytest.mark.parametrize(

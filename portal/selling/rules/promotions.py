@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from portal.errors import Invalid
 from portal.money import Money, round_half_up
-from portal.selling.rules.catalogue import Item
+from portal.selling.rules.catalogue import Item, Kind
 
 NAME = re.compile(r"[A-Z0-9-]{4,40}")
 # Why a code is refused: the database's word for it, and what its buyer reads.
@@ -26,6 +26,7 @@ PROBLEMS = {
     "again": "Your organisation has used this code. Give up the order that holds it, or leave the code out.",
     "used_up": "This code was used as often as it may be. Leave it out to order at the full price.",
     "other_goods": "This code is for something else. Leave it out to order at the full price.",
+    "whole_plan": "This code takes off all of the first payment, and a plan begins with one. Leave it out.",
     "other_currency": "This code is for prices in another currency. Leave it out.",
 }
 
@@ -56,7 +57,8 @@ class Discount:
 def discount_of(promotion: Promotion, item: Item, total_minor: int, now: datetime) -> Discount:
     """What a code takes off the first payment for an item; the smallest unit is rounded half up, for a percentage.
 
-    *Raises*: Invalid at the field ``promotion`` for an item or a moment that the code is not for.
+    *Raises*: Invalid at the field ``promotion`` for an item or a moment that the code is not for, and where nothing of a
+    plan's first payment would be left.
     """
     problem = _problem(promotion, item, now)
     if problem:
@@ -64,10 +66,14 @@ def discount_of(promotion: Promotion, item: Item, total_minor: int, now: datetim
     if promotion.percent is not None:
         minor = round_half_up(Fraction(total_minor * promotion.percent, 100))
         words = f"{promotion.code}: {promotion.percent} % of {Money(total_minor, item.currency)}"
-        return Discount(minor, words)
-    amount = promotion.amount_minor or 0
-    at_most = ", at most the price" if amount > total_minor else ""
-    return Discount(min(amount, total_minor), f"{promotion.code}: {Money(amount, item.currency)}{at_most}")
+    else:
+        amount = promotion.amount_minor or 0
+        minor, at_most = min(amount, total_minor), ", at most the price" if amount > total_minor else ""
+        words = f"{promotion.code}: {Money(amount, item.currency)}{at_most}"
+    if item.kind is Kind.PLAN and minor >= total_minor:
+        # A month that nobody paid for is not sold, and its minutes would be used out of nothing.
+        raise refused("whole_plan")
+    return Discount(minor, words)
 
 
 def refused(problem: str) -> Invalid:
