@@ -57,8 +57,8 @@ class Discount:
 def discount_of(promotion: Promotion, item: Item, total_minor: int, now: datetime) -> Discount:
     """What a code takes off the first payment for an item; the smallest unit is rounded half up, for a percentage.
 
-    *Raises*: Invalid at the field ``promotion`` for an item or a moment that the code is not for, and where nothing of a
-    plan's first payment would be left.
+    *Raises*: Invalid at the field ``promotion`` for an item or a moment that the code is not for, and where it leaves
+    nothing of a plan's first payment.
     """
     problem = _problem(promotion, item, now)
     if problem:
