@@ -25,6 +25,7 @@ from tests.support.billed import BILLED_AT, approve, billed, open_books, paid_ca
 from tests.support.cases import accepted
 from tests.support.cast import DOCUMENTS, NOW, SIGNED_AT, Cast, hours_later
 from tests.support.queued import queued
+from tests.support.versions import signed_policy
 
 RunJobs = Callable[[datetime], list[str]]
 RESOLD = ('[[bill_to]]\npayer = "customer"', '[[bill_to]]\npayer = "customer"\ncollector = "integrator"')
@@ -110,6 +111,8 @@ def test_approved_work_is_promised_hours_in_order_of_work(
 def test_work_beyond_the_hours_takes_the_standing_authorization(
     work_session: Session, books: Cast, work_off: RunJobs
 ) -> None:
+    least = 'least_nte = "75.00"'
+    signed_policy(work_session, books, (least, f"{least}\nstanding_beyond_limit = true"))
     case = accepted(work_session, books)
     worked(work_session, books, case, minutes=150)
     work_session.commit()
