@@ -49,7 +49,7 @@ _WATCH = """
             WHEN 'journal_transaction' THEN 'posted ' || (to_jsonb(NEW) ->> 'kind') ELSE TG_TABLE_NAME END);
         RETURN NULL;
     END $$;
-    CREATE TRIGGER say AFTER UPDATE ON intent FOR EACH ROW EXECUTE FUNCTION say();
+    CREATE TRIGGER say AFTER UPDATE ON intent FOR EACH ROW WHEN (NEW.kind = 'transfer') EXECUTE FUNCTION say();
     CREATE TRIGGER say AFTER INSERT ON intent_attempt FOR EACH ROW EXECUTE FUNCTION say();
     CREATE TRIGGER say AFTER INSERT ON journal_transaction FOR EACH ROW EXECUTE FUNCTION say();
     CREATE TRIGGER say AFTER INSERT ON disposition FOR EACH ROW EXECUTE FUNCTION say();

@@ -24,7 +24,8 @@ AMOUNT = 7_000
 WATCH_INTENTS = """
     CREATE FUNCTION say_state() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN PERFORM pg_notify('intent', NEW.state); RETURN NULL; END $$;
-    CREATE TRIGGER say_state AFTER UPDATE ON intent FOR EACH ROW EXECUTE FUNCTION say_state();
+    CREATE TRIGGER say_state AFTER UPDATE ON intent FOR EACH ROW WHEN (NEW.kind = 'transfer')
+    EXECUTE FUNCTION say_state();
 """
 BLOCKED = (
     "SELECT count(*) FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0 AND pid <> pg_backend_pid()"

@@ -47,7 +47,7 @@ def test_another_version_is_refused(standin):
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/v1/unicorns", 404), ("POST", "/v1/balance", 404), ("DELETE", "/v1/customers/cus_1", 404)],
+    [("GET", "/v1/unicorns", 404), ("POST", "/v1/balance", 404), ("DELETE", "/v1/charges/ch_1", 404)],
 )
 def test_an_unknown_address_is_not_found(standin, method, path, status):
     answer, text = raw(standin, method, path)
