@@ -46,6 +46,13 @@ def live_items(session: Session, case_id: int) -> Sequence[BillItem]:
     ).all()
 
 
+def closing_is_billed(session: Session, case_id: int) -> bool:
+    """Whether an item stands for the closing of a case."""
+    wanted = select(BillItem.id).join(BillingCut, BillingCut.id == BillItem.cut_id)
+    billed = wanted.where(BillItem.case_id == case_id, BillingCut.kind == CLOSING, stands())
+    return session.scalar(select(billed.exists())) or False
+
+
 def live_items_before(session: Session, cut: BillingCut) -> Sequence[BillItem]:
     """The items that stand of the case's cuts before this instant, in order."""
     return session.scalars(

@@ -72,7 +72,7 @@ def settle_remedy(edges: Edges, now: datetime, *, remedy_id: int) -> None:
 
 @task("reserve_case_hours")
 def reserve_case_hours(session: Session, now: datetime, *, case_id: int) -> None:
-    actions.reserve_hours(session, case_id, now=now)
+    actions.reserve_anew(session, case_id, now=now)
 
 
 @task("time_changed")

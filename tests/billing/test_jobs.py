@@ -17,13 +17,15 @@ from portal.cases import actions as cases
 from portal.contracts import actions as contracts
 from portal.contracts import queries as contracts_queries
 from portal.entitlement.models import Authorization, AuthorizationBalance, GrantReservation, StandingMonth
+from portal.entitlement.queries import released
 from portal.ledger.models import Period
 from portal.ledger.queries import balances
-from portal.metering.actions import discard_timer, reverse_entry, start_timer
+from portal.metering.actions import Work, approve_time, correct_entry, discard_timer, reverse_entry, start_timer
 from portal.payments.models import CashReceipt
 from tests.support.billed import BILLED_AT, approve, billed, open_books, paid_case, settled, shares_of, worked
 from tests.support.cases import accepted
 from tests.support.cast import DOCUMENTS, NOW, SIGNED_AT, Cast, hours_later
+from tests.support.packs import bought
 from tests.support.queued import queued
 from tests.support.versions import signed_policy
 
@@ -123,6 +125,36 @@ def test_work_beyond_the_hours_takes_the_standing_authorization(
     assert (item.included_seconds, item.amount_minor) == (5_400, 15_000)
     (yes,) = work_session.scalars(select(Authorization))
     assert yes.basis == "standing"
+    assert check_books(work_session) == []
+
+
+def test_hours_that_come_free_are_not_promised_to_work_that_is_billed(
+    work_session: Session, books: Cast, work_off: RunJobs
+) -> None:
+    later = hours_later(40)
+    for source in ("first", "second"):
+        bought(work_session, books, site=books.plain_site, source=source)
+    made = [paid_case(work_session, books) for _ in range(2)]
+    entries = [
+        worked(work_session, books, case, minutes=minutes, start=hours_later(start))
+        for case, minutes, start in zip(made, (600, 60), (1, 12), strict=True)
+    ]
+    for case in made:
+        settled(work_session, books, case)
+        billed(work_session, case, now=later)
+    shorter = correct_entry(
+        work_session, books.leo, entries[0].id, Work("remote", "support", "Looked into the door controller"),
+        started_at=entries[0].started_at, ended_at=entries[0].started_at + timedelta(hours=5), reason="Read wrongly",
+        now=later,
+    )  # fmt: skip
+    approve_time(work_session, books.leo, [shorter.id], later)
+    work_session.commit()
+    work_off(later)
+    bought(work_session, books, site=books.plain_site, source="third", bought_at=later)
+    work_session.commit()
+    work_off(later)
+    held = select(GrantReservation.seconds).where(~released())
+    assert work_session.scalars(held).all() == []
     assert check_books(work_session) == []
 
 

@@ -4,7 +4,7 @@ from portal.billing.actions.cash import apply_cash
 from portal.billing.actions.cuts import cut, cut_period_end
 from portal.billing.actions.decisions import decide_shares
 from portal.billing.actions.giving_up import months_given_up
-from portal.billing.actions.hours import first_unauthorized, reserve_hours
+from portal.billing.actions.hours import first_unauthorized, reserve_anew, reserve_hours
 from portal.billing.actions.invoices import debtors_to_invoice, gather_invoices
 from portal.billing.actions.items import bill, bill_case, rebill, rebill_case
 from portal.billing.actions.line_queries import answer, ask
@@ -34,6 +34,7 @@ __all__ = [
     "rebill",
     "rebill_case",
     "record_pack_sale",
+    "reserve_anew",
     "reserve_hours",
     "sell_pack",
 ]

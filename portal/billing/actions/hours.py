@@ -17,6 +17,7 @@ from portal.billing.actions.cuts import lock_case
 from portal.billing.actions.prepaid import incident_ahead, waits_for_prepayment
 from portal.billing.facts import BillingFacts, SiteHours, grant_state, grants_promised
 from portal.billing.gathering import gather
+from portal.billing.queries import closing_is_billed
 from portal.entitlement.actions import Available, Held, hold_hours, keep_promises, make_room, release_for_case
 from portal.entitlement.rules import NOTHING, Amount, Promise, Room, promises
 from portal.rating.engine import rate
@@ -30,6 +31,17 @@ _WITHOUT_END = 100 * 366 * 86_400
 def reserve_hours(session: Session, case_id: int, *, now: datetime) -> int:
     """Promise the site's hours to the case's approved work that no bill has drawn for; the seconds not covered."""
     return reserve_for(session, gather(session, lock_case(session, case_id)), now=now)
+
+
+def reserve_anew(session: Session, case_id: int, *, now: datetime) -> None:
+    """The same when hours were bought or came free: not for a case that is billed to its end.
+
+    What that one drew stays as it is until it is billed again, which promises what it then needs; promised hours beside
+    those it drew already, it would keep them from others for nothing.
+    """
+    case = lock_case(session, case_id)
+    if case.state not in ("resolved", "closed") or not closing_is_billed(session, case_id):
+        reserve_for(session, gather(session, case), now=now)
 
 
 def first_unauthorized(session: Session, case_id: int) -> datetime | None:
