@@ -42,10 +42,7 @@ WORLDLY_FIXTURES = frozenset({"cluster", "shared_connection", "chromium"})
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
-    """Mark what is measured, before marks choose; when all others have ordered the tests, browser tests come last.
-
-    Playwright keeps an event loop running in its process, where no other may start.
-    """
+    """Mark what is measured, before marks choose; when all others have ordered the tests, browser tests come last."""
     for item in items:
         if item.get_closest_marker("browser") and browsing.CHROMIUM is None:
             item.add_marker(pytest.mark.skip(reason=browsing.WHY_SKIPPED))
@@ -76,6 +73,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
+    """One for the process, whose main thread has an event loop running from now on: no test may start another there."""
     with sync_playwright() as playwright:
         running = browsing.start(playwright)
         yield running
