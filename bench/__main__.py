@@ -75,7 +75,7 @@ def main(
         sorted(items or DEFAULT_ITEMS),
         tried,
     )
-    report = Report(pages.utc_now())
+    report = Report(pages.utc_now(), say)
     report.add("machine", f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} before")
     try:
         with databases(database) as server:

@@ -55,6 +55,7 @@ def measure_close(server: Databases, report: Report, counts: Sequence[int], *, s
             say("  killed and finished")
             with server.fresh("month_killed", "month") as url, engines(url) as bound:
                 _killed(report, bound, server.folder, (month, now, whole), outcome)
+            report.save()
 
 
 def _loaded(bound: Engines, count: int, now: datetime, say: Say) -> Month:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -28,16 +28,19 @@ class Line:
 
 @dataclass
 class Report:
-    """What a run has found so far; ``values`` are the raw figures for the JSON."""
+    """What a run has found so far; ``values`` are the raw figures for the JSON, ``say`` is told each line at once."""
 
     started_at: datetime
+    say: Callable[[str], None] = lambda _: None
     lines: list[Line] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
     plans: list[str] = field(default_factory=list)
 
     def add(self, work: str, figure: str, bar: str = "", *, reached: bool | None = None) -> None:
         """One more line."""
-        self.lines.append(Line(work, figure, bar, reached))
+        line = Line(work, figure, bar, reached)
+        self.lines.append(line)
+        self.say("    " + "; ".join(part for part in (f"{work}: {figure}", bar, _word(line)) if part))
 
     def keep(self, name: str, value: Any) -> None:
         """One more raw figure."""
