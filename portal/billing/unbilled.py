@@ -1,4 +1,4 @@
-"""What approved work is worth that no bill item covers yet: for the accrual at a period's end.
+"""What approved work and parts are worth that no bill item covers yet: for the accrual at a period's end.
 
 The same rating as the bill, over the work that ended by then, less what stands on earlier items. An estimate: a
 resolution, a correction or more work may still change the price, so what is accrued is taken back in the next period.
@@ -32,7 +32,17 @@ _CASES = text(
           SELECT FROM bill_segment segment JOIN bill_line line ON line.id = segment.line_id
           WHERE segment.entry_id = entry.id
             AND NOT EXISTS (SELECT FROM bill_item_reversal gone WHERE gone.bill_item_id = line.bill_item_id))
-    ORDER BY entry.case_id LIMIT :most
+    UNION
+    SELECT part.case_id
+    FROM fitted_part part
+    WHERE part.manufacturer_id = :manufacturer_id AND part.fitted_at <= :before AND part.case_id > :after
+      AND NOT EXISTS (SELECT FROM part_reversal WHERE part_reversal.part_id = part.id)
+      AND NOT EXISTS (
+          SELECT FROM bill_item item JOIN billing_cut ON billing_cut.id = item.cut_id
+          WHERE item.case_id = part.case_id
+            AND (billing_cut.kind = 'closing' OR billing_cut.cut_at >= part.fitted_at)
+            AND NOT EXISTS (SELECT FROM bill_item_reversal gone WHERE gone.bill_item_id = item.id))
+    ORDER BY case_id LIMIT :most
     """
 )
 
@@ -51,7 +61,7 @@ class UnbilledWork:
 def cases_with_unbilled_work(
     session: Session, manufacturer_id: int, *, before: datetime, after: int, most: int
 ) -> Sequence[int]:
-    """Cases with approved work that ended by then and is on no item that stands, by id from ``after`` on."""
+    """Cases with approved work or parts of that time on no item that stands, by id from ``after`` on."""
     values = {"manufacturer_id": manufacturer_id, "before": before, "after": after, "most": most}
     return session.scalars(_CASES, values).all()
 

@@ -44,7 +44,7 @@ class Lifecycle(Block):
     hand_back_hours: int = Field(default=24, ge=0, le=8_784)
     """Hours in which a hand-back without new information does not restart a clock."""
     interim_cut_days: SomeDays | None = None
-    """Approved work older than this at period end is billed before the case closes; never where left out."""
+    """Approved work and parts older than this at period end are billed before the case closes; never where left out."""
     unanswered: Unanswered | None = None
     """What happens when a question is not answered; it waits for ever where left out."""
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from portal.billing.actions import rebill_case
+from portal.billing.actions import bill_case, cut_period_end, rebill_case
 from portal.billing.books import check_books
 from portal.billing.models import BillLine, Share
 from portal.billing.queries import live_items
+from portal.billing.unbilled import cases_with_unbilled_work, unbilled_work
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.metering.models import FittedPart
 from portal.metering.parts import NewPart, record_part, take_back_part
 from tests.support.billed import BILLED_AT, billed, open_books, paid_case, settled, worked
 from tests.support.cases import accepted
-from tests.support.cast import hours_later
+from tests.support.cast import NOW, hours_later
 
 SUPPLY = NewPart("Power supply", 8_000, "manufacturer", "returned", on_customer=True, serial="4711", rma="R-9")
 STRIKE = NewPart("Strike", 4_100, "integrator", "kept", on_customer=True)
@@ -74,6 +77,27 @@ def test_what_was_recorded_by_mistake_goes_back_with_its_bill(work_session, book
     assert rebill_case(work_session, case.id, reason="a part was taken back", now=BILLED_AT) == 1
     (item,) = live_items(work_session, case.id)
     assert (item.amount_minor, item.revision) == (15_000, 1)
+    assert check_books(work_session) == []
+
+
+def test_a_periods_end_bills_an_old_part_of_a_case_without_work(work_session, books):
+    old, young, gone = (paid_case(work_session, books) for _ in range(3))
+    fitted(work_session, books, old, SUPPLY)
+    record_part(
+        work_session, books.ana, young, SUPPLY, fitted_at=hours_later(24 * 30), now=hours_later(24 * 30)
+    )  # fmt: skip
+    mistaken = fitted(work_session, books, gone, SUPPLY)
+    take_back_part(work_session, books.ana, mistaken.id, reason="Another case", now=BILLED_AT)
+    until, whose = hours_later(24 * 20), books.factory.id
+    assert cases_with_unbilled_work(work_session, whose, before=until, after=0, most=9) == [old.id]
+    (owed,) = unbilled_work(work_session, [old.id], before=until)
+    assert (owed.payer_id, owed.amount_minor) == (books.customer.id, 8_000)
+    period_end = NOW + timedelta(days=40)
+    assert [cut_period_end(work_session, whose, cut_at=period_end, now=period_end) for _ in range(2)] == [1, 0]
+    assert bill_case(work_session, old.id, now=period_end) == 1
+    (item,) = live_items(work_session, old.id)
+    assert (item.amount_minor, live_items(work_session, young.id), live_items(work_session, gone.id)) == (8_000, [], [])
+    assert cases_with_unbilled_work(work_session, whose, before=until, after=0, most=9) == []
     assert check_books(work_session) == []
 
 

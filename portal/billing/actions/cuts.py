@@ -17,19 +17,27 @@ from portal.contracts.queries import policy_in_force
 from portal.errors import NotFound, RuleBroken
 from portal.jobs import enqueue
 
-# Work that a period's end bills: approved, old enough, on no item yet, of a case that is not closed.
+# What a period's end bills: approved work and parts that were fitted, old enough, on no item yet, of a case that is not
+# closed. A part stands on no segment: what its case was cut at since it was fitted has billed it.
 _OLD_WORK = text(
     """
-    SELECT DISTINCT entry.case_id
-    FROM time_entry entry
-    JOIN time_approval ON time_approval.entry_id = entry.id
-    WHERE entry.manufacturer_id = :manufacturer_id AND entry.ended_at <= :old
-      AND NOT EXISTS (SELECT FROM time_reversal WHERE time_reversal.entry_id = entry.id)
-      AND NOT EXISTS (SELECT FROM bill_segment WHERE bill_segment.entry_id = entry.id)
-      AND NOT EXISTS (SELECT FROM billing_cut
-                      WHERE billing_cut.case_id = entry.case_id
-                        AND (billing_cut.kind = 'closing' OR billing_cut.cut_at >= entry.ended_at))
-    ORDER BY entry.case_id
+    SELECT done.case_id
+    FROM (SELECT entry.case_id, entry.ended_at AS done_at
+          FROM time_entry entry
+          JOIN time_approval ON time_approval.entry_id = entry.id
+          WHERE entry.manufacturer_id = :manufacturer_id AND entry.ended_at <= :old
+            AND NOT EXISTS (SELECT FROM time_reversal WHERE time_reversal.entry_id = entry.id)
+            AND NOT EXISTS (SELECT FROM bill_segment WHERE bill_segment.entry_id = entry.id)
+          UNION ALL
+          SELECT part.case_id, part.fitted_at
+          FROM fitted_part part
+          WHERE part.manufacturer_id = :manufacturer_id AND part.fitted_at <= :old
+            AND NOT EXISTS (SELECT FROM part_reversal WHERE part_reversal.part_id = part.id)) done
+    WHERE NOT EXISTS (SELECT FROM billing_cut
+                      WHERE billing_cut.case_id = done.case_id
+                        AND (billing_cut.kind = 'closing' OR billing_cut.cut_at >= done.done_at))
+    GROUP BY done.case_id
+    ORDER BY done.case_id
     """
 )
 
@@ -75,7 +83,7 @@ def add_cut(session: Session, case: SupportCase, kind: str, cut_at: datetime) ->
 
 
 def cut_period_end(session: Session, manufacturer_id: int, *, cut_at: datetime, now: datetime) -> int:
-    """Cut every running case with approved work older than the policy's days at a period's end; how many."""
+    """Cut every running case with approved work or parts older than the policy's days at a period's end; how many."""
     days = policy_in_force(session, manufacturer_id, cut_at).policy.lifecycle.interim_cut_days
     if days is None:
         return 0
