@@ -41,3 +41,9 @@ def count_try(session: Session, kind: str, values: tuple[str, ...], allowance: r
 def forgive(session: Session, kind: str, *values: str) -> None:
     """Begin to count anew: the right answer came."""
     session.execute(update(Throttle).where(Throttle.key == rules.throttle_key(kind, *values)).values(attempts=0))
+
+
+def take_back_try(session: Session, kind: str, *values: str) -> None:
+    """One try that was counted ahead does not count; those before it do."""
+    row = Throttle.key == rules.throttle_key(kind, *values)
+    session.execute(update(Throttle).where(row, Throttle.attempts > 0).values(attempts=Throttle.attempts - 1))

@@ -16,11 +16,11 @@ from portal.db import open_session
 from portal.entitlement.models import UsageGrant
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.payments.models import Intent
-from portal.selling.actions import give_up, make_code, order, withdraw_code
+from portal.selling.actions import count_guess, give_up, make_code, order, take_back_guess, withdraw_code
 from portal.selling.models import PromotionUse
 from portal.selling.queries import promotion_codes
 from portal.selling.rules import Promotion, State, discount_of, item_named
-from portal.selling.rules.promotions import problems_of
+from portal.selling.rules.promotions import problems_of, tried_too_often
 from tests.support.buying import DAY_SECONDS, MONTH_MINOR, PACK_MINOR, PLACE, pack_order, plan_order
 from tests.support.cast import DOCUMENTS, NOW, build_cast
 from tests.support.racing import second_of
@@ -91,6 +91,40 @@ def test_a_code_that_is_not_for_it_is_refused_at_its_field(changed, sentence):
 def test_what_is_wrong_with_a_new_code_is_said_by_field(changed, field):
     found = problems_of(replace(TENTH, **changed), known_goods={"plan:assured"}, now=NOW)
     assert list(found) == ([field] if field else [])
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        (1, "in a minute,"),
+        (60, "in a minute,"),
+        (61, "in 2 minutes,"),
+        (899, "in 15 minutes,"),
+        (900, "in 15 minutes,"),
+    ],
+)
+def test_who_tried_too_often_is_told_when_to_try_again(left, words):
+    assert words in tried_too_often(left).fields["promotion"]
+
+
+def test_tries_count_per_person_organisation_and_address(work_session, cast):
+    def guess(person_id, organisation_id, address):
+        who = replace(cast.bea, person_id=person_id, organisation_id=organisation_id)
+        # As a page does it: what is refused is undone.
+        with work_session.begin_nested():
+            count_guess(work_session, who, address=address, now=NOW)
+
+    for n in range(30):
+        guess(1 + n // 10, 1, f"10.0.0.{n}")
+    for stopped in ((1, 2, "10.0.1.1"), (9, 1, "10.0.1.1")):
+        with pytest.raises(Invalid):
+            guess(*stopped)
+    for n in range(60):
+        guess(100 + n, 100 + n, "10.0.2.2")
+    with pytest.raises(Invalid):
+        guess(200, 200, "10.0.2.2")
+    take_back_guess(work_session, replace(cast.bea, person_id=100, organisation_id=100), address="10.0.2.2")
+    guess(200, 200, "10.0.2.2")
 
 
 def made(session, cast, **changed):

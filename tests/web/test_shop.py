@@ -220,6 +220,26 @@ def test_a_code_is_made_by_the_factory_and_lowers_what_a_buyer_sees_and_pays(
     assert "Withdrawn" in fay.get("/promotion-codes").text
 
 
+def test_guessing_codes_is_stopped_at_the_field_and_an_order_without_one_goes_on(visit, cast, pack, clock, standin):
+    made = {"code": "REAL-ONE", "percent": "10", "starts_on": "2026-03-01"}
+    assert visit(cast.fay).post("/promotion-codes", made).status_code == 303
+    bea = visit(cast.bea)
+
+    def tries(code, **changed):
+        return sent(bea, pack, promotion=code, quantity="3", **changed)
+
+    # Looking at the price with a right code is no guess, and does not begin to count anew.
+    for typed in ("NO-1", "NO-2", "REAL-ONE", "NO-3", "REAL-ONE", *(f"NO-{n}" for n in range(4, 11))):
+        assert "Too many codes" not in tries(typed, step="price").text
+    for typed in ("NO-11", "REAL-ONE"):
+        page = tries(typed, accepted="y")
+        assert (page.status_code, typed in page.text, 'value="3"' in page.text) == (422, True, True)
+        assert "Try again in 15 minutes, or order without a code now." in page.text
+    assert tries("").location.startswith(standin.base_url)
+    clock.advance(minutes=15)
+    assert "Too many" not in tries("REAL-ONE", step="price").text
+
+
 def test_a_technician_offers_what_covers_the_case_and_the_buyers_yes_covers_it(
     visit, cast, standin, gateway, work_session, run_jobs, clock, settings
 ):

@@ -4,6 +4,7 @@ from portal.selling.actions.changing import change_plan, changes_possible
 from portal.selling.actions.ending import cancel, end_overdue, give_up, grace_until, minimum_until
 from portal.selling.actions.exempting import end_exemption, keep_exemption
 from portal.selling.actions.following import follow_purchase, sell_after_all, sell_purchase
+from portal.selling.actions.guessing import count_guess, take_back_guess
 from portal.selling.actions.offering import (
     Terms,
     end_offer,
@@ -42,6 +43,7 @@ __all__ = [
     "cancel",
     "change_plan",
     "changes_possible",
+    "count_guess",
     "end_exemption",
     "end_offer",
     "end_overdue",
@@ -66,6 +68,7 @@ __all__ = [
     "promotion_said",
     "sell_after_all",
     "sell_purchase",
+    "take_back_guess",
     "taken_up_again",
     "withdraw_code",
 ]

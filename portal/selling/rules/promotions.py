@@ -9,14 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from fractions import Fraction
 
 from portal.errors import Invalid
+from portal.identity.rules import Allowance
 from portal.money import Money, round_half_up
 from portal.selling.rules.catalogue import Item, Kind
 
 NAME = re.compile(r"[A-Z0-9-]{4,40}")
+# Refused codes only. Somebody mistypes a code a few times; a company's buyers sit behind one address.
+CODES_PER_PERSON = Allowance(10, timedelta(minutes=15))
+CODES_PER_ORGANISATION = Allowance(30, timedelta(minutes=15))
+CODES_PER_HOST = Allowance(60, timedelta(minutes=15))
 # Why a code is refused: the database's word for it, and what its buyer reads.
 PROBLEMS = {
     "unknown": "There is no such code. Check its spelling, or leave it out.",
@@ -79,6 +84,14 @@ def discount_of(promotion: Promotion, item: Item, total_minor: int, now: datetim
 def refused(problem: str) -> Invalid:
     """The refusal of a code, at its field."""
     return Invalid("The code cannot be used.", {"promotion": PROBLEMS[problem]})
+
+
+def tried_too_often(retry_seconds: int) -> Invalid:
+    """The refusal of one try too many, at its field, with when it may be tried again: whole minutes, rounded up."""
+    minutes = max(1, -(-retry_seconds // 60))
+    wait = "a minute" if minutes == 1 else f"{minutes} minutes"
+    sentence = f"Too many codes were tried that cannot be used. Try again in {wait}, or order without a code now."
+    return Invalid("The code cannot be used.", {"promotion": sentence})
 
 
 def goods_of(item: Item) -> str:

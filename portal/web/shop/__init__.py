@@ -3,9 +3,9 @@
 Promises: nothing is ordered by looking; the price and the policy that are accepted stand on the page; paying happens at
 Stripe's page only, whose address is never stored in a link.
 
-``catalogue`` shows and orders, ``bought`` is what came of it, ``changing`` another plan instead, ``offers`` are both
-sides of an offer, ``promotions`` are the manufacturer's codes, ``exemptions`` are certificates; ``paying`` leads to
-Stripe.
+``catalogue`` shows and orders, ``codes`` counts what codes are tried, ``bought`` is what came of it, ``changing``
+another plan instead, ``offers`` are both sides of an offer, ``promotions`` are the manufacturer's codes, ``exemptions``
+are certificates; ``paying`` leads to Stripe.
 """
 
 from portal.web.shop import bought, catalogue, changing, exemptions, offers, promotions

@@ -24,6 +24,7 @@ from portal.web.forms import Form, line_field, once_field, page, refusals_of
 from portal.web.gate import current_actor, current_now, current_session, open_to
 from portal.web.plans.choosing import SitePlan, minor_shown, place_named, site_plans
 from portal.web.shop.blueprint import blueprint
+from portal.web.shop.codes import code_tried
 from portal.web.shop.paying import place, to_checkout
 
 INTERVALS = {"once": "", "month": "a month", "year": "a year"}
@@ -152,7 +153,8 @@ def _ordered(
     )
     with refusals_of(form):
         try:
-            return order(current_session(), current_actor(), asked, place(), now=current_now())
+            with code_tried(asked.promotion):
+                return order(current_session(), current_actor(), asked, place(), now=current_now())
         except Conflict as moved:
             current_session().rollback()
             form.refusal = moved.sentence
@@ -171,7 +173,7 @@ def _discounted(
     quantity = _quantity(form, wanted)
     total = total_minor(wanted, quantity) if again is None else price_with(wanted.price_minor, again)
     typed, actor = form.promotion.data or "", current_actor()
-    with refusals_of(form):
+    with refusals_of(form), code_tried(typed):
         promoted = promotion_for(
             current_session(), actor, typed, wanted, total, maker_id=found.maker.id, now=current_now()
         )
