@@ -136,7 +136,8 @@ CLAIMS: dict[Claim, str] = {
         grant_balance grant_reservation reservation_release grant_draw standing_authorization standing_month
         time_approval time_reversal billing_cut line_query line_query_answer plan_sale promise_remedy severity_challenge
         severity_decision grant_extension grant_expiry top_up_notice offer_release offer_end purchase purchase_step
-        remedy_reversal grant_withdrawal promotion_use promotion_use_end fitted_part part_reversal""",
+        remedy_reversal grant_withdrawal promotion_use promotion_use_end fitted_part part_reversal
+        part_confirmation""",
     both_companies: """
         custody_offer custody_decline resolution resolution_answer challenge_step challenge_proposal
         challenge_decision plan_earning pack_use pack_earning offer claim claim_answer""",

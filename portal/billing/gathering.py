@@ -56,7 +56,16 @@ from portal.entitlement.queries import Terms
 from portal.entitlement.rules import NOTHING, Amount, lacked_certificate, prices_shown
 from portal.entitlement.terms import is_good_at
 from portal.errors import NotFound
-from portal.metering.models import FittedPart, PartReversal, RunningTimer, TimeApproval, TimeEntry, TimeReversal
+from portal.metering.models import (
+    FittedPart,
+    PartConfirmation,
+    PartReversal,
+    RunningTimer,
+    TimeApproval,
+    TimeEntry,
+    TimeReversal,
+)
+from portal.metering.queries import unconfirmed_parts
 from portal.rating.facts import Cover, Custody, GrantState, RateKey
 from portal.rows import Facts, Together, read_together, together
 
@@ -89,6 +98,12 @@ class Gathered:
         return sorted(found, key=lambda row: (row.fitted_at, row.id))
 
     @property
+    def billable_parts(self) -> list[FittedPart]:
+        """Those of them that do not wait for a second person."""
+        waiting = {row.id for row in unconfirmed_parts(self.rows)}
+        return [row for row in self.live_parts if row.id not in waiting]
+
+    @property
     def approved_ids(self) -> set[int]:
         """The entries that somebody said are right."""
         return {row.entry_id for row in self.rows[TimeApproval]}
@@ -117,7 +132,7 @@ _PARTS: tuple[Any, ...] = (
     *(CustodyAcceptance, Resolution, ResolutionAnswer, Challenge, ChallengeDecision, CoverageDecision),
     *(Authorization, Emergency, EmergencyRefusal, GrantReservation, ReservationRelease, GrantDraw),
     *(TimeEntry, TimeApproval, TimeReversal, RunningTimer, BillingCut, BillItem),
-    *(FittedPart, PartReversal),
+    *(FittedPart, PartConfirmation, PartReversal),
 )
 
 
@@ -234,7 +249,7 @@ def facts_of(
         seller_id=seller_of(read.choices, case),
         parties=_parties(session, read, {} if parties is None else parties),
         entries=tuple(view.entries if view else [row for row in read.live_entries if row.id in approved]),
-        parts=tuple(read.live_parts),
+        parts=tuple(read.live_parts if view else read.billable_parts),
     )
     return up_to(all_of_it, None)
 

@@ -17,7 +17,16 @@ from portal.billing.reductions.models import LineReduction
 from portal.billing.rules import Blocker, BlockingFacts, blockers_of
 from portal.cases.models import CaseClosing, Challenge, ChallengeDecision, Resolution, SupportCase
 from portal.entitlement.models import Authorization, Emergency, EmergencyRefusal
-from portal.metering.models import RunningTimer, TimeApproval, TimeEntry, TimeReversal
+from portal.metering.models import (
+    FittedPart,
+    PartConfirmation,
+    PartReversal,
+    RunningTimer,
+    TimeApproval,
+    TimeEntry,
+    TimeReversal,
+)
+from portal.metering.queries import unconfirmed_parts
 from portal.payments.models import CashReceipt
 from portal.rows import Facts, read_together, together
 
@@ -69,7 +78,7 @@ _BLOCKING = together(
         model: model.case_id == bindparam("case_id", type_=BigInteger)
         for model in (
             *(TimeEntry, TimeApproval, TimeReversal, RunningTimer, Emergency, Authorization, EmergencyRefusal),
-            *(Resolution, Challenge, ChallengeDecision),
+            *(Resolution, Challenge, ChallengeDecision, FittedPart, PartConfirmation, PartReversal),
         )
     }
 )
@@ -87,9 +96,11 @@ def blocking_facts(rows: Facts, cut: BillingCut | None = None, *, now: datetime)
     settled = {row.entry_id for row in (*rows[TimeReversal], *rows[TimeApproval])}
     entries = [row for row in rows[TimeEntry] if row.id not in settled]
     timers = rows[RunningTimer]
+    parts = unconfirmed_parts(rows)
     if cut is not None and cut.kind != CLOSING:
         entries = [row for row in entries if row.ended_at <= cut.cut_at]
         timers = [row for row in timers if row.started_at < cut.cut_at]
+        parts = [row for row in parts if row.fitted_at <= cut.cut_at]
     answered = {row.emergency_id for row in (*rows[Authorization], *rows[EmergencyRefusal])}
     latest = max((row.id for row in rows[Resolution]), default=None)
     decided = {row.challenge_id for row in rows[ChallengeDecision]}
@@ -101,6 +112,7 @@ def blocking_facts(rows: Facts, cut: BillingCut | None = None, *, now: datetime)
             row.resolution_id == latest and row.subject in (CAUSE, TASK_CLASS) and row.id not in decided
             for row in rows[Challenge]
         ),
+        len(parts),
     )
 
 

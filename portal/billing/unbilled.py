@@ -36,6 +36,7 @@ _CASES = text(
     SELECT part.case_id
     FROM fitted_part part
     WHERE part.manufacturer_id = :manufacturer_id AND part.fitted_at <= :before AND part.case_id > :after
+      AND (NOT part.needs_second OR EXISTS (SELECT FROM part_confirmation sure WHERE sure.part_id = part.id))
       AND NOT EXISTS (SELECT FROM part_reversal WHERE part_reversal.part_id = part.id)
       AND NOT EXISTS (
           SELECT FROM bill_item item JOIN billing_cut ON billing_cut.id = item.cut_id

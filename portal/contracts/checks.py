@@ -27,6 +27,7 @@ AMOUNT_KEYS = frozenset(
         "standing_limit_per_month",
         "default_nte",
         "least_nte",
+        "confirm_parts_above",
         "deemed_up_to",
         "minimum_payout",
         "carry_limit",

@@ -27,6 +27,18 @@ class PartRow(OwingRow):
     """customer: a line of its bill at the part's price, within what it authorized; companies: it pays nothing."""
 
 
+def needs_second_person(
+    above_minor: int | None, rows: Sequence[PartRow], *, price_minor: int, on_customer: bool
+) -> bool:
+    """Whether a second person confirms a part before it is billed: one above the limit that the customer may bear.
+
+    *Units*: minor units; no limit is None. A part at the limit needs nobody else.
+    """
+    if above_minor is None or price_minor <= above_minor:
+        return False
+    return on_customer or any(row.borne_by is PartBearer.CUSTOMER for row in rows)
+
+
 def part_bearer(rows: Sequence[PartRow], about: Claimed, disposition: str) -> PartBearer | None:
     """Who bears such a part by the policy; None where it does not say."""
     for row in rows:

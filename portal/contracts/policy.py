@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from portal.contracts.blocks import Block, Currency, Label, Payer, ZoneName
+from portal.contracts.blocks import Block, Currency, DecimalText, Label, Payer, ZoneName
 from portal.contracts.calendar_blocks import CalendarBlock
 from portal.contracts.canonical import canonical_json, sha256
 from portal.contracts.conditions import CustomerClass, Word
@@ -104,6 +104,8 @@ class Policy(Block):
     """What warranty covers."""
     parts: tuple[PartRow, ...] = ()
     """Who bears parts that are fitted, first match wins; where none fits, whoever records the part says."""
+    confirm_parts_above: DecimalText | None = None
+    """A part dearer than this is billed once a second person has confirmed it; no limit where left out."""
     causes: tuple[Cause, ...] = Field(default=(OTHER_CAUSE,), min_length=1)
     """What can turn out to be wrong."""
     corrective_actions: tuple[CorrectiveAction, ...] = Field(default=(OTHER_ACTION,), min_length=1)

@@ -129,12 +129,14 @@ class TimeReversal(CaseScoped, Base):
 class FittedPart(CaseScoped, Base):
     """A part that was fitted on a case, at its list price; a mistake is taken back and recorded anew.
 
-    ``on_customer`` is what whoever recorded it says; the policy's table of parts may say otherwise.
+    ``on_customer`` is what whoever recorded it says; the policy's table of parts may say otherwise. One that
+    ``needs_second`` is billed once somebody else has confirmed it.
     """
 
     __tablename__ = "fitted_part"
     __table_args__ = (
         Index("ix_fitted_part_case_id", "case_id"),
+        UniqueConstraint("id", "recorded_by"),
         CheckConstraint("length(btrim(part)) > 0", name="part"),
         CheckConstraint("price_minor > 0", name="price"),
         CheckConstraint("disposition IN ('returned', 'kept', 'scrapped', 'lost')", name="disposition"),
@@ -153,10 +155,31 @@ class FittedPart(CaseScoped, Base):
     on_customer: Mapped[bool]
     currency: Mapped[str]
     price_minor: Mapped[int]
+    needs_second: Mapped[bool] = mapped_column(server_default="false")
     fitted_at: Mapped[datetime]
     recorded_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
     recorded_name: Mapped[str]
     recorded_at: Mapped[datetime]
+
+
+class PartConfirmation(CaseScoped, Base):
+    """Somebody other than who recorded a part says it is right."""
+
+    __tablename__ = "part_confirmation"
+    __table_args__ = (
+        UniqueConstraint("part_id"),
+        ForeignKeyConstraint(["part_id", "recorded_by"], ["fitted_part.id", "fitted_part.recorded_by"]),
+        CheckConstraint("confirmed_by <> recorded_by", name="by_another"),
+        Index("ix_part_confirmation_case_id", "case_id"),
+        case_foreign_key(),
+    )
+
+    id: Mapped[Id]
+    part_id: Mapped[int]
+    recorded_by: Mapped[int]
+    confirmed_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    confirmed_name: Mapped[str]
+    confirmed_at: Mapped[datetime]
 
 
 class PartReversal(CaseScoped, Base):

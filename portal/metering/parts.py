@@ -1,6 +1,7 @@
-"""The verbs of parts: record one that was fitted, take back one that was recorded by mistake.
+"""The verbs of parts: record one that was fitted, confirm a dear one, take back one that was recorded by mistake.
 
 Who bears a part is the policy's to say, else whoever records it; what it costs the customer is billed with the case.
+One dearer than the policy's limit is billed once a lead or manager other than who recorded it has confirmed it.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import exists, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -16,11 +18,15 @@ from portal.cases.actions.core import parties
 from portal.cases.models import SupportCase
 from portal.contracts.blocks import Company
 from portal.contracts.owing import Disposition
+from portal.contracts.parts import needs_second_person
+from portal.contracts.policy import Policy
+from portal.contracts.rules import amount_minor
 from portal.entitlement.queries import terms_in_force
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.jobs import enqueue
 from portal.metering import rules
-from portal.metering.models import FittedPart, PartReversal
+from portal.metering.models import FittedPart, PartConfirmation, PartReversal
+from portal.rows import insert_once
 
 LONGEST_WORD = 100
 
@@ -63,6 +69,9 @@ def record_part(
         on_customer=new.on_customer,
         currency=policy.currency,
         price_minor=new.price_minor,
+        needs_second=needs_second_person(
+            _limit(policy), policy.parts, price_minor=new.price_minor, on_customer=new.on_customer
+        ),
         fitted_at=fitted_at,
         recorded_by=actor.person_id,
         recorded_name=actor.display_name,
@@ -72,6 +81,36 @@ def record_part(
     session.flush()
     enqueue(session, "time_changed", case_id=case.id)
     return row
+
+
+def confirm_part(session: Session, actor: Actor, part_id: int, *, now: datetime) -> bool:
+    """Say that a dear part is right; whether that was new. *Raises*: NotFound, NotAllowed, Conflict."""
+    row = session.get(FittedPart, part_id)
+    if row is None or row.organisation_id != actor.organisation_id:
+        raise NotFound()
+    if not rules.may_approve(actor, worker_id=row.recorded_by, company_id=row.organisation_id):
+        raise NotAllowed(
+            "A dear part is confirmed by a lead or manager of the company that recorded it, never by who recorded it."
+        )
+    if not row.needs_second:
+        raise Conflict("This part needs nobody to confirm it.")
+    if session.scalar(select(exists().where(PartReversal.part_id == row.id))):
+        raise Conflict("This part was taken back meanwhile.")
+    made = insert_once(
+        session,
+        PartConfirmation(
+            **_of_case(row),
+            part_id=row.id,
+            recorded_by=row.recorded_by,
+            confirmed_by=actor.person_id,
+            confirmed_name=actor.display_name,
+            confirmed_at=now,
+        ),
+        unique=["part_id"],
+    )
+    if made is not None:
+        enqueue(session, "time_changed", case_id=row.case_id)
+    return made is not None
 
 
 def take_back_part(session: Session, actor: Actor, part_id: int, *, reason: str, now: datetime) -> PartReversal:
@@ -84,9 +123,8 @@ def take_back_part(session: Session, actor: Actor, part_id: int, *, reason: str,
         raise NotAllowed("A part is taken back by whoever recorded it, or by the company's lead or manager.")
     if not reason.strip():
         raise Invalid("A correction needs its reason.", {"reason": "Say why the part was recorded by mistake."})
-    names = ("case_id", "manufacturer_id", "integrator_id", "customer_id")
     gone = PartReversal(
-        **{name: getattr(row, name) for name in names},
+        **_of_case(row),
         part_id=row.id,
         reason=reason.strip(),
         reversed_by=actor.person_id,
@@ -100,6 +138,14 @@ def take_back_part(session: Session, actor: Actor, part_id: int, *, reason: str,
         raise Conflict("This part was taken back meanwhile.") from known
     enqueue(session, "rebill", case_id=row.case_id)
     return gone
+
+
+def _limit(policy: Policy) -> int | None:
+    return None if policy.confirm_parts_above is None else amount_minor(policy.confirm_parts_above, policy.currency)
+
+
+def _of_case(row: FittedPart) -> dict[str, int]:
+    return {name: getattr(row, name) for name in ("case_id", "manufacturer_id", "integrator_id", "customer_id")}
 
 
 def _check(case: SupportCase, new: NewPart, fitted_at: datetime, now: datetime) -> None:

@@ -12,7 +12,15 @@ from sqlalchemy.orm import Session
 from portal.access import Actor, Audience, Side
 from portal.cases.models import SupportCase
 from portal.errors import NotFound
-from portal.metering.models import RunningTimer, TimeApproval, TimeEntry, TimeReversal
+from portal.metering.models import (
+    FittedPart,
+    PartConfirmation,
+    PartReversal,
+    RunningTimer,
+    TimeApproval,
+    TimeEntry,
+    TimeReversal,
+)
 from portal.rows import Facts
 
 PAGE = 50
@@ -118,6 +126,28 @@ def awaiting_approval(session: Session, actor: Actor, limit: int = PAGE) -> Sequ
         .order_by(TimeEntry.started_at, TimeEntry.id)
         .limit(limit)
     ).all()
+
+
+def parts_to_confirm(session: Session, actor: Actor, limit: int = PAGE) -> Sequence[FittedPart]:
+    """Parts that the actor's company recorded and that wait for a second person; the actor's own left out."""
+    return session.scalars(
+        select(FittedPart)
+        .where(
+            FittedPart.organisation_id == actor.organisation_id,
+            FittedPart.recorded_by != actor.person_id,
+            FittedPart.needs_second,
+            ~exists().where(PartConfirmation.part_id == FittedPart.id),
+            ~exists().where(PartReversal.part_id == FittedPart.id),
+        )
+        .order_by(FittedPart.fitted_at, FittedPart.id)
+        .limit(limit)
+    ).all()
+
+
+def unconfirmed_parts(rows: Facts) -> Sequence[FittedPart]:
+    """The parts among rows of a case that stand and wait for a second person."""
+    done = {row.part_id for row in (*rows[PartConfirmation], *rows[PartReversal])}
+    return [row for row in rows[FittedPart] if row.needs_second and row.id not in done]
 
 
 def approved_entries(session: Session, case_id: int) -> Sequence[TimeEntry]:

@@ -258,8 +258,9 @@ def approvals() -> ResponseReturnValue:
             flash(f"{count} {'entry is' if count == 1 else 'entries are'} approved.", "good")
             return redirect(url_for("work.approvals"), code=303)
     waiting = queries.awaiting_approval(session, actor)
-    names = queries.case_names(session, [each.case_id for each in waiting])
-    return page("work/approvals.html", form, waiting=waiting, names=names, modes=rules.MODES)
+    parts = queries.parts_to_confirm(session, actor)
+    names = queries.case_names(session, [*(each.case_id for each in waiting), *(each.case_id for each in parts)])
+    return page("work/approvals.html", form, waiting=waiting, parts=parts, names=names, modes=rules.MODES)
 
 
 def _timer_page(form: StopForm, row: RunningTimer) -> ResponseReturnValue:

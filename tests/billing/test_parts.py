@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from portal.billing.actions import bill_case, cut_period_end, rebill_case
+from portal.billing.actions import bill, bill_case, cut, cut_period_end, rebill_case
 from portal.billing.books import check_books
 from portal.billing.models import BillLine, Share
 from portal.billing.queries import live_items
 from portal.billing.unbilled import cases_with_unbilled_work, unbilled_work
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
-from portal.metering.models import FittedPart
-from portal.metering.parts import NewPart, record_part, take_back_part
+from portal.metering.models import FittedPart, PartConfirmation
+from portal.metering.parts import NewPart, confirm_part, record_part, take_back_part
+from portal.metering.queries import parts_to_confirm
 from tests.support.billed import BILLED_AT, billed, open_books, paid_case, settled, worked
 from tests.support.cases import accepted
 from tests.support.cast import NOW, hours_later
+from tests.support.versions import signed_policy
 
 SUPPLY = NewPart("Power supply", 8_000, "manufacturer", "returned", on_customer=True, serial="4711", rma="R-9")
 STRIKE = NewPart("Strike", 4_100, "integrator", "kept", on_customer=True)
@@ -99,6 +102,47 @@ def test_a_periods_end_bills_an_old_part_of_a_case_without_work(work_session, bo
     assert (item.amount_minor, live_items(work_session, young.id), live_items(work_session, gone.id)) == (8_000, [], [])
     assert cases_with_unbilled_work(work_session, whose, before=until, after=0, most=9) == []
     assert check_books(work_session) == []
+
+
+def test_a_dear_part_waits_for_somebody_else_and_is_billed_once_confirmed(work_session, books):
+    signed_policy(work_session, books, ("zone =", 'confirm_parts_above = "79.99"\nzone ='))
+    case = paid_case(work_session, books)
+    worked(work_session, books, case, minutes=60)
+    dear, cheap = fitted(work_session, books, case, SUPPLY, who="leo"), fitted(work_session, books, case, STRIKE)
+    assert (dear.needs_second, cheap.needs_second) == (True, False)
+    gone = fitted(work_session, books, case, SUPPLY)
+    take_back_part(work_session, books.ana, gone.id, reason="Twice", now=hours_later(6))
+    settled(work_session, books, case)
+    assert bill(work_session, cut(work_session, case, "closing", now=BILLED_AT).id, now=BILLED_AT) == []
+    period_end = NOW + timedelta(days=40)
+    assert cases_with_unbilled_work(work_session, books.factory.id, before=period_end, after=0, most=9) == [case.id]
+    (owed,) = unbilled_work(work_session, [case.id], before=period_end)
+    assert owed.amount_minor == 15_000 + 4_100
+    # Whoever recorded it, an engineer, another company: nobody of these.
+    for who, refusal in (("leo", NotAllowed), ("eli", NotAllowed), ("mia", NotFound), ("bea", NotFound)):
+        with pytest.raises(refusal):
+            confirm_part(work_session, getattr(books, who), dear.id, now=BILLED_AT)
+    other = replace(books.leo, person_id=books.eli.person_id, display_name="Eli")
+    for part, sentence in ((cheap, "needs nobody"), (gone, "taken back meanwhile")):
+        with pytest.raises(Conflict, match=sentence):
+            confirm_part(work_session, other, part.id, now=BILLED_AT)
+    assert list(parts_to_confirm(work_session, books.leo)) == []
+    assert list(parts_to_confirm(work_session, other)) == [dear]
+    assert [confirm_part(work_session, other, dear.id, now=BILLED_AT) for _ in range(2)] == [True, False]
+    assert list(parts_to_confirm(work_session, other)) == []
+    assert rebill_case(work_session, case.id, reason="confirmed", now=BILLED_AT) == 1
+    (item,) = live_items(work_session, case.id)
+    assert item.amount_minor == 15_000 + 8_000 + 4_100
+    assert check_books(work_session) == []
+    # Nobody confirms its own, whatever writes the row.
+    own = PartConfirmation(
+        **{name: getattr(gone, name) for name in ("case_id", "manufacturer_id", "integrator_id", "customer_id")},
+        part_id=gone.id, recorded_by=gone.recorded_by, confirmed_by=gone.recorded_by, confirmed_name="Ana",
+        confirmed_at=BILLED_AT,
+    )  # fmt: skip
+    work_session.add(own)
+    with pytest.raises(IntegrityError, match="ck_part_confirmation_by_another"):
+        work_session.flush()
 
 
 def test_a_part_beyond_what_was_authorized_is_the_manufacturers(work_session, books):

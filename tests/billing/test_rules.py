@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from portal.billing.rules import (
     ACCRUAL_PAIRS,
+    BLOCKS,
     FUNDING_PAIRS,
     BlockingFacts,
     InvoiceCash,
@@ -59,13 +60,14 @@ def test_nothing_blocks_a_case_without_open_ends() -> None:
 
 
 def test_blockers_are_named_and_counted() -> None:
-    found = blockers_of(BlockingFacts(1, 2, 1, 1))
-    assert [each.code for each in found] == ["unapproved_time", "running_timer", "open_ratification", "open_challenge"]
+    found = blockers_of(BlockingFacts(1, 2, 1, 1, 1))
+    assert [each.code for each in found] == list(BLOCKS)
     assert [each.sentence for each in found] == [
         "1 time entry is not approved yet.",
         "2 timers are still running.",
         "1 emergency is still to be ratified.",
         "1 challenge of cause or class is undecided.",
+        "1 dear part is not confirmed yet by a second person of the company that recorded it.",
     ]
 
 

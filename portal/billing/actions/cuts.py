@@ -32,6 +32,7 @@ _OLD_WORK = text(
           SELECT part.case_id, part.fitted_at
           FROM fitted_part part
           WHERE part.manufacturer_id = :manufacturer_id AND part.fitted_at <= :old
+            AND (NOT part.needs_second OR EXISTS (SELECT FROM part_confirmation sure WHERE sure.part_id = part.id))
             AND NOT EXISTS (SELECT FROM part_reversal WHERE part_reversal.part_id = part.id)) done
     WHERE NOT EXISTS (SELECT FROM billing_cut
                       WHERE billing_cut.case_id = done.case_id

@@ -8,7 +8,8 @@ UNAPPROVED_TIME = "unapproved_time"
 RUNNING_TIMER = "running_timer"
 OPEN_RATIFICATION = "open_ratification"
 OPEN_CHALLENGE = "open_challenge"
-BLOCKS = (UNAPPROVED_TIME, RUNNING_TIMER, OPEN_RATIFICATION, OPEN_CHALLENGE)
+UNCONFIRMED_PART = "unconfirmed_part"
+BLOCKS = (UNAPPROVED_TIME, RUNNING_TIMER, OPEN_RATIFICATION, OPEN_CHALLENGE, UNCONFIRMED_PART)
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class BlockingFacts:
     running_timers: int = 0
     open_ratifications: int = 0
     open_challenges: int = 0
+    unconfirmed_parts: int = 0
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ def blockers_of(facts: BlockingFacts) -> tuple[Blocker, ...]:
         (OPEN_RATIFICATION, facts.open_ratifications, "emergency is", "emergencies are", "still to be ratified"),
         (OPEN_CHALLENGE, facts.open_challenges, "challenge of cause or class is", "challenges of cause or class are",
          "undecided"),
+        (UNCONFIRMED_PART, facts.unconfirmed_parts, "dear part is", "dear parts are",
+         "not confirmed yet by a second person of the company that recorded it"),
     )  # fmt: skip
     return tuple(
         Blocker(code, count, f"{count} {one if count == 1 else many} {rest}.")

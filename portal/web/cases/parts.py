@@ -1,11 +1,12 @@
-"""Parts fitted on a case: the form that records one, the page of one, and the list beside the work."""
+"""Parts fitted on a case: the form that records one, the page of one, its confirmation, the list beside the work."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import flash, url_for
+from flask import flash, redirect, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy import select
 from wtforms import DateTimeLocalField, RadioField, SelectField
 from wtforms.validators import InputRequired
 
@@ -18,9 +19,10 @@ from portal.contracts.blocks import Company
 from portal.contracts.owing import Disposition
 from portal.errors import NotFound
 from portal.metering import parts
-from portal.metering.models import FittedPart
+from portal.metering.models import FittedPart, PartConfirmation
 from portal.metering.parts import NewPart
-from portal.metering.rules import may_log_time
+from portal.metering.queries import unconfirmed_parts
+from portal.metering.rules import may_approve, may_log_time
 from portal.web.cases.acting import Act, take
 from portal.web.cases.blueprint import blueprint, case_named, to_case
 from portal.web.cases.opening_forms import AMOUNT_LIMIT, typed_minor
@@ -68,11 +70,12 @@ class TakeBackForm(Form):
 
 @dataclass(frozen=True)
 class PartLine:
-    """A part as the case page lists it; ``href`` where the reader may take it back."""
+    """A part as the case page lists it; ``href`` where the reader may open it, ``waits`` for a second person."""
 
     part: FittedPart
     supplier: str
     href: str
+    waits: bool
 
 
 @blueprint.route("/cases/<name>/parts", methods=["GET", "POST"])
@@ -99,18 +102,32 @@ def fitted_part(part_id: int) -> ResponseReturnValue:
     if found is None or found.organisation_id != actor.organisation_id:
         raise NotFound
     case = case_by_id(session, actor, found.case_id)
-    form = TakeBackForm()
+    confirmed = session.scalars(select(PartConfirmation).where(PartConfirmation.part_id == part_id)).one_or_none()
+    form, waits = TakeBackForm(), found.needs_second and confirmed is None
     if form.validate_on_submit():
         with refusals_of(form):
             parts.take_back_part(session, actor, part_id, reason=form.reason.data, now=current_now())
             flash("The part is taken back.", "good")
             return to_case(case.name)
-    return page("cases/part.html", form, part=found, case=case, supplier=_supplier(found))
+    may_confirm = waits and may_approve(actor, worker_id=found.recorded_by, company_id=found.organisation_id)
+    return page(
+        "cases/part.html", form, part=found, case=case, supplier=_supplier(found), waits=waits, confirmed=confirmed,
+        may_confirm=may_confirm,
+    )  # fmt: skip
+
+
+@blueprint.post("/parts/<int:part_id>/confirmation")
+@open_to(may_log_time)
+def confirm_part(part_id: int) -> ResponseReturnValue:
+    new = parts.confirm_part(current_session(), current_actor(), part_id, now=current_now())
+    flash("The part is confirmed." if new else "The part was confirmed before.", "good")
+    return redirect(url_for("cases.fitted_part", part_id=part_id), code=303)
 
 
 def part_lines(actor: Actor, read: Gathered) -> list[PartLine]:
     """The parts of a case that stand, in the order they were fitted."""
-    return [PartLine(row, _supplier(row), _page_of(actor, row)) for row in read.live_parts]
+    waiting = {row.id for row in unconfirmed_parts(read.rows)}
+    return [PartLine(row, _supplier(row), _page_of(actor, row), row.id in waiting) for row in read.live_parts]
 
 
 def _page_of(actor: Actor, row: FittedPart) -> str:
