@@ -235,6 +235,7 @@ class PlanSale(Base):
 
     A reinstatement is sold like a month, for the time without cover that it makes up for; what goes back of a month
     that was given up is below zero and names it. ``paid_by``: on an invoice, or out of what a subscription paid ahead.
+    ``discount_minor`` is what a promotion code took off the price that was paid.
     """
 
     __tablename__ = "plan_sale"
@@ -244,6 +245,7 @@ class PlanSale(Base):
         Index("ix_plan_sale_credits_id", "credits_id"),
         CheckConstraint("CASE WHEN kind = 'given_up' THEN amount_minor < 0 ELSE amount_minor > 0 END", name="amount"),
         CheckConstraint("(kind = 'given_up') = (credits_id IS NOT NULL)", name="credits"),
+        CheckConstraint("discount_minor >= 0", name="discount"),
         CheckConstraint("paid_by IN ('invoice', 'ahead')", name="paid_by"),
         CheckConstraint("kind IN ('month', 'reinstatement', 'given_up')", name="kind"),
         CheckConstraint("ends_at > starts_at", name="order"),
@@ -265,6 +267,7 @@ class PlanSale(Base):
     policy_version_id: Mapped[int] = mapped_column(ForeignKey("document_version.id"))
     currency: Mapped[str]
     amount_minor: Mapped[int]
+    discount_minor: Mapped[int] = mapped_column(default=0, server_default="0")
     paid_by: Mapped[str] = mapped_column(default="invoice", server_default="invoice")
     period_id: Mapped[int] = mapped_column(ForeignKey("period.id"))
     starts_at: Mapped[datetime]

@@ -16,11 +16,12 @@ from portal.rating.parts import supplied_minor
 
 @dataclass(frozen=True)
 class UsedPack:
-    """What an item earns of one pack, and who sold that."""
+    """What an item earns of one pack, who sold that, and what a promotion code took off that part."""
 
     grant_id: int
     seller_id: int
     minor: int
+    discount_minor: int = 0
 
 
 def split(
@@ -51,7 +52,7 @@ def _pack_shares(
     facts: BillingFacts, parties: Mapping[str, int], lines: Sequence[Line], pack: UsedPack, *, payer: str
 ) -> tuple[Share, ...]:
     """The shares of one pack: of whoever sold that pack, and by the work that used it."""
-    part = RevenuePart(Revenue.PACK_USE, pack.minor)
+    part = RevenuePart(Revenue.PACK_USE, pack.minor, pack.discount_minor)
     used = [line for line in lines if line.key.grant_id == pack.grant_id]
     return _shares(facts, parties, part, used, payer=payer, seller_id=pack.seller_id)
 

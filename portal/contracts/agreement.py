@@ -76,10 +76,14 @@ class Resale(Block):
 
 
 class Selling(Block):
-    """What selling a pack earns by itself."""
+    """What selling a pack earns by itself, and who bears what a promotion code takes off."""
 
     commission_bp: BasisPoints = 0
     """The seller's part of a pack's price at the sale, in basis points; what is left is shared as the pack is used."""
+    discounts_borne_by: Code = "shares"
+    """The party that bears what a promotion code takes off, or `seller`; `shares` means each party by its share. The
+    others' shares are then those of the price without the code; what is more than the bearer's share is taken off the
+    others' in proportion."""
 
 
 class Settlement(Block):
@@ -158,7 +162,7 @@ class Agreement(Block):
     resale: Resale = Resale()
     """What the integrator may ask its customer."""
     selling: Selling = Selling()
-    """What selling a pack earns by itself."""
+    """What selling a pack earns by itself, and who bears what a promotion code takes off."""
     owing: Owing = Owing()
     """What the companies owe each other beside shares."""
     settlement: Settlement = Settlement()

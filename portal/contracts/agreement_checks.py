@@ -32,6 +32,8 @@ _BORNE_BY_A_PARTY = ("remedies_borne_by", "stripe_fees_borne_by", "chargeback_fe
 _BORNE_BY_SHARES_TOO = ("refunds_borne_by", "chargebacks_borne_by")
 # Each party by its share, where an agreement names who bears something.
 SHARES = "shares"
+# Whoever sold the plan or pack.
+SELLER = "seller"
 
 
 def agreement_contradictions(agreement: Agreement) -> Iterator[Contradiction]:
@@ -55,6 +57,8 @@ def agreement_contradictions(agreement: Agreement) -> Iterator[Contradiction]:
         yield from unknown(("settlement", key), [getattr(agreement.settlement, key)], known, "the parties")
     for key in _BORNE_BY_SHARES_TOO:
         yield from unknown(("settlement", key), [getattr(agreement.settlement, key)], {*known, SHARES}, "the parties")
+    bearer, allowed = [agreement.selling.discounts_borne_by], {*known, SHARES, SELLER}
+    yield from unknown(("selling", "discounts_borne_by"), bearer, allowed, "the parties")
     yield from _resale(agreement)
     yield from spelling_contradictions(agreement)
 

@@ -8,7 +8,7 @@ not decided yet goes to the party "undetermined" and is divided among the resolv
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache
 from math import lcm
@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from portal.contracts.agreement import Agreement
 from portal.contracts.blocks import WHOLE_BP, ActsAs, Company, Payer, Recipient, Revenue, ShareRow, Tranche, Weights
+from portal.contracts.discounts import discount_bearer, without_discount
 from portal.contracts.policy import Policy
 from portal.contracts.rules import rate_minor, share_row, split_terms
 from portal.errors import RuleBroken
@@ -29,10 +30,14 @@ _COMPANIES = tuple(Company)
 
 @dataclass(frozen=True)
 class RevenuePart:
-    """One revenue kind within a bill item and what of it is shared."""
+    """One revenue kind within a bill item and what of it is shared.
+
+    ``discount_minor`` is what a promotion code took off it: it matters where the agreement says who bears that.
+    """
 
     revenue: Revenue
     amount_minor: int
+    discount_minor: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,11 +88,17 @@ def shares_of(policy: Policy, agreement: Agreement | None, facts: SharingFacts) 
     *Raises*: RuleBroken for a part below zero; reversals are made from the shares that were posted.
     """
     order = (*split_terms(policy, agreement).party_order, UNDETERMINED)
+    bearer = discount_bearer(agreement, facts.seller)
     shares: list[Share] = []
     for part in facts.parts:
         if part.amount_minor < 0:
             raise RuleBroken("Only an amount that was earned is shared; a reversal follows the shares it reverses.")
         if part.amount_minor == 0:
+            continue
+        if part.discount_minor and bearer is not None:
+            whole = RevenuePart(part.revenue, part.amount_minor + part.discount_minor)
+            found = shares_of(policy, agreement, replace(facts, parts=(whole,)))
+            shares += _discounted(found, part.discount_minor, _present(bearer, facts), policy.currency)
             continue
         row = share_row(policy, agreement, part.revenue)
         tranches, reason = _slices(row, facts, policy.currency)
@@ -96,6 +107,14 @@ def shares_of(policy: Policy, agreement: Agreement | None, facts: SharingFacts) 
             claims = [_without_own_share(claim) for claim in claims]
         shares += _divided(part, claims, order, acts_as=row.acts_as)
     return tuple(shares)
+
+
+def _discounted(shares: Sequence[Share], discount_minor: int, bearer: str, currency: str) -> Iterable[Share]:
+    """The shares of a price as they are where one party bears what was taken off it."""
+    had = [(share.party, share.amount_minor) for share in shares]
+    left = without_discount(had, discount_minor, bearer=bearer, currency=currency)
+    for share, (minor, said) in zip(shares, left, strict=True):
+        yield replace(share, amount_minor=minor, explanation=(*share.explanation, said))
 
 
 def settle_undetermined(

@@ -18,7 +18,7 @@ from portal.contracts.renewals import LapsedPlan, plan_state, renewal
 from portal.contracts.rules import amount_minor, band_at, plan_named, rate_minor, table_weights
 from portal.contracts.sharing import RevenuePart, SharingFacts, months_counted, shares_of
 from portal.errors import Invalid
-from portal.money import round_half_up
+from portal.money import Money, round_half_up
 from portal.quoting.bill import decimal, major, rated
 from portal.quoting.case_input import CaseInput
 from portal.quoting.facts import case_facts, class_of, holdings_of, instant, opened_on
@@ -102,7 +102,14 @@ def _subscription(policy: Policy, case: CaseInput) -> int:
     asked = case.subscription
     if asked is None:
         return 0
-    return round_half_up(Fraction(yearly_minor(policy, case, asked.list_price) * asked.months, _MONTHS_OF_A_YEAR))
+    price = round_half_up(Fraction(yearly_minor(policy, case, asked.list_price) * asked.months, _MONTHS_OF_A_YEAR))
+    if not 0 <= _discount(policy, case) <= price:
+        raise Invalid(f"A code takes off at most the price of the plan, {Money(price, policy.currency)}.")
+    return price - _discount(policy, case)
+
+
+def _discount(policy: Policy, case: CaseInput) -> int:
+    return amount_minor(case.subscription.discount, policy.currency) if case.subscription is not None else 0
 
 
 def _renewal(policy: Policy, case: CaseInput, asked: LapseInput) -> dict[str, Any]:
@@ -178,7 +185,7 @@ def shares(policy: Policy, agreement: Agreement | None, case: CaseInput) -> list
         parts=(
             RevenuePart(Revenue.TIME_AND_MATERIALS, result.amount_minor - parts_minor),
             RevenuePart(Revenue.MATERIALS, parts_minor),
-            RevenuePart(Revenue.SUBSCRIPTION, _subscription(policy, case)),
+            RevenuePart(Revenue.SUBSCRIPTION, _subscription(policy, case), _discount(policy, case)),
         ),
         worked=tuple(worked.items()),
         supplied=supplied_minor(result.lines),

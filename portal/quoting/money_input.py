@@ -103,6 +103,8 @@ class SubscriptionInput(Block):
     """The list price of what it covers, where the plan costs a percentage of it."""
     seller: Code = "manufacturer"
     """The party that sold it."""
+    discount: DecimalText = "0"
+    """What a promotion code took off it."""
 
 
 class PartInput(Block):

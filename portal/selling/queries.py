@@ -12,7 +12,9 @@ from sqlalchemy.orm import Session
 
 from portal.access import Actor, Role, Side
 from portal.contracts import queries as contracts
+from portal.contracts.agreement_checks import SHARES
 from portal.contracts.models import PlanChoice
+from portal.entitlement.queries import terms_in_force
 from portal.errors import NotFound
 from portal.payments import queries as payments
 from portal.payments.checkouts import page_of
@@ -147,6 +149,16 @@ def bought(session: Session, purchase: Purchase) -> Bought:
         resale=resale,
         promotion=session.scalars(select(PromotionUse).where(PromotionUse.purchase_id == purchase.id)).one_or_none(),
     )
+
+
+def discount_borne_by(session: Session, found: Bought) -> str:
+    """Who bears what a code took off an order, by the word of the agreement in force then; for its companies."""
+    if found.promotion is None:
+        return SHARES
+    row = found.purchase
+    between = {"manufacturer_id": row.manufacturer_id, "integrator_id": row.integrator_id}
+    agreement = terms_in_force(session, **between, at=row.ordered_at).agreement
+    return agreement.selling.discounts_borne_by if agreement is not None else SHARES
 
 
 @dataclass(frozen=True)

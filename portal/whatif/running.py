@@ -6,17 +6,19 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from portal.billing.facts import tariff_of
 from portal.billing.models import PlanSale
+from portal.billing.packs.models import PackSale
 from portal.contracts.agreement import agreement_against_policy
 from portal.contracts.policy import Policy
 from portal.contracts.rules import amount_minor
 from portal.db import transaction
 from portal.entitlement.queries import Terms, terms_of_versions
 from portal.errors import RuleBroken
+from portal.money import Money
 from portal.whatif.batching import Memory, compared
 from portal.whatif.question import Question
 from portal.whatif.reading import case_ids, number_of_cases
@@ -58,9 +60,10 @@ def compare(
         progress(done, max(total, done))
     seen = memory.seen
     with transaction(engine) as session:
-        months = _plan_months(session, question)
+        months, discounts = _plan_months(session, question), _discount_minor(session, question)
         signed = terms_of_versions(session, seen.documents)
-    notes, inverted = _notes(question, signed), _inversions(question, signed, seen.lines)
+    notes = (*_notes(question, signed), *_discount_notes(question, signed, Money(discounts, seen.currency)))
+    inverted = _inversions(question, signed, seen.lines)
     return {**result_of(tally, currency=seen.currency, notes=notes, inversions=inverted), "months": months}
 
 
@@ -111,6 +114,36 @@ def _plan_notes(signed: Policy, draft: Policy) -> Iterator[str]:
                 f"{plan.name} would include {other.included_minutes_per_month} instead of"
                 f" {plan.included_minutes_per_month} min a month; hours are drawn here as they were."
             )
+
+
+def _discount_notes(question: Question, documents: Iterable[Terms], discounts: Money) -> Iterator[str]:
+    """What promotion codes took off and who would bear it, where the draft says that otherwise."""
+    said: set[str] = set()
+    for signed in documents if discounts else ():
+        draft = question.terms(signed).agreement
+        if draft is not None and signed.agreement is not None:
+            before, after = (each.selling.discounts_borne_by for each in (signed.agreement, draft))
+            if before != after:
+                said.add(
+                    f"Promotion codes took {discounts} off plans and packs sold in this period, borne by {before}; by"
+                    f" the draft it would be {after}. The shares here are those of the work, without it."
+                )
+    yield from sorted(said)
+
+
+def _discount_minor(session: Session, question: Question) -> int:
+    """What promotion codes took off what was sold in the period."""
+    total = 0
+    for table, sold_at in ((PlanSale, PlanSale.starts_at), (PackSale, PackSale.sold_at)):
+        wanted = select(func.coalesce(func.sum(table.discount_minor), 0)).where(
+            table.manufacturer_id == question.manufacturer_id,
+            sold_at >= question.from_at,
+            sold_at < question.until_at,
+        )
+        if question.integrator_id is not None:
+            wanted = wanted.where(table.integrator_id == question.integrator_id)
+        total += int(session.scalar(wanted) or 0)
+    return total
 
 
 def _inversions(question: Question, documents: Iterable[Terms], lines: Iterable[str]) -> Iterator[str]:

@@ -13,9 +13,8 @@ from portal.adjustments.dividing import Taking, divide
 from portal.billing.actions import PackOrder, PackPrice, apply_cash, sell_pack
 from portal.billing.books import check_books
 from portal.billing.packs.models import PackEarning, PackSale, PackShare
-from portal.billing.packs.rules import commission_minor, commission_of, earned_minor
+from portal.billing.packs.rules import commission_of, earned_minor
 from portal.billing.rules.cash import pack_line, pack_sale_of
-from portal.contracts.agreement import Selling, parse_agreement
 from portal.entitlement.models import GrantBalance, UsageGrant
 from portal.errors import Conflict, NotFound, RuleBroken
 from portal.ledger.models import JournalTransaction, Posting
@@ -25,7 +24,6 @@ from tests.billing.test_gross import COMMISSION, once
 from tests.billing.test_money import PAID_AT, invoiced, paid
 from tests.support.billed import open_books
 from tests.support.cast import NOW, Cast
-from tests.support.documents import KESSLER, text_of
 from tests.support.packs import PRICE_MINOR, bought, order_of
 from tests.support.settling import close, statement_of
 from tests.support.versions import signed_agreement
@@ -118,12 +116,6 @@ def test_what_nobody_sells_is_refused(work_session: Session, books: Cast) -> Non
     wanted = PackOrder(books.site.id, None, books.agreement_version.id, "hours_10", 1, NOW, "checkout:1")
     with pytest.raises(NotFound):
         sell_pack(work_session, wanted, PackPrice(1, "EUR", books.factory.id), now=NOW)
-
-
-def test_a_commission_is_the_sellers_at_the_sale() -> None:
-    plain = parse_agreement(text_of(KESSLER))
-    selling = plain.model_copy(update={"selling": Selling(commission_bp=1_000)})
-    assert [commission_minor(terms, 135_005) for terms in (None, plain, selling)] == [0, 0, 13_501]
 
 
 @pytest.mark.parametrize(("price", "granted"), [(100, 3), (7, 36_000), (135_000, 36_000), (1, 1)])

@@ -12,7 +12,6 @@ from portal.billing.packs.rules import (
     BY_INVOICE,
     BY_STRIPE,
     PACK_PAIRS,
-    commission_minor,
     earned_minor,
     earning_legs,
     expiry_minor,
@@ -23,6 +22,7 @@ from portal.billing.packs.rules import (
 from portal.billing.rules.plans import earning_legs as plan_earning_legs
 from portal.billing.rules.plans import sale_legs as plan_sale_legs
 from portal.billing.rules.plans import use_by_grant
+from portal.contracts.discounts import commission_with_discount
 from portal.entitlement.rules import Amount
 from portal.ledger.rules import Document, Purpose, check_legs
 from tests.support.documents import agreement
@@ -81,7 +81,8 @@ def test_a_seller_earns_its_commission_at_the_sale_and_the_rest_is_shared_by_use
     kessler = agreement()
     selling = kessler.model_copy(update={"selling": kessler.selling.model_copy(update={"commission_bp": 1_000})})
     plain = kessler.model_copy(update={"selling": kessler.selling.model_copy(update={"commission_bp": 0})})
-    assert [commission_minor(terms, 90_005) for terms in (None, plain, selling)] == [0, 0, 9_001]
+    earned = [commission_with_discount(terms, 90_005, 0, seller="integrator") for terms in (None, plain, selling)]
+    assert earned == [(0, 0), (0, 0), (9_001, 0)]
     assert sharable_minor(90_005, 9_001) == 81_004
 
 

@@ -18,6 +18,7 @@ from portal.billing.queries import taken_of_payment
 from portal.billing.rules.plans import longer_month_minor, month_of_bill_minor
 from portal.billing.supplements.lasting import moved, until_moved
 from portal.calendars import Period
+from portal.contracts.discounts import discount_between
 from portal.contracts.models import PlanChoice
 from portal.contracts.reinstatement import due_from
 from portal.money import allocate
@@ -60,6 +61,30 @@ def reinstatement_minor(session: Session, choice: PlanChoice) -> int:
     subscription = payments.subscription_of(session, UUID(choice.terms["intent_id"]))
     bills = payments.bills_of(session, subscription.id) if subscription is not None else ()
     return _of_first_bill(choice, bills[0].amount_minor) if bills else 0
+
+
+def month_discount_minor(session: Session, choice: PlanChoice, month: Period, price_minor: int) -> int:
+    """What a promotion code took off a month that is sold at a price: its part of the first bill's discount."""
+    subscription = payments.subscription_of(session, UUID(choice.terms["intent_id"]))
+    bills = payments.bills_of(session, subscription.id) if subscription is not None and _discount(choice) else ()
+    middle = month.start + (month.end - month.start) / 2
+    for bill in bills[:1]:
+        if bill.covers_from <= middle < until_moved(bill.covers_until, moved(session, choice)):
+            whole = bill.amount_minor - _of_first_bill(choice, bill.amount_minor)
+            sold = _sold_minor(session, choice, bill.covers_from, month.start)
+            off = _discount(choice) - reinstatement_discount_minor(choice)
+            return discount_between(off, whole, sold, sold + price_minor)
+    return 0
+
+
+def reinstatement_discount_minor(choice: PlanChoice) -> int:
+    """What a promotion code took off the taking up of a lapsed plan: it took off the plan alike."""
+    return _of_first_bill(choice, _discount(choice)) if _discount(choice) else 0
+
+
+def _discount(choice: PlanChoice) -> int:
+    """What a promotion code took off all of the first bill."""
+    return int(choice.terms.get("discount_minor", 0))
 
 
 def _sold_minor(session: Session, choice: PlanChoice, since: datetime, until: datetime) -> int:

@@ -24,6 +24,7 @@ from portal.billing.queries import live_items
 from portal.billing.rules.postings import SET_OFF
 from portal.billing.volumes import with_volumes
 from portal.contracts.blocks import Revenue
+from portal.contracts.discounts import discount_bearer
 from portal.contracts.rules import gross_kinds
 from portal.contracts.sharing import UNDETERMINED, settle_undetermined
 from portal.contracts.sharing import Share as Part
@@ -40,7 +41,7 @@ def decide_shares(session: Session, case_id: int, *, now: datetime) -> int:
         if not any(_depends_on_resolvers(share) and share.explanation["weights"] != settled for share in shares):
             continue
         undetermined = [share for share in shares if share.party_id is None]
-        if undetermined and settled is not None:
+        if undetermined and settled is not None and not _bears_discount(session, facts, item):
             _replace(session, facts, item, undetermined, *(_settled(facts, share) for share in undetermined), now=now)
         elif any(share.funding == SET_OFF for share in shares):
             # What the collector kept was settled with the item: only a new item settles it otherwise.
@@ -53,6 +54,12 @@ def decide_shares(session: Session, case_id: int, *, now: datetime) -> int:
         changed.append(item)
     move_cash(session, changed, now=now)
     return len(changed)
+
+
+def _bears_discount(session: Session, facts: BillingFacts, item: BillItem) -> bool:
+    """Whether a party bears a discount within the item: its share is known only with all of them."""
+    named = discount_bearer(facts.documents.agreement, "") is not None
+    return named and any(pack.discount_minor for pack in stored_parts(session, item))
 
 
 def _depends_on_resolvers(share: Share) -> bool:

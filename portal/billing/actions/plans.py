@@ -22,7 +22,13 @@ from typing import Any
 from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
-from portal.billing.actions.ahead import month_minor, paid_by, reinstatement_minor
+from portal.billing.actions.ahead import (
+    month_discount_minor,
+    month_minor,
+    paid_by,
+    reinstatement_discount_minor,
+    reinstatement_minor,
+)
 from portal.billing.actions.covered import covered_weights
 from portal.billing.actions.giving_up import give_up_months
 from portal.billing.actions.months import MONTH, REINSTATEMENT, keep_sale, plan_words
@@ -36,6 +42,7 @@ from portal.billing.rules.gross import sold_as
 from portal.billing.rules.plans import PLAN_PAIRS, earning_legs, month_price, sale_instants
 from portal.calendars import Period
 from portal.contracts.blocks import WHOLE_BP, Company, Revenue
+from portal.contracts.discounts import discount_between
 from portal.contracts.models import PlanChoice
 from portal.contracts.rules import amount_minor, gross_kinds, split_terms
 from portal.contracts.sharing import RevenuePart, Share, SharingFacts, shares_of
@@ -102,7 +109,7 @@ def _reinstate(session: Session, choice: PlanChoice, *, now: datetime, livemode:
     )
     keep_sale(
         session, choice, terms, kind=REINSTATEMENT, price_minor=price, covered=Period(starts_at, ends_at), now=now,
-        livemode=livemode,
+        livemode=livemode, discount_minor=reinstatement_discount_minor(choice),
     )  # fmt: skip
 
 
@@ -127,9 +134,10 @@ def _sell(session: Session, wanted: _ForSale, *, now: datetime, livemode: bool) 
         price = month_price(price, plan, month, starts_at=starts_at, ends_at=ends_at, zone=policy.zone)
     if not price or _sold_before(session, choice, starts_at):
         return 0
+    discount = month_discount_minor(session, choice, month, price) if how == AHEAD else 0
     return keep_sale(
         session, choice, terms, kind=MONTH, price_minor=price, covered=Period(starts_at, ends_at), now=now,
-        livemode=livemode,
+        livemode=livemode, discount_minor=discount,
     )  # fmt: skip
 
 
@@ -246,7 +254,7 @@ def _share(
     parties = parties_of(session, sale, terms.agreement)
     choice = session.get_one(PlanChoice, sale.plan_choice_id)
     facts = SharingFacts(
-        parts=(RevenuePart(Revenue.SUBSCRIPTION, total_minor),),
+        parts=(RevenuePart(Revenue.SUBSCRIPTION, total_minor, _discount(session, sale)),),
         weights=covered_weights(session, sale, split_terms(terms.policy, terms.agreement).fallback),
         seller=role_of(parties, choice.seller_id),
         has_integrator=sale.integrator_id != sale.manufacturer_id,
@@ -262,6 +270,14 @@ def _share(
         return ()
     ids = session.scalars(insert(PlanShare).returning(PlanShare.id), rows).all()
     return session.scalars(select(PlanShare).where(PlanShare.id.in_(ids)).order_by(PlanShare.id)).all()
+
+
+def _discount(session: Session, sale: PlanSale) -> int:
+    """What a promotion code took off what of the month did not go back."""
+    if not sale.discount_minor:
+        return 0
+    stands = sale.amount_minor + given_up_minor(session, sale.id) - given_back_minor(session, sale.id)
+    return discount_between(sale.discount_minor, sale.amount_minor, 0, stands)
 
 
 def _divided(terms: Terms, facts: SharingFacts) -> tuple[Share, ...]:

@@ -240,7 +240,7 @@ def shares_for(
         payer=INTEGRATOR if item.payer_id == facts.case.integrator_id else CUSTOMER,
         amount_minor=item.amount_minor,
         use_minor=item.use_minor - sum(pack.minor for pack in packs),
-        packs=[UsedPack(pack.sale.grant_id, pack.sale.seller_id, pack.minor) for pack in packs],
+        packs=[UsedPack(pack.sale.grant_id, pack.sale.seller_id, pack.minor, pack.discount_minor) for pack in packs],
     )
 
 

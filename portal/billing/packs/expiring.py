@@ -20,6 +20,7 @@ from portal.billing.packs.rules import expiry_minor, sharable_minor, units
 from portal.billing.parties import parties_of, role_of
 from portal.billing.reductions.models import LineReduction
 from portal.contracts.blocks import Revenue
+from portal.contracts.discounts import discount_between
 from portal.contracts.rules import split_terms
 from portal.contracts.sharing import RevenuePart, SharingFacts, shares_of
 from portal.entitlement.models import GrantDraw, GrantExpiry, UsageGrant
@@ -174,7 +175,7 @@ def _earn(session: Session, sale: PackSale, stands: Stands, *, target_minor: int
         amount_minor=difference,
         seconds=expired.seconds,
         incidents=expired.incidents,
-        shares=_parts(session, sale, terms, role_of(parties, sale.seller_id), target_minor),
+        shares=_parts(session, sale, terms, role_of(parties, sale.seller_id), _part(sale, stands, target_minor)),
         parties=parties,
         terms=terms,
         explanation={
@@ -190,10 +191,17 @@ def _earn(session: Session, sale: PackSale, stands: Stands, *, target_minor: int
     return 1
 
 
-def _parts(session: Session, sale: PackSale, terms: Terms, seller: str, target_minor: int) -> Sequence[Part]:
+def _part(sale: PackSale, stands: Stands, target_minor: int) -> RevenuePart:
+    """All that expiry earned, with what a promotion code took off it: it comes after what use earned."""
+    whole = sharable_minor(sale.amount_minor, stands.commission_minor)
+    off = discount_between(sale.discount_left_minor, whole, stands.used_minor, stands.used_minor + target_minor)
+    return RevenuePart(Revenue.PACK_BREAKAGE, target_minor, off)
+
+
+def _parts(session: Session, sale: PackSale, terms: Terms, seller: str, part: RevenuePart) -> Sequence[Part]:
     """The parties' parts of all that expiry earned, less what they have of it already."""
     facts = SharingFacts(
-        parts=(RevenuePart(Revenue.PACK_BREAKAGE, target_minor),),
+        parts=(part,),
         weights=split_terms(terms.policy, terms.agreement).fallback,
         seller=seller,
         has_integrator=sale.integrator_id != sale.manufacturer_id,

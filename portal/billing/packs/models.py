@@ -14,7 +14,9 @@ class PackSale(Base):
     """Packs sold at a price without tax: deferred until the minutes or incidents are used, or nobody can any more.
 
     ``payer_id`` owes the operator: the customer, or an integrator that collects from it. ``receipt_id`` is the payment
-    ahead that it was sold from.
+    ahead that it was sold from. ``discount_minor`` is what a promotion code took off, and of it
+    ``discount_left_minor`` what the commission did not bear: it lowers later shares where the agreement names who
+    bears it.
     """
 
     __tablename__ = "pack_sale"
@@ -23,6 +25,7 @@ class PackSale(Base):
         UniqueConstraint("receipt_id"),
         Index("ix_pack_sale_site_id", "site_id", "manufacturer_id"),
         CheckConstraint("amount_minor > 0 AND tax_minor >= 0", name="amount"),
+        CheckConstraint("discount_left_minor BETWEEN 0 AND discount_minor", name="discount"),
         CheckConstraint("paid_by IN ('invoice', 'stripe', 'bank', 'ahead')", name="paid_by"),
     )
 
@@ -42,6 +45,8 @@ class PackSale(Base):
     currency: Mapped[str]
     amount_minor: Mapped[int]
     tax_minor: Mapped[int]
+    discount_minor: Mapped[int] = mapped_column(default=0, server_default="0")
+    discount_left_minor: Mapped[int] = mapped_column(default=0, server_default="0")
     paid_by: Mapped[str]
     receipt_id: Mapped[int | None] = mapped_column(ForeignKey("cash_receipt.id"))
     period_id: Mapped[int] = mapped_column(ForeignKey("period.id"))

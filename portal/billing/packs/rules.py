@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from portal.contracts.agreement import Agreement
-from portal.contracts.blocks import WHOLE_BP
 from portal.entitlement.rules import Amount
 from portal.ledger.rules import Document, Leg, Purpose, credit, debit, pairs, without_zeros
 from portal.money import allocate_cumulative
@@ -66,14 +64,6 @@ def earning_legs(customer_id: int, parts: Iterable[tuple[int, int, Document]], *
     stage = Purpose.ACCRUED if with_cash else Purpose.PAYABLE
     legs = [credit(stage, minor, party_id, document) for party_id, minor, document in parts]
     return without_zeros([debit(Purpose.DEFERRED, -sum(leg.amount_minor for leg in legs), customer_id), *legs])
-
-
-def commission_minor(agreement: Agreement | None, price_minor: int) -> int:
-    """What the seller earns at the sale itself, paid as its cash arrives; the rest is earned by use and expiry."""
-    if agreement is None or not agreement.selling.commission_bp:
-        return 0
-    bp = agreement.selling.commission_bp
-    return allocate_cumulative(price_minor, [bp, WHOLE_BP - bp])[0]
 
 
 def commission_of(paid_minor: int, price_minor: int, commission_minor: int) -> int:

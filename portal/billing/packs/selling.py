@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session
 
 from portal.billing.packs.earning import AT_ONCE, Part, earn
 from portal.billing.packs.models import PackSale
-from portal.billing.packs.rules import BY_INVOICE, PACK_PAIRS, commission_minor, sale_legs
+from portal.billing.packs.rules import BY_INVOICE, PACK_PAIRS, sale_legs
 from portal.billing.parties import parties_of, role_of
 from portal.billing.rules.postings import CASH
 from portal.contracts.blocks import WHOLE_BP, TaskClass
+from portal.contracts.discounts import commission_with_discount, discount_bearer
 from portal.contracts.rules import PayerFacts, bill_to_row
 from portal.directory.models import Site
 from portal.entitlement.actions import grant_pack
@@ -27,6 +28,7 @@ from portal.errors import Conflict, NotFound, RuleBroken
 from portal.jobs import enqueue
 from portal.ledger.actions import lock_open_period, post
 from portal.ledger.rules import Document
+from portal.money import Money
 
 SOLD = "pack_sold"
 COMMISSION = "commission"
@@ -64,7 +66,7 @@ class PackPrice:
     ``price_minor`` is what is deferred and shared: the wholesale price where the integrator collects. ``paid_by`` is
     "stripe" or "bank" where the money is there (posted against clearing or the bank, with ``cash`` as the leg's
     document), "ahead" where the receipt ``receipt_id`` holds the price and has posted the tax, "invoice" where it
-    stands on the payer's next invoice, which knows its own tax.
+    stands on the payer's next invoice, which knows its own tax. ``discount_minor`` is what a promotion code took off.
     """
 
     price_minor: int
@@ -75,6 +77,7 @@ class PackPrice:
     integrator_collects: bool = False
     cash: Document | None = None
     receipt_id: int | None = None
+    discount_minor: int = 0
 
 
 def sell_pack(
@@ -119,6 +122,9 @@ def record_pack_sale(
     )
     _check(price, terms)
     parties = parties_of(session, grant, terms.agreement)
+    commission, left = commission_with_discount(
+        terms.agreement, price.price_minor, price.discount_minor, seller=role_of(parties, price.seller_id)
+    )
     resold = price.integrator_collects and grant.integrator_id != grant.manufacturer_id
     sale = PackSale(
         grant_id=grant.id,
@@ -136,6 +142,8 @@ def record_pack_sale(
         currency=price.currency,
         amount_minor=price.price_minor,
         tax_minor=price.tax_minor,
+        discount_minor=price.discount_minor,
+        discount_left_minor=left,
         paid_by=price.paid_by,
         receipt_id=price.receipt_id,
         period_id=lock_open_period(session, grant.manufacturer_id),
@@ -145,7 +153,8 @@ def record_pack_sale(
     session.add(sale)
     session.flush()
     _post_sale(session, sale, price, now=now, livemode=livemode)
-    _pay_commission(session, sale, terms, parties, now=now, livemode=livemode)
+    if commission:
+        _pay_commission(session, sale, terms, commission, parties=parties, now=now, livemode=livemode)
     values = {"site_id": grant.site_id, "manufacturer_id": grant.manufacturer_id}
     for case_id in session.scalars(_RUNNING, values):
         enqueue(session, "reserve_case_hours", case_id=case_id)
@@ -206,18 +215,23 @@ def _post_sale(session: Session, sale: PackSale, price: PackPrice, *, now: datet
 
 
 def _pay_commission(
-    session: Session, sale: PackSale, terms: Terms, parties: dict[str, int], *, now: datetime, livemode: bool
+    session: Session,
+    sale: PackSale,
+    terms: Terms,
+    minor: int,
+    *,
+    parties: dict[str, int],
+    now: datetime,
+    livemode: bool,
 ) -> None:
-    minor = commission_minor(terms.agreement, sale.amount_minor)
-    if not minor:
-        return
-    part = Part(
-        role_of(parties, sale.seller_id),
-        SELLING_COMMISSION,
-        minor,
-        WHOLE_BP,
-        ("to who sold it, when it was sold; payable as it is paid",),
-    )
+    seller = role_of(parties, sale.seller_id)
+    sentences = ["to who sold it, when it was sold; payable as it is paid"]
+    if sale.discount_minor and (bearer := discount_bearer(terms.agreement, seller)):
+        whole = Money(sale.amount_minor + sale.discount_minor, sale.currency)
+        off = Money(sale.discount_minor - sale.discount_left_minor, sale.currency)
+        sentences.append(f"of {whole}, the price without the code, whose discount the {bearer} bears")
+        sentences += [f"less {off} of that discount"] if off else []
+    part = Part(seller, SELLING_COMMISSION, minor, WHOLE_BP, tuple(sentences))
     earn(
         session,
         sale,

@@ -17,8 +17,9 @@ from sqlalchemy.orm import Session
 from portal.billing.models import BillItem
 from portal.billing.packs.expiring import before_use, stands_of
 from portal.billing.packs.models import PackSale, PackUse
-from portal.billing.packs.rules import earned_minor, units
+from portal.billing.packs.rules import earned_minor, sharable_minor, units
 from portal.billing.rules import draw_changes, drawn_by
+from portal.contracts.discounts import discount_between
 from portal.entitlement.models import GrantDraw, UsageGrant
 from portal.entitlement.queries import CaseParts
 from portal.entitlement.rules import NOTHING, Amount
@@ -33,6 +34,11 @@ class PackPart:
     amount: Amount
     minor: int
     explanation: dict[str, Any]
+
+    @property
+    def discount_minor(self) -> int:
+        """What a promotion code took off this part of the price."""
+        return int(self.explanation.get("discount_minor", 0))
 
 
 def pack_parts(
@@ -100,6 +106,8 @@ def _part(
     granted = units(grant) - units(grant, stands.withdrawn)
     target = earned_minor(stands.sharable_minor(sale.amount_minor), drawn, granted)
     minor = max(target - stands.used_minor, 0)
+    whole = sharable_minor(sale.amount_minor, stands.commission_minor)
+    off = discount_between(sale.discount_left_minor, whole, stands.used_minor, stands.used_minor + minor)
     before_use(session, sale, grant, stands, more_minor=minor, drawn=before + used[1], now=now, livemode=livemode)
     return PackPart(
         sale,
@@ -113,6 +121,7 @@ def _part(
             "used_here": units(grant, used[0]),
             "earned_by_all_minor": target,
             "earned_before_minor": stands.used_minor,
+            **({"discount_minor": off} if off else {}),
         },
     )
 

@@ -167,6 +167,7 @@ def _sell_packs(session: Session, found: Bought, *, now: datetime, livemode: boo
     how: dict[str, Any] = {"integrator_collects": True}
     if not collects:
         how = {"paid_by": AHEAD, "tax_minor": found.tax_minor, "receipt_id": found.receipts[0].id}
+    how["discount_minor"] = found.promotion.discount_minor if found.promotion is not None else 0
     price = PackPrice(price_minor, purchase.currency, purchase.seller_id, **how)
     grant, sale = sell_pack(session, order, price, now=now, livemode=livemode)
     return {"grant_id": grant.id, "pack_sale_id": sale.id}
@@ -195,6 +196,8 @@ def _sell_plan(session: Session, found: Bought, *, now: datetime, livemode: bool
     terms: dict[str, Any] = {"purchase_id": purchase.id, "interval": purchase.interval}
     if purchase.reinstatement:
         terms["reinstatement"] = {**purchase.reinstatement, "with_minor": purchase.price_minor}
+    if found.promotion is not None:
+        terms["discount_minor"] = found.promotion.discount_minor
     from_at = purchase.ordered_at
     if purchase.collector == "integrator":
         terms["collector"] = "integrator"

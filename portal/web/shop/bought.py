@@ -177,6 +177,7 @@ def _page(found: Bought) -> ResponseReturnValue:
         sold_at=_sold_at(found),
         moved=_moved(found),
         left_early=early_end_of(found),
+        borne_by=queries.discount_borne_by(session, found) if actor.side is not Side.CUSTOMER else "",
         is_company=actor.side is not Side.CUSTOMER,
     )
 
