@@ -142,6 +142,7 @@ def keep_account_state(session: Session, organisation_id: int, state: AccountSta
     account.checked_at = now
     if became_active:
         enqueue(session, "perform_waiting")
+        enqueue(session, rules.TRANSFER_HELD)
 
 
 def start_onboarding(

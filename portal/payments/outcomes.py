@@ -25,7 +25,7 @@ from portal.payments import queries, rules
 from portal.payments.actions import plan_customer
 from portal.payments.models import ConnectedAccount, Intent, IntentAttempt, ProviderCustomer
 from portal.payments.payers.losing import BY_CALL, lose_customer
-from portal.payments.provider import RefundState, Refused
+from portal.payments.provider import ACTIVE, RefundState, Refused
 from portal.payments.refunding import book_refund, refund_facts
 
 # The document of a reversal that takes a party's share of a refund or chargeback back at once.
@@ -301,6 +301,8 @@ def _keep_account(session: Session, intent: Intent, now: datetime) -> None:
         )
         .on_conflict_do_nothing()
     )
+    if intent.progress["transfers_state"] == ACTIVE:
+        enqueue(session, rules.TRANSFER_HELD)
 
 
 def _keep_portal_configuration(session: Session, intent: Intent) -> None:

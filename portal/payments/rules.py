@@ -47,6 +47,8 @@ EVIDENCE_STEPS = ("file", "submit")
 FOLLOWED_UP = frozenset({"refund", "credit_note", "evidence"})
 # The job that makes of a checkout's state what became of its purchase.
 FOLLOW_PURCHASE = "follow_purchase"
+# The job that transfers what was approved and held until the account was ready.
+TRANSFER_HELD = "transfer_held"
 # Intents of several steps, each kept under its name; the first of those of a payer is the payer.
 MANY_STEPS = frozenset({"invoice", "checkout", "evidence", "plan_change"})
 OF_A_PAYER = frozenset({"invoice", "checkout"})

@@ -8,6 +8,7 @@ from portal.adjustments.books import adjustment_problems
 from portal.billing.books import check_books
 from portal.ledger.queries import BookProblem, problems_of
 from portal.payments.exchanges.books import exchange_problems
+from portal.settlement.lines import TRANSFERRED_PARTS
 from portal.settlement.selfbilling.books import tax_problems
 
 # Each finds rows (subject, detail) that break it.
@@ -46,13 +47,16 @@ _CHECKS = {
             WHERE journal.document_type = 'disposition' AND journal.document_id = part.id::text
               AND journal.kind = 'disposed_' || part.kind)
     """,
-    "a transfer is what was approved": """
-        SELECT 'disposition ' || part.id, 'transferred ' || part.amount_minor || ', intent ' || intent.amount_minor
-        FROM disposition part JOIN intent ON intent.id = part.intent_id
-        LEFT JOIN disposition_tax tax ON tax.disposition_id = part.id
+    "a transfer is what was approved": f"""
+        SELECT 'disposition ' || part.disposition_id,
+               'transferred ' || part.amount_minor || ', intent ' || intent.amount_minor
+        FROM (SELECT disposition_id, amount_minor, intent_id FROM {TRANSFERRED_PARTS} moved
+              UNION ALL SELECT id, amount_minor, intent_id FROM disposition WHERE kind = 'invoiced') part
+        JOIN intent ON intent.id = part.intent_id
+        LEFT JOIN disposition_tax tax ON tax.disposition_id = part.disposition_id
         WHERE abs(part.amount_minor + coalesce(tax.amount_minor, 0)) <> intent.amount_minor
     """,
-    "money in transfer is in unfinished transfers": """
+    "money in transfer is in unfinished transfers": f"""
         SELECT 'party ' || one.party_id || ' ' || one.currency, 'in transfer ' || sum(one.posted) || ', under way '
                || sum(one.wanted)
         FROM (
@@ -60,9 +64,9 @@ _CHECKS = {
             FROM posting JOIN account ON account.id = posting.account_id AND account.purpose = 'payable_in_transfer'
             UNION ALL
             SELECT part.party_id, part.currency, 0, part.amount_minor + coalesce(tax.amount_minor, 0)
-            FROM disposition part JOIN intent ON intent.id = part.intent_id
-            LEFT JOIN disposition_tax tax ON tax.disposition_id = part.id
-            WHERE part.kind = 'transferred' AND intent.state <> 'succeeded'
+            FROM {TRANSFERRED_PARTS} part JOIN intent ON intent.id = part.intent_id
+            LEFT JOIN disposition_tax tax ON tax.disposition_id = part.disposition_id
+            WHERE intent.state <> 'succeeded'
         ) one GROUP BY one.party_id, one.currency HAVING sum(one.posted) <> sum(one.wanted)
     """,
     "what parties owe is of nets and claw-backs": """
@@ -89,6 +93,35 @@ _CHECKS = {
         ) one
         GROUP BY one.manufacturer_id, one.party_id, one.currency HAVING sum(one.fact) <> sum(one.posted)
     """,
+    "what was held leaves once": """
+        SELECT 'disposition ' || held.id, 'waited for the account ' || sum(held.waited_minor) || ', transferred '
+               || late.amount_minor || ', brought back ' || coalesce(max(back.minor), 0)
+        FROM (
+            SELECT part.id, (each ->> 'amount_minor')::bigint AS waited_minor
+            FROM disposition part
+            JOIN statement_approval approval ON approval.id = part.approval_id
+            JOIN statement_preparation preparation ON preparation.id = approval.preparation_id
+            CROSS JOIN LATERAL jsonb_array_elements(preparation.plan -> 'parts') each
+            WHERE part.kind = 'held' AND each ->> 'because' = 'not_onboarded'
+        ) held
+        JOIN held_transfer late ON late.disposition_id = held.id
+        LEFT JOIN LATERAL (
+            SELECT sum(posting.amount_minor)::bigint AS minor FROM journal_transaction journal
+            JOIN posting ON posting.transaction_id = journal.id AND posting.amount_minor > 0
+            WHERE journal.kind = 'held_released' AND journal.document_type = 'disposition'
+              AND journal.document_id = held.id::text
+        ) back ON true
+        GROUP BY held.id, late.id HAVING sum(held.waited_minor) < late.amount_minor + coalesce(max(back.minor), 0)
+    """,
+    "a late transfer is posted": """
+        SELECT 'disposition ' || late.disposition_id, 'later ' || late.amount_minor || ' is not in the ledger'
+        FROM held_transfer late
+        WHERE NOT EXISTS (
+            SELECT FROM journal_transaction journal
+            JOIN posting ON posting.transaction_id = journal.id AND posting.amount_minor = late.amount_minor
+            WHERE journal.document_type = 'disposition' AND journal.document_id = late.disposition_id::text
+              AND journal.kind = 'held_transferred')
+    """,
     "what was held is of a plan or a chargeback": """
         SELECT 'party ' || one.party_id || ' ' || one.currency, 'facts ' || sum(one.fact) || ', account '
                || sum(one.posted)
@@ -100,6 +133,8 @@ _CHECKS = {
             JOIN journal_transaction journal ON journal.id = posting.transaction_id AND journal.kind <> 'held_released'
             UNION ALL
             SELECT manufacturer_id, party_id, currency, amount_minor, 0 FROM disposition WHERE kind = 'held'
+            UNION ALL
+            SELECT manufacturer_id, party_id, currency, -amount_minor, 0 FROM held_transfer
             UNION ALL
             SELECT manufacturer_id, coalesce(party_id, manufacturer_id), currency, amount_minor, 0
             FROM adjustment_part part

@@ -16,16 +16,17 @@ from sqlalchemy.orm import Session
 from portal.access import Actor, Side, may_handle_finance
 from portal.errors import NotAllowed
 from portal.settlement.covering import Arrival, Demand, Forecast, forecast
+from portal.settlement.lines import TRANSFERRED_PARTS
 
 MOST_DEMANDS = 500
 # How far a statement's transfer has come.
 WAITING, APPROVED, PREPARED = "waiting", "approved", "prepared"
 
 _DEMANDS = text(
-    """
+    f"""
     SELECT intent.currency, statement.id, statement.name, statement.party_id, 'waiting', intent.created_at,
            intent.amount_minor
-    FROM intent JOIN disposition part ON part.intent_id = intent.id
+    FROM intent JOIN {TRANSFERRED_PARTS} part ON part.intent_id = intent.id
     JOIN statement ON statement.id = part.statement_id
     WHERE intent.manufacturer_id = :own AND intent.kind = 'transfer' AND intent.state IN ('planned', 'sent', 'unknown')
     UNION ALL

@@ -34,10 +34,10 @@ from portal.ledger.chain import chain_period
 from portal.ledger.models import Period
 from portal.settlement import queries, rules
 from portal.settlement.accruing import accrue_unbilled, reverse_accruals, take_back_billed
-from portal.settlement.disposing import release_held
 from portal.settlement.lines import MAKE_STATEMENTS, PARTIES
 from portal.settlement.manifest import keep_manifest
 from portal.settlement.models import Statement
+from portal.settlement.releasing import release_held
 
 Result = TypeVar("Result")
 

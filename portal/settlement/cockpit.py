@@ -17,6 +17,7 @@ from portal.ledger.models import Period
 from portal.ledger.queries import BookProblem
 from portal.settlement import queries
 from portal.settlement.books import all_problems
+from portal.settlement.lines import PARTS_NOW
 from portal.settlement.models import Contest, ContestDecision, Statement, StatementLine
 from portal.settlement.selfbilling.books import TAX_NEEDS_ALL_BOOKS
 
@@ -67,11 +68,11 @@ def settled_amounts(session: Session, actor: Actor, period_id: int) -> list[Sett
     period = queries.period_seen(session, actor, period_id)
     rows: Sequence[Any] = session.execute(
         text(
-            """
+            f"""
             SELECT approval.currency, approval.id, approval.amount_minor, part.kind, part.amount_minor AS part_minor
             FROM statement_approval approval JOIN statement ON statement.id = approval.statement_id
-            LEFT JOIN disposition part ON part.approval_id = approval.id
-            WHERE statement.period_id = :period_id ORDER BY approval.currency, approval.id, part.id
+            LEFT JOIN {PARTS_NOW} part ON part.approval_id = approval.id
+            WHERE statement.period_id = :period_id ORDER BY approval.currency, approval.id, part.kind
             """
         ),
         {"period_id": period.id},

@@ -1,13 +1,12 @@
 """What follows from an approval, by job: dispositions, their postings, and the calls that move the money.
 
 Invariants: all parts of an approval are stored by one statement and sum to it; each is posted once; a transfer leaves
-as an intent planned in the same transaction. What was held comes back into the payables once its reason is gone.
+as an intent planned in the same transaction. What was held leaves as ``releasing`` says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -17,20 +16,17 @@ from sqlalchemy.orm import Session
 from portal.billing.models import Invoice
 from portal.errors import Conflict, NotFound
 from portal.jobs import enqueue
-from portal.ledger.actions import post
-from portal.ledger.models import JournalTransaction, Period
-from portal.ledger.rules import Document, Leg, Purpose
-from portal.payments.actions import plan_invoice, plan_reversal, plan_transfer
+from portal.ledger.models import Period
+from portal.ledger.rules import Document, Purpose
+from portal.payments.actions import plan_invoice, plan_reversal
 from portal.payments.models import Intent
-from portal.payments.rules import InvoiceLine
-from portal.settlement import holding, queries, rules
+from portal.payments.rules import TRANSFER_HELD, InvoiceLine
+from portal.settlement import queries, rules
 from portal.settlement.models import Disposition, Statement, StatementApproval, StatementPreparation
-from portal.settlement.rules import INVOICED, SETTLEMENT_PAIRS, TRANSFERRED
+from portal.settlement.posting import Posting, post_of, transfer_of
+from portal.settlement.rules import INVOICED, TRANSFERRED
 from portal.settlement.selfbilling import issuing
 from portal.settlement.selfbilling.rules import billing_of_plan
-
-RELEASED = "held_released"
-_LINE_HOLDS = frozenset({rules.ON_HOLD, rules.CHARGED_BACK})
 
 
 def dispose(session: Session, approval_id: int, *, livemode: bool, now: datetime) -> Sequence[Disposition]:
@@ -63,6 +59,9 @@ def dispose(session: Session, approval_id: int, *, livemode: bool, now: datetime
     for disposition in made:
         _post_disposal(session, statement, disposition, person_id=approval.approver_id, livemode=livemode, now=now)
     issuing.keep_taxes(session, statement, made, taxes, livemode=livemode, now=now)
+    if rules.waits_for_account(parts):
+        # The account may have become able to receive transfers since the plan was approved.
+        enqueue(session, TRANSFER_HELD)
     return made
 
 
@@ -83,7 +82,7 @@ def _row(
         intent_id = _take_back(session, statement, approval, -amount_minor, now=now).id
     elif kind == TRANSFERRED:
         paid = amount_minor + tax_minor
-        intent_id = _transfer(session, statement, approval, paid, livemode=livemode, now=now).id
+        intent_id = transfer_of(session, statement, approval.id, paid, livemode=livemode, now=now).id
     elif kind == INVOICED:
         owed = (-amount_minor, -tax_minor)
         intent_id = _invoice(session, statement, approval, owed, livemode=livemode, now=now).id
@@ -98,29 +97,6 @@ def _row(
         "intent_id": intent_id,
         "disposed_at": now,
     }
-
-
-def _transfer(
-    session: Session,
-    statement: Statement,
-    approval: StatementApproval,
-    amount_minor: int,
-    *,
-    livemode: bool,
-    now: datetime,
-) -> Intent:
-    return plan_transfer(
-        session,
-        manufacturer_id=statement.manufacturer_id,
-        party_id=statement.party_id,
-        currency=statement.currency,
-        amount_minor=amount_minor,
-        document=Document("statement_approval", str(approval.id)),
-        group=f"statement-{statement.id}",
-        description=f"Statement {statement.name}",
-        livemode=livemode,
-        now=now,
-    )
 
 
 def _still_possible(session: Session, statement: Statement, amounts: dict[str, int]) -> dict[str, int]:
@@ -223,81 +199,8 @@ def _post_disposal(
         disposition=document,
     )
     description = f"{rules.WORDS[disposition.kind]}: {statement.name}"
-    posting = _Posting(f"disposed_{disposition.kind}", document, legs, description, person_id)
-    _post(session, statement, posting, livemode=livemode, now=now)
-
-
-def release_held(session: Session, manufacturer_id: int, *, livemode: bool, now: datetime) -> int:
-    """Bring back what was held and need not be any longer, as lines of the next statement; how many amounts.
-
-    A contested line comes back when its contest is decided, a line on hold when its hold has ended; what was held for
-    the party, its account or as reserve, always: the next statement decides anew.
-    """
-    rows = session.execute(
-        select(Statement, Disposition.id, StatementPreparation.plan)
-        .join(Disposition, Disposition.statement_id == Statement.id)
-        .join(StatementApproval, StatementApproval.id == Disposition.approval_id)
-        .join(StatementPreparation, StatementPreparation.id == StatementApproval.preparation_id)
-        .where(Statement.manufacturer_id == manufacturer_id, Disposition.kind == rules.HELD)
-        .order_by(Disposition.id)
-    ).all()
-    count = 0
-    for statement, disposition_id, plan in rows:
-        parts = rules.parts_of(plan)
-        decided = {contest.statement_line_id for contest, end in queries.contests(session, statement.id) if end}
-        still = holding.lines_on_hold(session, statement.id)
-        # A contest that has ended frees what it held, not what a hold does.
-        freed = {part.line_id for part in parts if part.line_id in decided and part.because not in _LINE_HOLDS}
-        freed |= {part.line_id for part in parts if part.line_id and part.because in _LINE_HOLDS} - still.keys()
-        for document, amount in rules.releasable(parts, disposition_id, freed).items():
-            if not _is_released(session, document):
-                _release(session, statement, document, amount, livemode=livemode, now=now)
-                count += 1
-    return count
-
-
-def _is_released(session: Session, document: Document) -> bool:
-    wanted = select(JournalTransaction.id).where(
-        JournalTransaction.kind == RELEASED,
-        JournalTransaction.document_type == document.type,
-        JournalTransaction.document_id == document.id,
-    )
-    return session.scalar(wanted) is not None
-
-
-def _release(
-    session: Session, statement: Statement, document: Document, amount_minor: int, *, livemode: bool, now: datetime
-) -> None:
-    legs = rules.release_legs(amount_minor, statement.party_id, document)
-    description = f"No longer held: {statement.name}"
-    _post(session, statement, _Posting(RELEASED, document, legs, description), livemode=livemode, now=now)
-
-
-@dataclass(frozen=True)
-class _Posting:
-    kind: str
-    document: Document
-    legs: Sequence[Leg]
-    description: str
-    person_id: int | None = None
-
-
-def _post(session: Session, statement: Statement, posting: _Posting, *, livemode: bool, now: datetime) -> None:
-    post(
-        session,
-        manufacturer_id=statement.manufacturer_id,
-        currency=statement.currency,
-        kind=posting.kind,
-        document=posting.document,
-        legs=posting.legs,
-        allowed_pairs=SETTLEMENT_PAIRS,
-        occurred_at=now,
-        now=now,
-        description=posting.description,
-        person_id=posting.person_id,
-        livemode=livemode,
-        origin_period_id=statement.period_id,
-    )
+    posting = Posting(f"disposed_{disposition.kind}", document, legs, description, person_id)
+    post_of(session, statement, posting, livemode=livemode, now=now)
 
 
 def sweep_approvals(session: Session) -> int:

@@ -1,7 +1,8 @@
 """Holds: nothing of a case, to a party, or of a charged-back invoice is paid until somebody ends the hold.
 
 Invariants: a hold changes what becomes of a net, never what is owed; what it held comes back, line by line, with the
-next statement after its end. A chargeback places its hold by job, once per invoice; people place the others.
+next statement after its end; what waits for the party's account besides goes by itself. A chargeback places its hold by
+job, once per invoice; people place the others.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from portal.access import Actor, Side, may_handle_finance
 from portal.cases.models import SupportCase
 from portal.directory.models import Organisation
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
+from portal.jobs import enqueue
+from portal.payments.rules import TRANSFER_HELD
 from portal.settlement.models import Hold, HoldEnd
 from portal.settlement.rules import HOLD_KINDS
 
@@ -160,6 +163,8 @@ def _end(session: Session, hold: Hold, *, reason: str, ended_by: int | None, now
     )
     session.add(made)
     session.flush()
+    # What waits for an account may have waited for this hold alone.
+    enqueue(session, TRANSFER_HELD)
     return made
 
 

@@ -1,7 +1,8 @@
 """The SQL that statements are made of: which postings are lines, and the text that the content hash covers.
 
 One statement inserts all statements of a closed period with their lines, so a million lines cost one pass. The hash is
-over texts that PostgreSQL makes of the lines alone, the same when they are written and when they are read back.
+over texts that PostgreSQL makes of the lines alone, the same when they are written and when they are read back. Beside
+it what became of approved amounts, with what was held first and transferred later.
 """
 
 from __future__ import annotations
@@ -121,3 +122,23 @@ CONTENT = text(
     WHERE statement.id = :statement_id GROUP BY statement.id
     """
 )
+
+# One row for each transfer to a party, or back from it, under the disposition it carries out.
+TRANSFERRED_PARTS = """(
+    SELECT id AS disposition_id, statement_id, manufacturer_id, party_id, currency, amount_minor, intent_id
+    FROM disposition WHERE kind = 'transferred'
+    UNION ALL
+    SELECT disposition_id, statement_id, manufacturer_id, party_id, currency, amount_minor, intent_id
+    FROM held_transfer
+)"""
+
+# An approval's parts as they stand now, one row a kind: what was transferred since is no longer held.
+PARTS_NOW = """(
+    SELECT approval_id, kind, sum(amount_minor)::bigint AS amount_minor FROM (
+        SELECT approval_id, kind, amount_minor FROM disposition
+        UNION ALL
+        SELECT held.approval_id, side.kind, side.sign * late.amount_minor
+        FROM held_transfer late JOIN disposition held ON held.id = late.disposition_id
+        CROSS JOIN (VALUES ('held', -1), ('transferred', 1)) side (kind, sign)
+    ) one GROUP BY approval_id, kind HAVING sum(amount_minor) <> 0
+)"""

@@ -16,6 +16,7 @@ from portal.ledger.chain import chain_head
 from portal.ledger.models import Period
 from portal.ledger.queries import period_balances
 from portal.settlement import queries, rules
+from portal.settlement.lines import TRANSFERRED_PARTS
 from portal.settlement.models import CloseManifest, Statement
 
 # What a reader wants to know is still open, with what it is about; a list, because a count leads nowhere.
@@ -34,11 +35,11 @@ _OPEN = {
           AND NOT EXISTS (SELECT FROM statement_discard gone WHERE gone.statement_id = statement.id)
         ORDER BY contest.id
     """,
-    "transfers": """
-        SELECT statement.name || ': ' || intent.state FROM disposition part
+    "transfers": f"""
+        SELECT statement.name || ': ' || intent.state FROM {TRANSFERRED_PARTS} part
         JOIN statement ON statement.id = part.statement_id JOIN intent ON intent.id = part.intent_id
-        WHERE statement.period_id = :period_id AND part.kind = 'transferred' AND intent.state <> 'succeeded'
-        ORDER BY part.id
+        WHERE statement.period_id = :period_id AND intent.state <> 'succeeded'
+        ORDER BY part.disposition_id
     """,
     "differences": """
         SELECT difference.kind || ' ' || difference.subject FROM reconciliation_difference difference

@@ -161,11 +161,7 @@ class StatementApproval(Base):
         ForeignKeyConstraint(["statement_id", "content_sha256"], ["statement.id", "statement.content_sha256"]),
         ForeignKeyConstraint(
             ["preparation_id", "preparer_id", "content_sha256"],
-            [
-                "statement_preparation.id",
-                "statement_preparation.preparer_id",
-                "statement_preparation.content_sha256",
-            ],
+            ["statement_preparation.id", "statement_preparation.preparer_id", "statement_preparation.content_sha256"],
         ),
         CheckConstraint("approver_id <> preparer_id", name="four_eyes"),
     )
@@ -204,6 +200,27 @@ class Disposition(Base):
     amount_minor: Mapped[int]
     intent_id: Mapped[UUID | None] = mapped_column(ForeignKey("intent.id"))
     disposed_at: Mapped[datetime]
+
+
+class HeldTransfer(Base):
+    """What an approval held for want of an account, transferred under the same approval once the account was there."""
+
+    __tablename__ = "held_transfer"
+    __table_args__ = (
+        UniqueConstraint("disposition_id"),
+        UniqueConstraint("intent_id"),
+        CheckConstraint("amount_minor > 0", name="amount"),
+    )
+
+    id: Mapped[Id]
+    disposition_id: Mapped[int] = mapped_column(ForeignKey("disposition.id"))
+    statement_id: Mapped[int] = mapped_column(ForeignKey("statement.id"))
+    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    party_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    currency: Mapped[str]
+    amount_minor: Mapped[int]
+    intent_id: Mapped[UUID] = mapped_column(ForeignKey("intent.id"))
+    planned_at: Mapped[datetime]
 
 
 class Hold(Base):

@@ -22,6 +22,7 @@ from portal.ledger.models import Period, Posting
 from portal.payments.models import Intent
 from portal.payments.queries import payable_state, reversible_transfer
 from portal.settlement import holding, rules
+from portal.settlement.lines import TRANSFERRED_PARTS
 from portal.settlement.models import (
     CloseManifest,
     Contest,
@@ -354,18 +355,17 @@ class SentTransfer:
 
 
 _TRANSFERS = text(
-    """
-    SELECT disposition.id, disposition.statement_id, statement.name, disposition.party_id, disposition.currency,
-           disposition.amount_minor, intent.id, intent.state, intent.failure, intent.provider_object_id,
+    f"""
+    SELECT part.disposition_id, part.statement_id, statement.name, part.party_id, part.currency,
+           part.amount_minor, intent.id, intent.state, intent.failure, intent.provider_object_id,
            coalesce(tax.amount_minor, 0)
-    FROM disposition
-    LEFT JOIN disposition_tax tax ON tax.disposition_id = disposition.id
-    JOIN intent ON intent.id = disposition.intent_id
-    JOIN statement ON statement.id = disposition.statement_id
-    WHERE disposition.kind = 'transferred'
-      AND (disposition.manufacturer_id = :own OR disposition.party_id = :own)
+    FROM {TRANSFERRED_PARTS} part
+    LEFT JOIN disposition_tax tax ON tax.disposition_id = part.disposition_id
+    JOIN intent ON intent.id = part.intent_id
+    JOIN statement ON statement.id = part.statement_id
+    WHERE (part.manufacturer_id = :own OR part.party_id = :own)
       AND (CAST(:period_id AS bigint) IS NULL OR statement.period_id = :period_id)
-    ORDER BY disposition.id DESC LIMIT :most
+    ORDER BY intent.created_at DESC, part.disposition_id DESC LIMIT :most
     """
 )
 

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from portal.settlement.bank_matching import match_entries
+from portal.settlement.lines import TRANSFERRED_PARTS
 from portal.settlement.models import DifferenceEnd, ReconciliationDifference
 
 # A transfer or charge is in Stripe's list of movements an hour later; a payout is at the bank within five days.
@@ -58,7 +59,7 @@ LINKS = """
 # One row per difference: kind, subject, whose, currency, what should be there, what is, when it happened.
 _FIND = text(
     LINKS
-    + """
+    + f"""
     , operator AS (SELECT id FROM organisation WHERE is_operator ORDER BY id LIMIT 1)
     , found AS (
         SELECT 'movement_unposted' AS kind, movement.provider_id AS subject,
@@ -92,8 +93,8 @@ _FIND = text(
                coalesce(part.amount_minor, 0) + coalesce(tax.amount_minor, 0), -movement.net_minor, movement.occurred_at
         FROM balance_movement movement
         JOIN intent ON intent.provider_object_id = movement.source_object_id AND intent.kind = 'transfer'
-        LEFT JOIN disposition part ON part.intent_id = intent.id AND part.kind = 'transferred'
-        LEFT JOIN disposition_tax tax ON tax.disposition_id = part.id
+        LEFT JOIN {TRANSFERRED_PARTS} part ON part.intent_id = intent.id
+        LEFT JOIN disposition_tax tax ON tax.disposition_id = part.disposition_id
         WHERE coalesce(part.amount_minor, 0) + coalesce(tax.amount_minor, 0) <> -movement.net_minor
         UNION ALL
         SELECT 'bank_unseen', 'posting ' || posting.id, posting.manufacturer_id, posting.currency,

@@ -16,6 +16,7 @@ from portal.directory.models import Organisation
 from portal.errors import NotFound
 from portal.ledger.models import Period
 from portal.money import minor_digits
+from portal.settlement.lines import PARTS_NOW
 from portal.settlement.rules import CARRIED, HELD, INVOICED, RETAINED, TRANSFERRED
 
 KINDS = (TRANSFERRED, RETAINED, INVOICED, HELD, CARRIED)
@@ -68,15 +69,15 @@ def period_named(session: Session, code: str, label: str) -> Period:
 
 
 _STATEMENTS = text(
-    """
+    f"""
     SELECT statement.name, party.code AS party, statement.currency, statement.net_minor,
            max(approval.amount_minor) AS approved_minor,
-           coalesce(jsonb_object_agg(part.kind, part.amount_minor) FILTER (WHERE part.kind IS NOT NULL), '{}')
+           coalesce(jsonb_object_agg(part.kind, part.amount_minor) FILTER (WHERE part.kind IS NOT NULL), '{{}}')
                AS by_kind
     FROM statement
     JOIN organisation party ON party.id = statement.party_id
     LEFT JOIN statement_approval approval ON approval.statement_id = statement.id
-    LEFT JOIN disposition part ON part.approval_id = approval.id
+    LEFT JOIN {PARTS_NOW} part ON part.approval_id = approval.id
     WHERE statement.period_id = :period_id
       AND NOT EXISTS (SELECT FROM statement_discard gone WHERE gone.statement_id = statement.id)
     GROUP BY statement.id, party.code ORDER BY statement.number

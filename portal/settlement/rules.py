@@ -34,6 +34,7 @@ SETTLEMENT_PAIRS: Pairs = pairs(
     (Purpose.PAYABLE, Purpose.HELD),
     (Purpose.PAYABLE, Purpose.PARTY_RECEIVABLE),
     (Purpose.PAYABLE, Purpose.PAYABLE),
+    (Purpose.HELD, Purpose.IN_TRANSFER),
     (Purpose.WORK_IN_PROGRESS, Purpose.ESTIMATED),
     # What finance books to put a difference right.
     (Purpose.STRIPE, Purpose.FEES),
@@ -211,21 +212,80 @@ def release_legs(amount_minor: int, party_id: int, document: Document) -> list[L
     return [debit(Purpose.HELD, amount_minor, party_id), credit(Purpose.PAYABLE, amount_minor, party_id, document)]
 
 
-def releasable(parts: Iterable[Part], disposition_id: int, decided_lines: Collection[int]) -> dict[Document, int]:
+def waits_for_account(parts: Iterable[Part]) -> int:
+    """What of a plan is held because the party's account could not receive transfers."""
+    return sum(part.amount_minor for part in parts if part.because == NOT_ONBOARDED)
+
+
+def goes_late(
+    waiting_minor: int,
+    terms: Terms,
+    *,
+    account_state: str,
+    is_party_on_hold: bool,
+    on_hold_minor: int,
+    owed_minor: int,
+    currency: str = "",
+) -> int:
+    """What of an approved amount that waited for the account is transferred now; zero while it goes on waiting.
+
+    ``on_hold_minor`` are its lines that holds cover by now, ``owed_minor`` what the party has to return: both stay
+    held, as does the reserve, and come back with a later statement, which nets them. *Shape*: never more than waits.
+    """
+    rest = waiting_minor - max(on_hold_minor, 0) - max(owed_minor, 0)
+    if account_state != ACTIVE or is_party_on_hold or rest <= 0 or rest < terms.minimum_minor:
+        return 0
+    paid = rest - round_half_up(Fraction(rest * terms.reserve_bp, 10_000))
+    return asked_part(paid, currency) if currency else paid
+
+
+def goes_on_waiting(*, is_transferred: bool, on_hold_minor: int, owed_minor: int) -> bool:
+    """Whether what waited for an account stays held when a month is closed.
+
+    It does until it is transferred, unless the party owes something that is netted from it; the rest that was not
+    transferred comes back, but not while a hold covers a line of it.
+    """
+    return on_hold_minor != 0 or not (is_transferred or owed_minor > 0)
+
+
+def releasable(
+    parts: Iterable[Part],
+    disposition_id: int,
+    decided_lines: Collection[int],
+    *,
+    waits: bool = False,
+    gone_minor: int = 0,
+) -> dict[Document, int]:
     """What of a held disposition may come back: each freed line under its own name, everything else as one amount.
 
-    A line is freed when its contest is decided, or when no hold covers it any longer.
+    A line is freed when its contest is decided, or when no hold covers it any longer. What ``waits`` for the account
+    stays; of what does not, ``gone_minor`` was transferred before.
     """
     found: dict[Document, int] = {}
     for part in parts:
         if part.kind != HELD or (part.line_id is not None and part.line_id not in decided_lines):
+            continue
+        if waits and part.because == NOT_ONBOARDED:
             continue
         line = part.line_id
         document = (
             Document("disposition", str(disposition_id)) if line is None else Document("statement_line", str(line))
         )
         found[document] = found.get(document, 0) + part.amount_minor
-    return found
+    whole = Document("disposition", str(disposition_id))
+    if whole in found:
+        found[whole] -= gone_minor
+    return {document: minor for document, minor in found.items() if minor}
+
+
+def terms_of_plan(plan: Mapping[str, Any]) -> Terms:
+    """The terms that a plan was decided and approved by."""
+    return Terms(minimum_minor=int(plan["minimum_minor"]), reserve_bp=int(plan["reserve_bp"]))
+
+
+def late_legs(amount_minor: int, party_id: int, document: Document) -> list[Leg]:
+    """What was held leaves with a transfer, without becoming payable again."""
+    return [debit(Purpose.HELD, amount_minor, party_id), credit(Purpose.IN_TRANSFER, amount_minor, party_id, document)]
 
 
 def due_on(issued_at: datetime, days: int) -> date:

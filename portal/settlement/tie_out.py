@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side, may_handle_finance
 from portal.errors import NotAllowed, NotFound
+from portal.settlement.lines import TRANSFERRED_PARTS
 from portal.settlement.reconciling import LINKS
 
 MOST_DAYS = 62
@@ -48,7 +49,7 @@ class TiedDay:
 # Every movement of money as one of the six columns has it; a movement and its posting count on the movement's day.
 _MOVED = (
     LINKS
-    + """
+    + f"""
     , moved AS (
         SELECT movement.occurred_at AS at, movement.currency, 'stripe' AS book, movement.net_minor AS minor,
                movement.category AS what, (SELECT min(link.id) FROM link WHERE link.provider_id = movement.provider_id)
@@ -66,8 +67,8 @@ _MOVED = (
                movement.category, NULL, part.statement_id
         FROM balance_movement movement
         JOIN intent ON intent.provider_object_id = movement.source_object_id AND intent.kind = 'transfer'
-        LEFT JOIN disposition part ON part.intent_id = intent.id AND part.kind = 'transferred'
-        LEFT JOIN disposition_tax tax ON tax.disposition_id = part.id
+        LEFT JOIN {TRANSFERRED_PARTS} part ON part.intent_id = intent.id
+        LEFT JOIN disposition_tax tax ON tax.disposition_id = part.disposition_id
         CROSS JOIN (VALUES ('approved'), ('sent')) side (book)
         WHERE movement.manufacturer_id = :own
         UNION ALL

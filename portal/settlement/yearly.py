@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from portal.access import Actor, Side, may_handle_finance
 from portal.directory.models import Organisation
 from portal.errors import NotAllowed, NotFound
+from portal.settlement.lines import TRANSFERRED_PARTS
 from portal.taxes.queries import tax_identity, taxpayer_known
 from portal.taxes.rules.identity import TaxIdentity
 from portal.taxes.rules.taxpayer import Taxpayer
@@ -58,14 +59,14 @@ class Recipient:
 
 # Money back is dated by its own day: on the cash basis it belongs to the year in which it came back.
 _PAID = text(
-    """
+    f"""
     SELECT intent.organisation_id AS party_id, intent.currency, intent.finished_at,
            CASE intent.kind WHEN 'transfer' THEN intent.amount_minor ELSE -intent.amount_minor END AS amount_minor,
            statement.id AS statement_id, coalesce(statement.name, '') AS statement_name,
            (SELECT min(journal.id) FROM journal_transaction journal WHERE journal.document_type = 'intent'
             AND journal.document_id = intent.id::text) AS transaction_id, intent.id AS intent_id
     FROM intent
-    LEFT JOIN disposition part ON part.intent_id = intent.id
+    LEFT JOIN {TRANSFERRED_PARTS} part ON part.intent_id = intent.id
     LEFT JOIN statement ON statement.id = part.statement_id
     WHERE intent.manufacturer_id = :payer AND intent.organisation_id <> :payer
       AND intent.kind IN ('transfer', 'transfer_reversal')

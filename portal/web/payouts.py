@@ -12,11 +12,12 @@ from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Engine
 
-from portal.access import Actor, Side, may_administer, may_handle_finance
+from portal.access import Actor, Side, may_administer, may_handle_finance, may_see_shares
 from portal.db import Scope
 from portal.errors import ProviderTrouble
 from portal.payments import actions, handling, queries
 from portal.payments.gateway import Gateway
+from portal.settlement.waiting import waiting_for_accounts
 from portal.web.gate import current_actor, current_edges, current_now, current_session, current_viewer, open_to
 from portal.web.stepping import confirmed
 
@@ -100,7 +101,8 @@ def back() -> ResponseReturnValue:
 
 
 def _account_page() -> ResponseReturnValue:
-    known = queries.own_account(current_session(), current_actor())
+    actor = current_actor()
+    known = queries.own_account(current_session(), actor)
     state = known.transfers_state if known else "none"
     return render_template(
         "payouts/account.html",
@@ -109,6 +111,7 @@ def _account_page() -> ResponseReturnValue:
         requirements=[_plain(name) for name in known.requirements.get("open", ())] if known else [],
         is_ready=state == "active",
         has_stripe=current_edges().gateway is not None,
+        waiting=waiting_for_accounts(current_session(), actor) if may_see_shares(actor) else [],
     )
 
 

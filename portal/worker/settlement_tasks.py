@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from portal.db import transaction
 from portal.jobs import enqueue
-from portal.settlement import checking, closing, differences, disposing, reconciling, remaking
+from portal.payments.rules import TRANSFER_HELD
+from portal.settlement import checking, closing, differences, disposing, reconciling, releasing, remaking
 from portal.worker.registry import Edges, task
 
 
@@ -21,6 +22,12 @@ def close_period(edges: Edges, now: datetime, *, manufacturer_id: int, period_id
 def dispose_approval(edges: Edges, now: datetime, *, approval_id: int) -> None:
     with transaction(edges.engine) as session:
         disposing.dispose(session, approval_id, livemode=edges.settings.livemode, now=now)
+
+
+@task("transfer_held", own_transactions=True)
+def transfer_held(edges: Edges, now: datetime) -> None:
+    """An account can receive transfers: what was approved and waited for it goes."""
+    releasing.transfer_all_held(edges.engine, livemode=edges.settings.livemode, now=now)
 
 
 @task("hard_close_period")
@@ -54,7 +61,9 @@ def book_difference(edges: Edges, now: datetime, *, difference_id: int, person_i
 
 @task("sweep_settlement", every="37 * * * *")
 def sweep_settlement(session: Session, now: datetime) -> None:
-    """Periods that ended and approvals whose job was lost."""
+    """Periods that ended, approvals whose job was lost, and what an account that is ready by now kept waiting."""
     for period in closing.periods_to_close(session, now):
         enqueue(session, "close_period", manufacturer_id=period.manufacturer_id, period_id=period.id)
     disposing.sweep_approvals(session)
+    if releasing.is_waiting_for_ready_accounts(session):
+        enqueue(session, TRANSFER_HELD)

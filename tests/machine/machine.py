@@ -44,6 +44,7 @@ class MoneyMachine(Working, Paying, Settling):
         for hold in self.holds():
             self.let_go(hold)
         doing.end_packs(self.portal)
+        self.send_what_waited()
         self.close_period("close the last period")
         for invoice in self.unpaid():
             self.pay_at_bank(invoice, invoice.open)

@@ -43,7 +43,7 @@ _SET_ASIDE = text(
         'end_grants', 'perform_intent', 'perform_waiting', 'handle_provider_event', 'refresh_account',
         'retry_waiting_transfers', 'sweep_payments', 'poll_events',
         'advance_adjustment', 'follow_up_intent', 'advance_chargeback', 'close_period', 'dispose_approval',
-        'hard_close_period', 'settle_shares')
+        'hard_close_period', 'settle_shares', 'transfer_held')
     """
 )
 _PUT_BACK = text("UPDATE procrastinate_jobs SET status = 'todo' WHERE status = 'doing'")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.errors import RuleBroken
-from portal.ledger.rules import Document, check_legs
+from portal.ledger.rules import Document, Purpose, check_legs
 from portal.settlement import rules
 from portal.settlement.rules import CARRIED, HELD, INVOICED, RETAINED, TRANSFERRED, Part, Terms, plan_parts
 
@@ -120,6 +120,65 @@ def test_what_was_held_comes_back_by_line_when_decided_and_otherwise_at_once():
         Part(TRANSFERRED, 5),
     ]
     assert rules.releasable(parts, 4, {8}) == {Document("statement_line", "8"): 200, Document("disposition", "4"): 30}
+
+
+@pytest.mark.parametrize(
+    ("waits", "gone", "back"), [(True, 0, {}), (False, 0, {"4": 900}), (False, 650, {"4": 250}), (False, 900, {})]
+)
+def test_what_waits_for_an_account_comes_back_but_for_what_went(waits, gone, back):
+    parts = [Part(HELD, 100, "contested", 7), Part(HELD, 900, "not_onboarded")]
+    found = rules.releasable(parts, 4, set(), waits=waits, gone_minor=gone)
+    assert found == {Document("disposition", key): minor for key, minor in back.items()}
+    assert rules.waits_for_account(parts) == 900
+
+
+@pytest.mark.parametrize(
+    ("waiting", "given", "goes"),
+    [
+        (10_000, {}, 10_000),
+        (10_000, {"account_state": "restricted"}, 0),
+        (10_000, {"is_party_on_hold": True}, 0),
+        (10_000, {"on_hold_minor": 2_500}, 7_500),
+        (10_000, {"owed_minor": 2_500, "on_hold_minor": 1_000}, 6_500),
+        # What is left is less than the smallest payout, or nothing.
+        (10_000, {"owed_minor": 5_001}, 0),
+        (10_000, {"owed_minor": 5_000}, 5_000),
+        (10_000, {"owed_minor": 12_000}, 0),
+        # Neither a hold on a negative line nor a party that has something coming makes it more.
+        (10_000, {"on_hold_minor": -50, "owed_minor": -50}, 10_000),
+        (10_005, {"terms": Terms(reserve_bp=1_000)}, 9_004),
+        (12_345, {"currency": "KWD"}, 12_340),
+    ],
+)
+def test_what_waited_for_an_account_goes_as_far_as_nothing_keeps_it(waiting, given, goes):
+    usual = {"account_state": "active", "is_party_on_hold": False, "on_hold_minor": 0, "owed_minor": 0}
+    terms = {"terms": Terms(minimum_minor=5_000)}
+    said = {**terms, **usual, **given}
+    assert rules.goes_late(waiting, said.pop("terms"), **said) == goes
+
+
+@pytest.mark.parametrize(
+    ("transferred", "on_hold", "owed", "waits"),
+    [
+        (False, 0, 0, True),
+        (False, 0, 1, False),
+        (True, 0, 0, False),
+        (True, 5, 0, True),
+        (False, 5, 1, True),
+    ],
+)
+def test_what_waits_for_an_account_stays_when_a_month_ends_unless_debts_are_netted(transferred, on_hold, owed, waits):
+    assert rules.goes_on_waiting(is_transferred=transferred, on_hold_minor=on_hold, owed_minor=owed) is waits
+
+
+def test_a_late_transfer_leaves_what_was_held_and_goes_by_the_terms_that_were_approved():
+    document = Document("disposition", "4")
+    held, gone = rules.late_legs(700, 3, document)
+    assert (held.purpose, held.amount_minor, gone.purpose, gone.amount_minor) == (
+        Purpose.HELD, 700, Purpose.IN_TRANSFER, -700,
+    )  # fmt: skip
+    plan = rules.plan_json((), Terms(minimum_minor=5, reserve_bp=100), "none")
+    assert rules.terms_of_plan(plan) == Terms(minimum_minor=5, reserve_bp=100)
 
 
 @pytest.mark.parametrize(

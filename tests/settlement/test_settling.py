@@ -272,14 +272,6 @@ def test_a_contested_line_is_held_and_comes_back_when_decided(
     assert settlement_problems(work_session) == []
 
 
-def test_money_for_a_party_without_an_account_is_held_and_offered_again(work_engine, work_session, cast, statement):
-    assert approved_and_disposed(work_session, cast, statement) == {"held": 12_500}
-    work_session.commit()
-    back = statement_of(work_session, close(work_engine, cast, NEXT_CLOSED_AT), cast.integrator.id)
-    assert back.net_minor == 12_500
-    assert balance_of(work_session, Purpose.HELD) == 0
-
-
 def test_a_party_that_owes_its_net_is_invoiced(work_engine, work_session, cast, gateway, standin):
     open_books(work_session, cast)
     earn(work_session, cast, -9_000, 1)

@@ -19,7 +19,7 @@ from portal.ledger.models import Period
 from portal.ledger.queries import party_balance
 from portal.ledger.rules import Document, Leg, Purpose
 from portal.settlement.models import Disposition, Statement, StatementApproval
-from portal.settlement.rules import content_hash
+from portal.settlement.rules import TRANSFERRED, content_hash
 from portal.settlement.selfbilling import queries, rules
 from portal.settlement.selfbilling.models import DispositionTax, SelfBilledDocument
 from portal.settlement.selfbilling.rules import Billing
@@ -123,24 +123,42 @@ def keep_taxes(
 ) -> None:
     """Keep and post the tax that went with each disposition."""
     for disposition in made:
-        minor = taxes.get(disposition.kind, 0)
-        if not minor:
-            continue
-        session.add(
-            DispositionTax(
-                disposition_id=disposition.id,
-                statement_id=statement.id,
-                manufacturer_id=statement.manufacturer_id,
-                party_id=statement.party_id,
-                currency=statement.currency,
-                amount_minor=minor,
-                recorded_at=now,
-            )
+        if minor := taxes.get(disposition.kind, 0):
+            _keep_tax(session, statement, (disposition.id, disposition.kind, minor), livemode=livemode, now=now)
+
+
+def tax_of_late(session: Session, statement: Statement, amount_minor: int) -> int:
+    """The tax that goes with a part that was held and is transferred now; what stays held keeps its own."""
+    stays = _balance(session, statement, Purpose.HELD) - amount_minor
+    return rules.tax_to_move(TRANSFERRED, amount_minor, _balance(session, statement, Purpose.PAYABLE_TAX), stays)
+
+
+def keep_tax_of_late(
+    session: Session, statement: Statement, disposition_id: int, tax_minor: int, *, livemode: bool, now: datetime
+) -> None:
+    """Keep and post it under the disposition that held the part."""
+    if tax_minor:
+        _keep_tax(session, statement, (disposition_id, TRANSFERRED, tax_minor), livemode=livemode, now=now)
+
+
+def _keep_tax(
+    session: Session, statement: Statement, moved: tuple[int, str, int], *, livemode: bool, now: datetime
+) -> None:
+    disposition_id, kind, minor = moved
+    session.add(
+        DispositionTax(
+            disposition_id=disposition_id,
+            statement_id=statement.id,
+            manufacturer_id=statement.manufacturer_id,
+            party_id=statement.party_id,
+            currency=statement.currency,
+            amount_minor=minor,
+            recorded_at=now,
         )
-        document = Document("disposition", str(disposition.id))
-        legs = rules.tax_moved_legs(disposition.kind, minor, statement.party_id, document)
-        said = f"Tax with {statement.name}"
-        _post(session, statement, (f"tax_{disposition.kind}", said, document), legs, livemode=livemode, now=now)
+    )
+    document = Document("disposition", str(disposition_id))
+    legs = rules.tax_moved_legs(kind, minor, statement.party_id, document)
+    _post(session, statement, (f"tax_{kind}", f"Tax with {statement.name}", document), legs, livemode=livemode, now=now)
     session.flush()
 
 

@@ -13,6 +13,7 @@ from portal.payments import actions
 from portal.settlement import cash_needed as needing
 from portal.settlement import queries
 from portal.settlement.negative_parties import negative_parties
+from portal.settlement.waiting import waiting_for_accounts
 from portal.web.gate import current_actor, current_now, current_session, current_zone, open_to
 from portal.web.settlement.blueprint import blueprint, may_settle
 
@@ -38,11 +39,12 @@ NEEDED_FOR = {
 @open_to(may_see_shares)
 def transfers() -> ResponseReturnValue:
     session, actor = current_session(), current_actor()
-    rows = queries.transfers(session, actor)
+    rows, waiting = queries.transfers(session, actor), waiting_for_accounts(session, actor)
     return render_template(
         "settlement/transfers.html",
         rows=rows,
-        names=organisation_names(session, [row.party_id for row in rows]),
+        waiting=waiting,
+        names=organisation_names(session, [*(row.party_id for row in rows), *(each.party_id for each in waiting)]),
         states=STATES,
         may_retry=may_settle(actor),
     )

@@ -8,6 +8,7 @@ from flask import Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from portal.access import Side, may_see_shares
+from portal.directory.queries import organisation_names
 from portal.errors import NotFound, RuleBroken
 from portal.ledger import queries as ledger
 from portal.ledger.models import Period
@@ -15,6 +16,7 @@ from portal.settlement import actions, checking, cockpit, queries, rules
 from portal.settlement.checking import PeriodFailure
 from portal.settlement.cockpit import CloseProgress
 from portal.settlement.queries import SentTransfer, StatementStage
+from portal.settlement.waiting import waiting_for_accounts
 from portal.web.forms import Form, page, refusals_of, text_field
 from portal.web.gate import current_actor, current_now, current_session, open_to
 from portal.web.ledger import PERIOD_STATES
@@ -62,6 +64,8 @@ def period(period_id: int) -> ResponseReturnValue:
         progress=progress,
         stages=stages,
         settled=cockpit.settled_amounts(session, actor, period_id),
+        waiting=(waiting := waiting_for_accounts(session, actor, period_id=period_id)),
+        names=organisation_names(session, [each.party_id for each in waiting]),
         manifests=queries.manifests_of(session, period_id),
         state=PERIOD_STATES[found.state],
         words=STAGES,

@@ -15,6 +15,7 @@ from portal.settlement.models import Statement
 from portal.settlement.selfbilling import papers
 from portal.settlement.selfbilling import queries as documents
 from portal.settlement.selfbilling.billing import shown_billing
+from portal.settlement.waiting import waiting_for_accounts
 from portal.taxes.rules.treatment import TREATMENTS
 from portal.web import paging
 from portal.web.forms import CheckboxesField, Form, page, refusals_of
@@ -213,6 +214,7 @@ def _settling(found: Statement) -> dict[str, object]:
         "preparation": preparation,
         "approval": queries.approval_of(session, found.id),
         "disposed": [(each, transfers.get(each.id)) for each in queries.dispositions_of(session, found.id)],
+        "is_waiting": any(each.statement_id == found.id for each in waiting_for_accounts(session, actor)),
         "held": [part for part in rules.parts_of(preparation.plan) if part.kind == rules.HELD] if preparation else [],
         "because": BECAUSE,
         "invoice_id": queries.invoice_of(session, found.id),

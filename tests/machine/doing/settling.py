@@ -135,10 +135,18 @@ def hold_party(portal: Portal) -> int:
 
 
 def end_hold(portal: Portal, hold_id: int) -> None:
-    """What was held comes back with the next statement."""
+    """What was held comes back with the next statement; what waited for the account as well goes."""
     portal.do(
         lambda session, cast: holding.end_hold(session, cast.fay, hold_id, reason="It is right", now=portal.now).id
     )
+    portal.jobs()
+
+
+def send_what_waited(portal: Portal) -> None:
+    """What the hourly sweep does for accounts that are ready."""
+    with portal.look() as session:
+        enqueue(session, "transfer_held")
+    portal.jobs()
 
 
 def restrict(portal: Portal, *, restricted: bool, told: bool) -> None:

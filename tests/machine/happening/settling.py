@@ -162,6 +162,8 @@ class Settling(Beside):
             doing.end_hold(self.portal, hold)
             self.model.held_cases = {case: one for case, one in self.model.held_cases.items() if one != hold}
             self.model.held_parties = {party: one for party, one in self.model.held_parties.items() if one != hold}
+            if not self.model.is_known_restricted:
+                reference.go_late(self.model)
 
     @precondition(lambda self: self.may_turn() and (self.model.is_restricted or self.undisposed()))
     @rule(told=st.booleans(), crash=CRASHES)
@@ -176,6 +178,13 @@ class Settling(Beside):
             self.model.is_restricted = restricted
             reference.send(self.model)
         assert not told or self.model.is_known_restricted == restricted
+
+    def send_what_waited(self) -> None:
+        """What waited for the account and can go by now."""
+        with self.step("send what waited"):
+            doing.send_what_waited(self.portal)
+            if not self.model.is_known_restricted:
+                reference.go_late(self.model)
 
     @precondition(lambda self: self.model.party_invoices)
     @rule(crash=CRASHES)

@@ -141,6 +141,11 @@ class Statement:
     # What was held of it and is not back yet: lines with the reason, and what could not be paid.
     held: dict[int, str] = field(default_factory=dict)
     kept_back: int = 0
+    # What waits for the account, or is left of it; whether part of it went.
+    waits: int = 0
+    went_late: bool = False
+    # The lines that were held by themselves, back or not.
+    named: set[int] = field(default_factory=set)
 
 
 @dataclass

@@ -33,6 +33,8 @@ class Model:
         # Holds that stand, by the case or the party that they are on.
         self.held_cases: dict[int, int] = {}
         self.held_parties: dict[str, int] = {}
+        # Statements in the order in which something became of them.
+        self.disposed: list[Statement] = []
         # Whether the account may receive transfers, and whether the portal has been told.
         self.is_restricted = False
         self.is_known_restricted = False

@@ -10,7 +10,8 @@ CONTESTED, ON_HOLD = "contested", "on hold"
 
 
 def close(model: Model) -> None:
-    """What was held comes back, and what is owed is netted."""
+    """What was held comes back, and what is owed is netted; what waits for the account comes back only for that."""
+    owed = owes(model)
     for statement in model.statements:
         for line, why in list(statement.held.items()):
             if statement.contested[line] if why == CONTESTED else statement.cases[line] not in model.held_cases:
@@ -18,10 +19,36 @@ def close(model: Model) -> None:
                 model.move(statement.lines[line], "held", "payable", statement.party, statement.party)
         model.move(statement.kept_back, "held", "payable", statement.party, statement.party)
         statement.kept_back = 0
+        if not on_hold_since(model, statement) and (statement.went_late or owed):
+            model.move(statement.waits, "held", "payable", statement.party, statement.party)
+            statement.waits = 0
     for debt in model.debts:
         part = min(max(model.payable(INTEGRATOR), 0), debt.rest)
         debt.rest -= part
         model.move(part, "payable", "receivable_party", INTEGRATOR, INTEGRATOR)
+
+
+def owes(model: Model) -> int:
+    """What the integrator has to return."""
+    return sum(debt.rest for debt in model.debts) + max(-model.payable(INTEGRATOR), 0)
+
+
+def on_hold_since(model: Model, statement: Statement) -> int:
+    """What of a statement is of cases that were held after it was disposed of."""
+    lines = (line for line, case in statement.cases.items() if case in model.held_cases)
+    return sum(max(statement.lines[line], 0) for line in lines if line not in statement.named)
+
+
+def go_late(model: Model) -> None:
+    """The account is ready: what waited for it is transferred, but for what is on hold or owed."""
+    for statement in model.disposed:
+        goes = statement.waits - on_hold_since(model, statement) - owes(model)
+        if not statement.went_late and statement.party not in model.held_parties and goes >= MINIMUM_PAYOUT:
+            statement.waits -= goes
+            statement.went_late = True
+            model.move(goes, "held", "payable_in_transfer", statement.party, statement.party)
+            model.queue.append(goes)
+    send(model)
 
 
 def undisposed(model: Model, party: str) -> int:
@@ -56,10 +83,15 @@ def dispose(model: Model, statement: Statement) -> None:
     statement.disposed = True
     party, plan = statement.party, statement.prepared
     assert plan is not None
-    statement.held = plan.held
+    statement.held = dict(plan.held)
+    statement.named = set(plan.held)
+    model.disposed.append(statement)
     model.move(sum(statement.lines[line] for line in plan.held), "payable", "held", party, party)
     for kind, minor in plan.parts:
-        if kind.startswith("kept back"):
+        if kind == "kept back":
+            statement.waits = minor
+            model.move(minor, "payable", "held", party, party)
+        elif kind == "kept back from the party":
             statement.kept_back = minor
             model.move(minor, "payable", "held", party, party)
         elif kind == "retained":
