@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0062"
-down_revision = "0061"
+revision = "0063"
+down_revision = "0062"
 
 _PARTY = "manufacturer_id = portal_organisation() OR party_id = portal_organisation()"
 # Never more than was approved and held for this reason, never to anybody else, and never what is payable again.
