@@ -4,8 +4,9 @@ Promises: a buyer accepts the policy by its hash together with the price; a site
 its customer and is never sold around without a share; money that arrives is the customer's (prepaid) until the sale it
 is for is recorded, once, whatever order and number of events tell of it; sales tax is a leg of its own, never shared.
 
-How it goes: ``rules`` say what may be offered, what covers a case now, and which steps a purchase takes; ``offering``
-and ``ordering`` write what people do; ``following`` is the job that turns what payments learned of Stripe into a sale;
+How it goes: ``rules`` say what may be offered, what covers a case now, and which steps a purchase takes; ``offering``,
+``ordering`` and ``accepting`` write what people do; ``following`` is the job that turns what payments learned of Stripe
+into a sale;
 ``covering`` is what would cover a case now; ``promoting`` makes codes and counts their uses; ``ending`` gives up plans
 that were cancelled or not paid; ``waiting`` is money of which no sale could be made, ``leaving`` plans that were ended
 at Stripe within their minimum term; ``exempting`` keeps certificates; ``queries`` are for pages.

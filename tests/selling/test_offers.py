@@ -10,13 +10,16 @@ import pytest
 from sqlalchemy import select
 
 from portal.billing.packs.models import PackSale
+from portal.db import open_session
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.selling import queries
-from portal.selling.actions import Terms, accept_offer, end_offer, make_offer, move_offers, pass_on
-from portal.selling.models import OfferRelease, ResalePrice
+from portal.selling.actions import Terms, accept_offer, end_offer, make_code, make_offer, move_offers, pass_on
+from portal.selling.models import OfferRelease, PromotionUse, Purchase, ResalePrice
 from portal.selling.rules import State
+from tests.selling.test_promotions import TENTH
 from tests.support.buying import PACK_MINOR, PLACE, lapsed, posted
-from tests.support.cast import NOW
+from tests.support.cast import NOW, build_cast
+from tests.support.racing import second_of
 
 
 @pytest.fixture
@@ -28,10 +31,10 @@ def released(session, offer):
     return session.scalars(select(OfferRelease).where(OfferRelease.offer_id == offer.id)).one_or_none()
 
 
-def accepted(session, cast, offer, *, now=NOW):
+def accepted(session, cast, offer, *, now=NOW, **code):
     sha256 = cast.policy_version.sha256
     return accept_offer(
-        session, cast.bea, released(session, offer), form_key=uuid4(), sha256=sha256, place=PLACE, now=now
+        session, cast.bea, released(session, offer), form_key=uuid4(), sha256=sha256, place=PLACE, now=now, **code
     )
 
 
@@ -67,6 +70,51 @@ def test_an_accepted_offer_is_paid_at_its_price(shop, work_session, cast, terms)
     assert shop.seen(purchase).state is State.ACTIVE
     assert work_session.scalars(select(PackSale)).one().amount_minor == 125_000
     assert queries.offer_view(work_session, cast.mia, offer.id).state(NOW) == "accepted"
+
+
+def test_a_code_takes_off_an_offers_price_and_is_used_once_however_often_it_is_accepted(
+    shop, work_session, cast, terms
+):
+    make_code(work_session, cast.fay, TENTH, now=NOW)
+    offer = make_offer(work_session, cast.fay, replace(terms, price_minor=120_000), now=NOW)
+    pass_on(work_session, cast.mia, offer.id, price_minor=125_000, now=NOW)
+    for code, sentence in (("NOTHING", "no such code"), ("TENTH", "")):
+        with pytest.raises(Invalid) as refused:
+            accepted(work_session, cast, offer, promotion=code, shown_discount_minor=13_500)
+        assert sentence in refused.value.fields.get("promotion", "")
+    purchases = [accepted(work_session, cast, offer, promotion="tenth", shown_discount_minor=12_500) for _ in range(2)]
+    assert purchases[0].id == purchases[1].id
+    assert [use.discount_minor for use in work_session.scalars(select(PromotionUse))] == [12_500]
+    work_session.commit()
+    shop.run_jobs(NOW, gateway=shop.gateway)
+    shop.pay(purchases[0])
+    shop.hear()
+    sale = work_session.scalars(select(PackSale)).one()
+    assert (sale.amount_minor, sale.discount_minor) == (112_500, 12_500)
+
+
+def test_what_the_integrator_collects_knows_no_codes(work_session, cast, terms):
+    make_code(work_session, cast.fay, TENTH, now=NOW)
+    offer = make_offer(work_session, cast.mia, replace(terms, collector="integrator"), now=NOW)
+    with pytest.raises(Invalid) as refused:
+        accepted(work_session, cast, offer, promotion="TENTH")
+    assert "integrator invoices this itself" in refused.value.fields["promotion"]
+
+
+def test_of_two_acceptances_at_once_both_are_the_one_order_with_one_use(committed_database):
+    engine = committed_database.work_engine
+    with open_session(engine) as session, session.begin():
+        cast = build_cast(session, NOW)
+        make_code(session, cast.fay, replace(TENTH, most_uses=1), now=NOW)
+        wanted = Terms(cast.plain_site.id, cast.factory.id, "pack", "hours_10", "once", 1, PACK_MINOR, 14)
+        offer = make_offer(session, cast.mia, wanted, now=NOW)
+
+    def accepts(session):
+        return accepted(session, cast, offer, promotion="TENTH", shown_discount_minor=13_500)
+
+    assert second_of(engine, accepts, accepts) is None
+    with open_session(engine) as session:
+        assert [len(session.scalars(select(table)).all()) for table in (Purchase, PromotionUse)] == [1, 1]
 
 
 def test_an_integrator_that_collects_owes_the_policys_price_at_the_sale(shop, work_session, cast, terms):

@@ -262,7 +262,15 @@ def test_a_technician_offers_what_covers_the_case_and_the_buyers_yes_covers_it(
     assert f"offers/{offer_id}" in mailed
     bea = visit(cast.bea)
     assert case.name in bea.get(f"/offers/{offer_id}").text
-    led = bea.post(f"/offers/{offer_id}/acceptance", {"accepted": "y"})
+    visit(cast.fay).post("/promotion-codes", {"code": "TENTH", "percent": "10", "starts_on": "2026-03-01"})
+    here, typed = f"/offers/{offer_id}/acceptance", {"accepted": "y", "promotion": "TENTH"}
+    unseen = bea.post(here, typed)
+    assert (unseen.status_code, "Look at it before you accept" in unseen.text) == (422, True)
+    assert "no such code" in bea.post(here, {**typed, "promotion": "TENS", "step": "price"}).text
+    priced = bea.post(here, {**typed, "accepted": "", "step": "price"})
+    assert (priced.status_code, "€135.00" in priced.text, "€1,215.00" in priced.text) == (200, True, True)
+    led = bea.post(here, {**typed, "shown_discount_minor": hidden(priced, "shown_discount_minor")})
+    assert "TENTH: 10 %" in bea.get(f"/offers/{offer_id}").text
     assert led.location.startswith(standin.base_url)
     standin.control.set_clock(int(clock().timestamp()))
     standin.control.pay_session(session_of(work_session))

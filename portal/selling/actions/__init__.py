@@ -1,5 +1,6 @@
 """The verbs of selling: offer, order, follow a payment to its sale, end, exempt, promote."""
 
+from portal.selling.actions.accepting import accept_offer, offer_taken_up_again, promotion_for_offer
 from portal.selling.actions.changing import change_plan, changes_possible
 from portal.selling.actions.ending import cancel, end_overdue, give_up, grace_until, minimum_until
 from portal.selling.actions.exempting import end_exemption, keep_exemption
@@ -18,9 +19,7 @@ from portal.selling.actions.offering import (
 from portal.selling.actions.ordering import (
     Order,
     Place,
-    accept_offer,
     is_subscription,
-    offer_taken_up_again,
     order,
     price_with,
     taken_up_again,
@@ -65,6 +64,7 @@ __all__ = [
     "pass_on",
     "price_with",
     "promotion_for",
+    "promotion_for_offer",
     "promotion_said",
     "sell_after_all",
     "sell_purchase",

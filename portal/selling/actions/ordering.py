@@ -31,7 +31,7 @@ from portal.ledger.rules import Document
 from portal.payments.checkouts import Checkout, Wares, page_of, plan_checkout
 from portal.payments.models import Intent
 from portal.selling.actions.promoting import Promoted, promotion_for, promotion_of, use_promotion
-from portal.selling.models import OfferEnd, OfferRelease, Purchase, PurchaseStep
+from portal.selling.models import Purchase, PurchaseStep
 from portal.selling.queries import exemption_on, paid_by_subscription
 from portal.selling.rules import Interval, Item, Kind, item_named, state_of, total_minor
 from portal.selling.rules.steps import State
@@ -74,8 +74,8 @@ def order(session: Session, actor: Actor, wanted: Order, place: Place, *, now: d
     *Raises*: NotAllowed, NotFound, RuleBroken for what is not sold, Invalid for a code that cannot be used, Conflict
     where what was shown no longer holds.
     """
-    _must_buy(actor)
-    known = _known(session, actor, wanted.form_key)
+    must_buy(actor)
+    known = known_order(session, actor, wanted.form_key)
     if known is not None:
         return known
     site = _own_site(session, actor, wanted.site_id)
@@ -114,12 +114,12 @@ def order(session: Session, actor: Actor, wanted: Order, place: Place, *, now: d
         currency=item.currency,
         list_minor=list_minor,
         price_minor=total,
-        **_kept(back, list_minor),
+        **reinstated(back, list_minor),
         form_key=wanted.form_key,
         ordered_by=actor.person_id,
         ordered_at=now,
     )
-    return _keep(session, actor, made, place, now=now, promoted=promoted)
+    return keep_order(session, actor, made, place, now=now, promoted=promoted)
 
 
 def taken_up_again(
@@ -154,7 +154,7 @@ def price_with(price_minor: int, back: Reinstatement | None) -> int:
     return first + back.amount_minor
 
 
-def _kept(back: Reinstatement | None, price_minor: int) -> dict[str, Any]:
+def reinstated(back: Reinstatement | None, price_minor: int) -> dict[str, Any]:
     if back is None:
         return {}
     return {
@@ -163,102 +163,7 @@ def _kept(back: Reinstatement | None, price_minor: int) -> dict[str, Any]:
     }
 
 
-def accept_offer(
-    session: Session,
-    actor: Actor,
-    release: OfferRelease,
-    *,
-    form_key: UUID,
-    sha256: str,
-    place: Place,
-    now: datetime,
-    shown_minor: int | None = None,
-) -> Purchase:
-    """Order what was offered, at the offer's price: at Stripe's page, or from the integrator that collects itself.
-
-    *Raises*: NotAllowed, Conflict for an offer that has ended or whose policy has changed, RuleBroken for what is no
-    longer sold.
-    """
-    _must_buy(actor)
-    known = _known(session, actor, form_key) or _accepted(session, release)
-    if known is not None:
-        return known
-    offer_id, version = release.offer_id, contracts.version(session, release.policy_version_id)
-    in_force = _still_standing(session, release, version, sha256=sha256, now=now)
-    item = item_named(in_force.policy, release.kind, release.code, release.interval)
-    serviced = release.integrator_id != release.manufacturer_id
-    offered = _offered_minor(release)
-    back = offer_taken_up_again(session, in_force.policy, release, now=now)
-    total = price_with(offered, back)
-    if shown_minor is not None and shown_minor != total:
-        raise Conflict("Taking the plan up again costs another amount by now. Look at it before you accept.")
-    made = Purchase(
-        manufacturer_id=release.manufacturer_id,
-        integrator_id=release.integrator_id,
-        customer_id=release.customer_id,
-        site_id=release.site_id,
-        case_id=release.case_id,
-        offer_id=offer_id,
-        kind=item.kind,
-        code=item.code,
-        name=item.name,
-        quantity=release.quantity,
-        interval=item.interval,
-        collector=release.collector,
-        seller_id=release.offered_by_id if serviced else release.manufacturer_id,
-        policy_version_id=version.id,
-        sha256=version.sha256,
-        currency=release.currency,
-        list_minor=release.list_minor,
-        price_minor=total,
-        **_kept(back, offered),
-        form_key=form_key,
-        ordered_by=actor.person_id,
-        ordered_at=now,
-    )
-    purchase = _keep(session, actor, made, place, now=now)
-    parties = {name: getattr(release, name) for name in ("manufacturer_id", "integrator_id", "customer_id")}
-    session.add(OfferEnd(offer_id=offer_id, **parties, outcome="accepted", person_id=actor.person_id, ended_at=now))
-    session.flush()
-    enqueue(session, "notify_offer_ended", offer_id=offer_id)
-    return purchase
-
-
-def _still_standing(
-    session: Session, release: OfferRelease, version: DocumentVersion, *, sha256: str, now: datetime
-) -> contracts.PolicyInForce:
-    """The policy an offer was made under, where both still hold. *Raises*: Conflict."""
-    ended = session.scalars(select(OfferEnd).where(OfferEnd.offer_id == release.offer_id)).one_or_none()
-    if ended is not None or now >= release.expires_at:
-        raise Conflict("This offer has ended. Ask for another one.")
-    in_force = contracts.policy_in_force(session, release.manufacturer_id, now)
-    if sha256 != version.sha256 or in_force.version.id != version.id:
-        raise Conflict("The policy has changed since the offer was made. Ask for another one.")
-    return in_force
-
-
-def offer_taken_up_again(
-    session: Session, policy: Policy, release: OfferRelease, *, now: datetime
-) -> Reinstatement | None:
-    """What accepting an offer of a plan that lapsed asks beside its price. *Raises*: RuleBroken as for an order."""
-    return taken_up_again(
-        session,
-        policy,
-        item_named(policy, release.kind, release.code, release.interval),
-        site_id=release.site_id,
-        maker_id=release.manufacturer_id,
-        now=now,
-        offered_minor=_offered_minor(release),
-        by_invoice=release.collector == "integrator",
-    )
-
-
-def _offered_minor(release: OfferRelease) -> int:
-    """What is asked: where the integrator collects, what it owes for the sale."""
-    return release.list_minor if release.price_minor is None else release.price_minor
-
-
-def _keep(
+def keep_order(
     session: Session, actor: Actor, made: Purchase, place: Place, *, now: datetime, promoted: Promoted | None = None
 ) -> Purchase:
     if made.collector == "operator":
@@ -330,7 +235,7 @@ def _plan_again(made: Purchase, name: str) -> Wares:
     )
 
 
-def _must_buy(actor: Actor) -> None:
+def must_buy(actor: Actor) -> None:
     if actor.side is not Side.CUSTOMER or not actor.has(Role.BUYER):
         raise NotAllowed("Your organisation's buyer orders this.")
 
@@ -343,13 +248,9 @@ def _own_site(session: Session, actor: Actor, site_id: int) -> Site:
     return site
 
 
-def _known(session: Session, actor: Actor, form_key: UUID) -> Purchase | None:
+def known_order(session: Session, actor: Actor, form_key: UUID) -> Purchase | None:
     mine = (Purchase.customer_id == actor.organisation_id, Purchase.form_key == form_key)
     return session.scalars(select(Purchase).where(*mine)).one_or_none()
-
-
-def _accepted(session: Session, release: OfferRelease) -> Purchase | None:
-    return session.scalars(select(Purchase).where(Purchase.offer_id == release.offer_id)).one_or_none()
 
 
 def _must_be_new(session: Session, site: Site, wanted: Order, item: Item, now: datetime) -> None:

@@ -32,6 +32,7 @@ PROBLEMS = {
     "used_up": "This code was used as often as it may be. Leave it out to order at the full price.",
     "other_goods": "This code is for something else. Leave it out to order at the full price.",
     "whole_plan": "This code takes off all of the first payment, and a plan begins with one. Leave it out.",
+    "collected": "Your integrator invoices this itself: a code is for what is paid at Stripe's page. Leave it out.",
     "other_currency": "This code is for prices in another currency. Leave it out.",
 }
 

@@ -20,11 +20,11 @@ from portal.selling.actions import Order, order, price_with, promotion_for, take
 from portal.selling.models import Purchase
 from portal.selling.rules import MOST_QUANTITY, Item, Kind, catalogue, item_named, total_minor
 from portal.web.display import duration
-from portal.web.forms import Form, line_field, once_field, page, refusals_of
+from portal.web.forms import Form, once_field, page, refusals_of
 from portal.web.gate import current_actor, current_now, current_session, open_to
 from portal.web.plans.choosing import SitePlan, minor_shown, place_named, site_plans
 from portal.web.shop.blueprint import blueprint
-from portal.web.shop.codes import code_tried
+from portal.web.shop.codes import code_field, code_tried
 from portal.web.shop.paying import place, to_checkout
 
 INTERVALS = {"once": "", "month": "a month", "year": "a year"}
@@ -43,9 +43,7 @@ class OrderForm(Form):
     shown_sha256 = HiddenField()
     shown_minor = HiddenField()
     shown_discount_minor = HiddenField()
-    promotion = line_field(
-        "Promotion code", limit=40, render_kw={"autocomplete": "off", "autocapitalize": "characters"}
-    )
+    promotion = code_field()
     form_key = once_field()
 
 

@@ -6,10 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from flask import request
+from wtforms import Field
 
 from portal.errors import Invalid, PortalError
 from portal.selling.actions import count_guess, take_back_guess
+from portal.web.forms import line_field
 from portal.web.gate import current_actor, current_now, current_session
+
+
+def code_field() -> Field:
+    """Where a code is typed."""
+    return line_field("Promotion code", limit=40, render_kw={"autocomplete": "off", "autocapitalize": "characters"})
 
 
 @contextmanager

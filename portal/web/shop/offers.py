@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
-from flask import flash, redirect, render_template, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import BooleanField, HiddenField, IntegerField, RadioField, SelectField
 from wtforms.validators import InputRequired, NumberRange
@@ -18,6 +18,7 @@ from portal.errors import NotFound, RuleBroken
 from portal.money import Money, parse_amount
 from portal.selling import actions, queries
 from portal.selling.actions import Terms, may_offer, price_with
+from portal.selling.models import OfferRelease, PromotionUse, Purchase
 from portal.selling.queries import OfferView, may_see_purchases
 from portal.selling.rules import catalogue
 from portal.web.forms import Form, line_field, once_field, page, refusals_of, text_field
@@ -25,6 +26,7 @@ from portal.web.gate import current_actor, current_now, current_session, open_to
 from portal.web.plans.choosing import minor_shown
 from portal.web.shop.blueprint import blueprint
 from portal.web.shop.catalogue import INTERVALS, may_buy
+from portal.web.shop.codes import code_field, code_tried
 from portal.web.shop.paying import place, to_checkout
 
 STATES = {
@@ -58,6 +60,8 @@ class PassOnForm(Form):
 
 class AcceptForm(Form):
     shown_minor = HiddenField()
+    shown_discount_minor = HiddenField()
+    promotion = code_field()
     accepted = BooleanField("I accept the service policy", validators=[InputRequired("Accept the policy to buy.")])
     form_key = once_field()
 
@@ -157,23 +161,50 @@ def end_offer(offer_id: int) -> ResponseReturnValue:
 @blueprint.post("/offers/<int:offer_id>/acceptance")
 @open_to(may_buy)
 def accept(offer_id: int) -> ResponseReturnValue:
-    session, actor, now = current_session(), current_actor(), current_now()
     found, form = _found(offer_id), AcceptForm()
-    if form.validate_on_submit() and found.release is not None:
-        with refusals_of(form):
-            version = contracts.version(session, found.release.policy_version_id)
-            purchase = actions.accept_offer(
-                session,
-                actor,
-                found.release,
-                form_key=_key(form),
-                shown_minor=minor_shown(form.shown_minor.data) if form.shown_minor.data else None,
-                sha256=version.sha256,
-                place=place(),
-                now=now,
-            )
-            return to_checkout(purchase)
+    sent = form.validate_on_submit()
+    if request.form.get("step") == "price":
+        # Looking at the price accepts nothing yet.
+        form.accepted.errors = []
+    elif sent and found.release is not None and (purchase := _accepted(form, found.release)) is not None:
+        return to_checkout(purchase)
     return _page(found, accept_form=form)
+
+
+def _accepted(form: AcceptForm, release: OfferRelease) -> Purchase | None:
+    """The order; None where something is to be put right, which the form then says."""
+    session, typed = current_session(), form.promotion.data or ""
+    with refusals_of(form), code_tried(typed):
+        return actions.accept_offer(
+            session,
+            current_actor(),
+            release,
+            form_key=_key(form),
+            shown_minor=minor_shown(form.shown_minor.data) if form.shown_minor.data else None,
+            sha256=contracts.version(session, release.policy_version_id).sha256,
+            place=place(),
+            now=current_now(),
+            promotion=typed,
+            shown_discount_minor=minor_shown(form.shown_discount_minor.data or "0"),
+        )
+    return None
+
+
+def _discount(form: AcceptForm, found: OfferView, total_minor: int) -> dict[str, object] | None:
+    """What the typed code takes off the offer, for the page; why it does not, at its field."""
+    form.shown_discount_minor.data = "0"
+    typed = form.promotion.data or ""
+    if found.release is None or form.promotion.errors or not typed:
+        return None
+    session, actor, now = current_session(), current_actor(), current_now()
+    with refusals_of(form), code_tried(typed):
+        promoted = actions.promotion_for_offer(session, actor, typed, found.release, total_minor, now=now)
+        if promoted is not None:
+            off = promoted.discount
+            form.shown_discount_minor.data = str(off.minor)
+            shown = {"list_minor": total_minor, "discount_minor": off.minor, "words": off.words}
+            return {**shown, "currency": found.shown.currency}
+    return None
 
 
 def _key(form: AcceptForm) -> UUID:
@@ -198,6 +229,11 @@ def _page(
     if accept_form is None and again is not None:
         asked = shown.list_minor if shown.price_minor is None else shown.price_minor
         accept_form = AcceptForm(None, shown_minor=str(price_with(asked, again)))
+    use: PromotionUse | dict[str, object] | None = None
+    if found.purchase is not None:
+        use = queries.bought(session, found.purchase).promotion
+    elif accept_form is not None and state == "open":
+        use = _discount(accept_form, found, due)
     form = accept_form or pass_on_form or AcceptForm()
     return page(
         "shop/offer.html",
@@ -214,6 +250,7 @@ def _page(
         again=again,
         refusal=refusal,
         due_minor=due,
+        use=use,
         pass_on_form=_pass_on_form(found, state, pass_on_form),
         may_end=_may_end(found, state, actor),
     )
