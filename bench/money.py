@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 from bench.client import Measured, summed
 from portal.billing.actions.batch import BILLED_AT_ONCE, bill_closed
 from portal.billing.books import check_books
+from portal.collecting import collect_seldom
 from portal.config import Settings
 from portal.db import open_session, transaction
 from portal.settlement.closing import close_period
@@ -49,6 +50,8 @@ class Closed:
 
 def bill_one_by_one(work: Engine, settings: Settings, *, now: datetime, seconds: float, most: int) -> Measured:
     """Run the job of one closed case after the other on one connection."""
+    # As the worker's process does.
+    collect_seldom()
     edges = Edges(settings, work, lambda: now)
     times: list[float] = []
     started = time.perf_counter()
@@ -67,6 +70,7 @@ def bill_one_by_one(work: Engine, settings: Settings, *, now: datetime, seconds:
 
 def bill_and_close(work: Engine, *, now: datetime, most: int, seconds: float) -> Closed:
     """Bill closed cases, many at a time, until ``most`` or the time is up, then close their period."""
+    collect_seldom()
     wanted = unbilled(work, most)
     began = time.perf_counter()
     items = 0

@@ -24,6 +24,7 @@ from gunicorn.glogging import Logger as GunicornLogger
 
 from portal import backup as backups
 from portal import db, embedded, logs
+from portal.collecting import collect_seldom
 from portal.config import MIGRATIONS, Settings, child_environment
 from portal.errors import DocumentInvalid, Misconfigured, PortalError
 from portal.quoting.commands import agreement_group, policy_group, quote_command, why_deadline_command
@@ -33,8 +34,6 @@ from portal.quoting.commands import agreement_group, policy_group, quote_command
 _M_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES = -3, 1024 * 1024
 # Threads share two heaps: with one each, what is free in one is of no use to another.
 _M_ARENA_MAX, _HEAPS = -8, 2
-# A page leaves few cycles: looking for them after each 700 new objects, Python's own number, takes a tenth of its time.
-_NEW_OBJECTS_BEFORE_COLLECTING = 10_000
 
 
 class _Commands(click.Group):
@@ -88,7 +87,9 @@ def work(concurrency: int, *, until_empty: bool) -> None:
         from portal.worker.running import work as work_on
 
         required(settings.work_database_url, "WORK_DATABASE_URL")
-        work_on(create_worker(settings), concurrency=concurrency, until_empty=until_empty)
+        edges = create_worker(settings)
+        collect_seldom()
+        work_on(edges, concurrency=concurrency, until_empty=until_empty)
 
 
 @main.command()
@@ -349,10 +350,7 @@ def serve_pages(build: Callable[[], Any], *, bind: str, workers: int, threads: i
 
         def load(self) -> Any:
             app = build()
-            # Shared by forking as long as nobody writes there; a worker's collector would write into all of it.
-            gc.freeze()
-            gc.set_threshold(_NEW_OBJECTS_BEFORE_COLLECTING)
-            gc.enable()
+            collect_seldom()
             return app
 
     _give_back_large_blocks()

@@ -182,7 +182,7 @@ def given_columns(row: Base) -> dict[str, Any]:
 
 def as_json(given: object) -> str:
     """Columns as PostgreSQL reads them back."""
-    return json.dumps(given, default=_as_text)
+    return json.dumps(given, default=_as_text, separators=(",", ":"))
 
 
 def _as_text(value: object) -> str:

@@ -13,7 +13,6 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from portal.billing.facts import BillingFacts
-from portal.contracts.sharing import months_counted
 
 # Minor units by the number of months counted, by period.
 Volumes = Mapping[int, Mapping[int, int]]
@@ -45,7 +44,7 @@ def with_volumes(
 
     ``known`` keeps what was asked for, where many items of a period are billed together.
     """
-    months = months_counted(facts.documents.policy, facts.documents.agreement)
+    months = facts.documents.months_counted
     if not months or period_id is None:
         return facts
     found = {} if known is None else known

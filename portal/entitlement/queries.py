@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, exists, func, or_, select, text
@@ -16,6 +17,8 @@ from portal.contracts.blocks import Payer
 from portal.contracts.models import DocumentInForce, DocumentVersion
 from portal.contracts.policy import Policy
 from portal.contracts.queries import WITHOUT_TEXT, agreement_of, agreements_of, policies_of, policy_of
+from portal.contracts.rules import gross_kinds
+from portal.contracts.sharing import months_counted
 from portal.entitlement.models import (
     Authorization,
     AuthorizationBalance,
@@ -56,6 +59,16 @@ class Terms:
     policy: Policy
     agreement_version_id: int | None
     agreement: Agreement | None
+
+    @cached_property
+    def gross_kinds(self) -> frozenset[str]:
+        """The revenue kinds that the manufacturer sells as principal."""
+        return gross_kinds(self.policy, self.agreement)
+
+    @cached_property
+    def months_counted(self) -> frozenset[int]:
+        """How many closed months the documents count where they share by volume."""
+        return months_counted(self.policy, self.agreement)
 
 
 @dataclass(frozen=True)

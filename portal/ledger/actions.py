@@ -6,7 +6,7 @@ postings; one kind of transaction exists once per document, and asking again wit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import text
@@ -75,6 +75,7 @@ _ADD_ACCOUNTS = text(
         AS new (code, purpose, kind, party_id)
     ORDER BY new.code
     ON CONFLICT DO NOTHING
+    RETURNING id, purpose, party_id
     """
 )
 
@@ -162,11 +163,17 @@ def accounts_for(
     """The accounts of the legs, made where there are none yet."""
     wanted = {(leg.purpose, leg.party_id) for leg in legs}
     found = _find_accounts(session, manufacturer_id, currency, wanted)
-    missing = sorted(wanted - found.keys(), key=str)
-    if not missing:
-        return found
+    missing = wanted - found.keys()
+    return {**found, **add_accounts(session, manufacturer_id, currency, missing)} if missing else found
+
+
+def add_accounts(
+    session: Session, manufacturer_id: int, currency: str, wanted: Collection[tuple[Purpose, int | None]]
+) -> dict[tuple[Purpose, int | None], int]:
+    """Accounts that were not there a moment ago, made now or meanwhile by another."""
+    missing = sorted(wanted, key=str)
     codes = _organisation_codes(session, [party for _, party in missing if party is not None])
-    session.execute(
+    rows = session.execute(
         _ADD_ACCOUNTS,
         {
             "manufacturer_id": manufacturer_id,
@@ -177,7 +184,8 @@ def accounts_for(
             "parties": [party for _, party in missing],
         },
     )
-    return _find_accounts(session, manufacturer_id, currency, wanted)
+    added = {(Purpose(row.purpose), row.party_id): row.id for row in rows}
+    return added if len(added) == len(missing) else _find_accounts(session, manufacturer_id, currency, missing)
 
 
 def _find_accounts(

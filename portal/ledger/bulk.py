@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from portal.errors import PeriodClosed
-from portal.ledger.actions import TRIES, accounts_for, lock_open_period
+from portal.ledger.actions import TRIES, add_accounts, lock_open_period
 from portal.ledger.rules import Document, Leg, Pairs, Purpose, check_legs
 from portal.rows import insert_rows, next_keys
 
@@ -48,6 +48,8 @@ class Books:
     closed: Sequence[tuple[int, datetime, datetime]]
 
 
+# The database keeps the plan of a connection's first checks of a foreign key. Made while a table is almost empty, it
+# would go through all of it for each row ever after: what is posted is to find what it refers to by its key.
 _HOLD = text(
     """
     WITH held AS (
@@ -58,7 +60,8 @@ _HOLD = text(
                  WHERE manufacturer_id = :manufacturer_id AND currency = :currency
                    AND (party_id IS NULL OR party_id = ANY (CAST(:parties AS bigint[])))),
            ARRAY(SELECT json_build_array(id, starts_at, ends_at) FROM period
-                 WHERE manufacturer_id = :manufacturer_id AND state <> 'open')
+                 WHERE manufacturer_id = :manufacturer_id AND state <> 'open'),
+           set_config('enable_seqscan', 'off', true)
     FROM held
     """
 )
@@ -70,7 +73,7 @@ def hold_books(session: Session, manufacturer_id: int, currency: str, parties: C
     for _ in range(TRIES):
         row = session.execute(_HOLD, wanted).one_or_none()
         if row is not None:
-            period_id, accounts, closed = row
+            period_id, accounts, closed, _ = row
             return Books(
                 manufacturer_id,
                 currency,
@@ -155,10 +158,10 @@ def journal_rows(
 
 
 def _accounts(session: Session, books: Books, legs: Sequence[Leg]) -> Mapping[tuple[Purpose, int | None], int]:
-    missing = [leg for leg in legs if (leg.purpose, leg.party_id) not in books.accounts]
+    missing = {(leg.purpose, leg.party_id) for leg in legs} - books.accounts.keys()
     if not missing:
         return books.accounts
-    return {**books.accounts, **accounts_for(session, books.manufacturer_id, books.currency, missing)}
+    return {**books.accounts, **add_accounts(session, books.manufacturer_id, books.currency, missing)}
 
 
 _REVERSE = text(

@@ -275,7 +275,7 @@ def _grant_in(grant: Mapping[str, Any]) -> GrantState:
 
 
 def _iso(stamp: int) -> str:
-    return datetime.fromtimestamp(stamp, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{datetime.fromtimestamp(stamp, UTC).isoformat()[:-6]}Z"
 
 
 def _stamp(text: str) -> int:

@@ -8,25 +8,24 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import inspect, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from portal.billing.actions.items import bill_case
 from portal.billing.actions.money import item_legs
-from portal.billing.actions.rows import case_columns, line_rows, made_item, segment_rows, share_rows, shares_for
+from portal.billing.actions.rows import case_columns, item_columns, line_rows, segment_rows, share_rows, shares_for
 from portal.billing.facts import CLOSING, BillingFacts
 from portal.billing.gathering import facts_of
-from portal.billing.models import BillingCut, BillItem
+from portal.billing.models import BillingCut
 from portal.billing.plain import closing_cut, plain_cases
 from portal.billing.rules import ACCRUAL_PAIRS, ItemPart, ShareAmount, authorization_left, parts_by_payer
 from portal.billing.volumes import Known, with_volumes
 from portal.cases.models import SupportCase
-from portal.contracts.rules import gross_kinds
 from portal.ledger.bulk import Books, Entry, hold_books, journal_rows
 from portal.ledger.rules import Document, Leg
 from portal.rating.engine import rate
 from portal.rating.lines import Line, difference
-from portal.rows import insert_rows, next_keys
+from portal.rows import Fact, insert_rows, next_keys
 
 # So many cases to a transaction: long enough to pay off, short enough that nobody waits for their rows.
 BILLED_AT_ONCE = 250
@@ -67,8 +66,8 @@ class _Made:
     """An item with all its rows, before they are stored."""
 
     rated: _Rated
-    cut: BillingCut
-    item: BillItem
+    cut: BillingCut | Fact
+    item: Fact
     lines: Sequence[Line]
     shares: Sequence[dict[str, Any]]
     line_ids: dict[int, int] = field(default_factory=dict)
@@ -76,8 +75,7 @@ class _Made:
     @property
     def legs(self) -> list[tuple[str, list[Leg]]]:
         """What is posted of it, by kind."""
-        documents = self.rated.facts.documents
-        gross = gross_kinds(documents.policy, documents.agreement)
+        gross = self.rated.facts.documents.gross_kinds
         return item_legs(
             self.item,
             [
@@ -148,8 +146,9 @@ def _books(session: Session, together: Sequence[_Rated]) -> dict[Ledger, Books]:
 def _made(session: Session, one: _Rated, books: Books, volumes: Known, *, now: datetime) -> _Made:
     """The item of a case and its shares, without keys."""
     cut = one.cut or _new_cut(one.facts.case)
-    item = made_item(one.facts, cut, one.part, None, period_id=books.period_id, now=now)
     lines = difference(one.part.rated.lines, ())
+    columns = item_columns(one.facts, cut, one.part, lines, None, period_id=books.period_id, now=now)
+    item = Fact(id=None, **columns)
     facts = with_volumes(session, one.facts, item.period_id, volumes)
     parts = shares_for(facts, item, lines)
     shares = share_rows(item, "original", parts, one.facts.parties, now=now, weights=one.facts.outcome.weights)
@@ -178,18 +177,16 @@ def _numbered(session: Session, made: Sequence[_Made]) -> Iterator[int]:
     return keys["journal_transaction"]
 
 
-def _new_cut(case: SupportCase) -> BillingCut:
+def _new_cut(case: SupportCase) -> Fact:
     """The closing's cut, where the job that bills the case is the first to come."""
-    return BillingCut(**case_columns(case), seq=1, kind=CLOSING, cut_at=case.closed_at)
+    return Fact(id=None, **case_columns(case.id, case), seq=1, kind=CLOSING, cut_at=case.closed_at)
 
 
 def _rows_of(made: Sequence[_Made]) -> dict[str, list[dict[str, Any]]]:
     """The rows to store, by table."""
-    cuts = [column.key for column in inspect(BillingCut).columns]
-    items = [column.key for column in inspect(BillItem).columns]
     return {
-        "billing_cut": [{name: getattr(one.cut, name) for name in cuts} for one in made if one.rated.cut is None],
-        "bill_item": [{name: getattr(one.item, name) for name in items} for one in made],
+        "billing_cut": [vars(one.cut) for one in made if one.rated.cut is None],
+        "bill_item": [vars(one.item) for one in made],
         "bill_line": [
             {"id": one.line_ids[row["position"]], **row} for one in made for row in line_rows(one.item, one.lines, None)
         ],

@@ -25,7 +25,6 @@ from portal.billing.rules.postings import SET_OFF
 from portal.billing.volumes import with_volumes
 from portal.contracts.blocks import Revenue
 from portal.contracts.discounts import discount_bearer
-from portal.contracts.rules import gross_kinds
 from portal.contracts.sharing import UNDETERMINED, settle_undetermined
 from portal.contracts.sharing import Share as Part
 
@@ -85,7 +84,7 @@ def _replace(
         weights=facts.outcome.weights,
         reverses=shares,
     )
-    gross = gross_kinds(facts.documents.policy, facts.documents.agreement)
+    gross = facts.documents.gross_kinds
     post_decision(session, item, added, gross, now=now)
 
 

@@ -25,7 +25,6 @@ from portal.billing.models import BillingCut, BillItem, BillItemReversal
 from portal.billing.queries import blockers, live_item, live_items, live_items_before
 from portal.billing.rules import ItemPart, draw_changes, drawn_by, lines_of, parts_by_payer
 from portal.cases.models import SupportCase
-from portal.contracts.rules import gross_kinds
 from portal.entitlement.actions import draw_reserved, return_unused
 from portal.entitlement.orders.actions import settle_orders
 from portal.entitlement.rules import Amount
@@ -222,7 +221,7 @@ def _bill_instant(
             draw_reserved(session, case, bill_item_id=item.id, drawn=changes, now=now)
             if _takes_bought(facts, changes):
                 enqueue(session, "notify_pack_use", bill_item_id=item.id)
-        gross = gross_kinds(facts.documents.policy, facts.documents.agreement)
+        gross = facts.documents.gross_kinds
         post_item(session, item, shares, gross, now=now, livemode=livemode)
         made.append(item)
     settle_authorizations(session, case, facts.authorizations)

@@ -43,7 +43,7 @@ def ask(session: Session, actor: Actor, bill_line_id: int, question: str, *, now
     policy = policy_of(session.get_one(DocumentVersion, item.policy_version_id))
     calendar = calendar_named(policy, policy.house_terms.confirmation.manufacturer_calendar)
     query = LineQuery(
-        **case_columns(item),
+        **case_columns(item.case_id, item),
         bill_line_id=line.id,
         question=words,
         asked_by=actor.person_id,

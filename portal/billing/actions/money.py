@@ -29,6 +29,7 @@ from portal.entitlement.models import Authorization, AuthorizationBalance
 from portal.ledger.actions import post, reverse
 from portal.ledger.models import JournalTransaction
 from portal.ledger.rules import Document, Leg, Pairs
+from portal.rows import Fact
 
 _OF_AN_ITEM = (BILLED, KEPT, USED, DECIDED, USE_DECIDED, GROSS, GROSS_DECIDED)
 
@@ -41,7 +42,7 @@ def amounts_of(shares: Iterable[Share], gross: Container[str]) -> list[ShareAmou
     ]
 
 
-def debtor_of(item: BillItem) -> int:
+def debtor_of(item: BillItem | Fact) -> int:
     """Who owes an item to the operator: the payer, or the integrator that collects from it."""
     collects = item.collector_id == item.integrator_id != item.manufacturer_id and item.payer_id == item.customer_id
     return item.collector_id if collects else item.payer_id
@@ -56,7 +57,7 @@ def post_item(
         _post(session, item, kind, legs, ACCRUAL_PAIRS, document=document, now=now, livemode=livemode)
 
 
-def item_legs(item: BillItem, shares: Sequence[ShareAmount]) -> list[tuple[str, list[Leg]]]:
+def item_legs(item: BillItem | Fact, shares: Sequence[ShareAmount]) -> list[tuple[str, list[Leg]]]:
     """The transactions of an item with these shares: each kind with its legs, without those that say nothing."""
     debtor_id = debtor_of(item)
     found = (

@@ -44,7 +44,7 @@ from portal.calendars import Period
 from portal.contracts.blocks import WHOLE_BP, Company, Revenue
 from portal.contracts.discounts import discount_between
 from portal.contracts.models import PlanChoice
-from portal.contracts.rules import amount_minor, gross_kinds, split_terms
+from portal.contracts.rules import amount_minor, split_terms
 from portal.contracts.sharing import RevenuePart, Share, SharingFacts, shares_of
 from portal.entitlement.actions import anchor_of, choices_in_force, open_monthly_grants, open_plan
 from portal.entitlement.queries import Terms, terms_in_force
@@ -242,7 +242,7 @@ def _earn(session: Session, sale: PlanSale, *, is_over: bool, now: datetime, liv
     session.flush()
     shares = _share(session, sale, earning, terms, total_minor=target, past=past)
     if shares:
-        is_gross = Revenue.SUBSCRIPTION in gross_kinds(terms.policy, terms.agreement)
+        is_gross = Revenue.SUBSCRIPTION in terms.gross_kinds
         _post_earning(session, sale, earning, shares, is_gross=is_gross, now=now, livemode=livemode)
     return 1
 
@@ -260,7 +260,7 @@ def _share(
         has_integrator=sale.integrator_id != sale.manufacturer_id,
     )
     found = {share.party: share for share in _divided(terms, facts)}
-    rule = sold_as(is_gross=Revenue.SUBSCRIPTION in gross_kinds(terms.policy, terms.agreement))
+    rule = sold_as(is_gross=Revenue.SUBSCRIPTION in terms.gross_kinds)
     rows = [
         {**_row(earning, role, found.get(role), past.by_role.get(role, 0), rule), "party_id": parties[role]}
         for role in (*found, *(role for role in past.by_role if role not in found))

@@ -29,6 +29,10 @@ from portal.rating.explanation import explain, line_explanation
 from portal.rating.facts import CUSTOMER, INTEGRATOR
 from portal.rating.lines import INCLUDED, Line, RatedCase, difference
 from portal.rating.words import line_words
+from portal.rows import Fact
+
+# Of many items billed together none is the session's own: they are rows made here, and go in by one statement.
+Item = BillItem | Fact
 
 # One INSERT binds at most 65,535 values; an item with more segments than this takes several.
 _SEGMENTS_AT_ONCE = 2_000
@@ -48,9 +52,8 @@ def insert_item(
     """The item of a cut with its lines and segments, and its shares: what the part costs beyond the earlier rating."""
     lines = difference(part.rated.lines, lines_of(earlier))
     packs = pack_parts(session, facts.case, part.rated, earlier, now=now, livemode=livemode)
-    item = made_item(
-        facts, cut, part, earlier, period_id=lock_open_period(session, facts.case.manufacturer_id), now=now
-    )
+    period_id = lock_open_period(session, facts.case.manufacturer_id)
+    item = BillItem(**item_columns(facts, cut, part, lines, earlier, period_id=period_id, now=now))
     item.use_minor += sum(pack.minor for pack in packs)
     item.revision = replaces.revision + 1 if replaces is not None else 0
     item.replaces_id = replaces.id if replaces is not None else None
@@ -63,55 +66,55 @@ def insert_item(
     return item, shares
 
 
-def made_item(
+def item_columns(
     facts: BillingFacts,
-    cut: BillingCut,
+    cut: BillingCut | Fact,
     part: ItemPart,
+    lines: Sequence[Line],
     earlier: RatedCase | None,
     *,
     period_id: int,
     now: datetime,
-) -> BillItem:
-    """The row of an item, not stored yet."""
+) -> dict[str, Any]:
+    """The row of an item by its columns, not stored yet; ``lines`` are what the part adds to the earlier rating."""
     case, bill, documents = facts.case, part.bill, facts.documents
     pays_integrator = part.payer == INTEGRATOR
     collects = bill.collector == INTEGRATOR and facts.has_integrator and not pays_integrator
-    lines = difference(part.rated.lines, lines_of(earlier))
     policy = documents.policy
     use = worth_minor(policy, included_seconds(part.rated)) - worth_minor(policy, included_seconds(earlier))
     amount_minor = sum(line.amount_minor for line in lines)
-    return BillItem(
-        **case_columns(case),
-        # The integrator's own purchases, and what it resells, are not for its customer's eyes.
-        audience="companies" if pays_integrator or collects else "customer",
-        owner_id=case.manufacturer_id,
-        cut_id=cut.id,
-        revision=0,
-        payer_id=case.integrator_id if pays_integrator else case.customer_id,
-        collector_id=case.integrator_id if collects else facts.parties["operator"],
-        seller_of_record_id=organisation_of(facts.parties, bill.seller),
-        currency=facts.tariff.currency,
-        amount_minor=amount_minor,
-        list_amount_minor=max(amount_minor, sum(line.list_amount_minor for line in lines)),
-        included_seconds=sum(line.seconds for line in lines if line.kind == INCLUDED),
-        use_minor=max(use, 0),
-        policy_version_id=documents.policy_version_id,
-        agreement_version_id=documents.agreement_version_id,
-        resolution_id=facts.outcome.resolution_id,
-        period_id=period_id,
-        explanation=explain(part.rated),
-        occurred_at=cut.cut_at,
-        recorded_at=now,
-    )
-
-
-def case_columns(case: CaseParts | BillItem) -> dict[str, int]:
-    """The columns that every row about a case carries."""
     return {
-        "case_id": case.case_id if isinstance(case, BillItem) else case.id,
-        "manufacturer_id": case.manufacturer_id,
-        "integrator_id": case.integrator_id,
-        "customer_id": case.customer_id,
+        **case_columns(case.id, case),
+        # The integrator's own purchases, and what it resells, are not for its customer's eyes.
+        "audience": "companies" if pays_integrator or collects else "customer",
+        "owner_id": case.manufacturer_id,
+        "cut_id": cut.id,
+        "revision": 0,
+        "payer_id": case.integrator_id if pays_integrator else case.customer_id,
+        "collector_id": case.integrator_id if collects else facts.parties["operator"],
+        "seller_of_record_id": organisation_of(facts.parties, bill.seller),
+        "currency": facts.tariff.currency,
+        "amount_minor": amount_minor,
+        "list_amount_minor": max(amount_minor, sum(line.list_amount_minor for line in lines)),
+        "included_seconds": sum(line.seconds for line in lines if line.kind == INCLUDED),
+        "use_minor": max(use, 0),
+        "policy_version_id": documents.policy_version_id,
+        "agreement_version_id": documents.agreement_version_id,
+        "resolution_id": facts.outcome.resolution_id,
+        "period_id": period_id,
+        "explanation": explain(part.rated),
+        "occurred_at": cut.cut_at,
+        "recorded_at": now,
+    }
+
+
+def case_columns(case_id: int, named: CaseParts | Item) -> dict[str, int]:
+    """The columns that every row about a case carries; ``named`` names its companies."""
+    return {
+        "case_id": case_id,
+        "manufacturer_id": named.manufacturer_id,
+        "integrator_id": named.integrator_id,
+        "customer_id": named.customer_id,
     }
 
 
@@ -125,12 +128,13 @@ def _insert_lines(session: Session, item: BillItem, lines: Sequence[Line], earli
         session.execute(insert(BillSegment).values(segments[first : first + _SEGMENTS_AT_ONCE]))
 
 
-def line_rows(item: BillItem, lines: Sequence[Line], earlier: RatedCase | None) -> list[dict[str, Any]]:
+def line_rows(item: Item, lines: Sequence[Line], earlier: RatedCase | None) -> list[dict[str, Any]]:
     """The rows of an item's lines, numbered from 1."""
+    of_item = _of_item(item)
     place = {line["at"]: index for index, line in enumerate(_keys(item.explanation))}
     return [
         {
-            **_of_item(item),
+            **of_item,
             "bill_item_id": item.id,
             "position": position,
             "kind": line.kind,
@@ -151,11 +155,12 @@ def line_rows(item: BillItem, lines: Sequence[Line], earlier: RatedCase | None) 
     ]
 
 
-def segment_rows(item: BillItem, lines: Sequence[Line], ids: Mapping[int, int]) -> list[dict[str, Any]]:
+def segment_rows(item: Item, lines: Sequence[Line], ids: Mapping[int, int]) -> list[dict[str, Any]]:
     """The rows of the work that the lines count; ``ids`` are the lines' by their positions."""
+    of_item = _of_item(item)
     return [
         {
-            **_of_item(item),
+            **of_item,
             "line_id": ids[position],
             "entry_id": segment.entry_id,
             "started_at": segment.started_at,
@@ -168,8 +173,8 @@ def segment_rows(item: BillItem, lines: Sequence[Line], ids: Mapping[int, int]) 
     ]
 
 
-def _of_item(item: BillItem) -> dict[str, Any]:
-    return {**case_columns(item), "audience": item.audience, "owner_id": item.owner_id}
+def _of_item(item: Item) -> dict[str, Any]:
+    return {**case_columns(item.case_id, item), "audience": item.audience, "owner_id": item.owner_id}
 
 
 def _keys(explanation: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -230,7 +235,7 @@ def weights_out(weights: Weights | None) -> list[int] | None:
 
 
 def shares_for(
-    facts: BillingFacts, item: BillItem, lines: Sequence[Line], packs: Sequence[PackPart] = ()
+    facts: BillingFacts, item: Item, lines: Sequence[Line], packs: Sequence[PackPart] = ()
 ) -> tuple[Part, ...]:
     """Who gets what of an item with these lines and packs, as far as its resolvers are known."""
     return split(
@@ -265,7 +270,7 @@ def insert_shares(
 
 
 def share_rows(
-    item: BillItem,
+    item: Item,
     kind: str,
     parts: Sequence[Part],
     parties: Mapping[str, int],
@@ -275,6 +280,7 @@ def share_rows(
 ) -> list[dict[str, Any]]:
     """The rows of shares of an item; a share of nothing is none."""
     rows: list[dict[str, Any]] = []
+    of_case = case_columns(item.case_id, item)
     for part in parts:
         if not part.amount_minor:
             continue
@@ -284,7 +290,7 @@ def share_rows(
             funding = SET_OFF if item.collector_id == item.integrator_id != item.manufacturer_id else CASH
         rows.append(
             {
-                **case_columns(item),
+                **of_case,
                 "bill_item_id": item.id,
                 "kind": kind,
                 "party_id": party_id,

@@ -19,7 +19,6 @@ from portal.billing.packs.rules import PACK_PAIRS, earning_legs
 from portal.billing.rules.gross import sold_as
 from portal.billing.rules.postings import CASH
 from portal.contracts.blocks import Revenue
-from portal.contracts.rules import gross_kinds
 from portal.entitlement.queries import Terms
 from portal.ledger.actions import post
 from portal.ledger.rules import Document
@@ -73,7 +72,7 @@ def earn(
     )
     session.add(earning)
     session.flush()
-    is_gross = Revenue.PACK_USE in gross_kinds(terms.policy, terms.agreement)
+    is_gross = Revenue.PACK_USE in terms.gross_kinds
     rows = [
         {**_row(earning, share, parties[share.party], is_gross=is_gross), "funding": funding}
         for share in shares

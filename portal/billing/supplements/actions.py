@@ -32,7 +32,7 @@ from portal.cases.models import PromiseRemedy, RemedyReversal, SupportCase
 from portal.contracts.blocks import Company
 from portal.contracts.models import DocumentVersion
 from portal.contracts.queries import WITHOUT_TEXT, policy_of
-from portal.contracts.rules import amount_minor, gross_kinds, plan_named
+from portal.contracts.rules import amount_minor, plan_named
 from portal.entitlement.queries import Terms, terms_in_force
 from portal.entitlement.rules import included_window
 from portal.errors import NotFound
@@ -142,7 +142,7 @@ def settle(
     shares = _shares(session, supplement, change)
     _post(session, supplement, shares, now=now, livemode=livemode)
     # What is between the companies is nobody's revenue; a credit to the payer takes back of what its plan earned.
-    if supplement.amount_minor and supplement_kind(cause.kind) in gross_kinds(terms.policy, terms.agreement):
+    if supplement.amount_minor and supplement_kind(cause.kind) in terms.gross_kinds:
         post_gross(
             session,
             Document("supplement", str(supplement.id)),
