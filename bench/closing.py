@@ -29,7 +29,6 @@ from portal.settlement.lines import MAKE_STATEMENTS
 BETWEEN_POSTS_SECONDS = 0.05
 # The cases that carry the items had a yes for their own work only.
 _LEFT_OUT = "authorizations are drawn by what is billed"
-# A run that is killed later than this has most likely ended.
 KILLS = 5
 
 # What a close writes at the least, as plain SQL into the same tables with their constraints, beside its statements.
@@ -116,7 +115,7 @@ class Run:
 
 
 def close_once(url: str, folder: Path, month: Month, now: datetime, *, kill_after: float | None = None) -> Run:
-    """Close in a process of its own; ``kill_after`` seconds it is killed with -9, unless it has ended."""
+    """Close in a process of its own; ``kill_after`` seconds of its work it is killed with -9, unless it has ended."""
     command = [sys.executable, "-m", "bench.close_worker", str(month.manufacturer_id), str(month.period_id)]
     process = subprocess.Popen(
         [*command, now.isoformat()],
@@ -126,11 +125,12 @@ def close_once(url: str, folder: Path, month: Month, now: datetime, *, kill_afte
         text=True,
     )
     began, run = time.perf_counter(), Run()
-    timer = threading.Timer(kill_after, process.kill) if kill_after is not None else None
-    if timer is not None:
-        timer.start()
+    timer: threading.Timer | None = None
     for line in process.stdout or ():
         said = json.loads(line)
+        if kill_after is not None and timer is None:
+            timer = threading.Timer(kill_after, process.kill)
+            timer.start()
         if "step" in said:
             run.steps[said["step"]] = said["seconds"]
         if "state" in said:
@@ -259,12 +259,15 @@ class Killed:
     last: Run
 
 
-def close_killed(url: str, folder: Path, month: Month, now: datetime, whole_seconds: float) -> Killed:
-    """Kill the closing process at random, each time later in the work than before on average, and let the last end."""
+def close_killed(url: str, folder: Path, month: Month, now: datetime, work_seconds: float) -> Killed:
+    """Kill the closing process at random, each time later in the work than before on average, and let the last end.
+
+    ``work_seconds`` is what the whole work takes: what all kills leave of it is more than nothing, as good as always.
+    """
     chance = random.Random()
     after, steps, total = [], [], 0.0
     for _ in range(KILLS):
-        wait = chance.uniform(1.0, max(2.0, 0.6 * whole_seconds))
+        wait = chance.uniform(0.0, 2 * work_seconds / (KILLS + 2))
         run = close_once(url, folder, month, now, kill_after=wait)
         total += run.seconds
         if not run.killed:

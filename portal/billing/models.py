@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import Base, CaseScoped, Id, Json, case_foreign_key
@@ -40,6 +40,15 @@ class BillItem(CaseScoped, Base):
         Index("ix_bill_item_case_id", "case_id"),
         Index("ix_bill_item_payer_id", "payer_id", "id"),
         Index("ix_bill_item_period_id", "period_id"),
+        # Where an integrator collects, the manufacturer's debtor is the integrator.
+        Index(
+            "ix_bill_item_collected",
+            "collector_id",
+            "id",
+            postgresql_where=text(
+                "collector_id = integrator_id AND integrator_id <> manufacturer_id AND payer_id = customer_id"
+            ),
+        ),
         CheckConstraint("(revision = 0) = (replaces_id IS NULL)", name="revision_replaces"),
         CheckConstraint("amount_minor >= 0 AND list_amount_minor >= amount_minor", name="amounts"),
         CheckConstraint("use_minor >= 0", name="use"),

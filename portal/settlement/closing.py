@@ -44,7 +44,7 @@ Result = TypeVar("Result")
 # Time to approve the month's last work before the month is closed without it.
 CLOSE_AFTER = timedelta(days=2)
 # What one transaction of a long step does: some seconds of work, which is what a crash costs.
-BLOCKS_AT_ONCE, DEBTORS_AT_ONCE = 20, 20
+BLOCKS_AT_ONCE, DEBTORS_AT_ONCE, LINES_AT_ONCE = 20, 20, 20_000
 OPEN, CLOSING, SOFT_CLOSED, HARD_CLOSED = "open", "closing", "soft_closed", "hard_closed"
 
 log = structlog.get_logger(__name__)
@@ -84,9 +84,11 @@ def close_period(
     while not _in_one(engine, chain_some, manufacturer_id, period_id, now=now):
         pass
     begins("statements")
-    for party_id in _in_one(engine, parties_left, manufacturer_id, period_id, now=now):
+    for parties in rules.some_at_once(
+        _in_one(engine, parties_left, manufacturer_id, period_id, now=now), LINES_AT_ONCE
+    ):
         with transaction(engine) as session:
-            make_statements(session, manufacturer_id, period_id, now=now, only=[party_id])
+            make_statements(session, manufacturer_id, period_id, now=now, only=parties)
     begins("invoices")
     invoice_debtors(engine, period_id, livemode=livemode, now=now)
     begins("manifest")
@@ -178,12 +180,12 @@ def chain_some(session: Session, manufacturer_id: int, period_id: int, *, now: d
     return chain_period(session, period_id, now=now, most_blocks=BLOCKS_AT_ONCE) is not None
 
 
-def parties_left(session: Session, manufacturer_id: int, period_id: int, *, now: datetime) -> Sequence[int]:
-    """The parties of a frozen period with something payable that is on no statement yet, by id."""
+def parties_left(session: Session, manufacturer_id: int, period_id: int, *, now: datetime) -> Sequence[tuple[int, int]]:
+    """The parties of a frozen period with something payable that is on no statement yet, by id, with how many lines."""
     if _period(session, manufacturer_id, period_id).state != CLOSING:
         return ()
     values = {"manufacturer_id": manufacturer_id, "period_id": period_id, "only": None}
-    return sorted(session.scalars(PARTIES, values))
+    return [(row.party_id, row.line_count) for row in session.execute(PARTIES, values)]
 
 
 def make_statements(
@@ -202,7 +204,7 @@ def add_statements(session: Session, period: Period, *, now: datetime, only: Seq
         "period_id": period.id,
         "only": None if only is None else list(only),
     }
-    parties = sorted(session.scalars(PARTIES, values))
+    parties = [row.party_id for row in session.execute(PARTIES, values)] if only is None else sorted(only)
     days = {
         party: queries.party_terms(session, period.manufacturer_id, party, "", period.ends_at).review_days
         for party in parties

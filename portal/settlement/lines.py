@@ -106,7 +106,8 @@ MAKE_STATEMENTS = text(
     """
 )
 
-PARTIES = text(f"SELECT DISTINCT party_id FROM ({_CANDIDATES}) one")
+# Whose statements are to be made, and how many lines they will have.
+PARTIES = text(f"SELECT party_id, count(*) AS line_count FROM ({_CANDIDATES}) one GROUP BY party_id ORDER BY party_id")
 
 _KEPT_HASH = _HASH.format(
     head="statement.manufacturer_id, statement.party_id, statement.currency, statement.period_id",

@@ -288,6 +288,19 @@ def late_legs(amount_minor: int, party_id: int, document: Document) -> list[Leg]
     return [debit(Purpose.HELD, amount_minor, party_id), credit(Purpose.IN_TRANSFER, amount_minor, party_id, document)]
 
 
+def some_at_once(counted: Iterable[tuple[int, int]], most: int) -> list[list[int]]:
+    """Keys with the size of each, in their order, together as long as they come to ``most``; a larger one alone."""
+    found: list[list[int]] = []
+    room = 0
+    for key, size in counted:
+        if not found or size > room:
+            found.append([])
+            room = most
+        found[-1].append(key)
+        room -= size
+    return found
+
+
 def due_on(issued_at: datetime, days: int) -> date:
     """The day by which an invoice issued now is to be paid."""
     return (issued_at + timedelta(days=days)).date()

@@ -224,3 +224,17 @@ def test_parts_that_are_not_the_whole_are_refused():
     rules.check_whole([Part(HELD, 100), Part(TRANSFERRED, -30)], 70)
     with pytest.raises(RuleBroken):
         rules.check_whole([Part(HELD, 100)], 70)
+
+
+@pytest.mark.parametrize(
+    ("counted", "expected"),
+    [
+        ([], []),
+        ([(7, 3)], [[7]]),
+        ([(1, 4), (2, 6), (3, 1)], [[1, 2], [3]]),
+        ([(1, 11), (2, 1), (3, 9)], [[1], [2, 3]]),
+        ([(1, 1), (2, 30), (3, 1)], [[1], [2], [3]]),
+    ],
+)
+def test_keys_go_together_up_to_a_size(counted, expected):
+    assert rules.some_at_once(counted, 10) == expected

@@ -17,7 +17,6 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     any_,
-    case,
     cast,
     exists,
     func,
@@ -184,7 +183,8 @@ def _owed_by(item: type[BillItem | PlanSale | Supplement], debtor_ids: Collectio
     collects = (item.collector_id == item.integrator_id) & (item.integrator_id != item.manufacturer_id)
     if item is BillItem:
         collects &= item.payer_id == item.customer_id
-    return case((collects, item.collector_id), else_=item.payer_id).in_(debtor_ids)
+    # Each side reads an index of its own.
+    return (collects & item.collector_id.in_(debtor_ids)) | (~collects & item.payer_id.in_(debtor_ids))
 
 
 def _open_sales(period: Period, debtor_ids: Collection[int] | None) -> Select[PlanSale]:
