@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -88,7 +88,41 @@ def blockers(
     session: Session, case: SupportCase, cut: BillingCut | None = None, *, now: datetime
 ) -> tuple[Blocker, ...]:
     """What holds the case's next bill item, by name; of a period's end only what lies before it."""
-    return blockers_of(blocking_facts(read_together(session, _BLOCKING, {"case_id": case.id}), cut, now=now))
+    facts = blocking_facts(read_together(session, _BLOCKING, {"case_id": case.id}), cut, now=now)
+    return blockers_of(replace(facts, unknown_months=_unknown_months(session, case, cut)))
+
+
+# Months that a running subscription pays and has not asked for: what is used of them can come out of nothing yet.
+_UNKNOWN_MONTHS = text(
+    """
+    SELECT count(*) FROM usage_grant given
+    JOIN plan_choice choice ON choice.id = given.plan_choice_id AND choice.terms ? 'intent_id'
+        AND NOT choice.terms ? 'reinstatement'
+    JOIN provider_subscription subscription ON subscription.intent_id = (choice.terms ->> 'intent_id')::uuid
+    JOIN LATERAL (SELECT status FROM subscription_seen WHERE subscription_id = subscription.id
+                  ORDER BY seq DESC LIMIT 1) seen ON seen.status IN ('active', 'past_due')
+    WHERE given.site_id = :site_id AND given.manufacturer_id = :manufacturer_id AND given.kind = 'included'
+      AND EXISTS (
+          SELECT FROM time_entry entry
+          WHERE entry.case_id = :case_id AND entry.started_at >= given.starts_at
+            AND entry.started_at < given.expires_at
+            AND (CAST(:until AS timestamptz) IS NULL OR entry.started_at < :until)
+            AND NOT EXISTS (SELECT FROM time_reversal WHERE time_reversal.entry_id = entry.id))
+      AND NOT EXISTS (
+          SELECT FROM subscription_bill bill WHERE bill.subscription_id = subscription.id
+            AND bill.covers_until > given.starts_at + (given.expires_at - given.starts_at) / 2)
+      AND NOT EXISTS (
+          SELECT FROM plan_sale sale
+          WHERE sale.site_id = given.site_id AND sale.manufacturer_id = given.manufacturer_id AND sale.kind = 'month'
+            AND sale.starts_at <= given.starts_at AND sale.ends_at > given.starts_at)
+    """
+)
+
+
+def _unknown_months(session: Session, case: SupportCase, cut: BillingCut | None) -> int:
+    until = cut.cut_at if cut is not None and cut.kind != CLOSING else None
+    values = {"case_id": case.id, "site_id": case.site_id, "manufacturer_id": case.manufacturer_id, "until": until}
+    return session.scalar(_UNKNOWN_MONTHS, values) or 0
 
 
 def blocking_facts(rows: Facts, cut: BillingCut | None = None, *, now: datetime) -> BlockingFacts:

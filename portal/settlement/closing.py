@@ -23,6 +23,7 @@ from portal.billing.actions import (
     earn_packs,
     earn_plans,
     gather_invoices,
+    sell_ahead,
 )
 from portal.billing.actions.batch import BILLED_AT_ONCE, bill_plain
 from portal.db import transaction
@@ -68,6 +69,7 @@ def close_period(
         period = _period(session, manufacturer_id, period_id)
         was_open = period.state == OPEN
         if was_open:
+            sell_ahead(session, manufacturer_id, now=now, livemode=livemode)
             begin_cuts(session, manufacturer_id, period_id, now=now)
         waiting = cases_to_bill(session, manufacturer_id) if was_open else []
     _bill_waiting(engine, waiting, livemode=livemode, now=now)

@@ -60,7 +60,7 @@ def test_nothing_blocks_a_case_without_open_ends() -> None:
 
 
 def test_blockers_are_named_and_counted() -> None:
-    found = blockers_of(BlockingFacts(1, 2, 1, 1, 1))
+    found = blockers_of(BlockingFacts(1, 2, 1, 1, 1, 1))
     assert [each.code for each in found] == list(BLOCKS)
     assert [each.sentence for each in found] == [
         "1 time entry is not approved yet.",
@@ -68,6 +68,8 @@ def test_blockers_are_named_and_counted() -> None:
         "1 emergency is still to be ratified.",
         "1 challenge of cause or class is undecided.",
         "1 dear part is not confirmed yet by a second person of the company that recorded it.",
+        "1 month of the plan is not asked for by its subscription yet: it is billed by itself when Stripe's bill is"
+        " known.",
     ]
 
 

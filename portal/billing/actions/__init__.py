@@ -8,7 +8,7 @@ from portal.billing.actions.hours import first_unauthorized, reserve_anew, reser
 from portal.billing.actions.invoices import debtors_to_invoice, gather_invoices
 from portal.billing.actions.items import bill, bill_case, rebill, rebill_case
 from portal.billing.actions.line_queries import answer, ask
-from portal.billing.actions.plans import earn_plans, open_choice, open_month
+from portal.billing.actions.plans import earn_plans, open_choice, open_month, sell_ahead
 from portal.billing.packs.expiring import earn_packs
 from portal.billing.packs.selling import PackOrder, PackPrice, record_pack_sale, sell_pack
 
@@ -36,5 +36,6 @@ __all__ = [
     "record_pack_sale",
     "reserve_anew",
     "reserve_hours",
+    "sell_ahead",
     "sell_pack",
 ]

@@ -62,6 +62,13 @@ def open_month(session: Session, *, now: datetime, livemode: bool = False) -> in
     return sum(_sell(session, each, now=now, livemode=livemode) for each in _for_sale(session, now))
 
 
+def sell_ahead(session: Session, manufacturer_id: int, *, now: datetime, livemode: bool = False) -> int:
+    """Sell a manufacturer's begun months that subscriptions asked for, so that no use of them is without; how many."""
+    wanted = [each for each in _for_sale(session, now) if paid_by(each.choice) == AHEAD]
+    own = [each for each in wanted if each.choice.manufacturer_id == manufacturer_id]
+    return sum(_sell(session, each, now=now, livemode=livemode) for each in own)
+
+
 def open_choice(session: Session, plan_choice_id: int, *, now: datetime, livemode: bool = False) -> None:
     """What a new choice brings at once; one for a later day is sold when that has come. *Raises*: NotFound."""
     open_plan(session, plan_choice_id, now=now)

@@ -9,7 +9,8 @@ RUNNING_TIMER = "running_timer"
 OPEN_RATIFICATION = "open_ratification"
 OPEN_CHALLENGE = "open_challenge"
 UNCONFIRMED_PART = "unconfirmed_part"
-BLOCKS = (UNAPPROVED_TIME, RUNNING_TIMER, OPEN_RATIFICATION, OPEN_CHALLENGE, UNCONFIRMED_PART)
+UNKNOWN_MONTH = "unknown_month"
+BLOCKS = (UNAPPROVED_TIME, RUNNING_TIMER, OPEN_RATIFICATION, OPEN_CHALLENGE, UNCONFIRMED_PART, UNKNOWN_MONTH)
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class BlockingFacts:
     open_ratifications: int = 0
     open_challenges: int = 0
     unconfirmed_parts: int = 0
+    unknown_months: int = 0
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ def blockers_of(facts: BlockingFacts) -> tuple[Blocker, ...]:
          "undecided"),
         (UNCONFIRMED_PART, facts.unconfirmed_parts, "dear part is", "dear parts are",
          "not confirmed yet by a second person of the company that recorded it"),
+        (UNKNOWN_MONTH, facts.unknown_months, "month of the plan is", "months of the plan are",
+         "not asked for by its subscription yet: it is billed by itself when Stripe's bill is known"),
     )  # fmt: skip
     return tuple(
         Blocker(code, count, f"{count} {one if count == 1 else many} {rest}.")
