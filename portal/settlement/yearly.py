@@ -1,12 +1,13 @@
 """What a payer paid each party in a calendar year, by currency: transfers on their day, less what came back.
 
-A year is the payer's own, by its clock. Each sum opens into the transfers that made it.
+A year is the payer's own, by its clock. Each sum opens into the transfers that made it. What a transfer paid is divided
+among the forms by what its statement was made of; where a network files, all of it goes on the network's form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import groupby
 from uuid import UUID
@@ -22,13 +23,24 @@ from portal.settlement.lines import TRANSFERRED_PARTS
 from portal.taxes.queries import tax_identity, taxpayer_known
 from portal.taxes.rules.identity import TaxIdentity
 from portal.taxes.rules.taxpayer import Taxpayer
-from portal.taxes.rules.year_forms import FILE, UNDER, Outcome, Payment, Year, outcome_of, year_of
-from portal.taxes.tables import known_forms
+from portal.taxes.rules.year_forms import (
+    FILE,
+    FOR_NETWORKS,
+    FOR_SERVICES,
+    UNDER,
+    Outcome,
+    Payment,
+    Year,
+    by_form,
+    outcome_of,
+    year_of,
+)
+from portal.taxes.tables import known_forms, known_payment_kinds
 
 
 @dataclass(frozen=True)
 class Paid:
-    """A transfer that reached a party, or one taken back, with the statement it belongs to where there is one."""
+    """What of a transfer to a party, or of one taken back, goes on one form, with its statement if it has one."""
 
     party_id: int
     currency: str
@@ -38,6 +50,7 @@ class Paid:
     statement_name: str
     transaction_id: int | None
     intent_id: UUID
+    form: str
 
 
 @dataclass(frozen=True)
@@ -63,16 +76,40 @@ _PAID = text(
     SELECT intent.organisation_id AS party_id, intent.currency, intent.finished_at,
            CASE intent.kind WHEN 'transfer' THEN intent.amount_minor ELSE -intent.amount_minor END AS amount_minor,
            statement.id AS statement_id, coalesce(statement.name, '') AS statement_name,
+           coalesce(whole.statement_id, statement.id) AS earned_statement_id,
            (SELECT min(journal.id) FROM journal_transaction journal WHERE journal.document_type = 'intent'
             AND journal.document_id = intent.id::text) AS transaction_id, intent.id AS intent_id
     FROM intent
     LEFT JOIN {TRANSFERRED_PARTS} part ON part.intent_id = intent.id
     LEFT JOIN statement ON statement.id = part.statement_id
+    LEFT JOIN {TRANSFERRED_PARTS} whole ON whole.intent_id = (intent.request ->> 'transfer_intent')::uuid
     WHERE intent.manufacturer_id = :payer AND intent.organisation_id <> :payer
       AND intent.kind IN ('transfer', 'transfer_reversal')
       AND intent.state = 'succeeded' AND intent.finished_at IS NOT NULL
       AND intent.finished_at >= :since AND intent.finished_at < :until
     ORDER BY intent.organisation_id, intent.currency, intent.finished_at, intent.id
+    """
+)
+
+# What statements said of each kind of money; a bonus or goodwill is told by its document.
+_EARNED = text(
+    """
+    SELECT line.statement_id,
+           coalesce(share.revenue_kind, pack_share.revenue_kind, supplement.kind, adjustment.kind,
+                    CASE posting.document_type WHEN 'plan_share' THEN 'subscription' ELSE 'other' END) AS kind,
+           sum(line.amount_minor)::bigint AS amount_minor
+    FROM statement_line line
+    JOIN posting ON posting.id = line.posting_id
+    LEFT JOIN share ON share.id = line.share_id
+    LEFT JOIN pack_share ON pack_share.id = CASE
+        WHEN posting.document_type = 'pack_share' THEN posting.document_id::bigint END
+    LEFT JOIN supplement_share ON supplement_share.id = CASE
+        WHEN posting.document_type = 'supplement_share' THEN posting.document_id::bigint END
+    LEFT JOIN supplement ON supplement.id = supplement_share.supplement_id
+    LEFT JOIN adjustment ON adjustment.id = CASE
+        WHEN posting.document_type = 'adjustment' THEN posting.document_id::bigint END
+    WHERE line.statement_id = ANY (CAST(:statements AS bigint[]))
+    GROUP BY 1, 2 ORDER BY 1, 2
     """
 )
 
@@ -99,18 +136,22 @@ def years_paid(session: Session, actor: Actor) -> list[int]:
     return list(session.scalars(_YEARS, {"payer": payer.id, "zone": payer.zone}))
 
 
-def payments(session: Session, actor: Actor, year: int, party_id: int, currency: str) -> list[Paid]:
-    """The transfers that make a party's year. *Raises*: NotAllowed, NotFound where there is none."""
+def payments(session: Session, actor: Actor, year: int, party_id: int, currency: str, *, form: str = "") -> list[Paid]:
+    """What of transfers makes a party's year, on all forms or on one.
+
+    *Raises*: NotAllowed, NotFound where there is none.
+    """
     check_payer(actor)
     payer = session.get_one(Organisation, actor.organisation_id)
     found = [one for one in _paid(session, payer, year) if (one.party_id, one.currency) == (party_id, currency)]
+    found = [one for one in found if not form or one.form == form]
     if not found:
         raise NotFound
     return found
 
 
 def recipients(session: Session, actor: Actor, year: int) -> list[Recipient]:
-    """Everybody the actor's company paid in a year, by name and currency. *Raises*: NotAllowed."""
+    """Everybody the actor's company paid in a year, by name, currency and form. *Raises*: NotAllowed."""
     check_payer(actor)
     return recipients_of(session, session.get_one(Organisation, actor.organisation_id), year)
 
@@ -119,20 +160,25 @@ def recipients_of(session: Session, payer: Organisation, year: int) -> list[Reci
     """The same for jobs."""
     found = []
     own = tax_identity(session, payer.id)
-    for (party_id, currency), rows in groupby(
-        _paid(session, payer, year), key=lambda one: (one.party_id, one.currency)
-    ):
-        found.append(_recipient(session, (payer, own), party_id, year_of(year, currency, _as_payments(rows))))
-    return sorted(found, key=lambda one: (one.name, one.paid.currency))
+    paid = sorted(_paid(session, payer, year), key=lambda one: (one.party_id, one.currency, one.form))
+    for (party_id, currency, form), rows in groupby(paid, key=lambda one: (one.party_id, one.currency, one.form)):
+        summed = year_of(year, currency, _as_payments(rows))
+        found.append(_recipient(session, (payer, own), party_id, summed, form=form))
+    return sorted(found, key=lambda one: (one.name, one.paid.currency, one.outcome.form.code))
 
 
 def _recipient(
-    session: Session, payer: tuple[Organisation, TaxIdentity | None], party_id: int, paid: Year
+    session: Session, payer: tuple[Organisation, TaxIdentity | None], party_id: int, paid: Year, *, form: str
 ) -> Recipient:
     organisation, own = payer
     party = session.get(Organisation, party_id)
     identity, taxpayer = tax_identity(session, party_id), taxpayer_known(session, party_id)
-    outcome = outcome_of(paid, own, (identity, taxpayer), known_forms(), is_operator=organisation.is_operator)
+    outcome = outcome_of(
+        paid, own, (identity, taxpayer), known_forms(), is_operator=organisation.is_operator, form_code=form
+    )
+    if form not in (FOR_SERVICES, FOR_NETWORKS):
+        why = (each.because for each in known_payment_kinds().values() if each.form == form)
+        outcome = replace(outcome, reasons=(*outcome.reasons, *why))
     return Recipient(party_id, party.name if party else "", paid, outcome, identity, taxpayer)
 
 
@@ -147,16 +193,35 @@ def _paid(session: Session, payer: Organisation, year: int) -> Sequence[Paid]:
         "since": datetime(year, 1, 1, tzinfo=zone),
         "until": datetime(year + 1, 1, 1, tzinfo=zone),
     }
+    rows = session.execute(_PAID, values).all()
+    earned = _earned(session, {row.earned_statement_id for row in rows if row.earned_statement_id is not None})
     return [
         Paid(
             row.party_id,
             row.currency,
             row.finished_at.astimezone(zone).date(),
-            row.amount_minor,
+            minor,
             row.statement_id,
             row.statement_name,
             row.transaction_id,
             row.intent_id,
+            form,
         )
-        for row in session.execute(_PAID, values)
+        for row in rows
+        for form, minor in _forms_of(payer, row.amount_minor, earned.get(row.earned_statement_id, {})).items()
     ]
+
+
+def _forms_of(payer: Organisation, amount_minor: int, earned: Mapping[str, int]) -> dict[str, int]:
+    """A network reports all it settled on its one form."""
+    if not payer.is_operator:
+        return {FOR_NETWORKS: amount_minor}
+    return by_form(amount_minor, earned, known_payment_kinds())
+
+
+def _earned(session: Session, statement_ids: set[int]) -> dict[int, dict[str, int]]:
+    """What statements said of each kind of money."""
+    found: dict[int, dict[str, int]] = {}
+    for row in session.execute(_EARNED, {"statements": sorted(statement_ids)}):
+        found.setdefault(row.statement_id, {})[row.kind] = row.amount_minor
+    return found

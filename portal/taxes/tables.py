@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from portal.taxes.rules.rates import Rates, rates_from
-from portal.taxes.rules.year_forms import Form, forms_from
+from portal.taxes.rules.year_forms import Form, PaymentKind, forms_from, payment_kinds_from
 
 FIGURES = Path(__file__).parent / "figures"
 
@@ -27,3 +27,9 @@ def _read(name: str) -> dict[str, Any]:
 def known_forms() -> dict[str, Form]:
     """The forms of a year's payments, by code."""
     return forms_from(_read("year_forms.toml"))
+
+
+@cache
+def known_payment_kinds() -> dict[str, PaymentKind]:
+    """Which form each kind of payment goes on, by kind."""
+    return payment_kinds_from(_read("year_forms.toml"))

@@ -14,11 +14,14 @@ from portal.billing.supplements.reading import supplements_of_case
 from portal.contracts import actions as contracts
 from portal.contracts import queries as contract_queries
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
+from portal.payments.models import ConnectedAccount, Intent
+from portal.settlement import yearly
 from tests.contracts.test_owing import TABLES
 from tests.support.billed import BILLED_AT, open_books, settled
 from tests.support.cases import accepted, scope_of
 from tests.support.cast import SIGNED_AT, everything, hours_later
 from tests.support.documents import KESSLER, changed
+from tests.support.settling import REVIEWED_AT, approved_and_disposed, close, statement_of
 
 LABOUR = NewClaim("labour_credit", trips=1)
 SALE = NewClaim("referral", sale="Q-77", technician_name="Tom", amount_minor=400_000)
@@ -152,3 +155,26 @@ def test_database_refuses_claims_that_cannot_be(work_session, cast, case, name, 
     values = ", ".join(value if column == name else column for column in columns)
     with pytest.raises(IntegrityError), work_session.begin_nested():
         work_session.execute(text(f"INSERT INTO claim ({', '.join(columns)}) SELECT {values} FROM claim"))
+
+
+def test_a_bonus_is_paid_on_another_form_of_the_year_than_labour(work_engine, work_session, cast, case):
+    for new in (LABOUR, SALE):
+        row = claimed(work_session, cast, case, new)
+        answer_claim(work_session, cast.leo, row.id, accepted=True, reason="", now=hours_later(41))
+        settle_claim(work_session, row.id, now=BILLED_AT)
+    work_session.add(
+        ConnectedAccount(
+            organisation_id=cast.integrator.id, provider_account_id="acct_1", transfers_state="active",
+            requirements={"open": []}, livemode=False, created_at=BILLED_AT, checked_at=BILLED_AT,
+        )
+    )  # fmt: skip
+    work_session.commit()
+    statement = statement_of(work_session, close(work_engine, cast), cast.integrator.id)
+    assert approved_and_disposed(work_session, cast, statement) == {"transferred": 26_500}
+    sent = work_session.scalars(select(Intent).where(Intent.kind == "transfer")).one()
+    sent.state, sent.finished_at = "succeeded", REVIEWED_AT
+    work_session.commit()
+    paid = yearly.payments(work_session, cast.fay, 2026, cast.integrator.id, "EUR")
+    assert sorted((one.form, one.amount_minor) for one in paid) == [("1099-MISC", 10_000), ("1099-NEC", 16_500)]
+    forms = [(one.outcome.form.code, one.paid.paid_minor) for one in yearly.recipients(work_session, cast.fay, 2026)]
+    assert forms == [("1099-MISC", 10_000), ("1099-NEC", 16_500)]

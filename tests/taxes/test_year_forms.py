@@ -6,12 +6,13 @@ from datetime import date
 
 import pytest
 
+from portal.contracts.blocks import Revenue
 from portal.errors import RuleBroken
 from portal.taxes.rules import taxpayer as certified
 from portal.taxes.rules.identity import TaxIdentity
 from portal.taxes.rules.taxpayer import Taxpayer, taxpayer_from, tidy_taxpayer_number
-from portal.taxes.rules.year_forms import Payment, box_amounts, outcome_of, year_of
-from portal.taxes.tables import known_forms
+from portal.taxes.rules.year_forms import Payment, box_amounts, by_form, outcome_of, year_of
+from portal.taxes.tables import known_forms, known_payment_kinds
 
 US, DE = TaxIdentity("Hudson LLC", "Troy", "US"), TaxIdentity("Kessler", "Kiel", "DE")
 
@@ -55,6 +56,41 @@ def test_a_year_has_its_form(year, operator, payer, recipient, kind, form, missi
     assert (found.kind, found.form.code, len(found.missing)) == (kind, form, missing)
     assert all(reason.endswith(".") for reason in found.reasons)
     assert found.filer == ("payer" if operator else "processor")
+
+
+def test_a_bonus_goes_on_its_own_form_and_a_network_reports_all_kinds_together():
+    found = outcome_of(paid(200_000), US, (US, certificate()), known_forms(), is_operator=True, form_code="1099-MISC")
+    assert (found.kind, found.form.code, found.form.file_by) == ("file", "1099-MISC", "31 March")
+    under = outcome_of(paid(199_999), US, (US, certificate()), known_forms(), is_operator=True, form_code="1099-MISC")
+    assert under.kind == "under"
+    network = outcome_of(paid(1), US, (US, certificate()), known_forms(), is_operator=False, form_code="1099-MISC")
+    assert network.form.code == "1099-K"
+
+
+@pytest.mark.parametrize(
+    ("amount", "earned", "wanted"),
+    [
+        (1_000, {}, {"1099-NEC": 1_000}),
+        (1_000, {"time_and_materials": 700, "subscription": 300}, {"1099-NEC": 1_000}),
+        (1_000, {"time_and_materials": 700, "referral": 300}, {"1099-NEC": 700, "1099-MISC": 300}),
+        (1_000, {"referral": 50, "goodwill": 50}, {"1099-MISC": 1_000}),
+        # Part of a net, and one that came back.
+        (501, {"included": 600, "referral": 400}, {"1099-NEC": 301, "1099-MISC": 200}),
+        (-100, {"included": 600, "referral": 400}, {"1099-NEC": -60, "1099-MISC": -40}),
+        # What is below zero has no part of what was paid; what is not known is for services.
+        (1_000, {"included": 900, "goodwill": -200}, {"1099-NEC": 1_000}),
+        (1_000, {"a kind of tomorrow": 5}, {"1099-NEC": 1_000}),
+        (-1_000, {"included": -900}, {"1099-NEC": -1_000}),
+    ],
+)
+def test_a_payment_is_divided_among_forms_by_what_it_pays(amount, earned, wanted):
+    assert by_form(amount, earned, known_payment_kinds()) == wanted
+
+
+def test_every_kind_of_money_has_a_form_that_is_known_and_a_reason():
+    kinds = known_payment_kinds()
+    assert {kind.value for kind in Revenue} | {"remedy", "labour_credit", "referral", "material"} <= kinds.keys()
+    assert all(each.form in known_forms() and each.because.endswith(".") for each in kinds.values())
 
 
 def test_payments_count_on_their_own_day_and_what_comes_back_lowers_only_what_was_paid():

@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any
 
 from portal.errors import RuleBroken
+from portal.money import allocate
 from portal.taxes.rules.identity import TaxIdentity
 from portal.taxes.rules.taxpayer import CORPORATIONS, W9, Taxpayer
 
@@ -65,6 +66,40 @@ class Form:
         if not known:
             raise RuleBroken(f"No threshold of {self.code} is known for {year}.")
         return known[-1]
+
+
+@dataclass(frozen=True)
+class PaymentKind:
+    """A kind of money that a party gets, the payer's form it goes on, and why, in words."""
+
+    kind: str
+    form: str
+    because: str
+
+
+def payment_kinds_from(document: Mapping[str, Any]) -> dict[str, PaymentKind]:
+    """The kinds of a parsed data file, by name."""
+    return {row["kind"]: PaymentKind(**row) for row in document["payment"]}
+
+
+def form_of(kind: str, known: Mapping[str, PaymentKind]) -> str:
+    """The payer's form of a kind of payment; what is not known is for services."""
+    return known[kind].form if kind in known else FOR_SERVICES
+
+
+def by_form(amount_minor: int, earned: Mapping[str, int], known: Mapping[str, PaymentKind]) -> dict[str, int]:
+    """A payment divided among the forms that what it pays belongs on.
+
+    ``earned`` is what a statement said of each kind. *Shape*: sums to the payment; in proportion to what the kinds of a
+    form come to, where that is above zero; all of it for services where nothing is.
+    """
+    weights = {FOR_SERVICES: 0}
+    for kind, minor in earned.items():
+        form = form_of(kind, known)
+        weights[form] = weights.get(form, 0) + minor
+    above = {form: minor for form, minor in weights.items() if minor > 0} or {FOR_SERVICES: 1}
+    parts = zip(above, allocate(amount_minor, tuple(above.values())), strict=True)
+    return {form: minor for form, minor in parts if minor}
 
 
 def forms_from(document: Mapping[str, Any]) -> dict[str, Form]:
@@ -129,9 +164,13 @@ def outcome_of(
     forms: Mapping[str, Form],
     *,
     is_operator: bool,
+    form_code: str = FOR_SERVICES,
 ) -> Outcome:
-    """What becomes of a year's payments; ``is_operator`` says whether the payer runs the deployment itself."""
-    form = forms[FOR_SERVICES if is_operator else FOR_NETWORKS]
+    """What becomes of a year's payments; ``is_operator`` says whether the payer runs the deployment itself.
+
+    ``form_code`` is the payer's form of what was paid; a network reports all kinds together.
+    """
+    form = forms[form_code if is_operator else FOR_NETWORKS]
     who = _who_files(is_operator=is_operator)
     identity, taxpayer = recipient
     why_none = _why_none(paid, payer, identity, taxpayer, form)

@@ -119,16 +119,20 @@ def filing_file(filing_request_id: int) -> ResponseReturnValue:
 @open_to(may_settle)
 def tax_form(year: int, organisation_id: int, currency: str) -> ResponseReturnValue:
     session, actor = current_session(), current_actor()
-    paid = yearly.payments(session, actor, _year(str(year)), organisation_id, currency)
-    row = next(
+    wanted = request.args.get("form", "")
+    paid = yearly.payments(session, actor, _year(str(year)), organisation_id, currency, form=wanted)
+    form = wanted or paid[0].form
+    rows = [
         each
         for each in yearly.recipients(session, actor, year)
         if (each.party_id, each.paid.currency) == (organisation_id, currency)
-    )
+    ]
+    row = next(each for each in rows if each.outcome.form.code == form)
     return render_template(
         "settlement/tax_form.html",
         row=row,
-        paid=paid,
+        others=[each for each in rows if each is not row],
+        paid=[each for each in paid if each.form == form],
         boxes=box_amounts(row.outcome.form, row.paid),
         months=list(zip(MONTHS, row.paid.months, strict=True)),
         kinds=KINDS,
