@@ -242,7 +242,8 @@ class InvoiceItem(Base):
 class PlanSale(Base):
     """One month of a chosen plan, sold at its price: deferred until its minutes are used or the month is over.
 
-    A reinstatement is sold like a month, for the time without cover that it makes up for; what goes back of a month
+    A reinstatement is sold like a month, for the time without cover that it makes up for, and so is what is owed for
+    the rest of a minimum term that was left early, on an invoice and earned at once; what goes back of a month
     that was given up is below zero and names it. ``paid_by``: on an invoice, or out of what a subscription paid ahead.
     ``discount_minor`` is what a promotion code took off the price that was paid.
     """
@@ -256,7 +257,7 @@ class PlanSale(Base):
         CheckConstraint("(kind = 'given_up') = (credits_id IS NOT NULL)", name="credits"),
         CheckConstraint("discount_minor >= 0", name="discount"),
         CheckConstraint("paid_by IN ('invoice', 'ahead')", name="paid_by"),
-        CheckConstraint("kind IN ('month', 'reinstatement', 'given_up')", name="kind"),
+        CheckConstraint("kind IN ('month', 'reinstatement', 'given_up', 'left_early')", name="kind"),
         CheckConstraint("ends_at > starts_at", name="order"),
     )
 

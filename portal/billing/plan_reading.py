@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side, may_see_shares
-from portal.billing.actions.months import GIVEN_UP, REINSTATEMENT, plan_words
+from portal.billing.actions.months import GIVEN_UP, LEFT_EARLY, REINSTATEMENT, plan_words
 from portal.billing.models import Invoice, InvoiceItem, PlanEarning, PlanSale, PlanShare
 from portal.contracts.models import PlanChoice
 from portal.directory.queries import organisation_names
@@ -73,8 +73,8 @@ def _readers(actor: Actor, sale: PlanSale) -> set[int]:
 
 
 def _sentences(session: Session, sale: PlanSale) -> tuple[str, ...]:
-    """How a reinstatement, or what goes back, comes about; a month is its price."""
-    if sale.kind == GIVEN_UP:
+    """How a reinstatement, what goes back, or the rest of a term comes about; a month is its price."""
+    if sale.kind in (GIVEN_UP, LEFT_EARLY):
         return tuple(sale.explanation.get("sentences", ()))
     if sale.kind != REINSTATEMENT:
         return ()

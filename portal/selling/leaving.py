@@ -1,13 +1,13 @@
-"""Plans that were ended at Stripe within their minimum term: what is still owed, and what finance made of it.
+"""Plans that are left within their minimum term: what is still owed, and what finance made of it.
 
-Nothing is charged by itself: finance agrees with the customer and closes the finding with what was agreed.
+What is owed goes on the next invoice when what is paid is over (``actions.charging``); until then finance can close the
+finding with what was agreed with the customer, and nothing is charged.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -18,6 +18,8 @@ from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.jobs import enqueue
 from portal.payments.rules import SUBSCRIPTION_ENDED
 from portal.rows import insert_once
+from portal.selling.actions.charging import charged_sale
+from portal.selling.actions.ending import leaving_cost
 from portal.selling.models import Purchase, PurchaseStep
 from portal.selling.queries import Bought, bought
 from portal.selling.rules import Step
@@ -37,21 +39,21 @@ class EarlyEnd:
     each_minor: int
 
 
-def early_end_of(found: Bought) -> EarlyEnd | None:
+def early_end_of(session: Session, found: Bought) -> EarlyEnd | None:
     """The finding of a purchase while it is one: not where the end was taken back, or finance closed it."""
+    leaving = leaving_cost(session, found)
     step, seen = found.steps.get(Step.LEFT_EARLY), found.seen
-    if step is None or seen is None or Step.LET_GO in found.steps:
+    if step is None or seen is None or leaving is None or Step.LET_GO in found.steps:
         return None
     if not seen.ends_with_period and seen.status != SUBSCRIPTION_ENDED:
         return None
-    said: dict[str, Any] = step.details
     return EarlyEnd(
         purchase=found.purchase,
         since=step.happened_at,
-        ends_at=datetime.fromisoformat(said["covers_until"]),
-        minimum_until=date.fromisoformat(said["minimum_until"]),
-        owed_minor=said["owed_minor"],
-        each_minor=said["each_minor"],
+        ends_at=leaving.ends_at,
+        minimum_until=leaving.minimum_until,
+        owed_minor=leaving.owed_minor,
+        each_minor=leaving.each_minor,
     )
 
 
@@ -65,7 +67,7 @@ def early_ends(session: Session, actor: Actor, *, most: int = 200) -> list[Early
         .order_by(PurchaseStep.id)
         .limit(most)
     )
-    found = [early_end_of(bought(session, row)) for row in rows]
+    found = [_uncharged(session, row) for row in rows]
     return [each for each in found if each is not None]
 
 
@@ -75,10 +77,15 @@ def early_end(session: Session, actor: Actor, purchase_id: int) -> EarlyEnd:
     row = session.get(Purchase, purchase_id)
     if row is None or row.manufacturer_id != actor.organisation_id:
         raise NotFound()
-    found = early_end_of(bought(session, row))
+    found = _uncharged(session, row)
     if found is None:
-        raise Conflict("Nothing is owed for this plan's minimum term, or it was closed.")
+        raise Conflict("Nothing is owed for this plan's minimum term, or it was closed or charged.")
     return found
+
+
+def _uncharged(session: Session, row: Purchase) -> EarlyEnd | None:
+    found = bought(session, row)
+    return None if charged_sale(session, found) is not None else early_end_of(session, found)
 
 
 def close_early_end(session: Session, actor: Actor, purchase_id: int, *, explanation: str, now: datetime) -> None:

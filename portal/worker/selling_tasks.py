@@ -46,6 +46,8 @@ def move_offers(edges: Edges, now: datetime) -> None:
 def end_overdue_plans(edges: Edges, now: datetime) -> None:
     with transaction(edges.engine) as session:
         actions.end_overdue(session, now=now)
+    with transaction(edges.engine) as session:
+        actions.charge_early_ends(session, now=now, livemode=edges.settings.livemode)
 
 
 @task("notify_offer_made")

@@ -5,9 +5,13 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pytest
+from sqlalchemy import select
 
+from portal.billing.actions import earn_plans, gather_invoices
+from portal.billing.books import check_books
+from portal.billing.models import InvoiceItem, PlanShare
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound, RuleBroken
-from portal.selling.actions import cancel
+from portal.selling.actions import cancel, charge_early_ends, charged_sale
 from portal.selling.leaving import close_early_end, early_ends
 from portal.selling.rules.terms import ends_early, owed_minor
 from tests.support.buying import MONTH_MINOR, plan_order
@@ -67,6 +71,50 @@ def test_an_end_at_stripe_within_the_term_is_a_finding_until_it_is_taken_back(sh
     assert (row.minimum_until, row.owed_minor, row.each_minor) == (UNTIL, 11 * MONTH_MINOR, MONTH_MINOR)
     at_stripe(shop, purchase, lambda at, one: at.update(one, {"cancel_at_period_end": False}))
     assert early_ends(work_session, shop.cast.fay) == []
+
+
+def test_a_buyer_leaves_early_with_a_yes_to_what_is_owed_which_is_charged_once_when_the_plan_has_ended(
+    shop, work_session
+):
+    purchase, bea, owed = bought_for_a_year(shop), shop.cast.bea, 11 * MONTH_MINOR
+    for accepted, error in ((None, RuleBroken), (owed - 1, Conflict)):
+        with pytest.raises(error):
+            cancel(work_session, bea, shop.seen(purchase), wanted=True, accepted_minor=accepted, now=NOW)
+    cancel(work_session, bea, shop.seen(purchase), wanted=True, accepted_minor=owed, now=NOW)
+    work_session.commit()
+    shop.run_jobs(NOW, gateway=shop.gateway)
+    shop.hear()
+    ends = shop.seen(purchase).seen.covers_until
+    assert [charge_early_ends(work_session, now=at) for at in (NOW, ends + timedelta(hours=1))] == [0, 0]
+    assert [row.owed_minor for row in early_ends(work_session, shop.cast.fay)] == [owed]
+    shop.standin.control.advance_clock(32 * 86_400)
+    later = NOW + timedelta(days=32)
+    shop.hear(now=later)
+    assert [charge_early_ends(work_session, now=later) for _ in range(2)] == [1, 0]
+    sale = charged_sale(work_session, shop.seen(purchase))
+    assert (sale.amount_minor, sale.paid_by, sale.payer_id) == (owed, "invoice", shop.cast.customer.id)
+    assert "11 × 290.00 EUR are owed for the rest of the term, 3190.00 EUR." in sale.explanation["sentences"][0]
+    earn_plans(work_session, shop.cast.factory.id, now=later)
+    shares = work_session.scalars(select(PlanShare).where(PlanShare.plan_sale_id == sale.id)).all()
+    assert sum(share.amount_minor for share in shares) == owed
+    assert len({share.party_role for share in shares}) > 1
+    assert check_books(work_session) == []
+    assert early_ends(work_session, shop.cast.fay) == []
+    with pytest.raises(Conflict):
+        close_early_end(work_session, shop.cast.fay, purchase.id, explanation="Too late", now=later)
+    gather_invoices(work_session, sale.period_id, now=later)
+    gather_invoices(work_session, sale.period_id, now=later)
+    lines = work_session.scalars(select(InvoiceItem).where(InvoiceItem.plan_sale_id == sale.id)).all()
+    assert [(line.amount_minor, "left before 2027-03-10" in line.description) for line in lines] == [(owed, True)]
+
+
+def test_what_finance_let_go_is_not_charged_even_before_its_job_ran(shop, work_session):
+    purchase = bought_for_a_year(shop)
+    at_stripe(shop, purchase, lambda at, one: at.cancel(one))
+    later = shop.seen(purchase).seen.covers_until
+    close_early_end(work_session, shop.cast.fay, purchase.id, explanation="Let go", now=NOW)
+    assert charge_early_ends(work_session, now=later) == 0
+    assert charged_sale(work_session, shop.seen(purchase)) is None
 
 
 def test_finance_closes_a_finding_with_what_was_agreed(shop, work_session):

@@ -295,6 +295,25 @@ def test_a_plan_is_ended_and_kept_from_its_page(visit, cast, standin, gateway, w
     assert bea.get(f"/bought/{key}/cancellation").status_code == 405
 
 
+def test_leaving_a_plan_within_its_term_says_what_is_owed_before_the_buyers_yes(
+    visit, cast, standin, gateway, work_session, run_jobs
+):
+    signed_policy(work_session, cast, ("rank = 20\n", "rank = 20\nminimum_months = 12\n"))
+    work_session.commit()
+    bea = visit(cast.bea)
+    sent(bea, f"/shop/{cast.plain_site.id}/{cast.factory.id}/plan/assured/month")
+    standin.control.pay_session(session_of(work_session))
+    here = f"/bought/{work_session.scalars(select(Purchase.form_key)).one()}"
+    bea.get(f"{here}/back")
+    run_jobs(NOW, gateway=gateway)
+    page = bea.get(here)
+    assert "€3,190.00" in page.text
+    assert "End the plan with" not in page.text
+    assert hidden(page, "owed_minor") == "319000"
+    statuses = [bea.post(f"{here}/early-end", {"owed_minor": owed}).status_code for owed in ("318999", "319000")]
+    assert statuses == [409, 303]
+
+
 def test_a_plan_paid_by_subscription_is_changed_on_its_page_and_not_beside_it(
     visit, cast, standin, gateway, work_session, run_jobs
 ):

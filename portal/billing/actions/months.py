@@ -1,4 +1,4 @@
-"""A sale of a plan kept and posted: a month, a reinstatement, or what goes back of a month that was given up."""
+"""A sale of a plan kept and posted: a month, a reinstatement, what goes back of a month, the rest of a term left."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from portal.rows import insert_once
 from portal.zones import zone_named
 
 SOLD = "plan_sold"
-MONTH, REINSTATEMENT, GIVEN_UP = "month", "reinstatement", "given_up"
+MONTH, REINSTATEMENT, GIVEN_UP, LEFT_EARLY = "month", "reinstatement", "given_up", "left_early"
 
 
 def keep_sale(
@@ -39,10 +39,11 @@ def keep_sale(
     discount_minor: int = 0,
     gives_back: PlanSale | None = None,
     explanation: Mapping[str, Any] | None = None,
+    how: str | None = None,
     now: datetime,
     livemode: bool,
 ) -> int:
-    """Keep and post a sale; how many: none where it stands already."""
+    """Keep and post a sale; how many: none where it stands already. ``how`` it is paid; as its choice is, if None."""
     sale = insert_once(
         session,
         PlanSale(
@@ -56,7 +57,7 @@ def keep_sale(
             currency=terms.policy.currency,
             amount_minor=price_minor,
             discount_minor=discount_minor,
-            paid_by=paid_by(choice),
+            paid_by=how or paid_by(choice),
             period_id=lock_open_period(session, choice.manufacturer_id),
             starts_at=covered.start,
             ends_at=covered.end,
@@ -125,6 +126,8 @@ def plan_words(session: Session, sale: PlanSale) -> str:
     site, local = session.get_one(Site, sale.site_id), zone_named(terms.policy.zone)
     if sale.kind == GIVEN_UP:
         return f"{name}, {site.name}, given up on {sale.starts_at.astimezone(local).date()}"
+    if sale.kind == LEFT_EARLY:
+        return f"{name}, {site.name}, left before {sale.explanation['minimum_until']}"
     if sale.kind == REINSTATEMENT:
         first, last = (at.astimezone(local).date() for at in (sale.starts_at, sale.ends_at))
         return f"Reinstatement of {name}, {site.name}, {first} to {last}"

@@ -80,7 +80,9 @@ def past_of(session: Session, sale: PlanSale) -> Past:
 
 
 def grant_of_sale(session: Session, sale: PlanSale) -> UsageGrant | None:
-    """The included minutes of a sold month; none where the plan includes none."""
+    """The included minutes of a sold month; none where the plan includes none, or the sale is no month."""
+    if sale.kind == "left_early":
+        return None
     mine = (UsageGrant.plan_choice_id == sale.plan_choice_id, UsageGrant.starts_at == sale.starts_at)
     return session.scalars(select(UsageGrant).where(*mine)).one_or_none()
 

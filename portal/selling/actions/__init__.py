@@ -2,7 +2,15 @@
 
 from portal.selling.actions.accepting import accept_offer, offer_taken_up_again, promotion_for_offer
 from portal.selling.actions.changing import change_plan, changes_possible
-from portal.selling.actions.ending import cancel, end_overdue, give_up, grace_until, minimum_until
+from portal.selling.actions.charging import charge_early_ends, charged_sale
+from portal.selling.actions.ending import (
+    cancel,
+    end_overdue,
+    give_up,
+    grace_until,
+    leaving_cost,
+    minimum_until,
+)
 from portal.selling.actions.exempting import end_exemption, keep_exemption
 from portal.selling.actions.following import follow_purchase, sell_after_all, sell_purchase
 from portal.selling.actions.guessing import count_guess, take_back_guess
@@ -42,6 +50,8 @@ __all__ = [
     "cancel",
     "change_plan",
     "changes_possible",
+    "charge_early_ends",
+    "charged_sale",
     "count_guess",
     "end_exemption",
     "end_offer",
@@ -51,6 +61,7 @@ __all__ = [
     "grace_until",
     "is_subscription",
     "keep_exemption",
+    "leaving_cost",
     "make_code",
     "make_offer",
     "may_offer",

@@ -6,6 +6,7 @@ a plan ends by the choice of the complimentary one, never by taking a choice bac
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Role, Side
+from portal.audit import actions as audit
 from portal.contracts import queries as contracts
 from portal.contracts.actions import Taking, take_plan
 from portal.contracts.packs import Lapse
@@ -29,21 +31,61 @@ from portal.selling.rules import State, Step, item_named
 from portal.selling.rules.terms import ends_early, owed_minor
 
 
-def cancel(session: Session, actor: Actor, found: Bought, *, wanted: bool, now: datetime) -> Intent:
+def cancel(
+    session: Session, actor: Actor, found: Bought, *, wanted: bool, now: datetime, accepted_minor: int | None = None
+) -> Intent:
     """End a subscription with the period that is paid, or take that back.
 
-    *Raises*: NotAllowed; Conflict when it has ended; RuleBroken within the plan's minimum term.
+    Within the minimum term the rest of it is owed, which the buyer accepts as ``accepted_minor``.
+
+    *Raises*: NotAllowed; Conflict when it has ended, or the rest costs another amount than was accepted; RuleBroken
+    within the plan's minimum term where nothing was accepted.
     """
     if actor.side is not Side.CUSTOMER or not actor.has(Role.BUYER):
         raise NotAllowed("Your organisation's buyer cancels a plan.")
     subscription, seen = found.subscription, found.seen
     if subscription is None or seen is None or seen.status == rules.SUBSCRIPTION_ENDED:
         raise Conflict("There is no running subscription.")
-    until = minimum_until(session, found)
-    if wanted and until is not None and seen.covers_until.date() < until:
-        raise RuleBroken(f"The plan is taken until {until}. It can be cancelled in the last period before that day.")
+    leaving = leaving_cost(session, found)
+    if wanted and leaving is not None:
+        _must_accept(session, actor, found, leaving, accepted_minor=accepted_minor, now=now)
     number = 1 + payments.changes_of(session, subscription)
     return checkouts.plan_change(session, subscription, {"cancel_at_period_end": wanted}, number=number, now=now)
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """What leaving a plan with the period that is paid owes: whole periods until its minimum term is reached."""
+
+    ends_at: datetime
+    minimum_until: date
+    owed_minor: int
+    each_minor: int
+
+
+def leaving_cost(session: Session, found: Bought) -> Leaving | None:
+    """What a plan that ends with what is paid still owes; None beyond its minimum term, or without one."""
+    seen, until = found.seen, minimum_until(session, found)
+    if seen is None or until is None:
+        return None
+    covers_until = seen.covers_until.date()
+    if not ends_early(ends=True, covers_until=covers_until, minimum_until=until):
+        return None
+    price = each_minor(session, found)
+    owed = owed_minor(price, found.purchase.interval, covers_until=covers_until, minimum_until=until)
+    return Leaving(seen.covers_until, until, owed, price)
+
+
+def _must_accept(
+    session: Session, actor: Actor, found: Bought, leaving: Leaving, *, accepted_minor: int | None, now: datetime
+) -> None:
+    until = leaving.minimum_until
+    if accepted_minor is None:
+        raise RuleBroken(f"The plan is taken until {until}. To leave it before, accept what is owed for the rest.")
+    if accepted_minor != leaving.owed_minor:
+        raise Conflict("Leaving the plan costs another amount by now. Look at it before you say yes.")
+    details = {"owed_minor": leaving.owed_minor, "minimum_until": until.isoformat()}
+    audit.record(session, actor, "leave_early", "purchase", found.purchase.id, details=details, now=now)
 
 
 def give_up(session: Session, actor: Actor, found: Bought, *, now: datetime) -> None:
@@ -91,24 +133,20 @@ def note_early_end(session: Session, found: Bought, *, now: datetime) -> None:
 
     What the portal itself ended, because it was not paid or went back, is no finding.
     """
-    seen, until = found.seen, minimum_until(session, found)
-    if seen is None or until is None or Step.SOLD not in found.steps:
+    seen, leaving = found.seen, leaving_cost(session, found)
+    if seen is None or leaving is None or Step.SOLD not in found.steps:
         return
-    ends = seen.ends_with_period or seen.status == rules.SUBSCRIPTION_ENDED
-    if not ends_early(ends=ends, covers_until=seen.covers_until.date(), minimum_until=until):
+    if not seen.ends_with_period and seen.status != rules.SUBSCRIPTION_ENDED:
         return
     if {Step.LAPSED, Step.RETURNED} & set(found.steps) or _ended_by_us(session, found):
         return
-    purchase = found.purchase
-    price = each_minor(session, found)
-    owed = owed_minor(price, purchase.interval, covers_until=seen.covers_until.date(), minimum_until=until)
     details = {
-        "minimum_until": until.isoformat(),
-        "covers_until": seen.covers_until.isoformat(),
-        "owed_minor": owed,
-        "each_minor": price,
+        "minimum_until": leaving.minimum_until.isoformat(),
+        "covers_until": leaving.ends_at.isoformat(),
+        "owed_minor": leaving.owed_minor,
+        "each_minor": leaving.each_minor,
     }
-    insert_once(session, _step(purchase, Step.LEFT_EARLY, details, now, now), unique=["purchase_id", "kind"])
+    insert_once(session, _step(found.purchase, Step.LEFT_EARLY, details, now, now), unique=["purchase_id", "kind"])
 
 
 def _ended_by_us(session: Session, found: Bought) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from flask import flash, redirect, render_template, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from portal.access import Side, may_see_prices
@@ -19,13 +19,24 @@ from portal.directory import queries as directory
 from portal.errors import NotFound, ProviderTrouble
 from portal.jobs import enqueue
 from portal.payments import queries as payments
+from portal.payments.rules import SUBSCRIPTION_ENDED
 from portal.selling import queries
-from portal.selling.actions import cancel, give_up, grace_until, may_promote, minimum_until
+from portal.selling.actions import (
+    cancel,
+    charged_sale,
+    give_up,
+    grace_until,
+    leaving_cost,
+    may_promote,
+    minimum_until,
+)
+from portal.selling.actions.ending import Leaving
 from portal.selling.leaving import early_end_of
 from portal.selling.models import Purchase
 from portal.selling.queries import Bought, may_see_purchases
 from portal.selling.rules import State
 from portal.web.gate import current_actor, current_edges, current_now, current_session, open_to
+from portal.web.plans.choosing import minor_shown
 from portal.web.shop.blueprint import blueprint
 from portal.web.shop.catalogue import INTERVALS, may_buy
 from portal.web.shop.paying import gateway, to_checkout
@@ -125,6 +136,17 @@ def end_plan(purchase_key: UUID) -> ResponseReturnValue:
     return redirect(url_for("shop.purchase", purchase_key=purchase_key), code=303)
 
 
+@blueprint.post("/bought/<uuid:purchase_key>/early-end")
+@open_to(may_buy)
+def leave_plan(purchase_key: UUID) -> ResponseReturnValue:
+    """End a plan within its minimum term, with the yes to what is owed for the rest, as it was shown."""
+    accepted = minor_shown(request.form.get("owed_minor"))
+    now = current_now()
+    cancel(current_session(), current_actor(), _found(purchase_key), wanted=True, accepted_minor=accepted, now=now)
+    flash("The plan ends with the period that is paid. The rest of its term goes on your next invoice then.", "good")
+    return redirect(url_for("shop.purchase", purchase_key=purchase_key), code=303)
+
+
 @blueprint.post("/bought/<uuid:purchase_key>/resumption")
 @open_to(may_buy)
 def keep_plan(purchase_key: UUID) -> ResponseReturnValue:
@@ -176,10 +198,18 @@ def _page(found: Bought) -> ResponseReturnValue:
         reason=_reason(found),
         sold_at=_sold_at(found),
         moved=_moved(found),
-        left_early=early_end_of(found),
+        left_early=early_end_of(session, found),
         borne_by=queries.discount_borne_by(session, found) if actor.side is not Side.CUSTOMER else "",
+        leaving=_leaving(found) if may_buy(actor) else None,
+        charged=charged_sale(session, found),
         is_company=actor.side is not Side.CUSTOMER,
     )
+
+
+def _leaving(found: Bought) -> Leaving | None:
+    """What ending a running plan now would still owe."""
+    runs = found.seen is not None and found.seen.status != SUBSCRIPTION_ENDED and not found.seen.ends_with_period
+    return leaving_cost(current_session(), found) if runs else None
 
 
 def _moved(found: Bought) -> Sequence[Supplement]:
