@@ -6,15 +6,17 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from sqlalchemy import select
 
 from portal.billing.books import check_books
+from portal.billing.models import PlanSale
 from portal.contracts.policy import parse_policy
 from portal.contracts.queries import plan_choice_at
 from portal.errors import Conflict, NotAllowed, RuleBroken
 from portal.selling.actions import change_plan, changes_possible, order
 from portal.selling.rules import Kind, catalogue, plan_changes
 from portal.selling.rules.changing import Held
-from tests.support.buying import DAY_SECONDS, MONTH_MINOR, OTHER_PLANS, PLACE, POLICY_TEXT, plan_order
+from tests.support.buying import DAY_SECONDS, MONTH_MINOR, OTHER_PLANS, PLACE, POLICY_TEXT, lapsed, plan_order
 from tests.support.cast import NOW
 from tests.support.versions import signed_policy
 
@@ -76,4 +78,19 @@ def test_a_subscription_goes_on_as_another_plan_at_its_price(shop, work_session)
     assert [bill.amount_minor for bill in found.bills] == [MONTH_MINOR, 49_000]
     there = changes_possible(work_session, found, now=later)
     assert [(each.item.code, each.refusal) for each in there.found] == [("assured", ""), ("light", "")]
+    assert [problem for problem in check_books(work_session) if problem] == []
+
+
+def test_a_reinstatement_is_owed_once_however_the_plan_goes_on(shop, work_session):
+    cast = shop.cast
+    policy = lapsed(work_session, cast, 'amount = "90.00"', changes=[OTHER_PLANS])
+    purchase = shop.buy(plan_order(cast, shown_sha256=policy.sha256, shown_minor=MONTH_MINOR + 9_000))
+    change_plan(
+        work_session, cast.bea, shop.seen(purchase), "premium", sha256=policy.sha256, shown_minor=49_000, now=NOW
+    )
+    work_session.commit()
+    shop.run_jobs(NOW, gateway=shop.gateway)
+    shop.hear()
+    sold = work_session.scalars(select(PlanSale.amount_minor).where(PlanSale.kind == "reinstatement")).all()
+    assert sold == [9_000]
     assert [problem for problem in check_books(work_session) if problem] == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -116,9 +116,9 @@ class Shop:
         return queries.bought(self.session, purchase)
 
 
-def lapsed(session: Session, cast: Cast, *lines: str) -> DocumentVersion:
+def lapsed(session: Session, cast: Cast, *lines: str, changes: Sequence[tuple[str, str]] = ()) -> DocumentVersion:
     """The paid plan was held at the plain site until seven weeks ago; what the policy asks stands in ``lines``."""
-    version = signed_policy(session, cast, ("[emergency]", "\n".join(("[lapse]", *lines, "", "[emergency]"))))
+    version = signed_policy(session, cast, ("[emergency]", "\n".join(("[lapse]", *lines, "", "[emergency]"))), *changes)
     ended = NOW - timedelta(days=49)
     for code, at in (("assured", ended - timedelta(days=200)), ("complimentary", ended)):
         parties = (cast.integrator.id, cast.integrator.id, cast.bea.person_id)

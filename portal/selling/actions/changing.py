@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -104,9 +105,14 @@ def carry_out_changes(session: Session, found: Bought, *, now: datetime) -> None
             integrator_id=held.integrator_id,
             seller_id=held.seller_id,
             accepted_by=said["accepted_by"],
-            terms={**held.terms, "change_intent": str(intent.id)},
+            terms={**carried_on(held), "change_intent": str(intent.id)},
         )
         take_plan(session, taking, from_at=datetime.fromisoformat(said["from_at"]), now=now)
+
+
+def carried_on(held: PlanChoice) -> dict[str, Any]:
+    """What was agreed with a plan and holds on for the choice after it: a reinstatement is owed once, by the first."""
+    return {name: said for name, said in held.terms.items() if name not in ("reinstatement", "change_intent")}
 
 
 def _held(session: Session, purchase: Purchase) -> PlanChoice | None:
