@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
@@ -306,11 +306,17 @@ def _bring_into_force(session: Session, version: DocumentVersion, now: datetime)
 
 def integrator_of_site(session: Session, site: Site, manufacturer_id: int, at: datetime) -> int | None:
     """Who services a manufacturer's systems at a site; None where nobody does, or more than one."""
-    servicing = {
-        directory.servicing_integrator_id(session, site_id=site.id, product_line_id=line.id, on=at.date())
+    servicing = servicing_at(session, site, manufacturer_id, at.date())
+    return next(iter(servicing)) if len(servicing) == 1 else None
+
+
+def servicing_at(session: Session, site: Site, manufacturer_id: int, on: date) -> frozenset[int]:
+    """All who service a manufacturer's systems at a site on a day."""
+    found = (
+        directory.servicing_integrator_id(session, site_id=site.id, product_line_id=line.id, on=on)
         for line in directory.product_lines(session, manufacturer_id)
-    } - {None}
-    return servicing.pop() if len(servicing) == 1 else None
+    )
+    return frozenset(each for each in found if each is not None)
 
 
 def _must_administer(actor: Actor) -> None:

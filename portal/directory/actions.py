@@ -181,6 +181,35 @@ def begin_service(
     return relationship
 
 
+def end_service(
+    session: Session,
+    actor: Actor,
+    *,
+    site_id: int,
+    product_line_id: int,
+    to_on: date,
+    letter_reference: str,
+    now: datetime,
+) -> ServiceRelationship:
+    """Say that from a day on nobody services a product line at a site: the customer deals with the manufacturer.
+
+    *Raises*: NotAllowed, NotFound; Invalid without the customer's letter; Conflict where nobody services it by then.
+    """
+    _must_be_manufacturer(actor)
+    if not letter_reference.strip():
+        raise Invalid("A change needs the customer's letter.", {"letter_reference": "Name the customer's letter."})
+    line = session.get(ProductLine, product_line_id)
+    if session.get(Site, site_id) is None or line is None or line.manufacturer_id != actor.organisation_id:
+        raise NotFound()
+    ended = _end_running_service(session, site_id, product_line_id, to_on)
+    if ended is None:
+        raise Conflict("Nobody services this product line at the site, or somebody until a day that is set already.")
+    details = {"to_on": to_on.isoformat(), "letter": letter_reference.strip()}
+    audit.record(session, actor, "end_service", "service_relationship", ended.id, details=details, now=now)
+    enqueue(session, "notify_service_end", relationship_id=ended.id)
+    return ended
+
+
 def certify(
     session: Session,
     actor: Actor,

@@ -156,8 +156,9 @@ def service_ends(writing: Writing) -> Letter | None:
         subject=f"{site.name}: your service of {line.name} ends",
         greeting=writing.greeting,
         sentences=(
-            "By the customer's letter another company will service this product line at the site.",
+            "By the customer's letter your service of this product line at the site ends.",
             "The cases you have there stay with you, with everything that belongs to them.",
+            "Months of plans that are sold or paid stay yours; later ones go to who services the site then.",
         ),
         facts=(Fact("Site", site.name), Fact("Product line", line.name), Fact("Your last day", last_day.isoformat())),
         button=("See your sites", writing.page("systems")),

@@ -56,14 +56,23 @@ def notify_version_proposed(session: Session, version_id: int, by_organisation_i
 
 def notify_service_change(session: Session, relationship_id: int, before_id: int, now: datetime) -> None:
     """Tell both integrators: the one that goes first."""
-    for row_id, template in ((before_id, "service_ends"), (relationship_id, "service_begins")):
-        relationship = session.get_one(ServiceRelationship, row_id)
-        for recipient in people_with_role(session, relationship.integrator_id, SERVICE_MANAGERS):
-            queue_letter(
-                session,
-                recipient,
-                template,
-                about=("service_relationship", row_id),
-                now=now,
-                once=f"service:{row_id}",
-            )
+    notify_service_end(session, before_id, now)
+    _tell_of_service(session, relationship_id, "service_begins", now)
+
+
+def notify_service_end(session: Session, relationship_id: int, now: datetime) -> None:
+    """Tell an integrator that the customer has ended its service."""
+    _tell_of_service(session, relationship_id, "service_ends", now)
+
+
+def _tell_of_service(session: Session, row_id: int, template: str, now: datetime) -> None:
+    relationship = session.get_one(ServiceRelationship, row_id)
+    for recipient in people_with_role(session, relationship.integrator_id, SERVICE_MANAGERS):
+        queue_letter(
+            session,
+            recipient,
+            template,
+            about=("service_relationship", row_id),
+            now=now,
+            once=f"service:{row_id}",
+        )

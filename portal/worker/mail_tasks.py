@@ -79,6 +79,11 @@ def notify_version_proposed(session: Session, now: datetime, *, version_id: int,
     notices.notify_version_proposed(session, version_id, by_organisation_id, now)
 
 
+@task("notify_service_end")
+def notify_service_end(session: Session, now: datetime, *, relationship_id: int) -> None:
+    notices.notify_service_end(session, relationship_id, now)
+
+
 @task("notify_service_change")
 def notify_service_change(session: Session, now: datetime, *, relationship_id: int, before_id: int) -> None:
     notices.notify_service_change(session, relationship_id, before_id, now)

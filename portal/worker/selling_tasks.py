@@ -50,6 +50,12 @@ def end_overdue_plans(edges: Edges, now: datetime) -> None:
         actions.charge_early_ends(session, now=now, livemode=edges.settings.livemode)
 
 
+@task("hand_over_plans", own_transactions=True, every="37 * * * *")
+def hand_over_plans(edges: Edges, now: datetime) -> None:
+    with transaction(edges.engine) as session:
+        actions.hand_over_plans(session, now=now)
+
+
 @task("notify_offer_made")
 def notify_offer_made(session: Session, now: datetime, *, offer_id: int) -> None:
     offer_notices.notify_offer_made(session, offer_id, now)

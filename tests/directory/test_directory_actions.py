@@ -167,3 +167,24 @@ def test_punch_item_is_ticked_off_once(work_session: Session, cast: Cast) -> Non
     actions.close_punch_item(work_session, cast.mia, item.id, NOW)
     actions.close_punch_item(work_session, cast.mia, item.id, NOW)
     assert queries.open_punch_items(work_session, cast.system.id) == []
+
+
+def test_the_customers_letter_may_leave_nobody_servicing(work_session: Session, cast: Cast) -> None:
+    where = {"site_id": cast.site.id, "product_line_id": cast.product_line.id}
+    said = {"to_on": date(2026, 4, 1), "letter_reference": "Letter of 1 March", "now": NOW}
+    for changed, refusal in (({"letter_reference": " "}, Invalid), ({"site_id": 0}, NotFound)):
+        with pytest.raises(refusal):
+            actions.end_service(work_session, cast.adam, **{**where, **said, **changed})
+    with pytest.raises(NotAllowed):
+        actions.end_service(work_session, cast.mia, **where, **said)
+    assert actions.end_service(work_session, cast.adam, **where, **said).to_on == date(2026, 4, 1)
+    jobs = {row["task_name"] for row in everything(work_session, "procrastinate_jobs")}
+    assert "notify_service_end" in jobs
+    # The form sent twice: it is set already.
+    with pytest.raises(Conflict):
+        actions.end_service(work_session, cast.adam, **where, **said)
+    found = {
+        day: queries.servicing_integrator_id(work_session, **where, on=day)
+        for day in (date(2026, 3, 31), date(2026, 4, 1))
+    }
+    assert found == {date(2026, 3, 31): cast.integrator.id, date(2026, 4, 1): None}

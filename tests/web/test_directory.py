@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 
 from portal.directory.models import Certificate, Organisation, PunchItem, ServiceRelationship, Site, System
 from portal.identity.models import Invitation
 from portal.notifications.mail import FileMailer
+from portal.selling.actions import hand_over_plans
 from tests.support.cases import escalated
 from tests.support.cast import NOW, everything
 from tests.support.queued import queued
@@ -149,6 +152,39 @@ def test_service_changes_by_the_customers_letter(visit, cast, work_session):
     assert sorted(row.integrator_id for row in rows) == sorted([cast.integrator.id, cast.other_integrator.id])
     assert "Letter of 9 March 2026" in adam.get(path).text
     assert visit(cast.mia).post(path, said).status_code == 403
+
+
+def test_who_sells_a_plan_on_is_told_to_the_customer_and_both_integrators(visit, cast, work_session, clock):
+    bea, mia, sam = visit(cast.bea), visit(cast.mia), visit(cast.sam)
+    path, plan = f"/sites/{cast.site.id}/service", f"/plan/{cast.site.id}/{cast.factory.id}"
+    assert f"sold by {cast.integrator.name}" in mia.get(path).text
+    assert "service of the site ends" not in mia.get(path).text
+    said = {
+        "product_line_id": str(cast.product_line.id),
+        "integrator_id": str(cast.other_integrator.id),
+        "from_on": "2026-04-01",
+        "letter_reference": "Letter of 9 March 2026",
+    }
+    assert visit(cast.adam).post(path, said).status_code == 303
+    words = f"From 2026-04-01 on it is sold by {cast.other_integrator.name}. Nothing is bought again."
+    assert words in bea.get(path).text
+    assert words in bea.get(plan).text
+    assert "months sold or paid stay yours" in mia.get(path).text
+    assert cast.other_integrator.name not in mia.get(path).text
+    clock.advance(hours=24 * 21)
+    assert hand_over_plans(work_session, now=NOW + timedelta(days=21)) == 1
+    work_session.commit()
+    assert words in visit(cast.bea).get(plan).text
+    clock.advance(hours=24 * 2)
+    bea, mia, sam = visit(cast.bea), visit(cast.mia), visit(cast.sam)
+    assert f"sold by {cast.other_integrator.name}" in sam.get(path).text
+    assert f"sold by {cast.other_integrator.name}" in bea.get(plan).text
+    assert "months sold or paid stay yours" in mia.get(path).text
+    # From May on nobody services it: the customer deals with the manufacturer.
+    nobody = said | {"integrator_id": "0", "from_on": "2026-05-01", "letter_reference": "Letter of April"}
+    assert visit(cast.adam).post(path, nobody).status_code == 303
+    assert visit(cast.adam).post(path, nobody).status_code == 409
+    assert f"From 2026-05-01 on it is sold by {cast.factory.name}" in bea.get(plan).text
 
 
 TRAINED = {"number": "C-7 <b>7</b>", "issued_on": "2026-03-01", "expires_on": "2028-03-01"}

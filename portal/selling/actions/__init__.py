@@ -14,6 +14,7 @@ from portal.selling.actions.ending import (
 from portal.selling.actions.exempting import end_exemption, keep_exemption
 from portal.selling.actions.following import follow_purchase, sell_after_all, sell_purchase
 from portal.selling.actions.guessing import count_guess, take_back_guess
+from portal.selling.actions.handing_over import HandOver, hand_over_of, hand_over_plans
 from portal.selling.actions.offering import (
     Terms,
     end_offer,
@@ -42,6 +43,7 @@ from portal.selling.actions.promoting import (
 )
 
 __all__ = [
+    "HandOver",
     "Order",
     "Place",
     "Promoted",
@@ -59,6 +61,8 @@ __all__ = [
     "follow_purchase",
     "give_up",
     "grace_until",
+    "hand_over_of",
+    "hand_over_plans",
     "is_subscription",
     "keep_exemption",
     "leaving_cost",

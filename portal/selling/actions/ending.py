@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from portal.access import Actor, Role, Side
 from portal.audit import actions as audit
 from portal.contracts import queries as contracts
-from portal.contracts.actions import Taking, take_plan
+from portal.contracts.actions import Taking, integrator_of_site, take_plan
 from portal.contracts.packs import Lapse
 from portal.contracts.rules import months_after, plan_named
 from portal.directory.models import Site
@@ -234,9 +234,10 @@ def _end(session: Session, found: Bought, step: Step, at: datetime, now: datetim
     if held is None or held.terms.get("purchase_id") != purchase.id:
         return True
     in_force = contracts.policy_in_force(session, purchase.manufacturer_id, now)
-    serviced = purchase.integrator_id if purchase.integrator_id != purchase.manufacturer_id else None
+    site = session.get_one(Site, purchase.site_id)
+    serviced = integrator_of_site(session, site, purchase.manufacturer_id, at)
     taking = Taking(
-        site=session.get_one(Site, purchase.site_id),
+        site=site,
         version=in_force.version,
         plan_code=plan_named(in_force.policy, None).code,
         integrator_id=serviced,

@@ -10,11 +10,14 @@ from wtforms.validators import InputRequired
 from portal.access import Side
 from portal.directory import actions, queries
 from portal.errors import NotAllowed
+from portal.selling.sellers import sellers_at
 from portal.web.directory.blueprint import blueprint
 from portal.web.directory.companies import may_keep_directory
 from portal.web.directory.systems import may_record_systems
 from portal.web.forms import Form, line_field, page, refusals_of
 from portal.web.gate import anyone, current_actor, current_now, current_session, open_to
+
+NOBODY = 0
 
 
 class SiteForm(Form):
@@ -76,22 +79,13 @@ def service(site_id: int) -> ResponseReturnValue:
     form = _service_form() if may_record_systems(actor) else None
     if form is not None and form.validate_on_submit():
         with refusals_of(form):
-            actions.begin_service(
-                session,
-                actor,
-                site_id=site_id,
-                product_line_id=form.product_line_id.data,
-                integrator_id=form.integrator_id.data,
-                from_on=form.from_on.data,
-                letter_reference=form.letter_reference.data,
-                now=current_now(),
-            )
-            flash("The change is recorded; both integrators are told.", "good")
+            flash(_change(form, site_id), "good")
             return redirect(url_for("directory.service", site_id=site_id), code=303)
     rows = queries.service_at(session, site_id)
     context = {
         "site": site,
         "rows": rows,
+        "sellers": sellers_at(session, actor, site, now=current_now()),
         "names": queries.organisation_names(session, [row.integrator_id for row in rows]),
         "lines": queries.product_line_names(session, [row.product_line_id for row in rows]),
     }
@@ -100,11 +94,26 @@ def service(site_id: int) -> ResponseReturnValue:
     return page("directory/service.html", form, **context)
 
 
+def _change(form: ServiceForm, site_id: int) -> str:
+    """Record who services a product line from a day on, or that nobody does; what the page says then."""
+    where = {"site_id": site_id, "product_line_id": form.product_line_id.data}
+    letter, day, now = form.letter_reference.data, form.from_on.data, current_now()
+    if form.integrator_id.data == NOBODY:
+        actions.end_service(current_session(), current_actor(), **where, to_on=day, letter_reference=letter, now=now)
+        return "The change is recorded; the integrator is told."
+    actions.begin_service(
+        current_session(), current_actor(), **where, integrator_id=form.integrator_id.data, from_on=day,
+        letter_reference=letter, now=now,
+    )  # fmt: skip
+    return "The change is recorded; both integrators are told."
+
+
 def _service_form() -> ServiceForm:
     session, actor = current_session(), current_actor()
     form = ServiceForm()
     lines = queries.product_lines(session, actor.organisation_id)
     form.product_line_id.choices = [(line.id, line.name) for line in lines]
     integrators = queries.organisations(session, actor, Side.INTEGRATOR)
-    form.integrator_id.choices = [(each.id, each.name) for each in integrators]
+    nobody = (NOBODY, "Nobody: the customer deals with the manufacturer")
+    form.integrator_id.choices = [*((each.id, each.name) for each in integrators), nobody]
     return form

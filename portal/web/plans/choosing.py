@@ -32,6 +32,7 @@ from portal.entitlement.models import StandingAuthorization
 from portal.errors import NotAllowed, NotFound, RuleBroken
 from portal.money import Money
 from portal.selling.queries import paid_by_subscription
+from portal.selling.sellers import sellers_at
 from portal.web.display import duration
 from portal.web.forms import Form, page, refusals_of
 from portal.web.gate import current_actor, current_now, current_session, open_to
@@ -125,7 +126,18 @@ def site_plan(site_id: int, manufacturer_id: int) -> ResponseReturnValue:
     policy = place.in_force.policy
     again = _again(place)
     ended = months_given_up(current_session(), site_id=place.site.id, manufacturer_id=place.maker.id, at=current_now())
-    context = {"place": place, "cards": _cards(policy, place.plan.code), "again": again, "ended": ended}
+    sellers = [
+        each
+        for each in sellers_at(current_session(), current_actor(), place.site, now=current_now())
+        if each.maker == place.maker.name
+    ]
+    context = {
+        "place": place,
+        "cards": _cards(policy, place.plan.code),
+        "again": again,
+        "ended": ended,
+        "sellers": sellers,
+    }
     if not may_choose(current_actor()):
         if request.method == "POST":
             raise NotAllowed("A plan is chosen by your organisation's buyer.")
