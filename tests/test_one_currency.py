@@ -23,7 +23,7 @@ SQL = re.compile(r"func\.sum\(|\bSELECT\b|\bselect\(")
 # What stands in one currency by itself: its rows name it, or belong to one row that does.
 OF_ONE = re.compile(
     r"currency|account_id|account\.id|journal\.id|transaction_id|invoice_id|invoice\.id|receipt_id|share_id|share\.id"
-    r"|statement_id|statement\.id|statement_line|approval\.id|bill_item|case_id|case\.id|claw_back|cause_id|whole\.id"
+    r"|statement_id|statement\.id|statement_line|approval\.id|approval_id|bill_item|case_id|case\.id|claw_back|cause_id|whole\.id"
     r"|authorization|purchase_order|order_id|plan_sale|pack_sale|grant|line_id|invoice_item|InvoiceItem|adjustment"
     r"|cut\b|item\.id|sale\.id|Money|part\.id|source =="
     # The legs of one transaction are of one ledger.

@@ -60,9 +60,10 @@ def compare(
         progress(done, max(total, done))
     seen = memory.seen
     with transaction(engine) as session:
-        months, discounts = _plan_months(session, question), _discount_minor(session, question)
+        months = _plan_months(session, question)
+        discounts = Money(_discount_minor(session, question, seen.currency), seen.currency)
         signed = terms_of_versions(session, seen.documents)
-    notes = (*_notes(question, signed), *_discount_notes(question, signed, Money(discounts, seen.currency)))
+    notes = (*_notes(question, signed), *_discount_notes(question, signed, discounts))
     inverted = _inversions(question, signed, seen.lines)
     return {**result_of(tally, currency=seen.currency, notes=notes, inversions=inverted), "months": months}
 
@@ -131,12 +132,13 @@ def _discount_notes(question: Question, documents: Iterable[Terms], discounts: M
     yield from sorted(said)
 
 
-def _discount_minor(session: Session, question: Question) -> int:
-    """What promotion codes took off what was sold in the period."""
+def _discount_minor(session: Session, question: Question, currency: str) -> int:
+    """What promotion codes took off what was sold in the period in a currency."""
     total = 0
     for table, sold_at in ((PlanSale, PlanSale.starts_at), (PackSale, PackSale.sold_at)):
         wanted = select(func.coalesce(func.sum(table.discount_minor), 0)).where(
             table.manufacturer_id == question.manufacturer_id,
+            table.currency == currency,
             sold_at >= question.from_at,
             sold_at < question.until_at,
         )
