@@ -131,7 +131,7 @@ def _compare(size: Size, asked: Asked, ours: Measured, floor: Measured) -> None:
 
 
 def measure_money(size: Size, most_billed: int) -> None:
-    """One item after the other by its job, many together, and the close of their period."""
+    """One item after the other by its job, many whose jobs wait, many together, and the close of their period."""
     now = pages.utc_now()
     # A worker uses one connection per job; here there is one job at a time.
     alone = money.bill_one_by_one(
@@ -144,6 +144,15 @@ def measure_money(size: Size, most_billed: int) -> None:
         reached=alone.per_second >= BILL_PER_SECOND and alone.p95_ms <= BILL_P95_MS,
     )
     size.report.keep(f"bill item {size.cases}", asdict(alone))
+    # A quarter of them, so that the rest is left for billing without jobs.
+    in_line = money.bill_in_line(size.engines.work, size.settings, now=now, most=min(most_billed, size.cases) // 4)
+    size.report.add(
+        f"closed cases through their jobs, many waiting, {size.label}",
+        f"{in_line:,.0f}/s",
+        f"{BILL_PER_SECOND:.0f}/s",
+        reached=in_line >= BILL_PER_SECOND,
+    )
+    size.report.keep(f"bill in line {size.cases}", in_line)
     closed = money.bill_and_close(size.engines.work, now=now, most=most_billed, seconds=4 * size.seconds)
     size.report.add(
         f"bill closed cases together, {size.label}",

@@ -7,6 +7,7 @@ Invariants:
  - A job carries ids, never facts: its task reads the facts when it runs.
  - No queueing lock: it would raise inside the business transaction. The same job twice is harmless, because every
    task is idempotent.
+ - A job that another one does with its own work is forgotten in the transaction of that work, or stays.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import UniqueConstraint, text
 from sqlalchemy.orm import Mapped, Session
 
 from portal.db import Base, Id, RecordedAt, Ref, Words
@@ -31,6 +32,16 @@ _DEFER = """
     FROM ROWS FROM (json_to_recordset(%(jobs)s::json) AS (name text, ids jsonb, run_at timestamptz))
         WITH ORDINALITY AS wanted (name, ids, run_at, place)
 """
+# How far down the line a job looks for others like it: a long line of other work is not read by each.
+_LOOKED_THROUGH = 1_000
+_IN_LINE = text("""
+    SELECT id, args FROM procrastinate_jobs
+    WHERE task_name = :name AND attempts = 0 AND id IN (
+        SELECT id FROM procrastinate_jobs WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= :now)
+        ORDER BY priority DESC, id LIMIT :looked_through)
+    ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED
+""")
+_DONE = text("SELECT procrastinate_finish_job_v1(id, 'succeeded', true) FROM unnest(CAST(:numbers AS bigint[])) id")
 
 
 class JobFailure(Base):
@@ -80,3 +91,18 @@ def enqueue_all(session: Session, wanted: Sequence[NewJob]) -> list[int]:
     # Dates and uuids become text, which the database and the tasks read.
     (numbers,) = connection.execute(_DEFER, {"jobs": json.dumps(jobs, default=str)}).fetchone()
     return list(numbers)
+
+
+def jobs_in_line(session: Session, name: str, *, now: datetime, most: int) -> dict[int, Mapping[str, Any]]:
+    """The ids that the next jobs of a task carry, by job number; nobody else takes these jobs in this transaction.
+
+    Due, not begun, and none that has failed before: what is wrong with it stays with its own job.
+    """
+    wanted = {"name": name, "now": now, "most": most, "looked_through": _LOOKED_THROUGH}
+    return dict(session.execute(_IN_LINE, wanted).tuples().all())
+
+
+def forget_jobs(session: Session, numbers: Sequence[int]) -> None:
+    """Take jobs in line off it, because this transaction has done their work."""
+    if numbers:
+        session.execute(_DONE, {"numbers": list(numbers)})

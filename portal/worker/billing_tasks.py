@@ -2,28 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.billing import actions, queries
-from portal.billing.actions.batch import BILLED_AT_ONCE, bill_closed
+from portal.billing.actions.batch import BILLED_AT_ONCE, bill_closed, bill_plain
 from portal.billing.supplements import actions as supplements
 from portal.billing.supplements import claims
 from portal.cases import actions as cases
 from portal.cases.models import CaseKnownIssue
 from portal.db import transaction
 from portal.entitlement import actions as entitlement
-from portal.jobs import enqueue_many
+from portal.jobs import enqueue_many, forget_jobs, jobs_in_line
 from portal.ledger.models import Period
 from portal.worker.registry import Edges, task
+
+log = structlog.get_logger(__name__)
 
 
 @task("bill_cut", own_transactions=True)
 def bill_cut(edges: Edges, now: datetime, *, case_id: int) -> None:
+    """The case; where others wait in line, those too that can be billed together with it: their jobs are done then."""
+    livemode = edges.settings.livemode
     with transaction(edges.engine) as session:
-        bill_closed(session, [case_id], now=now, livemode=edges.settings.livemode)
+        line = jobs_in_line(session, "bill_cut", now=now, most=BILLED_AT_ONCE - 1)
+        if not line:
+            bill_closed(session, [case_id], now=now, livemode=livemode)
+            return
+        waiting = {number: ids["case_id"] for number, ids in line.items()}
+        done = _bill_together(session, [case_id, *waiting.values()], now=now, livemode=livemode)
+        forget_jobs(session, [number for number, waiting_id in waiting.items() if waiting_id in done])
+    if case_id not in done:
+        with transaction(edges.engine) as session:
+            bill_closed(session, [case_id], now=now, livemode=livemode)
+
+
+def _bill_together(session: Session, case_ids: Sequence[int], *, now: datetime, livemode: bool) -> set[int]:
+    """The cases that were billed together; none where one of them could not be: its own job then says why."""
+    try:
+        with session.begin_nested():
+            return bill_plain(session, case_ids, now=now, livemode=livemode)
+    except Exception as error:  # noqa: BLE001  whatever is wrong with one case keeps no other from being billed
+        log.warning("billed_one_by_one", cases=len(case_ids), error=type(error).__name__)
+        return set()
 
 
 @task("bill_cuts", own_transactions=True)

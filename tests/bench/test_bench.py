@@ -94,6 +94,7 @@ def test_the_page_of_an_open_case_with_work_and_money_runs_ten_statements_at_mos
 
 def test_a_case_is_billed_by_its_job_in_few_statements(size):
     edges = Edges(size.settings, size.engines.work, pages.utc_now)
+    money.empty_line(size.engines.work)
     first, second = money.unbilled(size.engines.work, 2)
     perform(edges, "bill_cut", {"case_id": first})
     with statements.watched() as seen:
@@ -104,6 +105,9 @@ def test_a_case_is_billed_by_its_job_in_few_statements(size):
 def test_closed_cases_are_billed_and_their_period_is_closed(size):
     now = pages.utc_now()
     alone = money.bill_one_by_one(size.engines.work, size.settings, now=now, seconds=60, most=3)
+    waiting = money.unbilled(size.engines.work, 5)
+    assert money.bill_in_line(size.engines.work, size.settings, now=now, most=5) > 0
+    assert not set(waiting) & set(money.unbilled(size.engines.work, 5))
     closed = money.bill_and_close(size.engines.work, now=now, most=20, seconds=60)
     assert (alone.answers, closed.items, closed.problems) == (3, 20, 0)
     assert closed.invoices > 0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from portal.billing.actions import bill_case
@@ -15,6 +15,9 @@ from portal.billing.books import check_books
 from portal.billing.plain import plain_cases
 from portal.cases import actions as cases
 from portal.cases.models import SupportCase
+from portal.config import Settings
+from portal.worker.registry import Edges
+from portal.worker.running import run_pending
 from tests.support.billed import BILLED_AT, open_books, paid_case, settled, worked
 from tests.support.cases import accepted
 from tests.support.cast import Cast, hours_later
@@ -111,3 +114,36 @@ def test_what_is_plain_needs_no_hours_of_its_site(work_session: Session, closed:
     assert len(plain) == len(closed) - 1
     bill_closed(work_session, closed, now=now)
     assert check_books(work_session) == []
+
+
+def test_the_job_of_one_case_bills_those_that_wait_with_it(
+    work_session: Session, closed: Sequence[int], run_jobs: Callable[..., list[str]]
+) -> None:
+    now = BILLED_AT + timedelta(days=30)
+    work_session.execute(text("DELETE FROM procrastinate_jobs WHERE task_name <> 'bill_cut'"))
+    work_session.commit()
+    # The second is of the case that the hours of its site make one to be billed by itself.
+    assert run_jobs(now).count("bill_cut") == 2
+    assert _billed(work_session) == set(closed)
+    assert check_books(work_session) == []
+
+
+def test_a_case_that_cannot_be_billed_keeps_no_other_waiting(
+    work_session: Session, closed: Sequence[int], settings: Settings, work_engine: Engine
+) -> None:
+    now = BILLED_AT + timedelta(days=30)
+    bad = closed[2]
+    work_session.execute(text("DELETE FROM procrastinate_jobs WHERE task_name <> 'bill_cut'"))
+    # Opened before there was any policy: what it costs is not known.
+    work_session.execute(text("UPDATE support_case SET opened_at = '2001-01-01' WHERE id = :id"), {"id": bad})
+    work_session.commit()
+    names = run_pending(Edges(settings, work_engine, lambda: now), raise_errors=False)
+    # By themselves until it is the turn of the one that cannot be; then all that are left together.
+    assert names.count("bill_cut") < len(closed)
+    assert _billed(work_session) == set(closed) - {bad}
+    failed = work_session.execute(text("SELECT name, is_final FROM job_failure")).all()
+    assert failed == [("bill_cut", True)]
+
+
+def _billed(session: Session) -> set[int]:
+    return set(session.scalars(text("SELECT case_id FROM bill_item")))
