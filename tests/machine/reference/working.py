@@ -105,9 +105,15 @@ def _expire(model: Model, pack: Pack) -> None:
 
 
 def correctable(model: Model) -> list[Case]:
-    """Cases whose packs have not expired and whose invoices nobody got anything back of."""
+    """Cases that no expired pack serves, or would serve now, and whose invoices nobody got anything back of.
+
+    What their expiry earned would be taken back first, which the reference does not know.
+    """
+    expired = [pack for pack in model.packs if pack.expired]
     return [
-        case for case in model.cases if not any(use.pack.expired for use in case.uses) and not _is_adjusted(model, case)
+        case
+        for case in model.cases
+        if not any(pack.since <= case.started < pack.ends for pack in expired) and not _is_adjusted(model, case)
     ]
 
 
