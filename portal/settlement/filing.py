@@ -46,6 +46,10 @@ class Filing:
         """Whether it was allowed within the last day."""
         return self.approval is not None and now < self.approval.approved_at + TAKEN_WITHIN
 
+    def is_for(self, person_id: int) -> bool:
+        """Whether a person is one of the two who may take it."""
+        return self.approval is not None and person_id in (self.request.asked_by, self.approval.approved_by)
+
 
 def filings(session: Session, actor: Actor, year: int) -> Sequence[Filing]:
     """The requests of the actor's company for a year, the latest first. *Raises*: NotAllowed."""
@@ -117,6 +121,8 @@ def take(session: Session, actor: Actor, request_id: int, *, secret: str, now: d
     found = filing_seen(session, actor, request_id)
     if not found.may_be_taken(now):
         raise Conflict("The file is taken within a day after another person has allowed it.")
+    if not found.is_for(actor.person_id):
+        raise NotAllowed("The file is taken by who asked for it or who allowed it.")
     session.flush()
     numbers = {
         row.organisation_id: sealing.unseal(

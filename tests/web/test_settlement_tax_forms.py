@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -11,11 +12,12 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from portal.db import Scope
+from portal.errors import NotAllowed
 from portal.identity import sealing
 from portal.notifications.letters import LETTERS, Writing
 from portal.notifications.models import Delivery
 from portal.payments.models import Intent
-from portal.settlement import yearly
+from portal.settlement import filing, yearly
 from portal.taxes.certifying import SEALED_FOR, certify
 from portal.taxes.models import FilingRequest, TaxpayerForm
 from portal.taxes.queries import taxpayer_known
@@ -96,7 +98,9 @@ def test_a_number_is_sealed_and_only_its_end_is_seen(visit, cast, paid, work_ses
             assert (taxpayer_known(session, cast.integrator.id) is not None) is sees
 
 
-def test_the_file_with_its_numbers_takes_two_people_and_a_day(visit, cast, paid, work_session, owner_session, clock):
+def test_the_file_with_its_numbers_takes_two_people_and_a_day(
+    visit, cast, paid, work_session, owner_session, web_session, clock, settings
+):
     fay, fin = visit(cast.fay), visit(cast.fin)
     assert fay.post("/tax-forms/2026/filing-requests").status_code == 422
     assert visit(cast.ivo).post("/finance-details/tax-form", SAID).status_code == 303
@@ -119,6 +123,14 @@ def test_the_file_with_its_numbers_takes_two_people_and_a_day(visit, cast, paid,
     assert (row["form"], row["tin_type"], row["tin"], row["box"], row["amount"]) == (
         "1099-NEC", "EIN", "123456789", "1", "2400.00",
     )  # fmt: skip
+    # A third person of the payer's finance is none of the two, for the portal and for the database.
+    third = replace(cast.fay, person_id=cast.adam.person_id)
+    for reader, numbers in ((third, 0), (cast.fay, 1), (cast.fin, 1)):
+        with web_session(Scope(reader.organisation_id, reader.person_id)) as session:
+            given = text("SELECT count(*) FROM sealed_taxpayer_numbers(:request, :at)")
+            assert session.scalar(given, {"request": request_id, "at": clock.now}) == numbers
+    with pytest.raises(NotAllowed, match="asked for it or who allowed it"):
+        filing.take(work_session, third, request_id, secret=settings.secret_key, now=clock.now)
     acts = work_session.execute(text("SELECT act, person_id, details FROM audit_entry WHERE act LIKE '%filing'"))
     said = {row.act: (row.person_id, row.details) for row in acts}
     assert said["take_filing"] == (cast.fay.person_id, {"year": 2026, "numbers": 1})

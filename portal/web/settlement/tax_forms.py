@@ -76,9 +76,10 @@ def _filing(year: int) -> dict[str, Any]:
     known = {each.request.asked_by for each in found}
     known |= {each.approval.approved_by for each in found if each.approval is not None}
     return {
-        "filings": [(each, each.may_be_taken(now)) for each in found],
+        "filings": [(each, each.may_be_taken(now) and each.is_for(actor.person_id)) for each in found],
         "may_ask": bool(filing.to_file(session, actor, year)),
         "me": actor.person_id,
+        "now": now,
         "names": people.names(session, known),
     }
 
