@@ -32,9 +32,11 @@ from sqlalchemy import (
     union_all,
 )
 from sqlalchemy.dialects.postgresql import TSVECTOR, insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, make_transient_to_detached
 
 from portal.db import Base, UtcDateTime
+from portal.errors import PortalError
 
 Row = TypeVar("Row", bound=Base)
 
@@ -120,6 +122,16 @@ def insert_once(session: Session, row: Row, *, unique: Sequence[str] | None = No
     model = type(row)
     wanted = insert(model).values(given_columns(row)).on_conflict_do_nothing(index_elements=unique)
     return session.scalar(wanted.returning(model))
+
+
+def add_or_refuse(session: Session, row: Base, refusal: PortalError) -> None:
+    """Add a row, or say ``refusal`` where the database does not take it beside what it holds; the session goes on."""
+    try:
+        with session.begin_nested():
+            session.add(row)
+            session.flush()
+    except IntegrityError as taken:
+        raise refusal from taken
 
 
 def insert_together(session: Session, rows: Iterable[Base]) -> None:

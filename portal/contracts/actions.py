@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Role, Side
@@ -35,6 +34,7 @@ from portal.directory import queries as directory
 from portal.directory.models import Site
 from portal.errors import Conflict, DocumentInvalid, Invalid, NotAllowed, NotFound, Problem, RuleBroken
 from portal.jobs import enqueue
+from portal.rows import add_or_refuse
 
 
 def open_document(
@@ -47,12 +47,7 @@ def open_document(
     document = Document(
         kind=kind, manufacturer_id=actor.organisation_id, integrator_id=integrator_id, title=title, created_at=now
     )
-    try:
-        with session.begin_nested():
-            session.add(document)
-            session.flush()
-    except IntegrityError as taken:
-        raise Invalid("There is such a document already: write its next version.") from taken
+    add_or_refuse(session, document, Invalid("There is such a document already: write its next version."))
     audit.record(session, actor, "open_document", "document", document.id, details={"kind": kind}, now=now)
     return document
 
@@ -265,12 +260,7 @@ def take_plan(session: Session, taking: Taking, *, from_at: datetime, now: datet
         accepted_at=now,
         terms=dict(taking.terms),
     )
-    try:
-        with session.begin_nested():
-            session.add(choice)
-            session.flush()
-    except IntegrityError as taken:
-        raise Conflict("A plan was already chosen for this site from that instant.") from taken
+    add_or_refuse(session, choice, Conflict("A plan was already chosen for this site from that instant."))
     enqueue(session, "open_grants", plan_choice_id=choice.id)
     return choice
 
@@ -296,12 +286,7 @@ def _bring_into_force(session: Session, version: DocumentVersion, now: datetime)
         effective_from=version.effective_from,
         recorded_at=now,
     )
-    try:
-        with session.begin_nested():
-            session.add(row)
-            session.flush()
-    except IntegrityError as taken:
-        raise Invalid("Another signed version begins at the same instant: propose another.") from taken
+    add_or_refuse(session, row, Invalid("Another signed version begins at the same instant: propose another."))
 
 
 def integrator_of_site(session: Session, site: Site, manufacturer_id: int, at: datetime) -> int | None:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Role, Side
 from portal.audit import actions as audit
+from portal.db import Base
 from portal.directory import rules
 from portal.directory.models import (
     Certificate,
@@ -27,6 +27,7 @@ from portal.directory.models import (
 )
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.jobs import enqueue
+from portal.rows import add_or_refuse
 
 
 @dataclass(frozen=True)
@@ -335,13 +336,8 @@ def _end_running_service(
     return running
 
 
-def _insert(session: Session, row: object, field: str, sentence: str) -> None:
-    try:
-        with session.begin_nested():
-            session.add(row)
-            session.flush()
-    except IntegrityError as taken:
-        raise Invalid(sentence, {field: sentence}) from taken
+def _insert(session: Session, row: Base, field: str, sentence: str) -> None:
+    add_or_refuse(session, row, Invalid(sentence, {field: sentence}))
 
 
 def _must_keep_directory(actor: Actor) -> None:

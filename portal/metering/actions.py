@@ -13,7 +13,6 @@ from functools import cache
 
 from sqlalchemy import TextClause, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from portal.access import Actor
@@ -23,7 +22,7 @@ from portal.errors import Conflict, Invalid, NotAllowed, NotFound, RuleBroken
 from portal.jobs import enqueue
 from portal.metering import queries, rules
 from portal.metering.models import RunningTimer, TimeApproval, TimeEntry, TimeOccupancy, TimeReversal
-from portal.rows import as_json, given_columns, know
+from portal.rows import add_or_refuse, as_json, given_columns, know
 
 # By the worker's own clock, else its company's.
 _ZONE = """coalesce(wanted.zone, (SELECT nullif(zone, '') FROM person WHERE person.id = wanted.person_id),
@@ -230,12 +229,7 @@ def reverse_entry(session: Session, actor: Actor, entry_id: int, *, reason: str,
         reversed_by=actor.person_id,
         reversed_at=now,
     )
-    try:
-        with session.begin_nested():
-            session.add(taken_back)
-            session.flush()
-    except IntegrityError as gone:
-        raise Conflict("This entry was corrected meanwhile.") from gone
+    add_or_refuse(session, taken_back, Conflict("This entry was corrected meanwhile."))
     session.execute(delete(TimeOccupancy).where(TimeOccupancy.entry_id == old.id))
     if state.is_approved:
         enqueue(session, "time_changed", case_id=old.case_id)

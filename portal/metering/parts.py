@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import exists, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Role
@@ -26,7 +25,7 @@ from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.jobs import enqueue
 from portal.metering import rules
 from portal.metering.models import FittedPart, PartConfirmation, PartReversal
-from portal.rows import insert_once
+from portal.rows import add_or_refuse, insert_once
 
 LONGEST_WORD = 100
 
@@ -130,12 +129,7 @@ def take_back_part(session: Session, actor: Actor, part_id: int, *, reason: str,
         reversed_by=actor.person_id,
         reversed_at=now,
     )
-    try:
-        with session.begin_nested():
-            session.add(gone)
-            session.flush()
-    except IntegrityError as known:
-        raise Conflict("This part was taken back meanwhile.") from known
+    add_or_refuse(session, gone, Conflict("This part was taken back meanwhile."))
     enqueue(session, "rebill", case_id=row.case_id)
     return gone
 

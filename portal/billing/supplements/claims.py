@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import select, text
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Role, Side, may_work_cases
@@ -25,7 +24,7 @@ from portal.entitlement.queries import Terms, latest_coverage, terms_in_force
 from portal.entitlement.rules import decision_from_json
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.jobs import enqueue
-from portal.rows import Facts
+from portal.rows import Facts, add_or_refuse
 
 WORDS = {LABOUR_CREDIT: "labour credit", REFERRAL: "bonus for a sale", MATERIAL: "part"}
 LONGEST_WORD = 100
@@ -114,12 +113,7 @@ def answer_claim(
         answered_name=actor.display_name,
         answered_at=now,
     )
-    try:
-        with session.begin_nested():
-            session.add(answer)
-            session.flush()
-    except IntegrityError as known:
-        raise Conflict("This claim is answered already.") from known
+    add_or_refuse(session, answer, Conflict("This claim is answered already."))
     if accepted:
         enqueue(session, "settle_claim", claim_id=row.id)
     return answer

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import func, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Role, Side
@@ -29,6 +28,7 @@ from portal.entitlement.orders.rules import Held, OrderFacts, check_order, order
 from portal.entitlement.queries import CaseParts, RequestState
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.jobs import enqueue
+from portal.rows import add_or_refuse
 from portal.zones import zone_named
 
 # What a yes says that comes from an order.
@@ -96,13 +96,8 @@ def enter_order(session: Session, actor: Actor, new: NewOrder, *, now: datetime)
         entered_name=actor.display_name,
         entered_at=now,
     )
-    try:
-        with session.begin_nested():
-            session.add(order)
-            session.flush()
-    except IntegrityError as known:
-        sentence = "An order of this number is entered already."
-        raise Invalid(sentence, {"number": sentence}) from known
+    sentence = "An order of this number is entered already."
+    add_or_refuse(session, order, Invalid(sentence, {"number": sentence}))
     session.add(
         PurchaseOrderBalance(
             purchase_order_id=order.id,
@@ -135,12 +130,7 @@ def withdraw_order(
         withdrawn_by=actor.person_id,
         withdrawn_at=now,
     )
-    try:
-        with session.begin_nested():
-            session.add(withdrawn)
-            session.flush()
-    except IntegrityError as known:
-        raise Conflict("This order is withdrawn already.") from known
+    add_or_refuse(session, withdrawn, Conflict("This order is withdrawn already."))
     audit.record(session, actor, "withdraw_purchase_order", "purchase_order", order.id, now=now)
     return withdrawn
 
