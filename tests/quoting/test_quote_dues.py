@@ -10,7 +10,7 @@ import pytest
 
 from portal.contracts.agreement import parse_agreement
 from portal.contracts.policy import parse_policy
-from portal.errors import DocumentInvalid, RuleBroken
+from portal.errors import DocumentInvalid, Invalid, RuleBroken
 from portal.quoting.case_input import case_from_values
 from portal.quoting.printing import printed
 from portal.quoting.quote import quote
@@ -223,6 +223,35 @@ def test_a_quote_reads_as_sentences_with_all_that_is_due():
     assert "Left of hours: 600 min." in left
     assert "Left of calls: 5 incidents." in left
     assert "Purchases: pack calls; count 1; expires on 2027-03-03; amount 500.00; each 100.00." in left
+
+
+@pytest.mark.parametrize(
+    ("bearer", "amounts"),
+    [
+        ("shares", ("469.80", "1252.80", "93.96", "1315.44")),
+        # Without the code 522.00, 1392.00, 104.40 and 1461.60.
+        ("manufacturer", ("522.00", "1044.00", "104.40", "1461.60")),
+        ("seller", ("174.00", "1392.00", "104.40", "1461.60")),
+    ],
+)
+def test_a_quoted_plan_with_a_code_is_shared_as_the_agreement_says_who_bears_it(bearer, amounts):
+    signed = parse_agreement(
+        changed(KESSLER, ("[settlement]", f'[selling]\ndiscounts_borne_by = "{bearer}"\n\n[settlement]'))
+    )
+    case = {"opened_at": "2026-03-03T16:30:00", "plan": "assured"}
+    plan = {"months": 12, "seller": "integrator", "discount": "348.00"}
+    found = quote(policy(), signed, case_from_values({**case, "subscription": plan}))
+    assert found["dues"]["subscription"]["amount"] == "3132.00"
+    parties = ("integrator", "manufacturer", "operator", "undetermined")
+    assert {each["party"]: each["amount"] for each in found["shares"]} == dict(zip(parties, amounts, strict=True))
+
+
+def test_a_code_of_more_than_the_plan_is_refused():
+    plan = {"months": 1, "discount": "290.01"}
+    with pytest.raises(Invalid, match=r"at most the price of the plan, 290\.00 EUR"):
+        quote(policy(), agreement(), case_from_values(
+            {"opened_at": "2026-03-03T16:30:00", "plan": "assured", "subscription": plan}
+        ))  # fmt: skip
 
 
 FRIDAY = date(2026, 3, 6)

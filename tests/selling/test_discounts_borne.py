@@ -11,17 +11,18 @@ from sqlalchemy.exc import IntegrityError
 
 from portal.adjustments.dividing import divide
 from portal.adjustments.lines import Taking
-from portal.billing.actions import PackPrice, earn_packs, earn_plans, sell_pack
+from portal.billing.actions import PackPrice, decide_shares, earn_packs, earn_plans, sell_pack
 from portal.billing.books import check_books
 from portal.billing.models import PlanSale, PlanShare, Share
 from portal.billing.packs.models import PackShare
+from portal.cases import actions as cases
 from portal.entitlement.actions import end_grants
 from portal.selling.actions import make_code
 from tests.selling.test_promotions import TENTH
-from tests.support.billed import billed, open_books, settled, worked
+from tests.support.billed import BILLED_AT, billed, open_books, settled, shares_of, worked
 from tests.support.buying import MONTH_MINOR, plan_order
 from tests.support.cases import accepted
-from tests.support.cast import NOW
+from tests.support.cast import NOW, hours_later
 from tests.support.packs import PRICE_MINOR, order_of
 from tests.support.versions import signed_agreement
 
@@ -69,6 +70,29 @@ def test_a_pack_is_shared_by_the_price_without_the_code(work_session, cast, bear
     earn_packs(work_session, cast.factory.id, now=NEXT_YEAR)
     assert shared(work_session, PackShare, Share) == found
     assert sum(found.values()) == PRICE_MINOR - OFF
+    assert check_books(work_session) == []
+
+
+def test_a_bearer_who_is_known_only_with_the_resolution_bears_the_discount_once_it_is_decided(work_session, cast):
+    by_work = '{ to = "seller", bp = 1200 },\n  { to = "worked_time", bp = 8500 },'
+    by_resolver = (by_work, '{ to = "resolver", bp = 9700 },')
+    said = '[selling]\ndiscounts_borne_by = "manufacturer"\n\n[settlement]'
+    signed_agreement(work_session, cast, by_resolver, ("[settlement]", said))
+    open_books(work_session, cast)
+    price = PackPrice(PRICE_MINOR - OFF, "EUR", cast.integrator.id, discount_minor=OFF)
+    sell_pack(work_session, order_of(cast, site=cast.plain_site), price, now=NOW)
+    case = accepted(work_session, cast, system_id=cast.plain_system.id)
+    worked(work_session, cast, case, minutes=60, start=NOW + HOUR)
+    settled(work_session, cast, case, confirmed=False)
+    item = billed(work_session, case)
+    # Nobody is known to bear it yet: what is decided is taken in proportion, and counted anew with the resolution.
+    assert dict(shares_of(work_session, item)) == {"operator": 364, "undetermined": 11_786}
+    cases.confirm(work_session, cast.mia, case, seq=case.seq, now=hours_later(300))
+    assert decide_shares(work_session, case.id, now=BILLED_AT) == 1
+    assert decide_shares(work_session, case.id, now=BILLED_AT) == 0
+    found = shared(work_session, Share)
+    assert sum(found.values()) == 12_150
+    assert found["operator"] == 405
     assert check_books(work_session) == []
 
 
