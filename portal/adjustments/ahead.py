@@ -7,7 +7,7 @@ is lost as the agreement says. Read only, but for the lock that the act takes fi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,13 +18,15 @@ from portal.adjustments.lines import LineLoss, Of, Taking, minutes_back, signed,
 from portal.adjustments.models import AdjustmentPart
 from portal.adjustments.rules.sharing import Part, Stake, parts_of_line, within_window
 from portal.adjustments.rules.unused import PackPart, Payment, SoldPack, part_of_pack, part_of_plan
+from portal.billing.actions.changed import changed_term_at, gone_unsold_minor
 from portal.billing.actions.used import grant_of_sale
 from portal.billing.models import BillItem, PlanSale, PlanShare, Share
 from portal.billing.packs.expiring import stands_of
 from portal.billing.packs.models import PackEarning, PackSale, PackShare, PackUse
 from portal.billing.packs.rules import units
+from portal.billing.queries import TakenOfPayment, taken_of_payment
 from portal.billing.queries import stands as item_stands
-from portal.billing.queries import taken_of_payment
+from portal.billing.rules.plans import paid_parts
 from portal.billing.supplements.lasting import moved, until_moved
 from portal.contracts.models import PlanChoice
 from portal.entitlement.actions.withdrawing import locked_balance
@@ -37,18 +39,29 @@ from portal.payments.models import CashReceipt, SubscriptionBill
 
 @dataclass(frozen=True)
 class PaidFor:
-    """A payment ahead: what was sold from it, and what of it went back before."""
+    """A payment ahead: what was sold from it, and what of it went back before.
+
+    ``of_months`` is what of each month it paid, where a change at once made several payments pay for one; else None.
+    """
 
     receipt: CashReceipt
     payment: Payment
     pack: PackSale | None
     months: tuple[PlanSale, ...]
     prepaid_minor: int
+    of_months: Mapping[int, int] | None = None
 
     @property
     def sales(self) -> tuple[PackSale | PlanSale, ...]:
         """Everything that was sold from it."""
         return (self.pack,) if self.pack is not None else self.months
+
+    def unearned(self, session: Session) -> list[int]:
+        """What of its months nobody has used or earned, as far as this payment paid them."""
+        found = [max(unearned_minor(session, sale), 0) for sale in self.months]
+        if self.of_months is None:
+            return found
+        return [min(minor, self.of_months[sale.id]) for minor, sale in zip(found, self.months, strict=True)]
 
 
 def paid_for(session: Session, receipt: CashReceipt) -> PaidFor:
@@ -56,12 +69,36 @@ def paid_for(session: Session, receipt: CashReceipt) -> PaidFor:
     if receipt.intent_id is None:
         raise RuleBroken("This payment is for an invoice.")
     taken = taken_of_payment(session, receipt.id)
+    changed = _of_changed_term(session, receipt, taken)
+    if changed is not None:
+        return changed
     pack = session.scalars(select(PackSale).where(PackSale.receipt_id == receipt.id)).one_or_none()
     months = _months(session, receipt)
     sold = sum(sale.amount_minor for sale in ((pack,) if pack is not None else months))
     left = receipt.amount_minor - receipt.tax_minor - sold - taken.prepaid_minor
     payment = Payment(receipt.amount_minor, receipt.tax_minor, taken.amount_minor, taken.tax_minor)
     return PaidFor(receipt, payment, pack, months, max(left, 0))
+
+
+def _of_changed_term(session: Session, receipt: CashReceipt, taken: TakenOfPayment) -> PaidFor | None:
+    """What a payment was for within a term whose plan was changed at once: its bills pay for its months in turn.
+
+    What a month gave up for the change was never sold from it. None for any other payment.
+    """
+    bill = session.get(SubscriptionBill, receipt.bill_id) if receipt.bill_id is not None else None
+    if bill is None or receipt.intent_id is None:
+        return None
+    changed = changed_term_at(session, receipt.intent_id, bill.covers_from)
+    if changed is None:
+        return None
+    back = {sale.credits_id: sale.amount_minor for sale in changed.sales if sale.credits_id is not None}
+    months = [sale for sale in changed.sales if sale.credits_id is None]
+    paid = [row.amount_minor - gone_unsold_minor(session, row) for row in changed.bills]
+    parts = paid_parts(paid, [sale.amount_minor + back.get(sale.id, 0) for sale in months])
+    *of_months, left = parts[changed.bills.index(bill)]
+    mine = {sale.id: minor for sale, minor in zip(months, of_months, strict=True) if minor}
+    payment = Payment(receipt.amount_minor, receipt.tax_minor, taken.amount_minor, taken.tax_minor)
+    return PaidFor(receipt, payment, None, tuple(sale for sale in months if sale.id in mine), left, mine)
 
 
 def _months(session: Session, receipt: CashReceipt) -> tuple[PlanSale, ...]:
@@ -111,7 +148,7 @@ def unused_minor(session: Session, receipt: CashReceipt) -> int:
     found = paid_for(session, receipt)
     if found.pack is not None:
         return found.payment.with_tax(_sold_pack(session, found.pack).refundable_minor)
-    return found.payment.with_tax(found.prepaid_minor + sum(unearned_minor(session, sale) for sale in found.months))
+    return found.payment.with_tax(found.prepaid_minor + sum(found.unearned(session)))
 
 
 def divide_payment(session: Session, taking: Taking, *, now: datetime) -> tuple[LineLoss, ...]:
@@ -129,8 +166,7 @@ def divide_payment(session: Session, taking: Taking, *, now: datetime) -> tuple[
     if found.pack is not None:
         losses = [_of_pack(session, taking, found.pack, net, now)] if net else []
         return (*losses, *_of_rest(receipt, 0, tax))
-    unearned = [max(unearned_minor(session, sale), 0) for sale in found.months]
-    plan = part_of_plan(found.prepaid_minor, unearned, net)
+    plan = part_of_plan(found.prepaid_minor, found.unearned(session), net)
     if plan.beyond_minor and not taking.goes_beyond:
         raise RuleBroken(BEYOND_UNUSED)
     beyond = _beyond_by_month(found.months, plan.by_month, plan.beyond_minor)

@@ -14,7 +14,9 @@ resolved a case may be settled long after its customer has paid. Why cash is com
 missing is added: a repeated job, a late credit and a decided challenge then all come to the same.
 
 A plan's price is a debt from the first day of its month and revenue only as its minutes are used and its month passes
-(``actions.plans``): what is shared as use is never more than was sold.
+(``actions.plans``): what is shared as use is never more than was sold. A plan that is changed at once gives back the
+rest of its month, and the plan in its place is sold for that and for what the change charged (``actions.changed``): the
+months of such a term come to what its bills ask, to the cent.
 
 Neighbours: cases and metering enqueue ``bill_cut``, ``rebill``, ``settle_shares``, ``time_changed``; payments books
 cash and enqueues ``apply_cash``; settlement calls ``cut_period_end`` and ``gather_invoices`` and reads payable

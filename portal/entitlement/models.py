@@ -100,12 +100,15 @@ class GrantBalance(Base):
 
 
 class GrantExtension(Base):
-    """A grant holds longer than it was given for: minutes that roll over, a pack kept by buying another."""
+    """A grant ends at another instant than it was given for.
+
+    Minutes roll over, or end with a plan that was changed at once; a pack is kept by buying another.
+    """
 
     __tablename__ = "grant_extension"
     __table_args__ = (
         UniqueConstraint("grant_id", "ends_at"),
-        CheckConstraint("reason IN ('rolled_over', 'topped_up')", name="reason"),
+        CheckConstraint("reason IN ('rolled_over', 'topped_up', 'changed')", name="reason"),
     )
 
     id: Mapped[Id]

@@ -173,9 +173,21 @@ def plan_change(
 
 
 def plan_other_price(
-    session: Session, subscription: ProviderSubscription, wares: Wares, plan_said: Mapping[str, Any], *, now: datetime
+    session: Session,
+    subscription: ProviderSubscription,
+    wares: Wares,
+    plan_said: Mapping[str, Any],
+    *,
+    change: Mapping[str, Any] | None = None,
+    item_id: str = "",
+    amount_minor: int = 0,
+    now: datetime,
 ) -> Intent:
-    """Plan that a subscription is for something else from its next period on; ``plan_said`` is what follows from it."""
+    """Plan that a subscription is for something else; ``plan_said`` is what follows from it.
+
+    ``change`` says how (``rules.change_at_once``, ``rules.change_with_period``; by itself from the next period on),
+    ``item_id`` of what, ``amount_minor`` what that charges now.
+    """
     begun = session.get_one(Intent, subscription.intent_id)
     planned = select(func.count()).where(
         Intent.kind == "plan_change", Intent.request["checkout_intent"].astext == str(begun.id)
@@ -184,12 +196,9 @@ def plan_other_price(
     request = {
         "subscription": subscription.provider_subscription_id,
         "product": {"id": str(intent_id), "name": wares.name[:LONGEST_NAME]},
-        "price": {
-            "currency": wares.currency.lower(),
-            "unit_amount": wares.unit_minor,
-            "tax_behavior": "exclusive",
-            "recurring": {"interval": wares.interval},
-        },
+        "price": recurring_price(wares),
+        "change": dict(change or {"proration_behavior": "none"}),
+        **({"item": item_id} if item_id else {}),
         "checkout_intent": str(begun.id),
         "plan": dict(plan_said),
     }
@@ -201,11 +210,21 @@ def plan_other_price(
         organisation_id=begun.organisation_id,
         document=Document(begun.document_type, f"{begun.document_id}:{1 + (session.scalar(planned) or 0)}"),
         currency=wares.currency,
-        amount_minor=0,
+        amount_minor=amount_minor,
         request=request,
         livemode=begun.livemode,
         now=now,
     )
+
+
+def recurring_price(wares: Wares) -> dict[str, Any]:
+    """What a subscription costs each period."""
+    return {
+        "currency": wares.currency.lower(),
+        "unit_amount": wares.unit_minor,
+        "tax_behavior": "exclusive",
+        "recurring": {"interval": wares.interval},
+    }
 
 
 def plan_end(session: Session, subscription: ProviderSubscription, *, now: datetime) -> Intent:

@@ -175,6 +175,10 @@ def _keep_bill(session: Session, known: ProviderSubscription, state: InvoiceStat
     """Keep what an invoice asks for, once; the bill's number, none while there is nothing to pay."""
     if state.status in ("draft", "void") or state.covers_from is None:
         return None
+    change_id = _change_of(session, known, state)
+    if change_id is not None and state.status != "paid":
+        # A change at once holds when it is paid, and not before.
+        return None
     insert_once(
         session,
         SubscriptionBill(
@@ -187,7 +191,19 @@ def _keep_bill(session: Session, known: ProviderSubscription, state: InvoiceStat
             tax_minor=state.tax_minor,
             covers_from=state.covers_from,
             covers_until=state.covers_until,
+            change_intent_id=change_id,
+            credit_minor=state.credit_minor if change_id is not None else 0,
             recorded_at=now,
         ),
     )
     return session.scalar(select(SubscriptionBill.id).where(SubscriptionBill.provider_invoice_id == state.id))
+
+
+def _change_of(session: Session, known: ProviderSubscription, state: InvoiceState) -> UUID | None:
+    """The change at once that an invoice charges: what it asks for is named by the change's intent."""
+    if state.reason != rules.CHANGED_INVOICE or not rules.is_uuid(state.product_id):
+        return None
+    intent = session.get(Intent, UUID(state.product_id))
+    if intent is None or intent.kind != "plan_change" or not rules.is_at_once(intent.request):
+        return None
+    return intent.id if intent.request["checkout_intent"] == str(known.intent_id) else None

@@ -10,6 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import Base, Id, Json, UuidId
 
+_STANDS = text("state NOT IN ('failed', 'cancelled')")
+
 
 class ConnectedAccount(Base):
     """An organisation's account at Stripe and what it may receive."""
@@ -63,14 +65,7 @@ class Intent(Base):
         CheckConstraint("state IN ('planned', 'sent', 'unknown', 'succeeded', 'failed', 'cancelled')", name="state"),
         CheckConstraint("amount_minor >= 0", name="amount"),
         Index("uq_intent_provider_object", "provider_object_id", unique=True),
-        Index(
-            "uq_intent_document",
-            "kind",
-            "document_type",
-            "document_id",
-            unique=True,
-            postgresql_where=text("state NOT IN ('failed', 'cancelled')"),
-        ),
+        Index("uq_intent_document", "kind", "document_type", "document_id", unique=True, postgresql_where=_STANDS),
         Index("ix_intent_unfinished", "created_at", postgresql_where=text("state IN ('planned', 'sent', 'unknown')")),
     )
 
@@ -375,12 +370,17 @@ class SubscriptionSeen(Base):
 
 
 class SubscriptionBill(Base):
-    """An invoice of a subscription: what it asks for a time, without its tax; whether it is paid says its receipt."""
+    """An invoice of a subscription: what it asks for a time, without its tax; whether it is paid says its receipt.
+
+    That of a change at once names the change, and is for the rest of a period: ``credit_minor`` is what it took off for
+    what had been paid of that time before.
+    """
 
     __tablename__ = "subscription_bill"
     __table_args__ = (
         UniqueConstraint("provider_invoice_id"),
         Index("ix_subscription_bill_subscription_id", "subscription_id", "covers_from"),
+        CheckConstraint("credit_minor >= 0 AND (credit_minor = 0 OR change_intent_id IS NOT NULL)", name="credit"),
         CheckConstraint("amount_minor >= 0 AND tax_minor >= 0", name="amounts"),
         CheckConstraint("covers_until > covers_from", name="order"),
     )
@@ -395,4 +395,6 @@ class SubscriptionBill(Base):
     tax_minor: Mapped[int]
     covers_from: Mapped[datetime]
     covers_until: Mapped[datetime]
+    change_intent_id: Mapped[UUID | None] = mapped_column(ForeignKey("intent.id"), unique=True)
+    credit_minor: Mapped[int] = mapped_column(default=0, server_default="0")
     recorded_at: Mapped[datetime]

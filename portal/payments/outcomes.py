@@ -110,18 +110,13 @@ def _done(session: Session, intent: Intent) -> dict[str, Any]:
 
 def _customer_of(session: Session, intent: Intent, now: datetime) -> Call | None:
     """The payer's customer: known already, which needs no call, or another intent to be performed first."""
-    known = queries.customer_of(session, manufacturer_id=intent.manufacturer_id, payer_id=intent.organisation_id)
+    parties = {"manufacturer_id": intent.manufacturer_id, "payer_id": intent.organisation_id}
+    known = queries.customer_of(session, **parties)
     if known is not None:
         intent.progress = {**intent.progress, "customer": known.provider_customer_id}
         session.flush()
         return next_call(session, intent.id, now)
-    needed = plan_customer(
-        session,
-        manufacturer_id=intent.manufacturer_id,
-        payer_id=intent.organisation_id,
-        livemode=intent.livemode,
-        now=now,
-    )
+    needed = plan_customer(session, **parties, livemode=intent.livemode, now=now)
     return Call(str(intent.id), intent.kind, "customer", "", {}, {}, look_first=False, needs_customer=needed.id)
 
 
@@ -273,6 +268,8 @@ def _follow_up(session: Session, intent: Intent) -> None:
         enqueue(session, rules.FOLLOW_PURCHASE, intent_id=intent.id)
     elif intent.kind == "plan_change":
         enqueue(session, rules.FOLLOW_PURCHASE, intent_id=intent.request["checkout_intent"])
+        if intent.state == rules.SUCCEEDED and rules.is_at_once(intent.request):
+            enqueue(session, "look_at_change", intent_id=intent.id)
 
 
 def keep_refund_state(session: Session, intent: Intent, state: RefundState, now: datetime) -> None:

@@ -61,7 +61,11 @@ class PaymentOfInvoice:
 
 @dataclass(frozen=True)
 class InvoiceState:
-    """An invoice at Stripe; ``status`` is draft, open, paid, void or uncollectible."""
+    """An invoice at Stripe; ``status`` is draft, open, paid, void or uncollectible.
+
+    Of a subscription: ``reason`` is why it was made, ``product_id`` what it asks for, ``credit_minor`` what it takes
+    off for what was paid before.
+    """
 
     id: str
     customer_id: str
@@ -76,6 +80,21 @@ class InvoiceState:
     covers_from: datetime | None = None
     covers_until: datetime | None = None
     tax_minor: int = 0
+    reason: str = ""
+    product_id: str = ""
+    credit_minor: int = 0
+
+
+@dataclass(frozen=True)
+class ChangePreview:
+    """What a change of a subscription would ask for at once: ``charge_minor`` less ``credit_minor``, and its tax."""
+
+    charge_minor: int
+    credit_minor: int
+    tax_minor: int
+    total_minor: int
+    covers_from: datetime
+    covers_until: datetime
 
 
 @dataclass(frozen=True)
@@ -117,6 +136,8 @@ class SubscriptionState:
     currency: str
     intent_id: str
     livemode: bool
+    product_id: str = ""
+    latest_invoice_id: str = ""
 
 
 @dataclass(frozen=True)

@@ -159,9 +159,20 @@ _DISPUTE_STEPS = {
     "lost": (OPENED, LOST),
 }
 # A subscription that is over, as Stripe spells it.
-SUBSCRIPTION_ENDED, SUBSCRIPTION_PAST_DUE = "canceled", "past_due"
+SUBSCRIPTION_ACTIVE, SUBSCRIPTION_ENDED, SUBSCRIPTION_PAST_DUE = "active", "canceled", "past_due"
 # To Stripe a first term that is paid at once, or one that was made longer, is a trial: nothing is asked before its end.
 SUBSCRIPTION_RUNS = ("active", "trialing")
+
+# Stripe's word for an invoice that a change of a subscription made, and how a change asks for one
+# (docs.stripe.com/billing/subscriptions/prorations, 2026-11).
+CHANGED_INVOICE = "subscription_update"
+_CHARGED_NOW = "always_invoice"
+# A change that cannot be paid is not made: Stripe answers with the refusal and leaves the subscription as it was
+# (docs.stripe.com/api/subscriptions/update, 2026-11). A pending update would hold a price open for a day and charge it
+# when nobody expects it any more, and takes no price that is stated with it.
+_ELSE_NOTHING = "error_if_incomplete"
+# What is paid at once, or not at all; a debit that fails days later would leave work done under a plan nobody paid for.
+INSTANT_WAYS = frozenset({"card", "link"})
 
 ACCOUNT_STATES = frozenset({"pending", "active", "restricted", "unsupported"})
 
@@ -216,6 +227,28 @@ def _steps(kind: str, request: Mapping[str, Any]) -> tuple[str, ...]:
     if kind == "evidence":
         return EVIDENCE_STEPS
     return ("product", "plan_change") if kind == "plan_change" else invoice_steps(request)
+
+
+def change_at_once(at: datetime) -> dict[str, Any]:
+    """How a price is changed from an instant on and what is due for it charged now; whole seconds, as Stripe counts."""
+    return {
+        "proration_behavior": _CHARGED_NOW,
+        "proration_date": int(at.timestamp()),
+        "payment_behavior": _ELSE_NOTHING,
+    }
+
+
+def change_with_period(until: datetime, *, other_interval: bool) -> dict[str, Any]:
+    """How a price is changed where what is paid ends; nothing is asked before.
+
+    Another interval would begin at once, so that its period is made to begin where a trial of the old rest ends.
+    """
+    return {"proration_behavior": "none", **({"trial_end": int(until.timestamp())} if other_interval else {})}
+
+
+def is_at_once(request: Mapping[str, Any]) -> bool:
+    """Whether a change of plan is charged at once."""
+    return bool(request.get("change", {}).get("proration_behavior") == _CHARGED_NOW)
 
 
 def invoice_steps(request: Mapping[str, Any]) -> tuple[str, ...]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from portal.payments.gateway import Gateway
 from portal.payments.outcomes import Call, Result
-from portal.payments.provider import AccountState, CheckoutState, RefundState, Refused, Unknown
+from portal.payments.provider import AccountState, CheckoutState, RefundState, Refused, SubscriptionState, Unknown
 from portal.payments.refunding import refund_facts
-from portal.payments.rules import ANSWERABLE_DISPUTES, lines_of_step
+from portal.payments.rules import ANSWERABLE_DISPUTES, is_at_once, lines_of_step
 
 _BUYING = (
     "checkout",
@@ -138,7 +138,7 @@ def _make_buying(gateway: Gateway, call: Call) -> Result:
     if call.step == "product":
         return Result(gateway.create_product(call.request["product"], call.key))
     if call.step == "plan_change":
-        return Result(_changed(gateway, call))
+        return _of_change(_changed(gateway, call))
     if call.step == "coupon":
         return Result(gateway.create_coupon(call.request["coupon"], call.key))
     if call.step == "portal_configuration":
@@ -162,6 +162,9 @@ def _look_up_buying(gateway: Gateway, call: Call) -> Result | None:
     if call.step == "product":
         product = gateway.find_product(call.request["product"]["id"])
         return Result(product) if product else None
+    if call.step == "plan_change":
+        found = gateway.retrieve_subscription(call.request["subscription"])
+        return _of_change(found) if found.product_id == call.request["product"]["id"] else None
     if call.step == "portal_configuration":
         made_before = gateway.find_portal_configuration(call.intent_id)
         return Result(made_before) if made_before else None
@@ -169,14 +172,21 @@ def _look_up_buying(gateway: Gateway, call: Call) -> Result | None:
     return None
 
 
-def _changed(gateway: Gateway, call: Call) -> str:
-    """Another price from the next period on: what is paid stays, and nothing is asked before."""
-    subscription = call.request["subscription"]
+def _changed(gateway: Gateway, call: Call) -> SubscriptionState:
+    """Another price, from the next period on or at once."""
+    request, subscription = call.request, call.request["subscription"]
     item = {
-        "id": gateway.retrieve_subscription(subscription).item_id,
-        "price_data": {**call.request["price"], "product": call.done["product"]},
+        "id": request.get("item") or gateway.retrieve_subscription(subscription).item_id,
+        "price_data": {**request["price"], "product": call.done["product"]},
     }
-    return gateway.update_subscription(subscription, {"items": [item], "proration_behavior": "none"}, call.key).id
+    wanted = {"items": [item], **request.get("change", {"proration_behavior": "none"})}
+    if is_at_once(request):
+        return gateway.change_at_once(subscription, wanted, call.key)
+    return gateway.update_subscription(subscription, wanted, call.key)
+
+
+def _of_change(changed: SubscriptionState) -> Result:
+    return Result(changed.id, {"change_invoice": changed.latest_invoice_id})
 
 
 def _ended(gateway: Gateway, call: Call) -> str:

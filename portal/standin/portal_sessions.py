@@ -3,7 +3,7 @@
 What a payer may do there stands in a configuration; a session without one allows everything.
 """
 
-from portal.standin import events, objects
+from portal.standin import events, objects, payments
 from portal.standin.endpoints import Call, Endpoint
 from portal.standin.objects import PAGING, Body
 from portal.standin.parameters import boolean, group, merged_metadata, metadata, text
@@ -76,13 +76,14 @@ def create_session(call: Call) -> Body:
 def pay_by(call: Call, subscription_id: str, way: str) -> Body:
     """What the renewals are paid with from now on."""
     body = objects.fetch(call.state, KIND, subscription_id)
-    return objects.save(call.state, {**body, "_way": way})
+    method = payments.on_file(call, body["customer"], way)
+    return objects.save(call.state, {**body, "_way": way, "default_payment_method": method})
 
 
 def change_method(call: Call, customer_id: str, way: str) -> None:
     """The customer puts another card or account on file: every subscription is paid with it."""
     for body in objects.every(call.state, KIND, customer=customer_id):
-        objects.save(call.state, {**body, "_way": way})
+        pay_by(call, body["id"], way)
     customer = objects.fetch(call.state, "customer", customer_id)
     events.record(call, "customer.updated", customer)
 

@@ -39,6 +39,11 @@ def refused(message: str, code: str | None = None, param: str | None = None) -> 
     return Refusal(400, message, code=code, param=param, kept=True)
 
 
+def declined() -> Refusal:
+    """docs.stripe.com/api/errors: a charge that was refused is a 402."""
+    return Refusal(402, "Your card was declined.", code="card_declined", type="card_error", kept=True)
+
+
 def missing_object(noun: str, object_id: str, param: str = "id") -> Refusal:
     """404 for the object in the address, 400 for one that a parameter names, as Stripe answers."""
     status = 404 if param == "id" else 400

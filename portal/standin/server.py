@@ -27,6 +27,7 @@ from portal.standin import (
     invoices,
     payments,
     portal_sessions,
+    previews,
     promotions,
     refunds,
     subscriptions,
@@ -53,6 +54,7 @@ ENDPOINTS = (
     *invoice_items.ENDPOINTS,
     # Before invoices, one of whose addresses would match its preview.
     *subscriptions.ENDPOINTS,
+    *previews.ENDPOINTS,
     *invoices.ENDPOINTS,
     *invoice_lines.ENDPOINTS,
     *payments.ENDPOINTS,

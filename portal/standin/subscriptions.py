@@ -13,8 +13,8 @@ from portal.standin.catalogue import PRICE_DATA
 from portal.standin.endpoints import Call, Endpoint
 from portal.standin.objects import PAGING, Body
 from portal.standin.parameters import boolean, group, integer, many, merged_metadata, metadata, text
-from portal.standin.prorating import changed_price, prorations
-from portal.standin.refusals import bad_parameter, refused
+from portal.standin.prorating import begins_anew, changed_price, pricing, prorations
+from portal.standin.refusals import bad_parameter, declined, refused
 from portal.standin.subscription_states import ACTIVE, CANCELED, KIND, PAST_DUE, TRIALING, end, save
 from portal.standin.terms import months_of, months_on
 
@@ -41,6 +41,7 @@ def start(call: Call, session: Body, way: str) -> tuple[Body, Body]:
         "created": now,
         "currency": session["currency"],
         "customer": session["customer"],
+        "default_payment_method": payments.on_file(call, session["customer"], way),
         "description": details.get("description"),
         "discounts": [],
         "items": objects.list_object([], f"/v1/subscription_items?subscription={subscription_id}"),
@@ -105,7 +106,8 @@ def bill(call: Call, body: Body, reason: str) -> Body:
     code = lasting if reason == "subscription_create" or promotions.lasts(call.state, lasting) else None
     amount = 0 if body["status"] == TRIALING else int(item["price"]["unit_amount"]) * item["quantity"]
     period = {"start": item["current_period_start"], "end": item["current_period_end"]}
-    lines = [*body.get("_pending", []), {"amount": amount, "description": _name(call, item), "period": period}]
+    this = {"amount": amount, "description": name_of(call, item), "period": period, "pricing_of": item["price"]}
+    lines = [*body.get("_pending", []), this]
     # A code counts for what is bought at the checkout with it, and for the price of a renewal.
     discounted = sum(line["amount"] for line in lines) if reason == "subscription_create" else amount
     invoice = invoice_of(call, body, reason, lines, discount=promotions.discount_on(
@@ -125,7 +127,9 @@ def invoice_of(call: Call, body: Body, reason: str, lines: list[Body], *, discou
     for line in lines:
         added = invoice_items.create_item(replace(call, parameters={"invoice": invoice["id"], **line}))
         owner = {"_subscription": body["id"], "_subscription_item": body["items"]["data"][0]["id"]}
-        objects.save(call.state, {**added, **owner})
+        if line.get("pricing_of"):
+            owner["pricing"] = pricing(line["pricing_of"], line["amount"])
+        objects.save(call.state, {**added, **owner, "proration": bool(line.get("proration"))})
     taxable = sum(line["amount"] for line in lines) - discount
     customer = objects.fetch(call.state, "customer", body["customer"])
     details = {"subscription": body["id"], "metadata": body["metadata"], "subscription_proration_date": None}
@@ -158,6 +162,8 @@ def update_subscription(call: Call, subscription_id: str) -> Body:
     if given.get("description") is not None:
         changes["description"] = given["description"]
     if given.get("trial_end") is not None:
+        if given.get("items"):
+            body["items"]["data"][0]["price"] = changed_price(call, body["items"]["data"][0], _wanted(call, body))
         return _move_end(call, body, given["trial_end"], changes)
     if given.get("items"):
         return _change_price(call, body, changes)
@@ -183,39 +189,6 @@ def cancel_subscription(call: Call, subscription_id: str) -> Body:
     if body["status"] == CANCELED:
         raise refused(f"No such subscription: '{subscription_id}'", code="resource_missing")
     return end(call, body)
-
-
-def preview_invoice(call: Call) -> Body:
-    """What a change of price would be invoiced at once; nothing is stored."""
-    given = call.parameters
-    body = objects.fetch(call.state, KIND, given["subscription"], param="subscription")
-    wanted = given.get("subscription_details") or {}
-    at = wanted.get("proration_date") or call.state.now()
-    item = body["items"]["data"][0]
-    if wanted.get("items"):
-        price = changed_price(call, item, wanted["items"][0])
-        lines = prorations(call, item, price, wanted["items"][0].get("quantity") or item["quantity"], at)
-    else:
-        lines = [{"amount": int(item["price"]["unit_amount"]) * item["quantity"], "description": _name(call, item)}]
-    total = sum(line["amount"] for line in lines)
-    shown = [
-        {"id": objects.new_id("il_tmp"), "object": "line_item", "currency": body["currency"], **line} for line in lines
-    ]
-    details = {"subscription": body["id"], "metadata": body["metadata"], "subscription_proration_date": at}
-    return {
-        "id": objects.new_id("upcoming_in"),
-        "object": invoices.KIND,
-        "amount_due": max(total, 0),
-        "currency": body["currency"],
-        "customer": body["customer"],
-        "lines": objects.list_object(shown, "/v1/invoices/upcoming/lines"),
-        "livemode": False,
-        "metadata": {},
-        "parent": {"type": "subscription_details", "subscription_details": details, "quote_details": None},
-        "status": "draft",
-        "subtotal": total,
-        "total": total,
-    }
 
 
 def retrieve_subscription(call: Call, subscription_id: str) -> Body:
@@ -256,15 +229,22 @@ def plan_retry(call: Call, subscription_id: str) -> None:
 
 def _change_price(call: Call, body: Body, changes: Body) -> Body:
     given = call.parameters
-    wanted = given["items"][0]
-    item = body["items"]["data"][0]
-    if wanted.get("id") and wanted["id"] != item["id"]:
-        raise bad_parameter(f"No such subscription item: '{wanted['id']}'", "items[0][id]", code="resource_missing")
+    wanted, item = _wanted(call, body), body["items"]["data"][0]
     price, quantity = changed_price(call, item, wanted), wanted.get("quantity") or item["quantity"]
     at = given.get("proration_date") or call.state.now()
     lines = prorations(call, item, price, quantity, at)
     behaviour = given.get("proration_behavior") or "create_prorations"
+    anew = begins_anew(item, price)
+    if anew and behaviour != "always_invoice":
+        raise refused("The stand-in changes an interval with `always_invoice`, or where the period ends (`trial_end`).")
+    fails = payments.WAYS[body["_way"]][1] == payments.FAILED
+    if given.get("payment_behavior") == "error_if_incomplete" and behaviour == "always_invoice" and lines and fails:
+        raise declined()
     item.update(price=price, quantity=quantity)
+    if anew:
+        body.update(billing_cycle_anchor=call.state.now(), _cycle=0)
+        _set_period(body, 0)
+        call.state.plan(period_end(body), "renewal", body["id"])
     if behaviour == "create_prorations":
         body["_pending"] = [*body.get("_pending", []), *lines]
     save(call, body, **changes)
@@ -273,6 +253,13 @@ def _change_price(call: Call, body: Body, changes: Body) -> Body:
         body = save(call, objects.fetch(call.state, KIND, body["id"]), latest_invoice=invoice["id"])
         _collect(call, body, invoice["id"])
     return objects.fetch(call.state, KIND, body["id"])
+
+
+def _wanted(call: Call, body: Body) -> Body:
+    wanted: Body = call.parameters["items"][0]
+    if wanted.get("id") and wanted["id"] != body["items"]["data"][0]["id"]:
+        raise bad_parameter(f"No such subscription item: '{wanted['id']}'", "items[0][id]", code="resource_missing")
+    return wanted
 
 
 def _item(body: Body, line: Body) -> Body:
@@ -300,7 +287,8 @@ def _set_period(body: Body, cycle: int) -> None:
     item["current_period_end"] = int(months_on(anchor, (cycle + 1) * months).timestamp())
 
 
-def _name(call: Call, item: Body) -> str:
+def name_of(call: Call, item: Body) -> str:
+    """What the thing is called that is paid for."""
     return str(objects.fetch(call.state, "product", item["price"]["product"])["name"])
 
 
@@ -308,7 +296,7 @@ def _nothing() -> Body:
     absent = dict.fromkeys(
         (
             "application", "application_fee_percent", "billing_thresholds", "cancel_at", "canceled_at",
-            "customer_account", "days_until_due", "default_payment_method", "default_source", "ended_at",
+            "customer_account", "days_until_due", "default_source", "ended_at",
             "next_pending_invoice_item_invoice", "on_behalf_of", "pause_collection", "pending_setup_intent",
             "pending_update", "schedule", "test_clock", "transfer_data", "trial_end", "trial_start",
         )
@@ -330,20 +318,14 @@ UPDATE = {
     "description": text(longest=500),
     "items": many(ITEM, most=1),
     "metadata": metadata(),
+    "payment_behavior": text("allow_incomplete", "default_incomplete", "error_if_incomplete", "pending_if_incomplete"),
     "proration_behavior": PRORATION,
     "proration_date": integer(0),
     "trial_end": integer(0),
 }
-PREVIEW_DETAILS = group({"items": many(ITEM, most=1), "proration_behavior": PRORATION, "proration_date": integer(0)})
 ENDPOINTS = (
     Endpoint("GET", "/v1/subscriptions", list_subscriptions, {**PAGING, "customer": text(), "status": text()}),
     Endpoint("GET", "/v1/subscriptions/<id>", retrieve_subscription),
     Endpoint("POST", "/v1/subscriptions/<id>", update_subscription, UPDATE),
     Endpoint("DELETE", "/v1/subscriptions/<id>", cancel_subscription, {"invoice_now": boolean(), "prorate": boolean()}),
-    Endpoint(
-        "POST",
-        "/v1/invoices/create_preview",
-        preview_invoice,
-        {"customer": text(), "subscription": text(required=True), "subscription_details": PREVIEW_DETAILS},
-    ),
 )

@@ -53,6 +53,16 @@ def look_at_checkout(edges: Edges, now: datetime, *, intent_id: str) -> None:
         following.refresh_checkout(edges.engine, _gateway(edges), made, now)
 
 
+@task("look_at_change", own_transactions=True)
+def look_at_change(edges: Edges, now: datetime, *, intent_id: str) -> None:
+    """A plan was changed at once: its charge is looked at, whether or not Stripe tells of it."""
+    with transaction(edges.engine) as session:
+        made = session.get_one(Intent, UUID(intent_id)).progress.get("change_invoice")
+    if made:
+        gateway = _gateway(edges)
+        following.refresh_bill(edges.engine, gateway, gateway.retrieve_invoice(made), now)
+
+
 @task("book_cash")
 def book_cash(session: Session, now: datetime, *, receipt_id: int) -> None:
     cash.book_cash(session, receipt_id, now)

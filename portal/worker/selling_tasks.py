@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from portal.cases import actions as cases
 from portal.db import transaction
 from portal.notifications import offer_notices
 from portal.selling import actions, leaving
@@ -17,6 +18,11 @@ from portal.worker.registry import Edges, task
 def follow_purchase(edges: Edges, now: datetime, *, intent_id: str) -> None:
     with transaction(edges.engine) as session:
         actions.follow_purchase(session, UUID(intent_id), now=now, livemode=edges.settings.livemode)
+
+
+@task("cover_case")
+def cover_case(session: Session, now: datetime, *, case_id: int, name: str) -> None:
+    cases.buy_cover(session, case_id, name=name, now=now)
 
 
 @task("sell_after_all", own_transactions=True)

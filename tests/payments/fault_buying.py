@@ -24,7 +24,7 @@ from portal.payments.checkouts import (
     plan_expiry,
     plan_other_price,
 )
-from portal.payments.following import refresh_checkout
+from portal.payments.following import refresh_bill, refresh_checkout
 from portal.payments.models import Intent, ProviderSubscription
 from portal.payments.provider import Busy, Unknown
 from portal.payments.queries import portal_configuration
@@ -107,6 +107,27 @@ def _other_plan(world: World) -> UUID:
         return plan_other_price(session, subscription, wares, {}, now=world.now).id
 
 
+def _dearer_at_once(world: World) -> UUID:
+    subscription = _subscribed(world)
+    with transaction(world.engine) as session:
+        wares = Wares("Premium", 2 * PRICE, "EUR", interval=MONTH)
+        change = rules.change_at_once(world.now)
+        return plan_other_price(session, subscription, wares, {}, change=change, amount_minor=1, now=world.now).id
+
+
+def _is_charged_once(world: World, intent_id: UUID) -> None:
+    about = world.gateway.retrieve_subscription(_subscription_of(world, intent_id))
+    assert about.unit_minor == 2 * PRICE
+    for _ in range(2):
+        refresh_bill(world.engine, world.gateway, world.gateway.retrieve_invoice(about.latest_invoice_id), world.now)
+    paid = """
+        SELECT count(*) FROM cash_receipt receipt JOIN subscription_bill bill ON bill.id = receipt.bill_id
+        WHERE bill.change_intent_id = :id AND bill.amount_minor = receipt.amount_minor AND bill.credit_minor > 0
+    """
+    assert world.count(paid, id=intent_id) == 1
+    _ended_now(world, about.id)
+
+
 def _costs_more_later(world: World, intent_id: UUID) -> None:
     about = _subscription_of(world, intent_id)
     assert world.gateway.retrieve_subscription(about).unit_minor == 2 * PRICE
@@ -159,6 +180,7 @@ SCENARIOS = {
     ),
     "expire_checkout": Scenario(_expiry, f"{SESSIONS}/.*/expire", {}, _is_expired),
     "update_subscription": Scenario(_change, SUBSCRIPTION, {}, _ends_with_its_period),
+    "change_at_once": Scenario(_dearer_at_once, SUBSCRIPTION, {"invoice": 1}, _is_charged_once),
     "create_product": Scenario(_other_plan, "/v1/products", {}, _costs_more_later),
     "cancel_subscription": Scenario(_end, SUBSCRIPTION, {}, _has_ended, method="DELETE"),
     "create_portal_configuration": Scenario(

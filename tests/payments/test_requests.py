@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -103,3 +104,32 @@ def test_each_customer_of_a_payer_has_an_intent_of_its_own(number, document):
 )
 def test_a_refusal_that_names_the_customer_says_that_it_is_gone(code, sentence, customer, lost):
     assert rules.names_lost_customer(code, sentence, customer) is lost
+
+
+AT = datetime(2026, 4, 11, 9, 30, 15, 900_000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("change", "said", "at_once"),
+    [
+        (
+            rules.change_at_once(AT),
+            {
+                "proration_behavior": "always_invoice",
+                "proration_date": 1_775_899_815,
+                "payment_behavior": "error_if_incomplete",
+            },
+            True,
+        ),
+        (rules.change_with_period(AT, other_interval=False), {"proration_behavior": "none"}, False),
+        (
+            rules.change_with_period(AT, other_interval=True),
+            {"proration_behavior": "none", "trial_end": 1_775_899_815},
+            False,
+        ),
+    ],
+)
+def test_a_change_of_plan_says_when_and_whether_it_is_charged(change, said, at_once):
+    assert change == said
+    assert rules.is_at_once({"change": change}) is at_once
+    assert rules.is_at_once({}) is False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import select
@@ -15,7 +16,7 @@ from portal.contracts.queries import plan_choice_at
 from portal.errors import Conflict, NotAllowed, RuleBroken
 from portal.selling.actions import change_plan, changes_possible, order
 from portal.selling.rules import Kind, catalogue, plan_changes
-from portal.selling.rules.changing import Held
+from portal.selling.rules.changing import Held, is_stale
 from tests.support.buying import DAY_SECONDS, MONTH_MINOR, OTHER_PLANS, PLACE, POLICY_TEXT, lapsed, plan_order
 from tests.support.cast import NOW
 from tests.support.versions import signed_policy
@@ -37,13 +38,44 @@ HELD = Held("assured", "month", MONTH_MINOR, NOW + timedelta(days=31))
 )
 def test_a_plan_changes_where_its_paid_period_ends(changed, refused):
     found = plan_changes(ITEMS, replace(HELD, **changed))
-    assert [(each.item.code, each.from_at) for each in found] == [
-        ("premium", HELD.covers_until),
-        ("light", HELD.covers_until),
-    ]
+    assert {each.from_at for each in found} == {HELD.covers_until}
+    found = [each for each in found if each.item.interval == "month"]
+    assert [each.item.code for each in found] == ["premium", "light"]
     for each, words in zip(found, refused, strict=True):
         assert words in each.refusal
         assert bool(words) == bool(each.refusal)
+
+
+@pytest.mark.parametrize(
+    ("changed", "now"),
+    [
+        ({}, {"premium month", "premium year", "assured year"}),
+        ({"interval": "year", "price_minor": 12 * MONTH_MINOR}, {"premium year"}),
+        ({"code": "premium", "price_minor": 49_000}, {"premium year"}),
+        ({"ends": True}, set()),
+        ({"changes_to": "light"}, set()),
+        ({"is_longer": True}, set()),
+    ],
+)
+def test_at_once_only_what_is_worth_more_takes_its_place(changed, now):
+    found = plan_changes(ITEMS, replace(HELD, **changed))
+    assert {f"{each.item.code} {each.item.interval}" for each in found if not each.not_now} == now
+
+
+@pytest.mark.parametrize(
+    ("shown", "stale"),
+    [(-1, True), (0, True), (1, False), (600, False), (601, True), (-3600, True)],
+)
+def test_figures_hold_for_minutes_and_for_their_period(shown, stale):
+    """In seconds since the period began; the yes comes ten minutes after it did, or as soon as it can."""
+    at = NOW + timedelta(seconds=shown)
+    assert is_stale(at, NOW, max(at, NOW + timedelta(seconds=600)) if shown < 601 else NOW) is stale
+
+
+def test_what_an_integrator_collects_is_changed_by_the_integrator():
+    collected = SimpleNamespace(purchase=SimpleNamespace(collector="integrator"))
+    with pytest.raises(Conflict, match="ask it to change the plan"):
+        changes_possible(None, collected, now=NOW)
 
 
 def test_a_subscription_goes_on_as_another_plan_at_its_price(shop, work_session):
@@ -77,7 +109,8 @@ def test_a_subscription_goes_on_as_another_plan_at_its_price(shop, work_session)
     found = shop.seen(purchase)
     assert [bill.amount_minor for bill in found.bills] == [MONTH_MINOR, 49_000]
     there = changes_possible(work_session, found, now=later)
-    assert [(each.item.code, each.refusal) for each in there.found] == [("assured", ""), ("light", "")]
+    monthly = [each for each in there.found if each.item.interval == "month"]
+    assert [(each.item.code, each.refusal) for each in monthly] == [("assured", ""), ("light", "")]
     assert [problem for problem in check_books(work_session) if problem] == []
 
 

@@ -38,6 +38,7 @@ from portal.standin import refusals
         ),
         (refusals.server_error(), 500, {"type": "api_error"}, True),
         (refusals.refused_as_told(), 400, {"code": "parameter_invalid"}, False),
+        (refusals.declined(), 402, {"type": "card_error", "code": "card_declined"}, True),
         (refusals.too_many_requests(), 429, {"code": "rate_limit"}, False),
         (refusals.key_in_use("k-1"), 409, {"type": "idempotency_error", "code": "idempotency_key_in_use"}, False),
         (refusals.key_reused("k-1", other_path="/v1/transfers"), 400, {"type": "idempotency_error"}, False),

@@ -127,6 +127,45 @@ def test_a_change_of_price_is_prorated_as_previewed(standin, client):
     assert (billed.status, billed.billing_reason) == ("paid", "subscription_update")
 
 
+def changed_at_once(client, subscription, interval="month", **said):
+    """The dearer price from now on, charged at once or not made."""
+    product = client.v1.products.create({"name": "Fuller support"})
+    price = {"product": product.id, "currency": "usd", "unit_amount": 60_000, "recurring": {"interval": interval}}
+    item = {"id": subscription["items"].data[0].id, "price_data": price}
+    how = {"items": [item], "proration_behavior": "always_invoice"}
+    previewed = client.v1.invoices.create_preview({"subscription": subscription.id, "subscription_details": how})
+    return previewed, lambda: client.v1.subscriptions.update(
+        subscription.id, {**how, "payment_behavior": "error_if_incomplete", **said}
+    )
+
+
+def test_another_interval_begins_its_own_period_and_is_charged_whole(standin, client):
+    subscription = subscribed(standin, client, automatic_tax={"enabled": True})
+    standin.control.advance_clock(10 * DAY)
+    previewed, change = changed_at_once(client, subscription, "year")
+    began, item = subscription["items"].data[0].current_period_end, change()["items"].data[0]
+    billed = invoices_of(client, subscription)[0]
+    assert (billed.total, billed.total_taxes[0].amount) == (previewed.total, previewed.total_taxes[0].amount)
+    assert billed.subtotal == 60_000 + billed.lines.data[0].amount
+    assert billed.lines.data[1].pricing.price_details.product == item.price.product
+    assert item.current_period_end - item.current_period_start == 365 * DAY
+    standin.control.advance_clock(began - item.current_period_start + DAY)
+    assert invoices_of(client, subscription)[0].id == billed.id
+
+
+def test_a_change_that_cannot_be_paid_is_not_made(standin, client):
+    subscription = subscribed(standin, client)
+    standin.control.pay_renewals_by(subscription.id, "card_declined")
+    asked = {"expand": ["default_payment_method"]}
+    assert client.v1.subscriptions.retrieve(subscription.id, asked).default_payment_method.type == "card"
+    _, change = changed_at_once(client, subscription)
+    with pytest.raises(stripe.CardError, match="declined"):
+        change()
+    after = client.v1.subscriptions.retrieve(subscription.id)
+    assert (after.status, after["items"].data[0].price.unit_amount) == ("active", 30_000)
+    assert len(invoices_of(client, subscription)) == 1
+
+
 @pytest.mark.parametrize(
     ("method", "told", "status"),
     [

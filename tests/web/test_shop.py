@@ -14,7 +14,7 @@ from portal.db import open_session
 from portal.entitlement.models import CoverageDecision
 from portal.notifications.mail import FileMailer
 from portal.payments.gateway import connect
-from portal.payments.models import Intent
+from portal.payments.models import CashReceipt, Intent, ProviderSubscription
 from portal.selling.models import Offer, Purchase, TaxExemption
 from tests.support.buying import OTHER_PLANS, PACK_MINOR, lapsed
 from tests.support.cases import escalated
@@ -332,12 +332,52 @@ def test_a_plan_paid_by_subscription_is_changed_on_its_page_and_not_beside_it(
     assert "paid by subscription" in bea.post(beside, {**chosen, **shown}).text
     page = bea.get(f"/bought/{key}/change")
     assert "€490.00" in page.text
-    assert "What is paid stays" in page.text
-    said = {"plan": "premium", "accepted": "y", "shown_sha256": hidden(page, "shown_sha256")}
+    assert "what is paid stays" in page.text
+    said = {"plan": "premium:month", "accepted": "y", "shown_sha256": hidden(page, "shown_sha256")}
     assert bea.post(f"/bought/{key}/change", {**said, "accepted": ""}).status_code == 422
     assert "has changed" in bea.post(f"/bought/{key}/change", {**said, "shown_sha256": "0" * 64}).text
     assert bea.post(f"/bought/{key}/change", said).status_code == 303
     assert "on its way" in bea.get(f"/bought/{key}/change").text
+
+
+def test_a_plan_is_changed_at_once_for_what_its_page_shows(
+    visit, cast, standin, gateway, work_session, run_jobs, clock
+):
+    signed_policy(work_session, cast, OTHER_PLANS)
+    work_session.commit()
+    bea = visit(cast.bea)
+    sent(bea, f"/shop/{cast.plain_site.id}/{cast.factory.id}/plan/assured/month")
+    standin.control.pay_session(session_of(work_session))
+    key = work_session.scalars(select(Purchase.form_key)).one()
+    bea.get(f"/bought/{key}/back")
+    run_jobs(NOW, gateway=gateway)
+    clock.advance(hours=2)
+    standin.control.advance_clock(7_200)
+    assert f"/bought/{key}/change/now/premium/month" in bea.get(f"/bought/{key}/change").text
+    address = f"/bought/{key}/change/now/premium/month"
+    page = bea.get(address)
+    for words in ("Charged today", "€490.00", "a month without tax"):
+        assert words in page.text
+    names = ("shown_sha256", "shown_at", "shown_minor", "shown_total_minor", "shown_tax_minor")
+    said = {"accepted": "y", **{name: hidden(page, name) for name in names}}
+    assert bea.post(address, {**said, "accepted": ""}).status_code == 422
+    for stale in ({"shown_sha256": "0" * 64}, {"shown_total_minor": "1"}, {"shown_at": "nonsense"}):
+        again = bea.post(address, {**said, **stale})
+        assert (again.status_code, "Charged today" in again.text) == (422, True)
+    assert bea.get(f"/bought/{key}/change/now/light/month").status_code == 422
+    about = work_session.scalars(select(ProviderSubscription)).one().provider_subscription_id
+    standin.control.pay_renewals_by(about, "card_declined")
+    refused = bea.post(address, said)
+    assert (refused.status_code, "declined" in refused.text, "Nothing was charged" in refused.text) == (409, True, True)
+    assert "was not made" in bea.get(f"/bought/{key}").text
+    standin.control.pay_renewals_by(about, "card")
+    clock.advance(minutes=1)
+    said = {"accepted": "y", **{name: hidden(bea.get(address), name) for name in names}}
+    for _ in range(2):
+        assert bea.post(address, said).status_code == 303
+    run_jobs(clock(), gateway=gateway)
+    assert "Premium, a month holds now" in bea.get(f"/bought/{key}").text
+    assert len(work_session.scalars(select(CashReceipt)).all()) == 2
 
 
 def test_certificates_are_kept_and_taken_back(visit, cast, work_session):

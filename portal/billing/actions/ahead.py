@@ -12,10 +12,10 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from portal.billing.actions.changed import ChangedTerm, changed_term_at, gone_unsold_minor, unsold_minor
 from portal.billing.models import PlanSale
 from portal.billing.packs.rules import AHEAD, BY_INVOICE
-from portal.billing.queries import taken_of_payment
-from portal.billing.rules.plans import longer_month_minor, month_of_bill_minor
+from portal.billing.rules.plans import longer_month_minor, month_of_bill_minor, stretch_minor
 from portal.billing.supplements.lasting import moved, until_moved
 from portal.calendars import Period
 from portal.contracts.discounts import discount_between
@@ -23,7 +23,6 @@ from portal.contracts.models import PlanChoice
 from portal.contracts.reinstatement import due_from
 from portal.money import allocate
 from portal.payments import queries as payments
-from portal.payments.models import CashReceipt, SubscriptionBill
 
 
 def paid_by(choice: PlanChoice) -> str:
@@ -36,13 +35,17 @@ def month_minor(session: Session, choice: PlanChoice, month: Period) -> int | No
     subscription = payments.subscription_of(session, UUID(choice.terms["intent_id"]))
     if subscription is None:
         return None
+    stretch = Period(max(month.start, choice.from_at), month.end)
+    changed = changed_term_at(session, subscription.intent_id, stretch.start + (stretch.end - stretch.start) / 2)
+    if changed is not None:
+        return _changed_minor(session, choice, changed, stretch=stretch, month=month)
     middle = month.start + (month.end - month.start) / 2
     longer = moved(session, choice)
     for number, bill in enumerate(payments.bills_of(session, subscription.id)):
         until = until_moved(bill.covers_until, longer)
         if bill.covers_from <= middle < until:
             minor = bill.amount_minor - (_of_first_bill(choice, bill.amount_minor) if number == 0 else 0)
-            gone = _gone_unsold_minor(session, bill)
+            gone = gone_unsold_minor(session, bill)
             if until != bill.covers_until:
                 sold = _sold_minor(session, choice, bill.covers_from, month.start)
                 return longer_month_minor(max(minor - gone, sold), sold, month=month, ends_at=until)
@@ -51,6 +54,23 @@ def month_minor(session: Session, choice: PlanChoice, month: Period) -> int | No
                 return whole
             return min(whole, max(minor - gone - _sold_minor(session, choice, bill.covers_from, until), 0))
     return None
+
+
+def _changed_minor(
+    session: Session, choice: PlanChoice, changed: ChangedTerm, *, stretch: Period, month: Period
+) -> int:
+    """What of a changed term is for a month: of what is not sold yet, over the months to its end.
+
+    A month of the plan before the change that is sold late costs what its own bill asks for it, as far as that is left.
+    """
+    left = max(unsold_minor(session, changed), 0)
+    *_, change = (row for row in changed.bills if row.change_intent_id)
+    if choice.terms.get("change_intent") == str(change.change_intent_id) or choice.from_at >= change.covers_from:
+        return stretch_minor(left, stretch=stretch, month=month, ends_at=changed.term.ends_at)
+    first = changed.bills[0]
+    minor = first.amount_minor - _of_first_bill(choice, first.amount_minor)
+    middle = month.start + (month.end - month.start) / 2
+    return min(month_of_bill_minor(minor, Period(first.covers_from, first.covers_until), middle), left)
 
 
 def reinstatement_minor(session: Session, choice: PlanChoice) -> int:
@@ -102,9 +122,3 @@ def _of_first_bill(choice: PlanChoice, bill_minor: int) -> int:
     kept = choice.terms.get("reinstatement", {})
     minor = due_from(kept)
     return allocate(bill_minor, [int(kept["with_minor"]) - minor, minor])[1] if minor else 0
-
-
-def _gone_unsold_minor(session: Session, bill: SubscriptionBill) -> int:
-    """What of a bill's payment went back before it was sold."""
-    receipts = session.scalars(select(CashReceipt.id).where(CashReceipt.bill_id == bill.id)).all()
-    return sum(taken_of_payment(session, receipt_id).prepaid_minor for receipt_id in receipts)

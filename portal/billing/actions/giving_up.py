@@ -1,28 +1,33 @@
 """A plan given up after its month was sold: what the policy gives back of it, before the choice and with it.
 
 What goes back is a sale below zero on the next invoice; the month earns so much less, so that its shares fall by the
-weights it is shared by.
+weights it is shared by. A plan that a subscription paid for and that is changed at once gives its rest to the plan that
+takes its place.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from portal.billing.actions.changed import ChangedTerm, changed_term_at, unsold_minor
 from portal.billing.actions.months import GIVEN_UP, MONTH, keep_sale
 from portal.billing.actions.used import used_of_sale
 from portal.billing.models import PlanSale
 from portal.billing.packs.rules import BY_INVOICE
-from portal.billing.rules.plans import GivenUp, given_up
+from portal.billing.queries import given_back_minor
+from portal.billing.rules.plans import GivenUp, changed_back_minor, given_up
 from portal.calendars import Period
 from portal.contracts.models import PlanChoice
 from portal.contracts.queries import policies_of
 from portal.contracts.rules import plan_named
 from portal.entitlement.queries import terms_in_force
 from portal.money import Money
+from portal.payments.models import SubscriptionBill
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,64 @@ def _credit(session: Session, ended: GivenUpMonth, at: datetime, *, now: datetim
         covered=Period(at, sale.ends_at),
         gives_back=sale,
         explanation={"sentences": list(back.sentences)},
+        now=now,
+        livemode=livemode,
+    )
+
+
+def give_up_changed(session: Session, choice: PlanChoice, *, now: datetime, livemode: bool = False) -> int:
+    """Give back what a change at once takes over of the month that ran; how many sales. Again is harmless."""
+    at = choice.from_at
+    changed = changed_term_at(session, UUID(choice.terms["intent_id"]), at)
+    change_id = choice.terms.get("change_intent")
+    bills = [] if changed is None else [row for row in changed.bills if str(row.change_intent_id) == change_id]
+    if changed is None or not bills:
+        return 0
+    credited = {sale.credits_id for sale in changed.sales}
+    running = [
+        sale
+        for sale in changed.sales
+        if sale.kind == MONTH and sale.starts_at < at < sale.ends_at and sale.plan_choice_id != choice.id
+    ]
+    return sum(
+        _give_over(session, changed, sale, bills[0], choice, now=now, livemode=livemode)
+        for sale in running
+        if sale.id not in credited
+    )
+
+
+def _give_over(
+    session: Session,
+    changed: ChangedTerm,
+    sale: PlanSale,
+    bill: SubscriptionBill,
+    choice: PlanChoice,
+    *,
+    now: datetime,
+    livemode: bool,
+) -> int:
+    stands = sale.amount_minor - given_back_minor(session, sale.id)
+    unsold = unsold_minor(session, changed, until=bill)
+    covered, used = Period(sale.starts_at, sale.ends_at), used_of_sale(session, sale)
+    back = changed_back_minor(stands, bill.credit_minor, unsold, used_minor=used, covered=covered, at=choice.from_at)
+    if not back:
+        return 0
+    terms = terms_in_force(
+        session, manufacturer_id=sale.manufacturer_id, integrator_id=sale.integrator_id, at=sale.starts_at
+    )
+    words = (
+        f"The plan was changed at once: {Money(back, sale.currency)} of {Money(sale.amount_minor, sale.currency)} is"
+        f" for the rest of its time and goes into the plan that took its place; {Money(used, sale.currency)} was used."
+    )
+    return keep_sale(
+        session,
+        session.get_one(PlanChoice, sale.plan_choice_id),
+        terms,
+        kind=GIVEN_UP,
+        price_minor=-back,
+        covered=Period(choice.from_at, sale.ends_at),
+        gives_back=sale,
+        explanation={"sentences": [words]},
         now=now,
         livemode=livemode,
     )

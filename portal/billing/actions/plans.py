@@ -30,7 +30,7 @@ from portal.billing.actions.ahead import (
     reinstatement_minor,
 )
 from portal.billing.actions.covered import covered_weights
-from portal.billing.actions.giving_up import give_up_months
+from portal.billing.actions.giving_up import give_up_changed, give_up_months
 from portal.billing.actions.months import MONTH, REINSTATEMENT, keep_sale, plan_words
 from portal.billing.actions.used import Past, given_up_minor, grant_of_sale, kept_minor, past_of, used_of_grant
 from portal.billing.gross import post_gross
@@ -46,7 +46,7 @@ from portal.contracts.discounts import discount_between
 from portal.contracts.models import PlanChoice
 from portal.contracts.rules import amount_minor, split_terms
 from portal.contracts.sharing import RevenuePart, Share, SharingFacts, shares_of
-from portal.entitlement.actions import anchor_of, choices_in_force, open_monthly_grants, open_plan
+from portal.entitlement.actions import anchor_of, begins_instead, choices_in_force, open_monthly_grants, open_plan
 from portal.entitlement.queries import Terms, terms_in_force
 from portal.entitlement.rules import window_of
 from portal.ledger.actions import post
@@ -133,13 +133,16 @@ def _sell(session: Session, wanted: _ForSale, *, now: datetime, livemode: bool) 
     month = window_of(policy, wanted.at, anchor_of(choice))
     how = paid_by(choice)
     price = amount_minor(plan.price_per_month, policy.currency) if plan is not None else 0
+    starts_at = max(month.start, choice.from_at)
+    instead = begins_instead(choice, starts_at)
+    if instead:
+        give_up_changed(session, choice, now=now, livemode=livemode)
     if how == AHEAD and plan is not None:
         price = month_minor(session, choice, month) or 0
-    starts_at = max(month.start, choice.from_at)
     ends_at = month.end if until is None else min(month.end, until)
     if how != AHEAD and plan is not None:
         price = month_price(price, plan, month, starts_at=starts_at, ends_at=ends_at, zone=policy.zone)
-    if not price or _sold_before(session, choice, starts_at):
+    if not price or (not instead and _sold_before(session, choice, starts_at)):
         return 0
     discount = month_discount_minor(session, choice, month, price) if how == AHEAD else 0
     return keep_sale(

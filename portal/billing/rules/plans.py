@@ -5,7 +5,7 @@ Invariant: what a case used is divided among the months that served it to the la
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -52,6 +52,66 @@ def longer_month_minor(amount_minor: int, sold_minor: int, *, month: Period, end
     """
     months = max(round((ends_at - month.start).total_seconds() / MONTH_SECONDS), 1)
     return allocate(max(amount_minor - sold_minor, 0), [1] * months)[0]
+
+
+def stretch_minor(left_minor: int, *, stretch: Period, month: Period, ends_at: datetime) -> int:
+    """What of a changed term's price is for a stretch of one of its months, of what is not sold yet.
+
+    The stretch counts by its seconds of the month, the months after it whole; they sum to what is left.
+    """
+    later = max(round((ends_at - month.end).total_seconds() / MONTH_SECONDS), 0)
+    return allocate(max(left_minor, 0), [stretch.seconds, *([month.seconds] * later)])[0]
+
+
+def changed_back_minor(
+    sold_minor: int, credit_minor: int, unsold_minor: int, *, used_minor: int, covered: Period, at: datetime
+) -> int:
+    """What of a sold month goes into the plan that takes its place at an instant, by the second.
+
+    Where the whole term is sold, that is what Stripe gave back of it, to the cent; of a longer term the months that are
+    not sold yet go with it, and of the month that runs its rest does. What was used stays with the plan it was used of,
+    so that the plan in its place costs so much less. *Shape*: never below zero.
+    """
+    rest = Period(max(at, covered.start), covered.end).seconds
+    over = allocate(sold_minor, [rest, covered.seconds - rest])[0] if unsold_minor else credit_minor
+    return max(min(over, sold_minor - used_minor), 0)
+
+
+@dataclass(frozen=True)
+class Term:
+    """Bills that pay for one time together: one, and those of changes at once that came within it."""
+
+    bill_ids: tuple[int, ...]
+    starts_at: datetime
+    ends_at: datetime
+    is_changed: bool = False
+
+
+def terms_of(bills: Iterable[tuple[int, Period, bool]]) -> tuple[Term, ...]:
+    """The terms of a subscription's bills, as (number, time, whether of a change at once) in order of their time."""
+    found: list[Term] = []
+    for number, covered, is_change in bills:
+        last = found[-1] if found else None
+        if last is not None and is_change and covered.start < last.ends_at:
+            ids, ends_at = (*last.bill_ids, number), max(last.ends_at, covered.end)
+            found[-1] = Term(ids, last.starts_at, ends_at, is_changed=True)
+        else:
+            found.append(Term((number,), covered.start, covered.end))
+    return tuple(found)
+
+
+def paid_parts(bills_minor: Sequence[int], sales_minor: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+    """What each bill of a term has paid of each sale, both in their order; what is left of a bill stands last."""
+    found = []
+    begins = 0
+    for bill in bills_minor:
+        ends, parts, sold = begins + bill, [], 0
+        for sale in sales_minor:
+            parts.append(max(min(ends, sold + sale) - max(begins, sold), 0))
+            sold += sale
+        found.append((*parts, bill - sum(parts)))
+        begins = ends
+    return tuple(found)
 
 
 def later_by_days(at: datetime, days: int, zone: str) -> datetime:

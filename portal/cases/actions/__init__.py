@@ -31,6 +31,7 @@ from portal.cases.actions.changing import (
     change_severity,
     change_task_class,
     confirm_known_issue,
+    cover_anew,
     link_known_issue,
     open_known_issue,
 )
@@ -130,6 +131,7 @@ __all__ = [
     "confirm_fixed",
     "confirm_known_issue",
     "correct_circumstances",
+    "cover_anew",
     "coverage_before",
     "decide_as_neutral",
     "decide_severity",

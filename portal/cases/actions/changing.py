@@ -63,6 +63,17 @@ def follow_coverage(session: Session, held: Held, coverage: Coverage, *, from_th
         _wait_no_longer(session, held, coverage.decision.emergency.wait_seconds)
 
 
+def cover_anew(session: Session, *, site_id: int, manufacturer_id: int, name: str) -> int:
+    """Have the cover of a site's running cases decided anew, because its plan changed at once; of how many."""
+    running = select(SupportCase.id).where(
+        SupportCase.site_id == site_id, SupportCase.manufacturer_id == manufacturer_id, SupportCase.state != "closed"
+    )
+    found = session.scalars(running.order_by(SupportCase.id)).all()
+    for case_id in found:
+        enqueue(session, "cover_case", case_id=case_id, name=name)
+    return len(found)
+
+
 def buy_cover(session: Session, case_id: int, *, name: str, now: datetime) -> None:
     """The job when something was bought for a running case: its cover is decided anew, from now on.
 

@@ -43,6 +43,7 @@ from portal.entitlement.actions.promises import (
     make_room,
     release_for_case,
 )
+from portal.entitlement.actions.replacing import INSTEAD_OF, begins_instead
 from portal.entitlement.actions.standing import (
     StandingTerms,
     open_standing,
@@ -52,6 +53,7 @@ from portal.entitlement.actions.standing import (
 )
 
 __all__ = [
+    "INSTEAD_OF",
     "LINK_ACT",
     "LINK_OBJECT",
     "LINK_VERSION",
@@ -66,6 +68,7 @@ __all__ = [
     "ask_for",
     "authorize",
     "begin_emergency",
+    "begins_instead",
     "choices_in_force",
     "coverage_row",
     "decide_again",

@@ -15,6 +15,7 @@ from portal.contracts.models import PlanChoice
 from portal.contracts.policy import Policy
 from portal.contracts.rules import plan_named
 from portal.entitlement import queries
+from portal.entitlement.actions.replacing import begins_instead, left_of_first_month
 from portal.entitlement.actions.standing import open_standing
 from portal.entitlement.models import GrantBalance, UsageGrant
 from portal.entitlement.rules import window_of
@@ -78,12 +79,16 @@ def _open(
 ) -> int:
     if choice.plan_code not in {plan.code for plan in policy.plans}:
         return 0
-    minutes = plan_named(policy, choice.plan_code).included_minutes_per_month
-    if minutes == 0:
-        return 0
+    seconds = plan_named(policy, choice.plan_code).included_minutes_per_month * 60
     month = window_of(policy, at, anchor_of(choice))
     starts_at = max(month.start, choice.from_at)
-    if _opened_before(session, choice, starts_at):
+    if begins_instead(choice, starts_at):
+        if _opened(session, choice, starts_at):
+            return 0
+        seconds = left_of_first_month(session, choice, seconds, now=now)
+    elif _opened_before(session, choice, starts_at):
+        return 0
+    if seconds == 0:
         return 0
     parties = {
         "manufacturer_id": choice.manufacturer_id,
@@ -98,7 +103,7 @@ def _open(
             kind="included",
             site_id=choice.site_id,
             plan_choice_id=choice.id,
-            granted_seconds=minutes * 60,
+            granted_seconds=seconds,
             starts_at=starts_at,
             expires_at=expires_at,
             granted_at=now,
@@ -107,10 +112,16 @@ def _open(
     )
     if grant is None:
         return 0
-    free = {"free_seconds": minutes * 60, "reserved_seconds": 0}
+    free = {"free_seconds": seconds, "reserved_seconds": 0}
     session.add(GrantBalance(**parties, grant_id=grant.id, **free, ends_at=expires_at))
     session.flush()
     return 1
+
+
+def _opened(session: Session, choice: PlanChoice, starts_at: datetime) -> bool:
+    """Whether this very month is open: what was used of the plan before it is not counted again."""
+    mine = (UsageGrant.plan_choice_id == choice.id, UsageGrant.starts_at == starts_at)
+    return session.scalar(select(select(UsageGrant.id).where(*mine).exists())) or False
 
 
 def _opened_before(session: Session, choice: PlanChoice, starts_at: datetime) -> bool:

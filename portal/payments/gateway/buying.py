@@ -6,8 +6,17 @@ from typing import Any, cast
 
 from portal.payments.gateway.books import exchanged_of
 from portal.payments.gateway.connection import PAGE_SIZE, Connection, Request, answers, instant, keyed, meta, plain
-from portal.payments.provider import CheckoutState, PaymentOfInvoice, Refused, SubscriptionState, Unknown
+from portal.payments.gateway.invoices import preview_of
+from portal.payments.provider import (
+    ChangePreview,
+    CheckoutState,
+    PaymentOfInvoice,
+    Refused,
+    SubscriptionState,
+    Unknown,
+)
 
+_WAY = "default_payment_method"
 _PAID = ["payment_intent.latest_charge.balance_transaction"]
 
 
@@ -54,6 +63,25 @@ class Buying(Connection):
         """Changed, as the request says."""
         with answers():
             return _subscription(self.client.v1.subscriptions.update(subscription_id, cast(Any, change), keyed(key)))
+
+    def change_at_once(self, subscription_id: str, change: Request, key: str) -> SubscriptionState:
+        """Another price from the request's instant on, charged now. *Raises*: Refused when that cannot be paid."""
+        with answers():
+            return _subscription(self.client.v1.subscriptions.update(subscription_id, cast(Any, change), keyed(key)))
+
+    def preview_change(self, subscription_id: str, change: Request) -> ChangePreview:
+        """What the same change would be invoiced at once; nothing is made of it."""
+        with answers():
+            wanted = cast(Any, {"subscription": subscription_id, "subscription_details": change})
+            return preview_of(self.client.v1.invoices.create_preview(wanted))
+
+    def way_to_pay(self, subscription_id: str) -> str:
+        """By what Stripe would charge a subscription now, such as card; empty where it knows of nothing."""
+        with answers():
+            wanted = cast(Any, {"expand": [_WAY, f"customer.invoice_settings.{_WAY}"]})
+            body = plain(self.client.v1.subscriptions.retrieve(subscription_id, wanted))
+        method = body.get(_WAY) or (body["customer"].get("invoice_settings") or {}).get(_WAY) or {}
+        return str(method.get("type") or "")
 
     def create_product(self, request: Request, key: str) -> str:
         """What a subscription is for from its next change on, under an id of the request's; the same id."""
@@ -173,4 +201,6 @@ def _subscription(found: Any) -> SubscriptionState:
         currency=str(body["currency"]).upper(),
         intent_id=meta(body, "intent_id"),
         livemode=bool(body["livemode"]),
+        product_id=str(item["price"]["product"]),
+        latest_invoice_id=str(body.get("latest_invoice") or ""),
     )

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from portal.payments.gateway.books import exchanged_of
 from portal.payments.gateway.connection import PAGE_SIZE, Connection, Request, answers, instant, keyed, meta, plain
-from portal.payments.provider import InvoiceState, PaymentOfInvoice, Unknown
+from portal.payments.provider import ChangePreview, InvoiceState, PaymentOfInvoice, Unknown
 
 
 class Invoices(Connection):
@@ -89,7 +89,8 @@ class Invoices(Connection):
 def _invoice(found: Any) -> InvoiceState:
     body = plain(found)
     details = (body.get("parent") or {}).get("subscription_details") or {}
-    starts_at, ends_at = _covered(body) if details else (None, None)
+    about = _asked(body) if details else None
+    starts_at, ends_at = _time_of(about) if about is not None else (None, None)
     return InvoiceState(
         id=str(body["id"]),
         customer_id=str(body["customer"]),
@@ -103,14 +104,49 @@ def _invoice(found: Any) -> InvoiceState:
         subscription_id=str(details.get("subscription") or ""),
         covers_from=starts_at,
         covers_until=ends_at,
-        tax_minor=sum(int(tax["amount"]) for tax in body.get("total_taxes") or ()),
+        tax_minor=_tax(body),
+        reason=str(body.get("billing_reason") or ""),
+        product_id=_product(about) if about is not None else "",
+        credit_minor=_credited(body) if details else 0,
     )
 
 
-def _covered(body: dict[str, Any]) -> tuple[datetime, datetime]:
-    """The time that a subscription's invoice is for: that of the line that ends last, the others being corrections.
+def preview_of(found: Any) -> ChangePreview:
+    """What an invoice would come to that is not made yet."""
+    body = plain(found)
+    starts_at, ends_at = _time_of(_asked(body))
+    credit, tax, total = _credited(body), _tax(body), int(body["total"])
+    return ChangePreview(
+        charge_minor=total - tax + credit,
+        credit_minor=credit,
+        tax_minor=tax,
+        total_minor=total,
+        covers_from=starts_at,
+        covers_until=ends_at,
+    )
 
-    Of lines that end together the last says it; what is paid once is for the moment.
+
+def _asked(body: dict[str, Any]) -> dict[str, Any]:
+    """The line that says what a subscription's invoice is for: that which ends last, the others being corrections.
+
+    Of lines that end together what is charged says it, and of these the last; what is paid once is for the moment.
     """
-    period = max(reversed(body["lines"]["data"]), key=lambda line: int(line["period"]["end"]))["period"]
-    return instant(period["start"]), instant(period["end"])
+    lines: list[dict[str, Any]] = body["lines"]["data"]
+    return max(reversed(lines), key=lambda line: (int(line["period"]["end"]), int(line["amount"]) >= 0))
+
+
+def _time_of(line: dict[str, Any]) -> tuple[datetime, datetime]:
+    return instant(line["period"]["start"]), instant(line["period"]["end"])
+
+
+def _product(line: dict[str, Any]) -> str:
+    details = (line.get("pricing") or {}).get("price_details") or {}
+    return str(details.get("product") or "")
+
+
+def _credited(body: dict[str, Any]) -> int:
+    return -sum(min(int(line["amount"]), 0) for line in body["lines"]["data"])
+
+
+def _tax(body: dict[str, Any]) -> int:
+    return sum(int(tax["amount"]) for tax in body.get("total_taxes") or ())

@@ -1,7 +1,15 @@
 """The verbs of selling: offer, order, follow a payment to its sale, end, exempt, promote."""
 
 from portal.selling.actions.accepting import accept_offer, offer_taken_up_again, promotion_for_offer
-from portal.selling.actions.changing import change_plan, changes_possible
+from portal.selling.actions.changing import (
+    AtOnce,
+    Changes,
+    change_plan,
+    changes_possible,
+    last_change,
+    preview_at_once,
+    said_before,
+)
 from portal.selling.actions.charging import charge_early_ends, charged_sale
 from portal.selling.actions.ending import (
     cancel,
@@ -43,6 +51,8 @@ from portal.selling.actions.promoting import (
 )
 
 __all__ = [
+    "AtOnce",
+    "Changes",
     "HandOver",
     "Order",
     "Place",
@@ -65,6 +75,7 @@ __all__ = [
     "hand_over_plans",
     "is_subscription",
     "keep_exemption",
+    "last_change",
     "leaving_cost",
     "make_code",
     "make_offer",
@@ -77,10 +88,12 @@ __all__ = [
     "offer_taken_up_again",
     "order",
     "pass_on",
+    "preview_at_once",
     "price_with",
     "promotion_for",
     "promotion_for_offer",
     "promotion_said",
+    "said_before",
     "sell_after_all",
     "sell_purchase",
     "take_back_guess",

@@ -72,7 +72,7 @@ def leaving_cost(session: Session, found: Bought) -> Leaving | None:
     if not ends_early(ends=True, covers_until=covers_until, minimum_until=until):
         return None
     price = each_minor(session, found)
-    owed = owed_minor(price, found.purchase.interval, covers_until=covers_until, minimum_until=until)
+    owed = owed_minor(price, interval_of(session, found), covers_until=covers_until, minimum_until=until)
     return Leaving(seen.covers_until, until, owed, price)
 
 
@@ -125,7 +125,13 @@ def each_minor(session: Session, found: Bought) -> int:
     if not changed:
         return int(purchase.reinstatement.get("renews_at_minor", purchase.price_minor))
     policy = contracts.policy_of(contracts.version(session, changed[-1].version_id))
-    return item_named(policy, purchase.kind, changed[-1].plan_code, purchase.interval).price_minor
+    return item_named(policy, purchase.kind, changed[-1].plan_code, interval_of(session, found)).price_minor
+
+
+def interval_of(session: Session, found: Bought) -> str:
+    """How often a plan is paid: as it was ordered, or changed to."""
+    choices = choices_of(session, found.purchase)
+    return str(choices[-1].terms.get("interval", found.purchase.interval)) if choices else found.purchase.interval
 
 
 def note_early_end(session: Session, found: Bought, *, now: datetime) -> None:

@@ -1,21 +1,28 @@
-"""To which plans a subscription may be changed, from when, and why not to the others.
+"""To which plans a subscription may be changed, from when, whether at once, and why not to the others.
 
-What is paid stays as it is: a change begins where the period that is paid ends, so that nothing is paid twice and no
-included minute is lost or given twice. A cheaper plan waits for the minimum term of the one it follows.
+From its next period on every other plan can follow: what is paid stays as it is, nothing is paid twice and no included
+minute is lost or given twice. A cheaper plan waits for the minimum term of the one it follows. At once only what is
+worth more can take its place: a dearer plan, or the same paid for a year, so that a change never pays anything out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
-from portal.selling.rules.catalogue import Item, Kind
+from portal.selling.rules.catalogue import MONTHS_OF_A_YEAR, Interval, Item, Kind
+
+# What Stripe would charge is shown for so long; a yes that comes later is asked for again with newer figures.
+PREVIEW_HOLDS = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
 class Held:
-    """The plan as it is paid now; ``changes_to`` the one that is to follow already, ``ends`` where it is cancelled."""
+    """The plan as it is paid now; ``changes_to`` the one that is to follow already, ``ends`` where it is cancelled.
+
+    ``is_longer`` where its paid term was made longer, or begun later, than its bills say.
+    """
 
     code: str
     interval: str
@@ -24,34 +31,62 @@ class Held:
     minimum_until: date | None = None
     changes_to: str = ""
     ends: bool = False
+    is_longer: bool = False
 
 
 @dataclass(frozen=True)
 class PlanChange:
-    """Another plan, from when it holds and is paid, and why it cannot be chosen; empty where it can."""
+    """Another plan, from when it follows, and why it cannot be chosen then or at once; empty where it can."""
 
     item: Item
     from_at: datetime
     refusal: str = ""
+    not_now: str = ""
 
 
 def plan_changes(items: Iterable[Item], held: Held) -> tuple[PlanChange, ...]:
-    """The other plans that are paid as often, in the catalogue's order."""
+    """The other plans, and the same paid otherwise, in the catalogue's order."""
     return tuple(
-        PlanChange(item, held.covers_until, _refusal(item, held))
+        PlanChange(item, held.covers_until, _refusal(item, held), _not_now(item, held))
         for item in items
-        if item.kind is Kind.PLAN and item.interval == held.interval and item.code != held.code
+        if item.kind is Kind.PLAN and (item.code, item.interval) != (held.code, held.interval)
     )
+
+
+def is_stale(shown_at: datetime, covers_from: datetime, now: datetime) -> bool:
+    """Whether figures that were shown for an instant are too old, or of another period, to be said yes to."""
+    return not covers_from < shown_at <= now or now - shown_at > PREVIEW_HOLDS
 
 
 def _refusal(item: Item, held: Held) -> str:
     if held.ends:
         return "The plan ends with its period. Keep it before you change it."
     if held.changes_to:
-        return f"A change is on its way already: it begins on {held.covers_until.date()}."
+        return "A change is on its way already. Wait until it has begun."
     until = held.minimum_until
-    if item.price_minor < held.price_minor and until is not None and held.covers_until.date() < until:
+    if _is_cheaper(item, held) and until is not None and held.covers_until.date() < until:
         return (
             f"The plan is taken until {until}. In the last period before that day it can be changed to a cheaper one."
         )
     return ""
+
+
+def _not_now(item: Item, held: Held) -> str:
+    if held.ends or held.changes_to:
+        return _refusal(item, held)
+    if held.is_longer:
+        return "The paid term was made longer; another plan follows when it is over."
+    if held.interval == Interval.YEAR and item.interval == Interval.MONTH:
+        return "A year that is paid stays; months follow when it is over."
+    if _is_cheaper(item, held) or (item.interval == held.interval and item.price_minor == held.price_minor):
+        return "A plan that costs no more follows from the next period on."
+    return ""
+
+
+def _is_cheaper(item: Item, held: Held) -> bool:
+    """Whether it costs less for the same time."""
+    return item.price_minor * _per_year(item.interval) < held.price_minor * _per_year(held.interval)
+
+
+def _per_year(interval: str) -> int:
+    return 1 if interval == Interval.YEAR else MONTHS_OF_A_YEAR

@@ -14,18 +14,21 @@ from portal.billing.plan_reading import reinstatement_sale_id
 from portal.billing.supplements.lasting import moved
 from portal.billing.supplements.models import Supplement
 from portal.cases import queries as cases
+from portal.contracts import queries as contracts
 from portal.contracts.models import PlanChoice
+from portal.contracts.rules import plan_named
 from portal.directory import queries as directory
 from portal.errors import NotFound, ProviderTrouble
 from portal.jobs import enqueue
 from portal.payments import queries as payments
-from portal.payments.rules import SUBSCRIPTION_ENDED
+from portal.payments.rules import SUBSCRIPTION_ENDED, is_at_once
 from portal.selling import queries
 from portal.selling.actions import (
     cancel,
     charged_sale,
     give_up,
     grace_until,
+    last_change,
     leaving_cost,
     may_promote,
     minimum_until,
@@ -182,6 +185,7 @@ def _found(key: UUID) -> Bought:
 def _page(found: Bought) -> ResponseReturnValue:
     session, actor, now = current_session(), current_actor(), current_now()
     row = found.purchase
+    change = last_change(session, found) if may_buy(actor) and found.seen is not None else None
     case = cases.cases_by_id(session, actor, [row.case_id]).get(row.case_id) if row.case_id else None
     return render_template(
         "shop/purchase.html",
@@ -198,6 +202,9 @@ def _page(found: Bought) -> ResponseReturnValue:
         reason=_reason(found),
         sold_at=_sold_at(found),
         moved=_moved(found),
+        change=change,
+        change_at_once=change is not None and is_at_once(change.request),
+        held_name=_held_name(found),
         left_early=early_end_of(session, found),
         borne_by=queries.discount_borne_by(session, found) if actor.side is not Side.CUSTOMER else "",
         leaving=_leaving(found) if may_buy(actor) else None,
@@ -210,6 +217,17 @@ def _leaving(found: Bought) -> Leaving | None:
     """What ending a running plan now would still owe."""
     runs = found.seen is not None and found.seen.status != SUBSCRIPTION_ENDED and not found.seen.ends_with_period
     return leaving_cost(current_session(), found) if runs else None
+
+
+def _held_name(found: Bought) -> str:
+    """The plan that holds now, where it is no longer the one that was ordered."""
+    session, row = current_session(), found.purchase
+    choices = [each for each in queries.choices_of(session, row) if each.from_at <= current_now()]
+    if not choices or "change_intent" not in choices[-1].terms:
+        return ""
+    policy = contracts.policy_of(contracts.version(session, choices[-1].version_id))
+    plan = plan_named(policy, choices[-1].plan_code)
+    return f"{plan.name}, {INTERVALS[choices[-1].terms.get('interval', row.interval)]}"
 
 
 def _moved(found: Bought) -> Sequence[Supplement]:
