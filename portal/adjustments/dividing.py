@@ -6,6 +6,7 @@ Read only, so that a page shows before the act exactly what the act does.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -15,6 +16,7 @@ from portal.adjustments.ahead import divide_payment
 from portal.adjustments.lines import (
     CHARGEBACKS,
     REFUNDS,
+    ROUNDING,
     LineLoss,
     Of,
     Source,
@@ -26,8 +28,16 @@ from portal.adjustments.lines import (
     unearned_minor,
 )
 from portal.adjustments.models import AdjustmentPart
-from portal.adjustments.rules.sharing import Line, Part, Stake, parts_of_line, reduction_by_line, within_window
-from portal.billing.models import BillItem, BillItemReversal, InvoiceItem, PlanSale, PlanShare, Share
+from portal.adjustments.rules.sharing import (
+    Line,
+    Part,
+    Stake,
+    parts_of_line,
+    reduction_by_line,
+    rounding_of,
+    within_window,
+)
+from portal.billing.models import BillItem, BillItemReversal, Invoice, InvoiceItem, PlanSale, PlanShare, Share
 from portal.billing.packs.expiring import stands_of
 from portal.billing.packs.models import PackSale
 from portal.billing.packs.rules import commission_of
@@ -59,12 +69,40 @@ def divide(session: Session, taking: Taking, *, now: datetime) -> tuple[LineLoss
     items = charged_lines(session, taking.invoice_id)
     reduced = reductions(session, taking.invoice_id)
     lines = [Line(item.id, item.amount_minor, reduced.get(item.id, 0)) for item in items]
-    by_line = reduction_by_line(lines, taking.amount_minor, taking.invoice_item_id)
-    return tuple(
+    rounded = _rounded_minor(session, taking, lines)
+    minor = taking.amount_minor - rounded
+    by_line = reduction_by_line(lines, minor, taking.invoice_item_id) if minor or not rounded else {}
+    losses = [
         _line_loss(session, taking, item, by_line[item.id], reduced.get(item.id, 0), now=now)
         for item in items
         if item.id in by_line
+    ]
+    return tuple(_with_rounding(losses, items[-1], rounded))
+
+
+def _rounded_minor(session: Session, taking: Taking, lines: Sequence[Line]) -> int:
+    """What of a payment that goes back is its invoice's rounding; nothing where a line is named or none was paid."""
+    if taking.invoice_item_id is not None or taking.paid_at is None:
+        return 0
+    gone = session.scalar(
+        select(func.coalesce(func.sum(AdjustmentPart.amount_minor), 0)).where(
+            AdjustmentPart.stage == ROUNDING,
+            AdjustmentPart.invoice_item_id.in_([line.line_id for line in lines]),
+        )
     )
+    gone_minor = sum(line.reduced_minor for line in lines) + int(gone or 0)
+    asked = session.get_one(Invoice, taking.invoice_id).total_minor
+    return rounding_of(lines, taking.amount_minor, asked_minor=asked, gone_minor=gone_minor)
+
+
+def _with_rounding(losses: list[LineLoss], last: InvoiceItem, rounded_minor: int) -> list[LineLoss]:
+    """The rounding goes back with the last line that gives something, or by itself under the invoice's last one."""
+    if not rounded_minor:
+        return losses
+    if not losses:
+        return [LineLoss(Of(last.id), rounded_minor, 0, (), last.payer_id, rounded_minor=rounded_minor)]
+    whole = losses[-1].amount_minor + rounded_minor
+    return [*losses[:-1], replace(losses[-1], amount_minor=whole, rounded_minor=rounded_minor)]
 
 
 def charged_lines(session: Session, invoice_id: int) -> Sequence[InvoiceItem]:

@@ -55,6 +55,10 @@ class Taking:
         return self.paid_at
 
 
+# The stage of what an invoice had rounded up.
+ROUNDING = "rounding"
+
+
 @dataclass(frozen=True)
 class Of:
     """What something is taken off, as the tables name it."""
@@ -67,9 +71,10 @@ class Of:
 
 @dataclass(frozen=True)
 class LineLoss:
-    """What one line takes, who loses it, and what of it is nobody's loss: not earned, not sold, tax.
+    """What one line takes, who loses it, and what of it is nobody's loss: not earned, not sold, tax, rounded up.
 
-    ``commission`` is what selling it had earned; ``withdrawn`` names the grant that shrinks and by how much.
+    ``rounded_minor`` is what its invoice had asked beyond what was owed, so that it could be paid. ``commission`` is
+    what selling it had earned; ``withdrawn`` names the grant that shrinks and by how much.
     """
 
     of: Of
@@ -81,6 +86,7 @@ class LineLoss:
     commission: tuple[Part, ...] = ()
     prepaid_minor: int = 0
     tax_minor: int = 0
+    rounded_minor: int = 0
     withdrawn: tuple[int, Amount] | None = None
 
     @property

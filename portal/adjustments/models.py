@@ -117,9 +117,9 @@ class AdjustmentEnd(Base):
 class AdjustmentPart(Base):
     """What a party loses by an adjustment or a chargeback, or gets back; no party while nobody knows whose it is.
 
-    ``stage`` is the account it left: what had accrued, what was payable, what was not earned yet, what
-    selling it had earned, what was paid ahead
-    and not sold, or sales tax. Of what was paid ahead it names the payment, and the sale if there was one.
+    ``stage`` is the account it left: what had accrued, what was payable, what was not earned yet, what selling it had
+    earned, what was paid ahead and not sold, sales tax, or what the invoice had rounded up. Of what was paid ahead it
+    names the payment, and the sale if there was one.
     """
 
     __tablename__ = "adjustment_part"
@@ -128,7 +128,9 @@ class AdjustmentPart(Base):
         Index("ix_adjustment_part_invoice_item_id", "invoice_item_id"),
         Index("ix_adjustment_part_party_id", "party_id", "id"),
         CheckConstraint("cause_type IN ('adjustment', 'chargeback', 'redivided')", name="cause"),
-        CheckConstraint("stage IN ('accrued', 'payable', 'deferred', 'commission', 'prepaid', 'tax')", name="stage"),
+        CheckConstraint(
+            "stage IN ('accrued', 'payable', 'deferred', 'commission', 'prepaid', 'tax', 'rounding')", name="stage"
+        ),
         CheckConstraint("num_nonnulls(invoice_item_id, receipt_id) = 1", name="of_line_or_payment"),
         Index("ix_adjustment_part_receipt_id", "receipt_id"),
         CheckConstraint("amount_minor <> 0", name="not_zero"),

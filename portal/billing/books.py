@@ -323,6 +323,8 @@ _CHECKS = {
             SELECT manufacturer_id, currency, {_ROUNDED_UP} AS fact, 0 AS posted FROM invoice
             WHERE {_OF_WORK} AND currency IN ({_THREE_DECIMALS})
             UNION ALL
+            SELECT manufacturer_id, currency, -amount_minor, 0 FROM adjustment_part WHERE stage = 'rounding'
+            UNION ALL
             SELECT posting.manufacturer_id, posting.currency, 0, -posting.amount_minor
             FROM posting JOIN account ON account.id = posting.account_id WHERE account.purpose = 'rounded_up'
         ) one

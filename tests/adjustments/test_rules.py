@@ -20,6 +20,7 @@ from portal.adjustments.rules.sharing import (
     by_party,
     parts_of_line,
     reduction_by_line,
+    rounding_of,
     shortfalls,
     within_window,
 )
@@ -226,3 +227,23 @@ def test_a_debt_is_given_up_only_after_a_long_time() -> None:
     assert not may_write_off(owed, NOW + WRITE_OFF_AFTER - timedelta(seconds=1))
     assert may_write_off(owed, NOW + WRITE_OFF_AFTER)
     assert not may_write_off(Owed(1, 60, 60, NOW), NOW + WRITE_OFF_AFTER)
+
+
+@pytest.mark.parametrize(
+    ("amount", "asked", "gone", "rounded"),
+    [
+        (90, 110, 0, 0),
+        (105, 110, 0, 0),
+        (110, 110, 0, 5),
+        (107, 110, 0, 2),
+        # More than was asked is no rounding, and is refused by the lines.
+        (111, 110, 0, 0),
+        (108, 110, 3, 0),
+        # An invoice that was not rounded, and one of which nothing may go back beyond its lines.
+        (106, 105, 0, 0),
+        (106, 0, 0, 0),
+    ],
+)
+def test_what_was_rounded_up_goes_back_last(amount, asked, gone, rounded):
+    lines = [Line(1, 60), Line(2, 45)]
+    assert rounding_of(lines, amount, asked_minor=asked, gone_minor=gone) == rounded

@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from portal.adjustments.actions import asking, carrying_out
+from portal.adjustments.actions.asking import Wanted
+from portal.adjustments.models import AdjustmentPart
 from portal.billing.actions import (
     PackOrder,
     PackPrice,
@@ -362,3 +365,22 @@ def test_an_invoice_asks_the_next_amount_that_can_be_paid(work_session: Session,
     kept = balances(work_session, manufacturer_id=books.factory.id, currency="KWD")
     assert (("receivable", books.customer.id) in kept, kept["rounded_up", None]) == (False, -5)
     assert check_books(work_session) == []
+    refunded_to_the_last_fils(work_session, books, invoice)
+
+
+def refunded_to_the_last_fils(session: Session, books: Cast, invoice: Invoice) -> None:
+    """What was paid goes back in two steps; the second takes what the invoice was rounded up by."""
+    limit = {"role": "finance", "currency": "KWD", "amount_minor": 1_000_000}
+    asking.set_limit(session, books.adam, **limit, now=PAID_AT)
+    receipt_id = session.scalars(select(CashReceipt.id).where(CashReceipt.invoice_id == invoice.id)).one()
+    for minor, rounded in ((30_000, -5), (7_040, 0)):
+        wanted = Wanted("refund", minor, "Not wanted", receipt_id=receipt_id)
+        made = asking.ask(session, books.fay, invoice.id, wanted, now=PAID_AT)
+        carrying_out.advance(session, made.id, now=PAID_AT)
+        parts = session.scalars(select(AdjustmentPart).where(AdjustmentPart.cause_id == made.id)).all()
+        assert sum(part.amount_minor for part in parts) == minor
+        kept = balances(session, manufacturer_id=books.factory.id, currency="KWD")
+        assert kept.get(("rounded_up", None), 0) == rounded
+        assert check_books(session) == []
+    assert (parts[-1].stage, parts[-1].amount_minor) == ("rounding", 5)
+    assert kept["refunds_promised", books.customer.id] == -37_040

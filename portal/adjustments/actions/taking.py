@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from portal.adjustments.ahead import lock_hours
 from portal.adjustments.dividing import LineLoss, Taking, divide
 from portal.adjustments.gross import GROSS_GIVEN_BACK, GROSS_TAKEN, take_gross
-from portal.adjustments.lines import Of
+from portal.adjustments.lines import ROUNDING, Of
 from portal.adjustments.models import AdjustmentPart, ClawBack
 from portal.adjustments.rules.sharing import Part, by_party, shortfalls
 from portal.billing.models import Invoice, PlanSale
@@ -45,12 +45,18 @@ TAKEN, GIVEN_BACK = "shares_taken_back", "shares_given_back"
 TAKING_PAIRS: Pairs = pairs(
     *(
         (source, target)
-        for source in (Purpose.PAYABLE, Purpose.UNDETERMINED, Purpose.DEFERRED, Purpose.PREPAID, Purpose.TAX)
+        for source in (
+            *(Purpose.PAYABLE, Purpose.UNDETERMINED, Purpose.DEFERRED, Purpose.PREPAID, Purpose.TAX),
+            Purpose.ROUNDED_UP,
+        )
         for target in (Purpose.REFUNDS, Purpose.HELD)
     ),
     *(
         (source, Purpose.RECEIVABLE)
-        for source in (Purpose.ACCRUED, Purpose.UNDETERMINED_ACCRUED, Purpose.DEFERRED, Purpose.PAYABLE)
+        for source in (
+            *(Purpose.ACCRUED, Purpose.UNDETERMINED_ACCRUED, Purpose.DEFERRED, Purpose.PAYABLE),
+            Purpose.ROUNDED_UP,
+        )
     ),
     *((source, target) for source in (Purpose.PAYABLE, Purpose.UNDETERMINED) for target in (Purpose.PAYABLE,)),
     (Purpose.PAYABLE, Purpose.UNDETERMINED),
@@ -127,7 +133,10 @@ def is_taken(session: Session, cause: Cause) -> bool:
     wanted = select(LineReduction.id).where(
         LineReduction.cause_type == cause.type, LineReduction.cause_id == cause.id, ~LineReduction.is_return
     )
-    return session.scalar(wanted.limit(1)) is not None
+    rounded = select(AdjustmentPart.id).where(
+        AdjustmentPart.cause_type == cause.type, AdjustmentPart.cause_id == cause.id, AdjustmentPart.stage == ROUNDING
+    )
+    return session.scalar(wanted.limit(1)) is not None or session.scalar(rounded.limit(1)) is not None
 
 
 def give_back(session: Session, cause: Cause, *, now: datetime) -> None:
@@ -141,12 +150,14 @@ def give_back(session: Session, cause: Cause, *, now: datetime) -> None:
     reduced = session.scalars(
         select(LineReduction).where(LineReduction.cause_type == cause.type, LineReduction.cause_id == cause.id)
     ).all()
-    session.execute(
-        insert(LineReduction),
-        [_reduction(cause, row, -row.amount_minor, -row.deferred_minor, now, lowers=row.lowers_net,
-                    tax_minor=-row.tax_minor)
-         for row in reduced],
-    )  # fmt: skip
+    back = [
+        _reduction(
+            cause, row, -row.amount_minor, -row.deferred_minor, now, lowers=row.lowers_net, tax_minor=-row.tax_minor
+        )
+        for row in reduced
+    ]
+    if back:
+        session.execute(insert(LineReduction), back)
     put_back(session, cause_type=cause.type, cause_id=cause.id, now=now)
     for kind, opposite, allowed in ((TAKEN, GIVEN_BACK, TAKING_PAIRS), (GROSS_TAKEN, GROSS_GIVEN_BACK, GROSS_PAIRS)):
         posted = session.scalar(
@@ -251,17 +262,19 @@ def _keep(session: Session, cause: Cause, losses: Iterable[LineLoss], stage: str
                 (DEFERRED, loss.deferred_minor),
                 (PREPAID, loss.prepaid_minor),
                 (TAX, loss.tax_minor),
+                (ROUNDING, loss.rounded_minor),
             )
             if minor
         ]
         lowers = stage == ACCRUED and loss.by_shares
-        reduced.append(
-            _reduction(
-                cause, loss.of, loss.amount_minor, loss.deferred_minor, now, lowers=lowers, tax_minor=loss.tax_minor
+        # The rounding is no line's: it is a part alone.
+        if minor := loss.amount_minor - loss.rounded_minor:
+            reduced.append(
+                _reduction(cause, loss.of, minor, loss.deferred_minor, now, lowers=lowers, tax_minor=loss.tax_minor)
             )
-        )
     session.execute(insert(AdjustmentPart), parts)
-    session.execute(insert(LineReduction), reduced)
+    if reduced:
+        session.execute(insert(LineReduction), reduced)
 
 
 def _part(cause: Cause, loss: LineLoss, part: Part, stage: str, now: datetime) -> dict[str, object]:
@@ -331,6 +344,7 @@ def _legs(cause: Cause, losses: Sequence[LineLoss], stage: str) -> list[Leg]:
             debit(Purpose.DEFERRED, loss.deferred_minor, loss.customer_id),
             debit(Purpose.PREPAID, loss.prepaid_minor, cause.payer_id),
             debit(Purpose.TAX, loss.tax_minor),
+            debit(Purpose.ROUNDED_UP, loss.rounded_minor),
         )
         out += nobodys
         held += [(None, leg.amount_minor) for leg in nobodys]

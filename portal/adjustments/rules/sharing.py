@@ -50,6 +50,17 @@ class Part:
     key: int | None = None
 
 
+def rounding_of(lines: Sequence[Line], amount_minor: int, *, asked_minor: int, gone_minor: int) -> int:
+    """What of an amount is no line's: what its invoice asked beyond its lines, so that it could be paid.
+
+    It goes back last, when nothing is left of the lines. ``gone_minor`` is all that went back before, with rounding.
+    *Shape*: never negative, never more than was rounded up and is left of it.
+    """
+    left = sum(line.rest_minor for line in lines)
+    beyond = max(amount_minor - left, 0)
+    return beyond if amount_minor <= asked_minor - gone_minor else 0
+
+
 def reduction_by_line(lines: Sequence[Line], amount_minor: int, line_id: int | None = None) -> dict[int, int]:
     """How much of an amount each line takes: the named one, or all by what they cost.
 

@@ -25,7 +25,12 @@ STAGE_TONES = {
     "ended": ("Ended", "bad"),
 }
 # What is nobody's loss, by the account it left.
-NOBODYS = {"deferred": "Not earned yet", "prepaid": "Paid ahead and not sold", "tax": "Sales tax"}
+NOBODYS = {
+    "deferred": "Not earned yet",
+    "prepaid": "Paid ahead and not sold",
+    "tax": "Sales tax",
+    "rounding": "What the invoice was rounded up by",
+}
 CHARGEBACK_STATES = {
     "inquiry": ("The bank asks", "warn"),
     "opened": ("Answer the bank", "bad"),
