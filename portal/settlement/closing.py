@@ -35,7 +35,7 @@ from portal.ledger.chain import chain_period
 from portal.ledger.models import Period
 from portal.settlement import queries, rules
 from portal.settlement.accruing import accrue_unbilled, reverse_accruals, take_back_billed
-from portal.settlement.lines import MAKE_STATEMENTS, PARTIES
+from portal.settlement.lines import LOOK_UP, MAKE_STATEMENTS, PARTIES
 from portal.settlement.manifest import keep_manifest
 from portal.settlement.models import Statement
 from portal.settlement.releasing import release_held
@@ -186,6 +186,7 @@ def parties_left(session: Session, manufacturer_id: int, period_id: int, *, now:
     """The parties of a frozen period with something payable that is on no statement yet, by id, with how many lines."""
     if _period(session, manufacturer_id, period_id).state != CLOSING:
         return ()
+    session.execute(LOOK_UP)
     values = {"manufacturer_id": manufacturer_id, "period_id": period_id, "only": None}
     return [(row.party_id, row.line_count) for row in session.execute(PARTIES, values)]
 
@@ -206,6 +207,7 @@ def add_statements(session: Session, period: Period, *, now: datetime, only: Seq
         "period_id": period.id,
         "only": None if only is None else list(only),
     }
+    session.execute(LOOK_UP)
     parties = [row.party_id for row in session.execute(PARTIES, values)] if only is None else sorted(only)
     days = {
         party: queries.party_terms(session, period.manufacturer_id, party, "", period.ends_at).review_days
