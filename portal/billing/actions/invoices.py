@@ -20,7 +20,6 @@ from sqlalchemy import (
     cast,
     exists,
     func,
-    insert,
     select,
     text,
     true,
@@ -47,17 +46,28 @@ from portal.ledger.models import Period
 from portal.ledger.rules import Document, Purpose, credit, debit, without_zeros
 from portal.payments.actions import MOST_INVOICE_LINES, plan_invoice
 from portal.payments.rules import InvoiceLine
+from portal.rows import Fact, insert_rows
 from portal.zones import zone_named
 
 DAYS_UNTIL_DUE = 30
 CHARGE, CREDIT = "charge", "credit"
 
 
+# What of an item its invoice is made from: a month has too many items for whole rows.
+_ITEM = tuple(
+    getattr(BillItem, name)
+    for name in (
+        *("id", "case_id", "manufacturer_id", "integrator_id", "customer_id", "payer_id", "collector_id"),
+        *("seller_of_record_id", "currency", "amount_minor", "occurred_at"),
+    )
+)
+
+
 @dataclass(frozen=True)
 class _Claim:
-    """A line to be: an item or a plan's month charged, or an item credited, and who owes it."""
+    """A line to be: an item or something sold, charged or credited, and who owes it."""
 
-    item: BillItem | PlanSale | PackSale | Supplement
+    item: Fact | PlanSale | PackSale | Supplement
     kind: str
     debtor_id: int
     amount_minor: int
@@ -71,7 +81,12 @@ class _Claim:
     @property
     def order(self) -> tuple[object, ...]:
         """Credits first, plans before cases, then as they came."""
-        return self.group, self.kind != CREDIT, isinstance(self.item, BillItem), self.item.id
+        return self.group, self.kind != CREDIT, isinstance(self.item, Fact), self.item.id
+
+    @property
+    def table(self) -> str:
+        """Where the item is kept; invoices name it so."""
+        return BillItem.__tablename__ if isinstance(self.item, Fact) else self.item.__tablename__
 
 
 # Who owes something of a period that is on no invoice; whether it comes to an invoice is seen when it is gathered.
@@ -144,7 +159,7 @@ def gather_invoices(
 
 def _claims(session: Session, period: Period, debtor_ids: Collection[int] | None) -> Iterable[_Claim]:
     found = list(_open_items(session, period, debtor_ids))
-    item_ids = cast([item.id for _, item, _ in found], ARRAY(BigInteger))
+    item_ids = cast([item.id for _, item in found], ARRAY(BigInteger))
     kept = dict(
         session.execute(
             select(Share.bill_item_id, func.sum(Share.amount_minor))
@@ -154,13 +169,16 @@ def _claims(session: Session, period: Period, debtor_ids: Collection[int] | None
         .tuples()
         .all()
     )
-    behind = orders_behind(session, [(item.case_id, debtor_of(item)) for _, item, _ in found])
-    for kind, item, case_name in found:
+    behind = orders_behind(session, [(item.case_id, debtor_of(item)) for _, item in found])
+    for kind, item in found:
         due = item.amount_minor - int(kept.get(item.id, 0))
         if due:
             orders = behind.get((item.case_id, debtor_of(item)), ())
             words = ", ".join(
-                [f"{case_name}, support on {item.occurred_at:%Y-%m-%d}", *(f"order {each.number}" for each in orders)]
+                [
+                    f"{item.case_name}, support on {item.occurred_at:%Y-%m-%d}",
+                    *(f"order {each.number}" for each in orders),
+                ]
             )
             sign = 1 if kind == CHARGE else -1
             yield _Claim(item, kind, debtor_of(item), sign * due, words if sign > 0 else f"Credit: {words}", orders)
@@ -235,12 +253,10 @@ def _open_packs(period: Period, debtor_ids: Collection[int] | None) -> Select[Pa
     )
 
 
-def _open_items(
-    session: Session, period: Period, debtor_ids: Collection[int] | None
-) -> Iterable[tuple[str, BillItem, str]]:
+def _open_items(session: Session, period: Period, debtor_ids: Collection[int] | None) -> Iterable[tuple[str, Fact]]:
     """Items that stand and were never charged, and items taken back that were charged and never credited."""
     base = (
-        select(BillItem, SupportCase.name)
+        select(*_ITEM, SupportCase.name.label("case_name"))
         .join(SupportCase, SupportCase.id == BillItem.case_id)
         .join(Period, Period.id == BillItem.period_id)
         .where(
@@ -254,13 +270,13 @@ def _open_items(
     billed = InvoiceItem.bill_item_id.is_not(None)
     charged = select(InvoiceItem.bill_item_id).where(billed, InvoiceItem.kind == CHARGE)
     credited = select(InvoiceItem.bill_item_id).where(billed, InvoiceItem.kind == CREDIT)
-    for item, name in session.execute(
+    for row in session.execute(
         base.where(stands(), ~exists().where(InvoiceItem.bill_item_id == BillItem.id, InvoiceItem.kind == CHARGE))
-    ):
-        yield CHARGE, item, name
+    ).mappings():
+        yield CHARGE, Fact(**row)
     taken_back = base.join(BillItemReversal, BillItemReversal.bill_item_id == BillItem.id)
-    for item, name in session.execute(taken_back.where(BillItem.id.in_(charged), BillItem.id.not_in(credited))):
-        yield CREDIT, item, name
+    for row in session.execute(taken_back.where(BillItem.id.in_(charged), BillItem.id.not_in(credited))).mappings():
+        yield CREDIT, Fact(**row)
 
 
 def _pages(claims: Sequence[_Claim]) -> Iterable[Sequence[_Claim]]:
@@ -295,7 +311,9 @@ def _issue(session: Session, period: Period, claims: Sequence[_Claim], *, now: d
         manufacturer_id=period.manufacturer_id,
         payer_id=payer_id,
         currency=item.currency,
-        lines=[InvoiceLine(claim.description, claim.amount_minor, _key(claim.item)) for claim in claims],
+        lines=[
+            InvoiceLine(claim.description, claim.amount_minor, f"{claim.table}-{claim.item.id}") for claim in claims
+        ],
         days_until_due=days_until_due,
         document=Document("invoice_name", name),
         name=name,
@@ -320,14 +338,11 @@ def _issue(session: Session, period: Period, claims: Sequence[_Claim], *, now: d
     )
     session.add(invoice)
     session.flush()
-    session.execute(insert(InvoiceItem), [_row(invoice, claim, at) for at, claim in enumerate(claims, start=1)])
+    lines = [_row(invoice, claim, at) for at, claim in enumerate(claims, start=1)]
+    insert_rows(session, {InvoiceItem.__tablename__: lines})
     owed_minor = sum(claim.amount_minor for claim in claims)
     _post_invoice(session, invoice, owed_minor, now=now, livemode=livemode)
     return invoice
-
-
-def _key(item: BillItem | PlanSale | PackSale | Supplement) -> str:
-    return f"{item.__tablename__}-{item.id}"
 
 
 def _number(session: Session, manufacturer_id: int) -> tuple[int, str]:
@@ -341,10 +356,7 @@ def _row(invoice: Invoice, claim: _Claim, position: int) -> dict[str, object]:
         "invoice_id": invoice.id,
         "manufacturer_id": invoice.manufacturer_id,
         "payer_id": invoice.payer_id,
-        "bill_item_id": claim.item.id if isinstance(claim.item, BillItem) else None,
-        "plan_sale_id": claim.item.id if isinstance(claim.item, PlanSale) else None,
-        "pack_sale_id": claim.item.id if isinstance(claim.item, PackSale) else None,
-        "supplement_id": claim.item.id if isinstance(claim.item, Supplement) else None,
+        f"{claim.table}_id": claim.item.id,
         "position": position,
         "kind": claim.kind,
         "description": claim.description,
