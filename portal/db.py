@@ -215,16 +215,22 @@ ENGINE_OPTIONS: dict[str, Any] = {
 }
 
 
+# What every session of ours is told, unless its address says otherwise: its clock, and to look whether its client is
+# still there. A statement of a worker that was killed would go on to its end, and whoever takes the work up would wait.
+_SAID = {"timezone": "UTC", "client_connection_check_interval": "5s"}
+
+
 def connection_url(url: str | URL) -> URL:
-    """The address as this program opens it: psycopg 3, and a session in UTC whatever the server's default."""
+    """The address as this program opens it: psycopg 3, and sessions that are told the same whatever the server says."""
     parsed = make_url(url)
     if parsed.drivername in {"postgres", "postgresql"}:
         parsed = parsed.set(drivername="postgresql+psycopg")
     options = parsed.query.get("options", "")
     if isinstance(options, tuple):
         options = " ".join(options)
-    if "timezone" not in options.lower():
-        options = f"{options} -c timezone=UTC".strip()
+    for name, value in _SAID.items():
+        if name not in options.lower():
+            options = f"{options} -c {name}={value}".strip()
     return parsed.update_query_dict({"options": options})
 
 

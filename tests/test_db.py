@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from datetime import UTC, datetime
 from select import select as wait_until_readable
 
@@ -143,7 +144,23 @@ def test_naive_datetime_is_refused_when_it_is_bound_to_an_instant(owner_session)
 def test_connections_speak_utc_whatever_the_address_says():
     url = connection_url("postgresql://me@host/base?options=-c%20role%3Dportal_web")
     assert url.drivername == "postgresql+psycopg"
-    assert url.query["options"] == "-c role=portal_web -c timezone=UTC"
+    assert url.query["options"] == "-c role=portal_web -c timezone=UTC -c client_connection_check_interval=5s"
+
+
+def test_a_statement_ends_with_the_client_that_asked_for_it(committed_database):
+    url = make_url(committed_database.settings.work_database_url)
+    every = "-c client_connection_check_interval=50ms"
+    asked = psycopg.connect(
+        db.driver_conninfo(url.update_query_dict({"options": f"{url.query.get('options', '')} {every}"}))
+    )
+    asked.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 1000000000000)")
+    with socket.socket(fileno=os.dup(asked.pgconn.socket)) as line:
+        line.shutdown(socket.SHUT_RDWR)
+    runs = text("SELECT FROM pg_stat_activity WHERE pid = :pid")
+    owner = committed_database.owner_engine.execution_options(isolation_level="AUTOCOMMIT")
+    with owner.connect() as connection:
+        looks = (connection.execute(runs, {"pid": asked.info.backend_pid}).first() for _ in range(100_000))
+        assert any(look is None for look in looks)
 
 
 def test_migrating_twice_changes_nothing_and_code_and_database_agree(committed_database):
