@@ -41,7 +41,7 @@ _CHECKS = {
     "every disposition is posted": """
         SELECT 'disposition ' || part.id, part.kind || ' of ' || part.amount_minor || ' is not in the ledger'
         FROM disposition part
-        WHERE NOT EXISTS (
+        WHERE part.amount_minor <> 0 AND NOT EXISTS (
             SELECT FROM journal_transaction journal
             JOIN posting ON posting.transaction_id = journal.id AND posting.amount_minor = part.amount_minor
             WHERE journal.document_type = 'disposition' AND journal.document_id = part.id::text

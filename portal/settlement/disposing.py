@@ -56,7 +56,7 @@ def dispose(session: Session, approval_id: int, *, livemode: bool, now: datetime
     ]
     session.execute(insert(Disposition).values(rows))
     made = queries.dispositions_of(session, statement.id)
-    for disposition in made:
+    for disposition in (each for each in made if each.amount_minor):
         _post_disposal(session, statement, disposition, person_id=approval.approver_id, livemode=livemode, now=now)
     issuing.keep_taxes(session, statement, made, taxes, livemode=livemode, now=now)
     if rules.waits_for_account(parts):

@@ -169,11 +169,15 @@ def _plan_rest(rest: int, terms: Terms, *, account_state: str, is_operator: bool
 
 
 def by_kind(parts: Iterable[Part]) -> dict[str, int]:
-    """The amount of each kind, in a fixed order; kinds that come to zero are left out."""
+    """The amount of each kind, in a fixed order; kinds that come to zero are left out.
+
+    Held lines that come to zero are kept: each comes back by itself, when nothing holds it any longer.
+    """
     sums: dict[str, int] = {}
     for part in parts:
         sums[part.kind] = sums.get(part.kind, 0) + part.amount_minor
-    return {kind: sums[kind] for kind in (TRANSFERRED, RETAINED, INVOICED, HELD, CARRIED) if sums.get(kind)}
+    ordered = (kind for kind in (TRANSFERRED, RETAINED, INVOICED, HELD, CARRIED) if kind in sums)
+    return {kind: sums[kind] for kind in ordered if sums[kind] or kind == HELD}
 
 
 def parts_of(plan: Mapping[str, Any]) -> tuple[Part, ...]:

@@ -9,6 +9,8 @@ import pytest
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.ledger.rules import Purpose
 from portal.settlement import actions, holding, queries
+from portal.settlement.books import settlement_problems
+from portal.settlement.disposing import sweep_approvals
 from tests.support.cast import NOW
 from tests.support.payments import balance_of, earn, open_books
 from tests.support.settling import (
@@ -68,6 +70,29 @@ def test_a_line_whose_contest_has_ended_stays_held_while_its_case_is(
     work_session.commit()
     close(work_engine, cast, NEXT_CLOSED_AT)
     assert balance_of(work_session, Purpose.HELD) == -statement.net_minor
+
+
+def test_held_lines_that_come_to_zero_come_back_one_by_one(work_engine, work_session, cast):
+    open_books(work_session, cast)
+    for number, amount in enumerate((4_125, -4_125), start=1):
+        earn(work_session, cast, amount, number)
+    work_session.commit()
+    made = statement_of(work_session, close(work_engine, cast), cast.integrator.id)
+    contests = [
+        actions.contest_line(work_session, cast.ivo, line.id, reason="Not ours", now=CLOSED_AT)
+        for line in queries.lines(work_session, cast.ivo, made.id)
+    ]
+    assert approved_and_disposed(work_session, cast, made) == {"held": 0}
+    assert sweep_approvals(work_session) == 0
+    said = {"outcome": "stands", "explanation": "Looked at it", "now": REVIEWED_AT}
+    actions.decide_contest(work_session, cast.fin, contests[0].id, **said)
+    work_session.commit()
+    later = statement_of(work_session, close(work_engine, cast, NEXT_CLOSED_AT), cast.integrator.id)
+    assert [(one.kind, one.amount_minor) for one in queries.lines(work_session, cast.ivo, later.id)] == [
+        ("released", 4_125)
+    ]
+    assert balance_of(work_session, Purpose.HELD) == 4_125
+    assert settlement_problems(work_session) == []
 
 
 def test_a_chargeback_holds_what_its_invoice_earned_once(work_session, cast, statement):
