@@ -48,9 +48,11 @@ def hidden(page, name):
 
 
 def sent(browser, address, **changed):
+    """What the page asks for, and nothing that it does not."""
     page = browser.get(address)
     filled = {name: hidden(page, name) for name in ("shown_sha256", "form_key")}
-    return browser.post(address, {**BUY, **filled, **changed})
+    asked = {name: said for name, said in BUY.items() if f'name="{name}"' in page.text}
+    return browser.post(address, {**asked, **filled, **changed})
 
 
 def session_of(work_session):

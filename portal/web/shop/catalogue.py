@@ -108,6 +108,9 @@ def item(site_id: int, manufacturer_id: int, kind: str, code: str, interval: str
     again, refusal = _again(found, wanted)
     due = price_with(wanted.price_minor, again)
     form = OrderForm(shown_sha256=found.in_force.version.sha256, shown_minor=str(due))
+    if wanted.kind is not Kind.PACK:
+        # There is one plan to a site.
+        del form.quantity
     context = {
         "shelf": Shelf(found, (wanted,)),
         "item": wanted,
@@ -166,7 +169,7 @@ def _discounted(
 ) -> dict[str, dict[str, object]]:
     """What the typed code takes off the order as it is typed, for the page; why it does not, at its field."""
     form.shown_discount_minor.data = "0"
-    if form.promotion.errors or form.quantity.errors:
+    if form.promotion.errors or (wanted.kind is Kind.PACK and form.quantity.errors):
         return {}
     quantity = _quantity(form, wanted)
     total = total_minor(wanted, quantity) if again is None else price_with(wanted.price_minor, again)
