@@ -27,6 +27,7 @@ from portal.selling import queries
 from portal.selling.actions import AtOnce, Changes, change_plan, changes_possible, preview_at_once, said_before
 from portal.selling.queries import Bought
 from portal.selling.rules import PlanChange
+from portal.web.display import money_text
 from portal.web.forms import Form, page, refusals_of
 from portal.web.gate import current_actor, current_now, current_session, open_to
 from portal.web.shop.blueprint import blueprint
@@ -61,7 +62,8 @@ def change(purchase_key: UUID) -> ResponseReturnValue:
     form = ChangeForm(shown_sha256=there.in_force.version.sha256)
     open_ones = {f"{each.item.code}:{each.item.interval}": each for each in there.found if not each.refusal}
     form.plan.choices = [
-        (key, f"{each.item.name}, {_price(each)} {INTERVALS[each.item.interval]}") for key, each in open_ones.items()
+        (key, f"{each.item.name}, {money_text(_price(each))} {INTERVALS[each.item.interval]}")
+        for key, each in open_ones.items()
     ]
     if form.validate_on_submit():
         with refusals_of(form):
