@@ -109,9 +109,10 @@ MAKE_STATEMENTS = text(
 )
 
 # While a close adds lines the database knows them as they were before; after a crash it may take a full table for an
-# empty one, and go through all lines for each posting. A look by bitmap needs a key.
+# empty one, and go through all lines for each posting. What is left it to choose needs a key: a look by bitmap.
 LOOK_UP = text(
-    "SELECT set_config(name, 'off', true) FROM unnest(ARRAY['enable_indexscan', 'enable_indexonlyscan']) name"
+    "SELECT set_config(name, 'off', true)"
+    " FROM unnest(ARRAY['enable_seqscan', 'enable_indexscan', 'enable_indexonlyscan']) AS given (name)"
 )
 
 # Whose statements are to be made, and how many lines they will have.
