@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import Engine, text
@@ -34,6 +35,12 @@ from tests.support.shared_connection import SharedConnection
 from tests.support.spreading import Spreading
 
 _numbers = itertools.count(1)
+
+# No test asserts a time: a busy machine takes its own.
+hypothesis.settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("unhurried")
 
 
 # What a test that stores or shows something asks for.
