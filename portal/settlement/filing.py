@@ -1,12 +1,14 @@
-"""The file that a year's forms are filed with, which holds the numbers that nobody else reads.
+"""The files that a year's forms are filed with, which hold the numbers that nobody else reads.
 
-Invariants: one person of the payer's finance asks for it, another allows it, and for a day both may take it; each
-taking is in the audit log with how many numbers it held; the database gives no number out otherwise.
+A file is of one form, a row each recipient, in the columns of the IRS's template as far as they could be compared; who
+lacks something is shown with what, and is in no file. Invariants: one person of the payer's finance asks for the files,
+another allows it, and for a day both may take them; each taking is in the audit log with how many numbers it held; the
+database gives no number out otherwise. The payer's own number is certified and sealed as its recipients' are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -22,15 +24,12 @@ from portal.rows import insert_once
 from portal.settlement.yearly import Recipient, check_payer, recipients
 from portal.taxes.certifying import SEALED_FOR
 from portal.taxes.models import FilingApproval, FilingRequest
-from portal.taxes.queries import tax_identity
+from portal.taxes.queries import own_details, tax_identity, taxpayer_known
+from portal.taxes.rules.filing_layout import Party, Read, Return, read_payer, read_recipient, rows_of
 from portal.taxes.rules.year_forms import FILE, box_amounts
+from portal.taxes.tables import known_layouts
 
 TAKEN_WITHIN = timedelta(days=1)
-# The columns that filing services take; a box of a form is a row.
-HEAD = (
-    "form", "tax_year", "payer", "payer_address", "payer_country", "recipient", "recipient_address",
-    "recipient_country", "tin_type", "tin", "account", "box", "label", "currency", "amount",
-)  # fmt: skip
 
 _NUMBERS = text("SELECT organisation_id, number_sealed FROM sealed_taxpayer_numbers(:request, :at)")
 
@@ -72,29 +71,89 @@ def filing_seen(session: Session, actor: Actor, request_id: int) -> Filing:
     return next(each for each in filings(session, actor, request.year) if each.request.id == request_id)
 
 
-def to_file(session: Session, actor: Actor, year: int) -> list[Recipient]:
-    """Whose forms the payer files and nothing is missing of. *Raises*: NotAllowed."""
-    return [
-        each
-        for each in recipients(session, actor, year)
-        if each.outcome.kind == FILE and each.outcome.filer == "payer" and not each.outcome.missing
-    ]
+@dataclass(frozen=True)
+class Ready:
+    """A recipient's form with everything the file needs of it."""
+
+    recipient: Recipient
+    party: Party
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a year's files would hold: the payer, the returns of each form, and who is left out for what is missing."""
+
+    payer: Read
+    forms: Mapping[str, Sequence[Ready]]
+    left_out: Sequence[tuple[Recipient, tuple[str, ...]]]
+
+    @property
+    def may_be_asked_for(self) -> bool:
+        """Whether there is anything to file, with a payer to name."""
+        return bool(self.forms) and self.payer.party is not None
+
+    @property
+    def files(self) -> list[tuple[str, int, int]]:
+        """Each file as its form, its part and how many returns it holds."""
+        return [
+            (form, number, len(returns))
+            for form, ready in self.forms.items()
+            for number, returns in enumerate(_parts(ready), start=1)
+        ]
+
+
+def _parts(ready: Sequence[Ready]) -> list[Sequence[Ready]]:
+    size = known_layouts().returns_in_file
+    return [ready[start : start + size] for start in range(0, len(ready), size)]
+
+
+def prepared(session: Session, actor: Actor, rows: Iterable[Recipient]) -> Prepared:
+    """What can be filed of a year's recipients, and what is missing. *Raises*: NotAllowed."""
+    check_payer(actor)
+    forms: dict[str, list[Ready]] = {}
+    left_out = []
+    for one in rows:
+        if one.outcome.kind != FILE or one.outcome.filer != "payer":
+            continue
+        read = read_recipient(one.identity, one.taxpayer)
+        if read.party is None:
+            left_out.append((one, (*one.outcome.missing, *read.missing)))
+        else:
+            forms.setdefault(one.outcome.form.code, []).append(Ready(one, read.party))
+    return Prepared(_payer(session, actor), dict(sorted(forms.items())), left_out)
+
+
+def _payer(session: Session, actor: Actor) -> Read:
+    details = own_details(session, actor)
+    identity = tax_identity(session, actor.organisation_id)
+    return read_payer(identity, taxpayer_known(session, actor.organisation_id), details.phone if details else "")
 
 
 def ask(session: Session, actor: Actor, year: int, *, now: datetime) -> FilingRequest:
-    """Ask for the file of a year.
+    """Ask for the files of a year.
 
     *Raises*: NotAllowed, NotFound where nobody was paid, RuleBroken where nothing can be filed of it.
     """
-    if not recipients(session, actor, year):
+    rows = recipients(session, actor, year)
+    if not rows:
         raise NotFound
-    if not to_file(session, actor, year):
+    found = prepared(session, actor, rows)
+    if not found.forms:
         raise RuleBroken(f"No form of {year} is the payer's to file with everything it needs.")
+    _check_payer_is_named(found)
     made = FilingRequest(manufacturer_id=actor.organisation_id, year=year, asked_by=actor.person_id, asked_at=now)
     session.add(made)
     session.flush()
     audit.record(session, actor, "ask_for_filing", "filing_request", made.id, details={"year": year}, now=now)
     return made
+
+
+def _check_payer_is_named(found: Prepared) -> Party:
+    if found.payer.party is None:
+        raise RuleBroken(
+            f"The file names its payer: {' and '.join(found.payer.missing)} is missing in finance details."
+        )
+    return found.payer.party
 
 
 def approve(session: Session, actor: Actor, request_id: int, *, now: datetime) -> FilingApproval:
@@ -116,36 +175,59 @@ def approve(session: Session, actor: Actor, request_id: int, *, now: datetime) -
     return made
 
 
-def take(session: Session, actor: Actor, request_id: int, *, secret: str, now: datetime) -> list[tuple[str, ...]]:
-    """The rows of the file, numbers in the clear. *Raises*: NotAllowed, NotFound, Conflict when its day is over."""
+@dataclass(frozen=True)
+class Taken:
+    """One file: its headings, and its rows with numbers in the clear."""
+
+    head: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+
+def take(session: Session, actor: Actor, request_id: int, *, form: str, part: int, secret: str, now: datetime) -> Taken:
+    """One part of a form's file. *Raises*: NotAllowed, NotFound, RuleBroken, Conflict when its day is over."""
     found = filing_seen(session, actor, request_id)
     if not found.may_be_taken(now):
         raise Conflict("The file is taken within a day after another person has allowed it.")
     if not found.is_for(actor.person_id):
         raise NotAllowed("The file is taken by who asked for it or who allowed it.")
+    year = found.request.year
+    ready = prepared(session, actor, recipients(session, actor, year))
+    payer = _check_payer_is_named(ready)
+    parts = _parts(ready.forms.get(form, ()))
+    if not 1 <= part <= len(parts):
+        raise NotFound
+    numbers = _numbers(session, request_id, secret=secret, now=now)
+    returns = [_return(each, numbers) for each in parts[part - 1]]
+    details = {"year": year, "form": form, "part": part, "numbers": len(returns)}
+    audit.record(session, actor, "take_filing", "filing_request", request_id, details=details, now=now)
+    layout = known_layouts().by_form[form]
+    return Taken(layout.head, rows_of(layout, payer, _number(numbers, actor.organisation_id), returns))
+
+
+def _numbers(session: Session, request_id: int, *, secret: str, now: datetime) -> dict[int, str]:
+    """The numbers that the database gives out, by organisation."""
     session.flush()
-    numbers = {
+    return {
         row.organisation_id: sealing.unseal(
             bytes(row.number_sealed), secret=secret, purpose=SEALED_FOR, row=str(row.organisation_id)
         )
         for row in session.execute(_NUMBERS, {"request": request_id, "at": now})
     }
-    filed = [each for each in to_file(session, actor, found.request.year) if each.party_id in numbers]
-    details = {"year": found.request.year, "numbers": len(filed)}
-    audit.record(session, actor, "take_filing", "filing_request", request_id, details=details, now=now)
-    payer = tax_identity(session, actor.organisation_id)
-    own = (payer.legal_name, payer.address, payer.country) if payer else ("", "", "")
-    return [row for each in filed for row in _rows(each, own, numbers[each.party_id])]
 
 
-def _rows(one: Recipient, payer: tuple[str, str, str], number: str) -> Iterator[tuple[str, ...]]:
-    identity, taxpayer = one.identity, one.taxpayer
-    if identity is None or taxpayer is None:
-        return
-    for box, minor in box_amounts(one.outcome.form, one.paid):
-        if minor:
-            yield (
-                one.outcome.form.code, str(one.paid.year), *payer, taxpayer.certified_name, identity.address,
-                identity.country, taxpayer.number_type, number, str(one.party_id), box.number, box.label,
-                one.paid.currency, plain_amount(Money(minor, one.paid.currency)),
-            )  # fmt: skip
+def _number(numbers: Mapping[int, str], organisation_id: int) -> str:
+    """A row without its number would be filed as one: there is none."""
+    if organisation_id not in numbers:
+        raise RuleBroken("A number that the file needs is not given out; ask for the file again.")
+    return numbers[organisation_id]
+
+
+def _return(one: Ready, numbers: Mapping[int, str]) -> Return:
+    """The amounts as decimal text; what comes to nothing is left empty."""
+    paid, party_id = one.recipient.paid, one.recipient.party_id
+    boxes = {
+        box.number: plain_amount(Money(minor, paid.currency))
+        for box, minor in box_amounts(one.recipient.outcome.form, paid)
+        if minor
+    }
+    return Return(paid.year, str(party_id), one.party, _number(numbers, party_id), boxes)

@@ -13,6 +13,7 @@ from portal.rows import insert_once
 from portal.taxes import queries
 from portal.taxes.models import FinanceDetail, TaxRegistration, TaxRegistrationEnd
 from portal.taxes.rules import identity
+from portal.taxes.rules.filing_layout import phone_problem
 from portal.taxes.rules.rates import tidy_number
 from portal.taxes.tables import known_rates
 
@@ -27,6 +28,7 @@ def keep_details(
     address: str,
     country: str,
     is_small_business: bool,
+    phone: str = "",
     now: datetime,
 ) -> FinanceDetail:
     """Say who the organisation is on invoices, from now on. *Raises*: NotAllowed, Invalid by field."""
@@ -34,6 +36,8 @@ def keep_details(
     problems = identity.detail_problems(legal_name, address)
     if country not in known_rates().countries:
         problems["country"] = UNKNOWN_COUNTRY
+    if wrong_phone := phone_problem(phone):
+        problems["phone"] = wrong_phone
     if problems:
         raise Invalid("An invoice could not name your organisation by this.", problems)
     detail = FinanceDetail(
@@ -42,6 +46,7 @@ def keep_details(
         address=address,
         country=country,
         is_small_business=is_small_business,
+        phone=phone,
         recorded_by=actor.person_id,
         recorded_at=now,
     )

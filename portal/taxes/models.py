@@ -17,6 +17,7 @@ class FinanceDetail(Base):
     __table_args__ = (
         CheckConstraint("country ~ '^[A-Z]{2}$'", name="country"),
         CheckConstraint("legal_name <> '' AND address <> ''", name="named"),
+        CheckConstraint("phone ~ '^([+]?[0-9(][0-9 ().-]{4,})?$'", name="phone"),
         Index("ix_finance_detail_organisation_id", "organisation_id", "id"),
     )
 
@@ -26,6 +27,7 @@ class FinanceDetail(Base):
     address: Mapped[str]
     country: Mapped[str]
     is_small_business: Mapped[bool]
+    phone: Mapped[str] = mapped_column(server_default="")
     recorded_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
     recorded_at: Mapped[datetime]
 

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from portal.taxes.rules.filing_layout import Layouts, layouts_from
 from portal.taxes.rules.rates import Rates, rates_from
 from portal.taxes.rules.year_forms import Form, PaymentKind, forms_from, payment_kinds_from
 
@@ -33,3 +34,9 @@ def known_forms() -> dict[str, Form]:
 def known_payment_kinds() -> dict[str, PaymentKind]:
     """Which form each kind of payment goes on, by kind."""
     return payment_kinds_from(_read("year_forms.toml"))
+
+
+@cache
+def known_layouts() -> Layouts:
+    """The columns of the files that forms are uploaded with."""
+    return layouts_from(_read("filing_columns.toml"))

@@ -13,12 +13,18 @@ from tests.support.cast import NOW, Cast
 
 BEGINS, EXPIRES = date(2026, 1, 1), date(2027, 1, 1)
 
+ADDRESSES = {"US": "1 Ferry Street\nTroy, NY 12180"}
 
-def details(session: Session, actor, *, country: str = "DE", number: str = "", name: str = "", small: bool = False):
+
+def details(
+    session: Session, actor, *, country: str = "DE", number: str = "", name: str = "", small: bool = False,
+    phone: str = "",
+):  # fmt: skip
     """Say who the actor's company is for tax, registered under a number where one is named."""
     keep_details(
-        session, actor, legal_name=name or f"{actor.display_name} company", address="Hafen 1\n24103 Kiel",
-        country=country, is_small_business=small, now=NOW,
+        session, actor, legal_name=name or f"{actor.display_name} company",
+        address=ADDRESSES.get(country, "Hafen 1\n24103 Kiel"), country=country, is_small_business=small, phone=phone,
+        now=NOW,
     )  # fmt: skip
     if number:
         record_registration(

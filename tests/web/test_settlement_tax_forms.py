@@ -98,53 +98,94 @@ def test_a_number_is_sealed_and_only_its_end_is_seen(visit, cast, paid, work_ses
             assert (taxpayer_known(session, cast.integrator.id) is not None) is sees
 
 
-def test_the_file_with_its_numbers_takes_two_people_and_a_day(
+PAYER = {**SAID, "certified_name": "Nordlicht Access Inc", "number": "98-7654321"}
+
+
+def test_the_files_with_their_numbers_take_two_people_and_a_day(
     visit, cast, paid, work_session, owner_session, web_session, clock, settings
 ):
     fay, fin = visit(cast.fay), visit(cast.fin)
     assert fay.post("/tax-forms/2026/filing-requests").status_code == 422
     assert visit(cast.ivo).post("/finance-details/tax-form", SAID).status_code == 303
+    said = {"legal_name": "Kessler", "address": "Ferry Street 1", "country": "US"}
+    assert visit(cast.ivo).post("/finance-details", said).status_code == 303
+    # Neither an address that is not divided nor a payer without number and phone goes into a file; the page says so.
+    page = fay.get("/tax-forms?year=2026").text
+    assert "Left out until it is mended" in page
+    assert "an address in the US as street, then a line such as Troy, NY 12180" in page
+    assert "your own tax number, certified by W-9; a phone number in the US with ten digits" in page
     self_billing.details(work_session, cast.ivo, country="US")
     work_session.commit()
+    refused = fay.post("/tax-forms/2026/filing-requests")
+    assert (refused.status_code, "a phone number in the US" in refused.text) == (422, True)
+    assert fay.post("/finance-details/tax-form", PAYER).status_code == 303
+    wrong = {"legal_name": "Nordlicht", "address": "1 Hill\nTroy, NY 12180", "country": "US", "phone": "none"}
+    assert "Digits, with blanks or dashes" in fay.post("/finance-details", wrong).text
+    assert fay.post("/finance-details", {**wrong, "phone": "(518) 555-0100"}).status_code == 303
+    page = fay.get("/tax-forms?year=2026").text
+    assert "1099-NEC: 1 return" in page
+    assert "compared for tax years up to 2025" in page
+    assert "Left out" not in page
     assert fay.post("/tax-forms/2026/filing-requests").status_code == 303
     request_id = work_session.scalars(select(FilingRequest.id)).one()
     page = f"/filing-requests/{request_id}"
+    nec = {"form": "1099-NEC", "part": "1"}
     # Asked for and not allowed: neither the page nor the database gives a number out; who asked never allows it.
-    assert fay.post(f"{page}/file").status_code == 409
+    assert fay.post(f"{page}/file", nec).status_code == 409
     assert fay.post(f"{page}/approval").status_code == 403
     for stranger in (cast.ivo, cast.eve, cast.adam):
-        assert visit(stranger).post(f"{page}/file").status_code == 404
+        assert visit(stranger).post(f"{page}/file", nec).status_code == 404
         assert visit(stranger).post(f"{page}/approval").status_code == 404
     assert "Allow it" in fin.get("/tax-forms?year=2026").text
     assert fin.post(f"{page}/approval").status_code == 303
     assert fin.post(f"{page}/approval").status_code == 409
-    taken = fay.post(f"{page}/file")
-    (row,) = list(csv.DictReader(io.StringIO(taken.data.decode("utf-8-sig"))))
-    assert (row["form"], row["tin_type"], row["tin"], row["box"], row["amount"]) == (
-        "1099-NEC", "EIN", "123456789", "1", "2400.00",
-    )  # fmt: skip
+    assert "Take 1099-NEC (1)" in fin.get("/tax-forms?year=2026").text
+    for nothing in ({}, {"form": "1099-MISC"}, {**nec, "part": "2"}, {**nec, "part": "x"}, {**nec, "part": "0"}):
+        assert fay.post(f"{page}/file", nothing).status_code == 404
+    taken = fay.post(f"{page}/file", nec)
+    assert taken.data.startswith(b"Form Type,Tax Year,Payer TIN Type")
+    (row,) = list(csv.DictReader(io.StringIO(taken.text)))
+    assert {heading: cell for heading, cell in row.items() if cell} == {
+        "Form Type": "1099-NEC", "Tax Year": "2026",
+        "Payer TIN Type": "EIN", "Payer Taxpayer ID Number": "987654321", "Payer Name Type": "B",
+        "Payer Business or Entity Name Line 1": "Nordlicht Access Inc", "Payer Country": "US",
+        "Payer Address Line 1": "1 Hill", "Payer City/Town": "Troy", "Payer State/Province/Territory": "NY",
+        "Payer ZIP/Postal Code": "12180", "Payer Phone Type": "D", "Payer Phone": "5185550100",
+        "Recipient TIN Type": "EIN", "Recipient Taxpayer ID Number": "123456789", "Recipient Name Type": "B",
+        "Recipient Business or Entity Name Line 1": "Kessler <b>LLC</b>", "Recipient Country": "US",
+        "Recipient Address Line 1": "1 Ferry Street", "Recipient City/Town": "Troy",
+        "Recipient State/Province/Territory": "NY", "Recipient ZIP/Postal Code": "12180",
+        "Form Account Number": str(cast.integrator.id), "2nd TIN Notice": "N",
+        "Box 1 - Nonemployee Compensation": "2400.00", "Combined Federal/State Filing": "N",
+        "Box 2 - Payer made direct sales totaling $5000 or more of consumer products to a recipient for resale": "N",
+    }  # fmt: skip
     # A third person of the payer's finance is none of the two, for the portal and for the database.
     third = replace(cast.fay, person_id=cast.adam.person_id)
-    for reader, numbers in ((third, 0), (cast.fay, 1), (cast.fin, 1)):
+    for reader, numbers in ((third, 0), (cast.fay, 2), (cast.fin, 2)):
         with web_session(Scope(reader.organisation_id, reader.person_id)) as session:
             given = text("SELECT count(*) FROM sealed_taxpayer_numbers(:request, :at)")
             assert session.scalar(given, {"request": request_id, "at": clock.now}) == numbers
     with pytest.raises(NotAllowed, match="asked for it or who allowed it"):
-        filing.take(work_session, third, request_id, secret=settings.secret_key, now=clock.now)
+        filing.take(work_session, third, request_id, form="1099-NEC", part=1, secret=settings.secret_key, now=clock.now)
     acts = work_session.execute(text("SELECT act, person_id, details FROM audit_entry WHERE act LIKE '%filing'"))
     said = {row.act: (row.person_id, row.details) for row in acts}
-    assert said["take_filing"] == (cast.fay.person_id, {"year": 2026, "numbers": 1})
+    assert said["take_filing"] == (
+        cast.fay.person_id, {"year": 2026, "form": "1099-NEC", "part": 1, "numbers": 1},
+    )  # fmt: skip
     assert said["allow_filing"][0] == cast.fin.person_id
     clock.now += timedelta(days=1)
-    assert visit(cast.fay).post(f"{page}/file").status_code == 409
-    with pytest.raises(IntegrityError, match="four_eyes"):
-        owner_session.execute(
-            text(
-                "INSERT INTO filing_approval (request_id, manufacturer_id, asked_by, approved_by, approved_at)"
-                " SELECT id, manufacturer_id, asked_by, asked_by, asked_at FROM filing_request"
-            )
-        )
-    owner_session.rollback()
+    assert visit(cast.fay).post(f"{page}/file", nec).status_code == 409
+    broken = (
+        ("four_eyes", "INSERT INTO filing_approval (request_id, manufacturer_id, asked_by, approved_by, approved_at)"
+         " SELECT id, manufacturer_id, asked_by, asked_by, asked_at FROM filing_request"),
+        ("phone", "INSERT INTO finance_detail (organisation_id, legal_name, address, country, is_small_business, phone,"
+         " recorded_by, recorded_at) SELECT organisation_id, legal_name, address, country, false, '=1+1',"
+         " recorded_by, recorded_at FROM finance_detail"),
+    )  # fmt: skip
+    for name, statement in broken:
+        with pytest.raises(IntegrityError, match=name):
+            owner_session.execute(text(statement))
+        owner_session.rollback()
 
 
 def test_a_party_is_reminded_once_a_month_until_nothing_is_missing(work_session, cast, paid):

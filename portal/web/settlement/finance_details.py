@@ -8,6 +8,7 @@ from wtforms import BooleanField, DateField, SelectField
 from wtforms.validators import InputRequired, Optional
 
 from portal.taxes import actions, queries
+from portal.taxes.rules.filing_layout import LONGEST_PHONE
 from portal.taxes.rules.identity import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_NUMBER
 from portal.taxes.tables import known_rates
 from portal.web.forms import Form, line_field, page, refusals_of, text_field
@@ -19,6 +20,7 @@ class DetailsForm(Form):
     legal_name = line_field("Registered name", required="The name as it is registered.", limit=LONGEST_NAME)
     address = text_field("Address", required="Street, postal code and place.", limit=LONGEST_ADDRESS)
     country = SelectField("Country")
+    phone = line_field("Phone", limit=LONGEST_PHONE, render_kw={"autocomplete": "tel", "inputmode": "tel"})
     is_small_business = BooleanField("We are exempt from tax as a small business")
 
 
@@ -49,6 +51,7 @@ def finance_details() -> ResponseReturnValue:
                 address=form.address.data,
                 country=form.country.data,
                 is_small_business=form.is_small_business.data,
+                phone=form.phone.data or "",
                 now=current_now(),
             )
             flash("The details are kept; invoices issued from now on carry them.", "good")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import DateField, RadioField, SelectField
 from wtforms.validators import InputRequired
@@ -17,7 +19,8 @@ from portal.taxes.certifying import certify
 from portal.taxes.rules import taxpayer as said
 from portal.taxes.rules.identity import LONGEST_NAME
 from portal.taxes.rules.year_forms import FILE, NONE, UNDER, box_amounts
-from portal.web.exports import csv_response
+from portal.taxes.tables import known_forms, known_layouts
+from portal.web.exports import csv_pieces, csv_response, spooled
 from portal.web.forms import Form, line_field, page, refusals_of
 from portal.web.gate import current_actor, current_edges, current_now, current_session, current_zone, open_to
 from portal.web.settlement.blueprint import blueprint, may_settle
@@ -65,23 +68,38 @@ def tax_forms() -> ResponseReturnValue:
         unready=[row for row in rows if row.is_unready],
         kinds=KINDS,
         filers=FILERS,
-        **_filing(year),
+        **_filing(year, rows),
     )
 
 
-def _filing(year: int) -> dict[str, Any]:
-    """What the page shows of the year's file: who asked, who allowed it, and what the reader may do."""
+def _filing(year: int, rows: Sequence[yearly.Recipient]) -> dict[str, Any]:
+    """What the page shows of the year's files: what they hold, who asked, who allowed, and what the reader may do."""
     session, actor, now = current_session(), current_actor(), current_now()
-    found = filing.filings(session, actor, year)
+    found, ready = filing.filings(session, actor, year), filing.prepared(session, actor, rows)
     known = {each.request.asked_by for each in found}
     known |= {each.approval.approved_by for each in found if each.approval is not None}
     return {
         "filings": [(each, each.may_be_taken(now) and each.is_for(actor.person_id)) for each in found],
-        "may_ask": bool(filing.to_file(session, actor, year)),
+        "ready": ready,
+        "returns": {form: _returns(form, of_form) for form, of_form in ready.forms.items()},
+        "compared": known_layouts().last_year_compared,
         "me": actor.person_id,
         "now": now,
         "names": people.names(session, known),
     }
+
+
+def _returns(form: str, ready: Sequence[filing.Ready]) -> tuple[list[tuple[str, str]], list[tuple[Any, list[Any]]]]:
+    """The columns of a form's returns, and of each return its recipient and what stands in its boxes."""
+    boxes = [box for box in known_forms()[form].boxes if box.holds == "paid"]
+    columns = [("Company", ""), ("Tax number", ""), *((f"Box {box.number}", "money") for box in boxes)]
+    return columns, [
+        (
+            each.recipient,
+            [held for held in box_amounts(each.recipient.outcome.form, each.recipient.paid) if held[0] in boxes],
+        )
+        for each in ready
+    ]
 
 
 @blueprint.post("/tax-forms/<int:year>/filing-requests")
@@ -100,7 +118,7 @@ def approve_filing(filing_request_id: int) -> ResponseReturnValue:
     session, actor = current_session(), current_actor()
     year = filing.filing_seen(session, actor, filing_request_id).request.year
     filing.approve(session, actor, filing_request_id, now=current_now())
-    flash("The file can be taken for a day.", "good")
+    flash("The files can be taken for a day.", "good")
     return redirect(url_for("settlement.tax_forms", year=year), code=303)
 
 
@@ -112,8 +130,14 @@ def filing_file(filing_request_id: int) -> ResponseReturnValue:
     session, actor = current_session(), current_actor()
     year = filing.filing_seen(session, actor, filing_request_id).request.year
     secret = current_edges().settings.secret_key
-    rows = filing.take(session, actor, filing_request_id, secret=secret, now=current_now())
-    return csv_response(f"filing-{year}", filing.HEAD, rows)
+    form, part = request.form.get("form", ""), request.form.get("part", "")
+    if not re.fullmatch(r"[0-9]{1,6}", part, re.ASCII):
+        raise NotFound
+    taken = filing.take(session, actor, filing_request_id, form=form, part=int(part), secret=secret, now=current_now())
+    # Without the mark of UTF-8: the receiver compares the first heading letter by letter.
+    file = spooled(csv_pieces(taken.head, taken.rows))
+    name = f"filing-{year}-{form}-{part}.csv"
+    return send_file(file, mimetype="text/csv; charset=utf-8", as_attachment=True, download_name=name)
 
 
 @blueprint.get("/tax-forms/<int:year>/<int:organisation_id>/<currency>")
@@ -184,6 +208,7 @@ def _year(wanted: str) -> int:
 
 @blueprint.route("/finance-details/tax-form", methods=["GET", "POST"])
 @open_to(queries.may_keep_details)
+@confirmed("certify a tax number")
 def certification() -> ResponseReturnValue:
     session, actor, edges = current_session(), current_actor(), current_edges()
     form = CertificationForm()
