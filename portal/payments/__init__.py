@@ -6,8 +6,9 @@ charge, and outside Stripe only on two people's word.
 
 ``provider`` holds Stripe's answers in our words and ``gateway``, the only user of the stripe package, makes them.
 ``actions`` plans intents and takes events in; ``calls`` performs intents by way of ``steps`` (the calls themselves) and
-``outcomes`` (what is written before and after them); ``handling`` acts on events, polls, imports Stripe's books and
-sweeps; ``cash`` records, confirms and books payments.
+``outcomes`` (what is written before and after them; ``transferring`` and ``refunding`` what is booked then);
+``charging`` has a change of plan charged as it was shown or not at all; ``handling`` acts on events, polls, imports
+Stripe's books and sweeps; ``cash`` records, confirms and books payments.
 
 Why calls are apart from actions: a call must not hold a transaction open, and what it did must be known even when
 nobody hears the answer. The key makes a repetition within a day the same request; after that only a look at Stripe by

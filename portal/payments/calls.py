@@ -21,6 +21,7 @@ from portal.db import Scope, transaction
 from portal.errors import NotFound, ProviderTrouble, RuleBroken
 from portal.jobs import enqueue
 from portal.payments import outcomes, queries, rules
+from portal.payments.charging.looking import look_again
 from portal.payments.gateway import Gateway
 from portal.payments.models import ConnectedAccount, Intent
 from portal.payments.outcomes import Call
@@ -60,7 +61,7 @@ def perform_waiting(engine: Engine, gateway: Gateway, now: datetime) -> int:
 
 def _advance(engine: Engine, gateway: Gateway, intent_id: UUID, now: datetime, scope: Scope | None) -> str:
     for _ in range(MOST_ROUNDS):
-        if not _may_go(engine, gateway, intent_id, scope):
+        if not _may_go(engine, gateway, intent_id, now, scope):
             return rules.PLANNED
         with transaction(engine, scope) as session:
             call = outcomes.next_call(session, intent_id, now)
@@ -115,16 +116,25 @@ def _one_call(engine: Engine, gateway: Gateway, call: Call, now: datetime, scope
             outcomes.record_success(session, call, result, now)
 
 
-def _may_go(engine: Engine, gateway: Gateway, intent_id: UUID, scope: Scope | None) -> bool:
-    """Whether a planned transfer may be sent now; if not, what it waits for stands in its progress."""
+def _may_go(engine: Engine, gateway: Gateway, intent_id: UUID, now: datetime, scope: Scope | None) -> bool:
+    """Whether the intent goes on now; a charge that is not as it was shown any more has failed by then."""
     with transaction(engine, scope) as session:
         intent = session.get(Intent, intent_id)
         if intent is None:
             raise NotFound
         if intent.livemode != gateway.livemode:
             raise RuleBroken("This was planned for Stripe's other mode, test or live.")
-        if intent.kind != "transfer" or intent.state != rules.PLANNED:
-            return True
+        charges_change = intent.kind == "plan_change" and rules.is_at_once(intent.request)
+        is_transfer = intent.kind == "transfer" and intent.state == rules.PLANNED
+    if charges_change:
+        look_again(engine, gateway, intent_id, now, scope=scope)
+    return not is_transfer or _may_send(engine, gateway, intent_id, scope)
+
+
+def _may_send(engine: Engine, gateway: Gateway, intent_id: UUID, scope: Scope | None) -> bool:
+    """Whether a planned transfer may be sent now; if not, what it waits for stands in its progress."""
+    with transaction(engine, scope) as session:
+        intent = session.get_one(Intent, intent_id)
         older_waits = outcomes.older_transfer_waits(session, intent)
         account = session.get_one(ConnectedAccount, intent.organisation_id)
     waits_for, lacks_minor = "", 0

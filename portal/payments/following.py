@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from portal.db import transaction
 from portal.errors import Conflict
 from portal.jobs import enqueue
-from portal.payments import cash, queries, rules
+from portal.payments import cash, outcomes, queries, rules
 from portal.payments.gateway import Gateway
 from portal.payments.models import Intent, ProviderSubscription, SubscriptionBill, SubscriptionSeen
 from portal.payments.payers.losing import BY_EVENT, customer_named, lose_customer
@@ -176,9 +176,11 @@ def _keep_bill(session: Session, known: ProviderSubscription, state: InvoiceStat
     if state.status in ("draft", "void") or state.covers_from is None:
         return None
     change_id = _change_of(session, known, state)
-    if change_id is not None and state.status != "paid":
-        # A change at once holds when it is paid, and not before.
-        return None
+    if change_id is not None:
+        if state.status != "paid":
+            # A change at once holds when it is paid, and not before.
+            return None
+        outcomes.succeed_change(session, change_id, known.provider_subscription_id, state.id, now)
     insert_once(
         session,
         SubscriptionBill(

@@ -19,17 +19,13 @@ from sqlalchemy.orm import Session
 from portal.directory.models import DeploymentFact
 from portal.errors import Conflict, NotFound, ProviderTrouble, RuleBroken
 from portal.jobs import enqueue
-from portal.ledger.actions import post
-from portal.ledger.rules import Document, Purpose, credit, debit
 from portal.payments import queries, rules
 from portal.payments.actions import plan_customer
 from portal.payments.models import ConnectedAccount, Intent, IntentAttempt, ProviderCustomer
 from portal.payments.payers.losing import BY_CALL, lose_customer
 from portal.payments.provider import ACTIVE, RefundState, Refused
 from portal.payments.refunding import book_refund, refund_facts
-
-# The document of a reversal that takes a party's share of a refund or chargeback back at once.
-CLAW_BACK = "claw_back"
+from portal.payments.transferring import CLAW_BACK, book_reversal, book_transfer
 
 WAITING_SENTENCES = {
     "": "",
@@ -193,11 +189,14 @@ def record_nothing_there(session: Session, call: Call, now: datetime) -> None:
     _move(intent, rules.PLANNED)
 
 
-def record_failure(session: Session, intent_id: UUID, sentence: str, now: datetime) -> None:
-    """The intent cannot go on, for a reason that lies outside its own calls."""
+def record_failure(
+    session: Session, intent_id: UUID, sentence: str, now: datetime, *, kept: Mapping[str, Any] | None = None
+) -> None:
+    """The intent cannot go on, for a reason that lies outside its own calls; ``kept`` stays in its progress."""
     intent = _locked(session, intent_id)
     if intent.state in rules.UNFINISHED:
         intent.state, intent.failure, intent.finished_at = rules.FAILED, sentence, now
+        intent.progress = {**intent.progress, **(kept or {})}
         _follow_up(session, intent)
 
 
@@ -207,6 +206,16 @@ def succeed_transfer(session: Session, intent: Intent, transfer_id: str, now: da
         return
     intent.provider_object_id = transfer_id
     intent.progress = {"object": transfer_id}
+    _finish(session, intent, now)
+
+
+def succeed_change(session: Session, intent_id: UUID, subscription_id: str, invoice_id: str, now: datetime) -> None:
+    """Stripe shows the charge of a change of plan that was taken for not made: it was made."""
+    intent = _locked(session, intent_id)
+    if intent.state != rules.FAILED:
+        return
+    kept = {name: value for name, value in intent.progress.items() if name not in ("look_first", rules.FIGURES_MOVED)}
+    intent.progress = {**kept, "product": str(intent.id), "plan_change": subscription_id, "change_invoice": invoice_id}
     _finish(session, intent, now)
 
 
@@ -250,9 +259,9 @@ def _finish(session: Session, intent: Intent, now: datetime) -> None:
     elif intent.kind == "customer":
         _keep_customer(session, intent, now)
     elif intent.kind == "transfer":
-        _book_transfer(session, intent, now)
+        book_transfer(session, intent, now)
     elif intent.kind == "transfer_reversal":
-        _book_reversal(session, intent, now)
+        book_reversal(session, intent, now)
     elif intent.kind == "refund":
         book_refund(session, intent, now)
     elif intent.kind == "portal_configuration":
@@ -324,48 +333,6 @@ def _keep_customer(session: Session, intent: Intent, now: datetime) -> None:
             created_at=now,
         )
         .on_conflict_do_nothing()
-    )
-
-
-def _book_transfer(session: Session, intent: Intent, now: datetime) -> None:
-    document = Document("intent", str(intent.id))
-    post(
-        session,
-        manufacturer_id=intent.manufacturer_id,
-        currency=intent.currency,
-        kind="transfer_sent",
-        document=document,
-        legs=[
-            debit(Purpose.IN_TRANSFER, intent.amount_minor, intent.organisation_id),
-            credit(Purpose.STRIPE, intent.amount_minor),
-        ],
-        allowed_pairs=rules.PAYMENT_PAIRS,
-        occurred_at=now,
-        now=now,
-        description=str(intent.request["description"]),
-        livemode=intent.livemode,
-    )
-
-
-def _book_reversal(session: Session, intent: Intent, now: datetime) -> None:
-    """The money is back: what the party owed under way, or of what it has coming, is settled."""
-    settles = Purpose.PAYABLE if intent.document_type == CLAW_BACK else Purpose.IN_TRANSFER
-    claw_back = Document(CLAW_BACK, intent.document_id) if intent.document_type == CLAW_BACK else None
-    post(
-        session,
-        manufacturer_id=intent.manufacturer_id,
-        currency=intent.currency,
-        kind="transfer_reversed",
-        document=Document("intent", str(intent.id)),
-        legs=[
-            debit(Purpose.STRIPE, intent.amount_minor),
-            credit(settles, intent.amount_minor, intent.organisation_id, claw_back),
-        ],
-        allowed_pairs=rules.PAYMENT_PAIRS,
-        occurred_at=now,
-        now=now,
-        description=str(intent.request["description"]),
-        livemode=intent.livemode,
     )
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, aliased
 from portal.access import Actor, may_handle_finance
 from portal.directory.models import DeploymentFact
 from portal.errors import NotAllowed, NotFound
+from portal.payments.charging.rules import Sent
 from portal.payments.models import (
     BalanceMovement,
     CashReceipt,
@@ -109,6 +110,14 @@ def first_sent_at(session: Session, key: str) -> datetime | None:
         .limit(1)
     )
     return found
+
+
+def sent_between(session: Session, key: str) -> Sent | None:
+    """When a key was first and last sent; None where it never was."""
+    wanted = select(func.min(IntentAttempt.attempted_at), func.max(IntentAttempt.attempted_at))
+    of_key = (IntentAttempt.idempotency_key == key, IntentAttempt.outcome == "sent")
+    first_at, last_at = session.execute(wanted.where(*of_key)).one()
+    return None if first_at is None else Sent(first_at, last_at)
 
 
 def evidence_content(session: Session, evidence_id: str) -> bytes:

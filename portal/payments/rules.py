@@ -171,6 +171,8 @@ _CHARGED_NOW = "always_invoice"
 # (docs.stripe.com/api/subscriptions/update, 2026-11). A pending update would hold a price open for a day and charge it
 # when nobody expects it any more, and takes no price that is stated with it.
 _ELSE_NOTHING = "error_if_incomplete"
+# In the progress of a change that was not charged, because what it would charge is no longer what its buyer saw.
+FIGURES_MOVED = "figures_moved"
 # What is paid at once, or not at all; a debit that fails days later would leave work done under a plan nobody paid for.
 INSTANT_WAYS = frozenset({"card", "link"})
 

@@ -23,6 +23,7 @@ from portal.payments.checkouts import (
     plan_end,
     plan_expiry,
     plan_other_price,
+    recurring_price,
 )
 from portal.payments.following import refresh_bill, refresh_checkout
 from portal.payments.models import Intent, ProviderSubscription
@@ -109,10 +110,16 @@ def _other_plan(world: World) -> UUID:
 
 def _dearer_at_once(world: World) -> UUID:
     subscription = _subscribed(world)
+    about, wares = subscription.provider_subscription_id, Wares("Premium", 2 * PRICE, "EUR", interval=MONTH)
+    known = world.gateway.retrieve_subscription(about)
+    change = rules.change_at_once(known.covers_from)
+    asked = {name: said for name, said in change.items() if name.startswith("proration_")}
+    price = {**recurring_price(wares), "product": known.product_id}
+    shown = world.gateway.preview_change(about, {"items": [{"id": known.item_id, "price_data": price}], **asked})
+    said = {"charge_minor": shown.charge_minor, "credit_minor": shown.credit_minor}
     with transaction(world.engine) as session:
-        wares = Wares("Premium", 2 * PRICE, "EUR", interval=MONTH)
-        change = rules.change_at_once(world.now)
-        return plan_other_price(session, subscription, wares, {}, change=change, amount_minor=1, now=world.now).id
+        charged = {"change": change, "amount_minor": shown.total_minor, "now": world.now}
+        return plan_other_price(session, subscription, wares, said, **charged).id
 
 
 def _is_charged_once(world: World, intent_id: UUID) -> None:
@@ -126,6 +133,16 @@ def _is_charged_once(world: World, intent_id: UUID) -> None:
     """
     assert world.count(paid, id=intent_id) == 1
     _ended_now(world, about.id)
+
+
+def _is_not_charged(world: World, intent_id: UUID) -> None:
+    with transaction(world.engine) as session:
+        intent = session.get_one(Intent, intent_id)
+    assert intent.progress[rules.FIGURES_MOVED]
+    assert "after you saw what it charges" in intent.failure
+    about = intent.request["subscription"]
+    assert world.gateway.retrieve_subscription(about).unit_minor == PRICE
+    _ended_now(world, about)
 
 
 def _costs_more_later(world: World, intent_id: UUID) -> None:
@@ -180,7 +197,9 @@ SCENARIOS = {
     ),
     "expire_checkout": Scenario(_expiry, f"{SESSIONS}/.*/expire", {}, _is_expired),
     "update_subscription": Scenario(_change, SUBSCRIPTION, {}, _ends_with_its_period),
-    "change_at_once": Scenario(_dearer_at_once, SUBSCRIPTION, {"invoice": 1}, _is_charged_once),
+    "change_at_once": Scenario(
+        _dearer_at_once, SUBSCRIPTION, {"invoice": 1}, _is_charged_once, too_late=_is_not_charged
+    ),
     "create_product": Scenario(_other_plan, "/v1/products", {}, _costs_more_later),
     "cancel_subscription": Scenario(_end, SUBSCRIPTION, {}, _has_ended, method="DELETE"),
     "create_portal_configuration": Scenario(

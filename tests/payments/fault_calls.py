@@ -114,6 +114,10 @@ class Cell:
     def succeeds(self, after: timedelta = SOON) -> None:
         assert self.world.perform(self.intent_id, after=after) == "succeeded"
 
+    def ends_late(self, after: timedelta, *, done: bool) -> None:
+        """What was done is found and kept; what was not is not done any more."""
+        assert self.world.perform(self.intent_id, after=after) == ("succeeded" if done else "failed")
+
     def crashes(self, **at: object) -> None:
         with pytest.raises(Crash):
             self.world.perform(self.intent_id, gateway=Between(self.world.gateway, self.name, **at))  # type: ignore[arg-type]
@@ -140,6 +144,9 @@ def _kept(*, execute: bool) -> Callable[[Cell], None]:
     def try_it(cell: Cell) -> None:
         cell.fault("error_kept", execute=execute)
         cell.unknown()
+        if cell.scenario.too_late:
+            cell.ends_late(LATER, done=execute)
+            return
         if cell.scenario.path.startswith("/v1") and cell.scenario.method == "POST":
             # The answer stays the same under the key; the next version keeps successes only, a deletion takes no key.
             cell.unknown(LATER)
@@ -195,6 +202,9 @@ def _old_key(fault: str) -> Callable[[Cell], None]:
         cell.fault(fault)
         cell.unknown()
         cell.world.standin.control.expire_keys()
+        if cell.scenario.too_late:
+            cell.ends_late(NEXT_DAY, done=fault == "lose_answer")
+            return
         cell.succeeds(NEXT_DAY)
 
     return try_it
@@ -216,15 +226,20 @@ FAULTS: dict[str, Callable[[Cell], None]] = {
 }
 
 
+# Where the call is made for the first time when a day or an hour has passed.
+NOT_DONE_IN_TIME = ("500 kept", "old key, not done")
+
+
 def try_call(world: World, name: str, fault: str) -> None:
     """One cell: whatever goes wrong, the effect is there once, and the books are Stripe's."""
     scenario = SCENARIOS[name]
     cell = Cell(world, name, scenario, scenario.plan(world))
     before = world.standin.control.counters()
     FAULTS[fault](cell)
-    assert world.state(cell.intent_id) == "succeeded"
+    too_late = scenario.too_late if fault in NOT_DONE_IN_TIME else None
+    assert world.state(cell.intent_id) == ("failed" if too_late else "succeeded")
     after = world.standin.control.counters()
     for kind, number in scenario.makes.items():
-        assert after[kind] - before[kind] == number, kind
-    scenario.check(world, cell.intent_id)
+        assert after[kind] - before[kind] == (0 if too_late else number), kind
+    (too_late or scenario.check)(world, cell.intent_id)
     world.assert_books()

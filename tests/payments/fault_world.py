@@ -183,13 +183,17 @@ def running_world(cluster: Cluster, standin: Standin, folder: Path) -> Iterator[
 
 @dataclass(frozen=True)
 class Scenario:
-    """How a call comes about: the intent that makes it, its address, what it makes, and what must be so afterwards."""
+    """How a call comes about: the intent that makes it, its address, what it makes, and what must be so afterwards.
+
+    ``too_late`` is of a call that is made in time or not at all: what must be so where it was not.
+    """
 
     plan: Callable[[World], UUID]
     path: str
     makes: Mapping[str, int]
     check: Callable[[World, UUID], None] = lambda world, intent_id: None
     method: str = "POST"
+    too_late: Callable[[World, UUID], None] | None = None
 
 
 class Between:

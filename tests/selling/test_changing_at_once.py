@@ -21,7 +21,7 @@ from portal.entitlement.queries import decision_of, latest_coverage
 from portal.errors import Conflict, NotAllowed, RuleBroken
 from portal.payments import calls
 from portal.payments.models import CashReceipt, Intent, SubscriptionBill
-from portal.payments.provider import Unknown
+from portal.payments.provider import Busy, Unknown
 from portal.selling.actions import change_plan, changes_possible, preview_at_once
 from tests.adjustments.test_paid_ahead import refund, used
 from tests.support.buying import DAY_SECONDS, MONTH_MINOR, OTHER_PLANS, plan_order, posted
@@ -272,3 +272,35 @@ def test_what_was_used_stays_used_and_what_goes_back_is_what_each_payment_paid(s
     assert posted(shop.session, "customer_prepaid") == posted(shop.session, "deferred_revenue") == 0
     assert desk.payable(shop.cast.integrator.id) > 0
     desk.check()
+
+
+def test_a_yes_whose_job_was_late_is_not_charged_and_a_charge_that_was_made_is_kept(shop, purchase, work_session):
+    """Nothing is charged hours later, nor what is another amount by now; what Stripe did before is found."""
+    late = said(shop, purchase, asked(shop, purchase))
+    assert calls.perform(shop.engine, shop.gateway, late, TEN_DAYS + timedelta(hours=3)) == "failed"
+    later, last = (TEN_DAYS + timedelta(minutes=each) for each in (1, 2))
+    figures = asked(shop, purchase, at=later, now=later)
+    moved, about = said(shop, purchase, figures), shop.seen(purchase).subscription.provider_subscription_id
+    first_invoice, outside = shop.gateway.retrieve_subscription(about).latest_invoice_id, shop.standin.client().v1
+    of_two, of_one = ([{"id": figures.item_id, "quantity": each}] for each in (2, 1))
+    outside.subscriptions.update(about, {"items": of_two, "proration_behavior": "none"})
+    assert calls.perform(shop.engine, shop.gateway, moved, later) == "failed"
+    outside.subscriptions.update(about, {"items": of_one, "proration_behavior": "none"})
+    for intent_id, words in ((late, "3 hours after you saw"), (moved, "by now it would be")):
+        row = work_session.get_one(Intent, intent_id, populate_existing=True)
+        assert words in row.failure
+        assert row.progress["figures_moved"]
+    assert shop.gateway.retrieve_subscription(about).latest_invoice_id == first_invoice
+    lost = said(shop, purchase, asked(shop, purchase, at=last, now=last))
+    shop.standin.control.fault("lose_answer", method="POST", path="/v1/subscriptions/[^/]+")
+    with pytest.raises(Unknown):
+        calls.perform(shop.engine, shop.gateway, lost, last + timedelta(minutes=9.5))
+    with pytest.raises(Busy):
+        calls.perform(shop.engine, shop.gateway, lost, last + timedelta(minutes=11))
+    # Whatever went wrong here, money that Stripe took is for what was bought.
+    work_session.get_one(Intent, lost, populate_existing=True).state = "failed"
+    work_session.commit()
+    shop.hear(now=TEN_DAYS + timedelta(hours=3))
+    assert work_session.get_one(Intent, lost, populate_existing=True).state == "succeeded"
+    assert plan_at(shop, last).plan_code == "premium"
+    assert problems(shop) == []

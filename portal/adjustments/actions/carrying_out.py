@@ -29,8 +29,8 @@ from portal.payments import outside
 from portal.payments.cash import OUT_OF_BAND
 from portal.payments.going_back import plan_credit_note, plan_refund
 from portal.payments.models import CashReceipt, Intent, OutsideChange
-from portal.payments.outcomes import CLAW_BACK
 from portal.payments.rules import CANCELLED, FAILED, FOLLOW_PURCHASE, PAYMENT_PAIRS
+from portal.payments.transferring import CLAW_BACK
 
 ADJUSTMENT = "adjustment"
 ADOPTED = "adopted"

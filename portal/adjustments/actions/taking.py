@@ -34,8 +34,8 @@ from portal.money import asked_part
 from portal.payments import cash
 from portal.payments.actions import plan_reversal
 from portal.payments.models import CashReceipt
-from portal.payments.outcomes import CLAW_BACK
 from portal.payments.queries import reversible_transfer
+from portal.payments.transferring import CLAW_BACK
 from portal.rows import insert_together, next_keys
 
 ACCRUED, PAYABLE, DEFERRED = "accrued", "payable", "deferred"

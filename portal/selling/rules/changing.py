@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
+from portal.payments.charging.rules import FIGURES_HOLD
 from portal.selling.rules.catalogue import MONTHS_OF_A_YEAR, Interval, Item, Kind
-
-# What Stripe would charge is shown for so long; a yes that comes later is asked for again with newer figures.
-PREVIEW_HOLDS = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ def plan_changes(items: Iterable[Item], held: Held) -> tuple[PlanChange, ...]:
 
 def is_stale(shown_at: datetime, covers_from: datetime, now: datetime) -> bool:
     """Whether figures that were shown for an instant are too old, or of another period, to be said yes to."""
-    return not covers_from < shown_at <= now or now - shown_at > PREVIEW_HOLDS
+    return not covers_from < shown_at <= now or now - shown_at > FIGURES_HOLD
 
 
 def _refusal(item: Item, held: Held) -> str:

@@ -42,6 +42,7 @@ from portal.web.gate import current_actor, current_edges, current_now, current_s
 from portal.web.plans.choosing import minor_shown
 from portal.web.shop.blueprint import blueprint
 from portal.web.shop.catalogue import INTERVALS, may_buy
+from portal.web.shop.changing import new_figures
 from portal.web.shop.paying import gateway, to_checkout
 
 # State to (words, tone, what happens next).
@@ -204,6 +205,7 @@ def _page(found: Bought) -> ResponseReturnValue:
         moved=_moved(found),
         change=change,
         change_at_once=change is not None and is_at_once(change.request),
+        new_figures=new_figures(found, change) if change is not None else "",
         held_name=_held_name(found),
         left_early=early_end_of(session, found),
         borne_by=queries.discount_borne_by(session, found) if actor.side is not Side.CUSTOMER else "",

@@ -112,6 +112,15 @@ def change_now(purchase_key: UUID, code: str, interval: str) -> ResponseReturnVa
     )  # fmt: skip
 
 
+def new_figures(found: Bought, change_to: Intent) -> str:
+    """Where a change is tried again that was not charged because its figures had moved; empty where they had not."""
+    if change_to.state != rules.FAILED or not change_to.progress.get(rules.FIGURES_MOVED):
+        return ""
+    said = change_to.request["plan"]
+    wanted = {"code": said["code"], "interval": said["interval"]}
+    return url_for("shop.change_now", purchase_key=found.purchase.form_key, **wanted)
+
+
 def _price(change_to: PlanChange) -> Money:
     return Money(change_to.item.price_minor, change_to.item.currency)
 
@@ -172,6 +181,8 @@ def _carry_out(found: Bought, planned: Intent) -> ResponseReturnValue:
         return back
     if state == rules.FAILED:
         failed = session.get_one(Intent, intent_id, populate_existing=True)
-        return render_template("shop/not_changed.html", row=found.purchase, sentence=failed.failure), 409
+        return render_template(
+            "shop/not_changed.html", row=found.purchase, sentence=failed.failure, new_figures=new_figures(found, failed)
+        ), 409
     flash("It is charged. The other plan holds from now on, as soon as the payment is recorded.", "good")
     return back
