@@ -277,7 +277,9 @@ def _follow_up(session: Session, intent: Intent) -> None:
         enqueue(session, rules.FOLLOW_PURCHASE, intent_id=intent.id)
     elif intent.kind == "plan_change":
         enqueue(session, rules.FOLLOW_PURCHASE, intent_id=intent.request["checkout_intent"])
-        if intent.state == rules.SUCCEEDED and rules.is_at_once(intent.request):
+        if intent.state == rules.FAILED:
+            enqueue(session, "notify_plan_change", intent_id=intent.id)
+        elif rules.is_at_once(intent.request):
             enqueue(session, "look_at_change", intent_id=intent.id)
 
 

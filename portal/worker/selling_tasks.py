@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from portal.cases import actions as cases
 from portal.db import transaction
-from portal.notifications import offer_notices
+from portal.notifications import offer_notices, plan_notices
 from portal.selling import actions, leaving
 from portal.worker.registry import Edges, task
 
@@ -75,3 +75,8 @@ def notify_offer_released(session: Session, now: datetime, *, offer_id: int) -> 
 @task("notify_offer_ended")
 def notify_offer_ended(session: Session, now: datetime, *, offer_id: int) -> None:
     offer_notices.notify_offer_ended(session, offer_id, now)
+
+
+@task("notify_plan_change")
+def notify_plan_change(session: Session, now: datetime, *, intent_id: str) -> None:
+    plan_notices.notify_plan_change(session, intent_id, now)

@@ -26,6 +26,7 @@ from portal.contracts.queries import PolicyInForce
 from portal.directory.models import Site
 from portal.entitlement.actions import INSTEAD_OF
 from portal.errors import Conflict, NotAllowed, RuleBroken
+from portal.jobs import enqueue
 from portal.payments import checkouts, rules
 from portal.payments.checkouts import Wares, recurring_price
 from portal.payments.gateway import Gateway
@@ -251,6 +252,7 @@ def _take(
         accepted_by=said["accepted_by"],
         terms={**kept, **interval, **terms, "change_intent": str(intent.id)},
     )
+    enqueue(session, "notify_plan_change", intent_id=intent.id)
     return take_plan(session, taking, from_at=from_at, now=now)
 
 
