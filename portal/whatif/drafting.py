@@ -8,9 +8,10 @@ from fractions import Fraction
 
 from portal.billing.facts import CLOSING, BillingFacts, tariff_of, up_to
 from portal.billing.rules import ItemPart, included_seconds, lines_of, parts_by_payer, worth_minor
-from portal.billing.splitting import split
+from portal.billing.splitting import UsedPack, split
 from portal.billing.volumes import Volumes
 from portal.cases.models import Resolution
+from portal.contracts.discounts import discount_bearer
 from portal.contracts.rules import table_weights
 from portal.contracts.sharing import UNDETERMINED, Share, settle_undetermined
 from portal.entitlement.queries import Terms
@@ -46,7 +47,8 @@ def draft_outcome(facts: BillingFacts, billed: Sequence[Billed], volumes: Volume
         # A cut that would take back more than it bills is billed together with those before it.
         asked = [rows for rows in instants if rows[0].is_asked]
         before = [rows for rows in instants if not rows[0].is_asked]
-        return _outcome(facts, [*before, asked[-1]], volumes)
+        earlier = [row for rows in asked[:-1] for row in rows]
+        return _outcome(facts, [*before, [*asked[-1], *earlier]], volumes)
 
 
 class _BelowZero(RuleBroken):
@@ -116,7 +118,7 @@ def _outcome(facts: BillingFacts, instants: Sequence[Sequence[Billed]], volumes:
         parts = parts_by_payer(rate(of_cut.facts, of_cut.work, of_cut.grants, of_cut.tariff))
         if rows[0].is_asked:
             for part in parts:
-                _add(sums, of_cut, part, before.get(part.payer), decided_later=any(row.decided_later for row in rows))
+                _add(sums, of_cut, part, before.get(part.payer), rows)
             for side in before.keys() - {part.payer for part in parts}:
                 if before[side].amount_minor:
                     raise _BelowZero("A later bill of this case would be below zero.")
@@ -124,7 +126,7 @@ def _outcome(facts: BillingFacts, instants: Sequence[Sequence[Billed]], volumes:
     return Outcome(sums.by_payer, sums.lines, sums.shares, sums.use_minor, tuple(sums.rounded))
 
 
-def _add(sums: _Sums, facts: BillingFacts, part: ItemPart, earlier: RatedCase | None, *, decided_later: bool) -> None:
+def _add(sums: _Sums, facts: BillingFacts, part: ItemPart, earlier: RatedCase | None, rows: Sequence[Billed]) -> None:
     lines = difference(part.rated.lines, lines_of(earlier))
     amount_minor = sum(line.amount_minor for line in lines)
     if amount_minor < 0:
@@ -133,12 +135,15 @@ def _add(sums: _Sums, facts: BillingFacts, part: ItemPart, earlier: RatedCase | 
     use = worth_minor(policy, included_seconds(part.rated)) - worth_minor(policy, included_seconds(earlier))
     payer_id = facts.case.integrator_id if part.payer == INTEGRATOR else facts.case.customer_id
     sums.by_payer[payer_id] = sums.by_payer.get(payer_id, 0) + amount_minor
-    sums.use_minor += max(use, 0)
+    # What packs earn by their use is what it was: it is a part of the price that was paid, whatever an hour costs.
+    packs = [pack for row in rows if row.payer_id == payer_id for pack in row.packs]
+    sums.use_minor += max(use, 0) + sum(pack.minor for pack in packs)
+    decided_later = any(row.decided_later for row in rows)
     for line in lines:
         key = LineKey(line.kind, line.key.mode, line.key.task_class, line.key.band)
         known = sums.lines.get(key, Figure())
         sums.lines[key] = Figure(known.seconds + line.seconds, known.minor + line.amount_minor)
-    for share in _shares(facts, part, lines, (amount_minor, max(use, 0)), decided_later=decided_later):
+    for share in _shares(facts, part, lines, (amount_minor, max(use, 0)), packs, decided_later=decided_later):
         party_id = None if share.party == UNDETERMINED else facts.parties[share.party]
         if share.amount_minor:
             sums.shares[party_id] = sums.shares.get(party_id, 0) + share.amount_minor
@@ -147,14 +152,24 @@ def _add(sums: _Sums, facts: BillingFacts, part: ItemPart, earlier: RatedCase | 
 
 
 def _shares(
-    facts: BillingFacts, part: ItemPart, lines: Sequence[Line], minors: tuple[int, int], *, decided_later: bool
+    facts: BillingFacts,
+    part: ItemPart,
+    lines: Sequence[Line],
+    minors: tuple[int, int],
+    packs: Sequence[UsedPack],
+    *,
+    decided_later: bool,
 ) -> list[Share]:
     """Who gets what; where it was so, the resolvers' part apart from the rest, as it was divided then."""
     weights = facts.outcome.weights
-    apart = decided_later and weights is not None
+    # Where somebody bears the discount of a pack that was used, all shares are decided together.
+    borne = discount_bearer(facts.documents.agreement, "") is not None and any(pack.discount_minor for pack in packs)
+    apart = decided_later and weights is not None and not borne
     asked = replace(facts, outcome=replace(facts.outcome, weights=None)) if apart else facts
     amount_minor, use_minor = minors
-    found = split(asked, facts.parties, lines, payer=part.payer, amount_minor=amount_minor, use_minor=use_minor)
+    found = split(
+        asked, facts.parties, lines, payer=part.payer, amount_minor=amount_minor, use_minor=use_minor, packs=packs
+    )
     if not apart or weights is None:
         return list(found)
     policy, agreement = facts.documents.policy, facts.documents.agreement

@@ -31,6 +31,14 @@ def _lines(result: Mapping[str, Any], names: Mapping[int, str]) -> Iterator[str]
     yield from _part("Customer", _named(result["customers"], names), currency)
     yield from _part("Line", [(line_words(row), row) for row in result["lines"]], currency)
     yield from _part("Case", [(row["name"], row) for row in result["cases"]], currency)
+    for code in sorted({row["currency"] for row in result.get("discounts", ())}):
+        lowered = [row for row in result["discounts"] if row["currency"] == code]
+        yield from _part(f"Sales with a promotion code, {code}", _named(lowered, names), code)
+    if result.get("not_recomputed"):
+        yield ""
+        yield "Not recomputed"
+        for row in result["not_recomputed"]:
+            yield f"  {_amount(row['amount'], row['currency'])}: {row['what']}"
     if result["warnings"]:
         yield ""
         yield "Warnings"

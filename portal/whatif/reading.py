@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 
 from portal.billing.models import BillingCut, BillItem, BillLine, Share
 from portal.billing.queries import stands
+from portal.billing.splitting import UsedPack
+from portal.whatif.discounts import used_packs
 from portal.whatif.question import Question
 from portal.whatif.rules.values import Figure, LineKey, Outcome
 
@@ -21,7 +23,7 @@ class Billed:
     """An item of a case that stands, with the cut it bills.
 
     ``is_asked`` is whether it lies in the period; ``decided_later`` whether the resolvers' part was divided after the
-    rest, which rounds by itself.
+    rest, which rounds by itself; ``packs`` what it earned of packs by the draft's word on discounts.
     """
 
     item_id: int
@@ -33,6 +35,7 @@ class Billed:
     currency: str
     is_asked: bool
     decided_later: bool
+    packs: tuple[UsedPack, ...] = ()
 
 
 def case_ids(session: Session, question: Question, *, after: int, most: int) -> list[int]:
@@ -57,12 +60,14 @@ def billed_items(session: Session, question: Question, ids: Sequence[int]) -> di
         .order_by(BillingCut.case_id, BillingCut.seq)
     ).all()
     later = _decided_later(session, [row.id for row in rows])
+    packs = used_packs(session, question, [row.id for row in rows])
     found: dict[int, list[Billed]] = defaultdict(list)
     for item_id, payer_id, amount_minor, use_minor, currency, occurred_at, period_id, cut in rows:
         is_asked = occurred_at >= question.from_at
-        found[cut.case_id].append(
-            Billed(item_id, period_id, cut, payer_id, amount_minor, use_minor, currency, is_asked, item_id in later)
+        billed = Billed(
+            item_id, period_id, cut, payer_id, amount_minor, use_minor, currency, is_asked, item_id in later
         )
+        found[cut.case_id].append(replace(billed, packs=tuple(packs.get(item_id, ()))))
     return found
 
 

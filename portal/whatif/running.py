@@ -6,22 +6,22 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from portal.billing.facts import tariff_of
 from portal.billing.models import PlanSale
-from portal.billing.packs.models import PackSale
 from portal.contracts.agreement import agreement_against_policy
 from portal.contracts.policy import Policy
 from portal.contracts.rules import amount_minor
 from portal.db import transaction
 from portal.entitlement.queries import Terms, terms_of_versions
 from portal.errors import RuleBroken
-from portal.money import Money
 from portal.whatif.batching import Memory, compared
+from portal.whatif.discounts import discounted
 from portal.whatif.question import Question
 from portal.whatif.reading import case_ids, number_of_cases
+from portal.whatif.remaining import not_recomputed
 from portal.whatif.rules.probing import inversions
 from portal.whatif.rules.result import result_of
 from portal.whatif.rules.tally import Pair, Tally, add
@@ -61,11 +61,12 @@ def compare(
     seen = memory.seen
     with transaction(engine) as session:
         months = _plan_months(session, question)
-        discounts = Money(_discount_minor(session, question, seen.currency), seen.currency)
+        lowered = discounted(session, question)
+        others = not_recomputed(session, question, seen.currency, tally.total.signed, lowered)
         signed = terms_of_versions(session, seen.documents)
-    notes = (*_notes(question, signed), *_discount_notes(question, signed, discounts))
     inverted = _inversions(question, signed, seen.lines)
-    return {**result_of(tally, currency=seen.currency, notes=notes, inversions=inverted), "months": months}
+    found = result_of(tally, currency=seen.currency, notes=_notes(question, signed), inversions=inverted)
+    return {**found, "months": months, "discounts": lowered.rows, "not_recomputed": others}
 
 
 def _compared(
@@ -115,37 +116,6 @@ def _plan_notes(signed: Policy, draft: Policy) -> Iterator[str]:
                 f"{plan.name} would include {other.included_minutes_per_month} instead of"
                 f" {plan.included_minutes_per_month} min a month; hours are drawn here as they were."
             )
-
-
-def _discount_notes(question: Question, documents: Iterable[Terms], discounts: Money) -> Iterator[str]:
-    """What promotion codes took off and who would bear it, where the draft says that otherwise."""
-    said: set[str] = set()
-    for signed in documents if discounts else ():
-        draft = question.terms(signed).agreement
-        if draft is not None and signed.agreement is not None:
-            before, after = (each.selling.discounts_borne_by for each in (signed.agreement, draft))
-            if before != after:
-                said.add(
-                    f"Promotion codes took {discounts} off plans and packs sold in this period, borne by {before}; by"
-                    f" the draft it would be {after}. The shares here are those of the work, without it."
-                )
-    yield from sorted(said)
-
-
-def _discount_minor(session: Session, question: Question, currency: str) -> int:
-    """What promotion codes took off what was sold in the period in a currency."""
-    total = 0
-    for table, sold_at in ((PlanSale, PlanSale.starts_at), (PackSale, PackSale.sold_at)):
-        wanted = select(func.coalesce(func.sum(table.discount_minor), 0)).where(
-            table.manufacturer_id == question.manufacturer_id,
-            table.currency == currency,
-            sold_at >= question.from_at,
-            sold_at < question.until_at,
-        )
-        if question.integrator_id is not None:
-            wanted = wanted.where(table.integrator_id == question.integrator_id)
-        total += int(session.scalar(wanted) or 0)
-    return total
 
 
 def _inversions(question: Question, documents: Iterable[Terms], lines: Iterable[str]) -> Iterator[str]:

@@ -18,11 +18,14 @@ from portal.billing.packs.models import PackShare
 from portal.cases import actions as cases
 from portal.entitlement.actions import end_grants
 from portal.selling.actions import make_code
+from portal.whatif.discounts import discounted
+from portal.whatif.question import Question
 from tests.selling.test_promotions import TENTH
 from tests.support.billed import BILLED_AT, billed, open_books, settled, shares_of, worked
 from tests.support.buying import MONTH_MINOR, plan_order
 from tests.support.cases import accepted
 from tests.support.cast import NOW, hours_later
+from tests.support.documents import KESSLER, agreement
 from tests.support.packs import PRICE_MINOR, order_of
 from tests.support.versions import signed_agreement
 
@@ -120,6 +123,13 @@ def test_a_plans_month_is_shared_by_its_price_and_a_refund_takes_back_what_each_
     assert found == minors
     assert sum(found.values()) == MONTH_MINOR - 2_900
     assert check_books(work_session) == []
+    # A draft that names another bearer is answered by what signing it would have given.
+    said = '[selling]\ndiscounts_borne_by = "manufacturer"\n\n[settlement]'
+    period = {"from_at": NOW - timedelta(days=1), "until_at": later, "integrator_id": shop.cast.integrator.id}
+    asked = Question(shop.cast.factory.id, **period, agreement=agreement(KESSLER, ("[settlement]", said)))
+    rows = {row["id"]: (row["signed"], row["draft"]) for row in discounted(work_session, asked).rows}
+    own = minors["manufacturer"] + minors["operator"]
+    assert rows == {shop.cast.integrator.id: (minors["integrator"], 9_222), shop.cast.factory.id: (own, 16_878)}
     receipt = shop.seen(purchase).receipts[0]
     taking = Taking(
         shop.cast.factory.id, None, None, receipt.amount_minor, paid_at=receipt.received_at, receipt_id=receipt.id,

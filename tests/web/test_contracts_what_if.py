@@ -12,6 +12,7 @@ from portal.whatif.models import WhatIf
 from tests.support.billed_log import billed_log
 from tests.support.cast import NOW
 from tests.support.documents import KESSLER, POLICY, changed
+from tests.support.packs import bought
 
 PATH = "/contracts/what-if"
 PERIOD = {"from_on": "2026-03-01", "until_on": "2026-05-01"}
@@ -39,6 +40,7 @@ def drafts(work_session, cast):
 
 def test_who_signs_asks_a_job_answers_and_the_page_shows_both_sides(visit, cast, work_session, work_engine, drafts):
     billed_log(work_session, cast)
+    bought(work_session, cast, price_minor=90_000)
     adam = visit(cast.adam)
     sent = adam.post(PATH, {**PERIOD, "partnership": "0", "policy": drafts["policy"], "agreement": ""})
     assert sent.status_code == 303
@@ -54,6 +56,8 @@ def test_who_signs_asks_a_job_answers_and_the_page_shows_both_sides(visit, cast,
     work_session.refresh(row)
     assert row.result["total"]["draft"] > row.result["total"]["signed"] > 0
     for words in ("Cases compared", "Klinikum", "Kessler", "Billed, remote, support, business", "NOR-2", "Computed"):
+        assert words in shown
+    for words in ("Not recomputed", "Packs sold: their price", "€900.00"):
         assert words in shown
     assert "Done" in adam.get(PATH).text
 

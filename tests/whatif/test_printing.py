@@ -51,6 +51,16 @@ def test_each_party_and_line_stands_with_its_change():
     assert "billed, on site, after hours 0.00 EUR 1.00 EUR 1.00 EUR" in said
 
 
+def test_sales_with_a_code_stand_by_currency_and_what_is_not_recomputed_with_its_sum():
+    said = lines(
+        discounts=[sums(100, 50, id=1, currency="EUR"), sums(200, 250, id=2, currency="USD")],
+        not_recomputed=[{"what": "Packs sold", "count": 1, "currency": "USD", "amount": 90_000}],
+    )
+    assert said[said.index("Sales with a promotion code, EUR") + 1] == "Nordlicht 1.00 EUR 0.50 EUR -0.50 EUR"
+    assert said[said.index("Sales with a promotion code, USD") + 1] == "Kessler 2.00 USD 2.50 USD 0.50 USD"
+    assert said[said.index("Not recomputed") + 1] == "900.00 USD: Packs sold"
+
+
 def test_a_terminal_shows_the_rows_that_change_most_and_counts_the_others():
     said = lines(cases=[sums(0, number, name=f"NOR-{number}") for number in range(ROWS_AT_MOST + 1_000)])
     assert sum(line.startswith("NOR-") for line in said) == ROWS_AT_MOST

@@ -8,12 +8,13 @@ import pytest
 
 from portal.contracts.policy import parse_policy
 from portal.rating.policies import compile_tariff
+from portal.whatif.rules.discounting import Pack, Steps, steps_of
 from portal.whatif.rules.probing import MOST_SENTENCES, inversions
 from portal.whatif.rules.result import result_of
 from portal.whatif.rules.tally import NAMED_AT_MOST, Tally, add, count, refuse
 from portal.whatif.rules.values import Compared, Figure, LineKey, Outcome, Refused
 from tests.rating.builders import hourly, plan, tariff
-from tests.support.documents import policy
+from tests.support.documents import KESSLER, agreement, policy
 
 CUSTOMER, FACTORY, INTEGRATOR = 3, 1, 2
 REMOTE = LineKey("billed", "remote", "support", "business")
@@ -127,3 +128,27 @@ def test_batches_that_are_added_up_say_what_their_cases_one_by_one_do():
     for first in range(0, 60, 20):
         add(whole, counted(log[first : first + 20], left_out[first // 2 : first // 2 + 10]))
     assert result_of(whole, currency="EUR") == result_of(counted(log, left_out), currency="EUR")
+
+
+@pytest.mark.parametrize(
+    ("bearer", "commission_bp", "expired", "wanted"),
+    [
+        # 900.00 for ten hours, of which the code took 100.00; one is used, then four more in all, and the rest expires.
+        ("shares", 0, 45_000, Steps(0, ((9_000, 1_000), (36_000, 4_000)), (45_000, 5_000))),
+        ("shares", 1_000, 40_500, Steps(9_000, ((8_100, 1_000), (32_400, 4_000)), (40_500, 5_000))),
+        ("manufacturer", 1_000, 40_500, Steps(10_000, ((8_000, 1_000), (32_000, 4_000)), (40_000, 5_000))),
+        # The seller's commission bears what it can; here all of itself.
+        ("seller", 1_000, 40_500, Steps(0, ((9_000, 0), (36_000, 0)), (45_000, 0))),
+        ("seller", 1_200, 39_600, Steps(2_000, ((8_800, 0), (35_200, 0)), (44_000, 0))),
+        # What has not expired is not earned yet.
+        ("manufacturer", 1_000, 0, Steps(10_000, ((8_000, 1_000), (32_000, 4_000)), (0, 0))),
+    ],
+)
+def test_a_pack_is_earned_anew_by_who_bears_its_discount(bearer, commission_bp, expired, wanted):
+    said = f'[selling]\ncommission_bp = {commission_bp}\ndiscounts_borne_by = "{bearer}"\n\n[settlement]'
+    commission = 90_000 * commission_bp // 10_000
+    pack = Pack(90_000, 10_000, "integrator", commission, ((1, 10), (5, 10)), (90_000 - commission) // 2, expired)
+    found = steps_of(pack, agreement(KESSLER, ("[settlement]", said)))
+    assert found == wanted
+    if expired:
+        assert found.commission_minor + sum(minor for minor, _ in found.uses) + found.expiry[0] == 90_000

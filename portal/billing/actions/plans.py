@@ -262,14 +262,7 @@ def _share(
 ) -> Sequence[PlanShare]:
     """The parties' parts of all that was earned, less what they have of it already."""
     parties = parties_of(session, sale, terms.agreement)
-    choice = session.get_one(PlanChoice, sale.plan_choice_id)
-    facts = SharingFacts(
-        parts=(RevenuePart(Revenue.SUBSCRIPTION, total_minor, _discount(session, sale)),),
-        weights=covered_weights(session, sale, split_terms(terms.policy, terms.agreement).fallback),
-        seller=role_of(parties, choice.seller_id),
-        has_integrator=sale.integrator_id != sale.manufacturer_id,
-    )
-    found = {share.party: share for share in _divided(terms, facts)}
+    found = {share.party: share for share in month_shares(session, sale, terms, total_minor)}
     rule = sold_as(is_gross=Revenue.SUBSCRIPTION in terms.gross_kinds)
     rows = [
         {**_row(earning, role, found.get(role), past.by_role.get(role, 0), rule), "party_id": parties[role]}
@@ -280,6 +273,19 @@ def _share(
         return ()
     ids = session.scalars(insert(PlanShare).returning(PlanShare.id), rows).all()
     return session.scalars(select(PlanShare).where(PlanShare.id.in_(ids)).order_by(PlanShare.id)).all()
+
+
+def month_shares(session: Session, sale: PlanSale, terms: Terms, total_minor: int) -> tuple[Share, ...]:
+    """Who has what of all that a month earned beside its use, by these documents."""
+    parties = parties_of(session, sale, terms.agreement)
+    choice = session.get_one(PlanChoice, sale.plan_choice_id)
+    facts = SharingFacts(
+        parts=(RevenuePart(Revenue.SUBSCRIPTION, total_minor, _discount(session, sale)),),
+        weights=covered_weights(session, sale, split_terms(terms.policy, terms.agreement).fallback),
+        seller=role_of(parties, choice.seller_id),
+        has_integrator=sale.integrator_id != sale.manufacturer_id,
+    )
+    return _divided(terms, facts)
 
 
 def _discount(session: Session, sale: PlanSale) -> int:

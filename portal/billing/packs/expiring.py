@@ -22,7 +22,7 @@ from portal.billing.reductions.models import LineReduction
 from portal.contracts.blocks import Revenue
 from portal.contracts.discounts import discount_between
 from portal.contracts.rules import split_terms
-from portal.contracts.sharing import RevenuePart, SharingFacts, shares_of
+from portal.contracts.sharing import RevenuePart, Share, SharingFacts, shares_of
 from portal.entitlement.models import GrantDraw, GrantExpiry, UsageGrant
 from portal.entitlement.queries import Terms, terms_in_force
 from portal.entitlement.rules import NOTHING, Amount
@@ -198,15 +198,20 @@ def _part(sale: PackSale, stands: Stands, target_minor: int) -> RevenuePart:
     return RevenuePart(Revenue.PACK_BREAKAGE, target_minor, off)
 
 
-def _parts(session: Session, sale: PackSale, terms: Terms, seller: str, part: RevenuePart) -> Sequence[Part]:
-    """The parties' parts of all that expiry earned, less what they have of it already."""
+def expiry_shares(sale: PackSale, terms: Terms, seller: str, part: RevenuePart) -> tuple[Share, ...]:
+    """Who has what of all that expiry earned, by these documents."""
     facts = SharingFacts(
         parts=(part,),
         weights=split_terms(terms.policy, terms.agreement).fallback,
         seller=seller,
         has_integrator=sale.integrator_id != sale.manufacturer_id,
     )
-    found = {share.party: share for share in shares_of(terms.policy, terms.agreement, facts)}
+    return shares_of(terms.policy, terms.agreement, facts)
+
+
+def _parts(session: Session, sale: PackSale, terms: Terms, seller: str, part: RevenuePart) -> Sequence[Part]:
+    """The parties' parts of all that expiry earned, less what they have of it already."""
+    found = {share.party: share for share in expiry_shares(sale, terms, seller, part)}
     before = dict(
         session.execute(
             select(PackShare.party_role, func.sum(PackShare.amount_minor))

@@ -6,6 +6,7 @@ about its own partnership.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -114,6 +115,10 @@ def what_if(what_if_id: int) -> ResponseReturnValue:
         result=row.result,
         sections=_sections(row, names) if row.result else (),
         warnings=_warnings(row, names) if row.result else (),
+        left_out=[
+            (each["what"], each["count"], Money(each["amount"], each["currency"]))
+            for each in (row.result or {}).get("not_recomputed", ())
+        ],
     )
 
 
@@ -150,8 +155,8 @@ def _midnight(on: date) -> datetime:
 def _ids(result: dict[str, Any] | None) -> set[int]:
     if result is None:
         return set()
-    lists = ("parties", "customers", "integrators", "warnings")
-    return {row["id"] for name in lists for row in result[name] if row["id"] is not None}
+    lists = ("parties", "customers", "integrators", "warnings", "discounts")
+    return {row["id"] for name in lists for row in result.get(name, ()) if row["id"] is not None}
 
 
 def _sections(row: WhatIf, names: dict[int, str]) -> list[Section]:
@@ -164,6 +169,7 @@ def _sections(row: WhatIf, names: dict[int, str]) -> list[Section]:
     if may_see_shares(current_actor()):
         hint = "Shares of bills and of included time at its use."
         found.insert(0, _section(row, "Parties", "parties", "Party", named, hint=hint))
+        found[1:1] = _discounts(result.get("discounts", ()), named)
     if row.integrator_id is None:
         found.append(_section(row, "Integrators", "integrators", "Integrator", named))
     found.append(_section(row, "Plans", "plans", "Plan", lambda each: str(each["plan"]).replace("_", " ")))
@@ -181,6 +187,22 @@ def _section(row: WhatIf, title: str, code: str, head: str, name: Any, *, hint: 
     counted = {"lines": "Hours", "months": "Months"}.get(code, "Cases")
     rows = tuple(_row(each, code, name(each), result["currency"]) for each in listed[:ROWS_AT_MOST])
     return Section(title, code, head, counted, rows, len(listed) - len(rows), hint)
+
+
+def _discounts(listed: Sequence[dict[str, Any]], name: Any) -> list[Section]:
+    """A table for each currency of what a promotion code lowered; results of earlier releases have none."""
+    hint = "Months, commissions and expiry of what a code lowered; the use of packs is in the cases."
+    return [
+        Section(
+            f"Sales with a promotion code, {currency}",
+            f"discounts-{currency.lower()}",
+            "Party",
+            "Sales",
+            tuple(_row(each, "discounts", name(each), currency) for each in listed if each["currency"] == currency),
+            hint=hint,
+        )
+        for currency in sorted({each["currency"] for each in listed})
+    ]
 
 
 def _row(each: dict[str, Any], code: str, name: str, currency: str) -> Row:

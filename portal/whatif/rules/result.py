@@ -12,7 +12,7 @@ from portal.whatif.rules.tally import LinePair, Pair, Tally
 from portal.whatif.rules.values import LineKey
 
 # What a result was made by: an older one is shown as it was stored.
-RESULT_VERSION = 1
+RESULT_VERSION = 2
 DOUBLED, FROM_NOTHING, ROUNDED, REFUSED, DOCUMENTS, INVERTED = (
     "doubled",
     "from_nothing",
