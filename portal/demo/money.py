@@ -59,6 +59,8 @@ def plan_months(story: Story, standin: StandIn, ends: Sequence[datetime]) -> Non
     for position, end in enumerate(ends):
         # The latest close lies a few days back at most, so that its review is still running.
         closed_at = end + 2 * DAY if position < last else max(end + 6 * 60 * MINUTE, story.now - 4 * DAY)
+        # What Stripe moved until then is here before the books are closed on it.
+        story.plan(closed_at - 60 * MINUTE, _poll(standin))
         for code in ("NOR", "MER"):
             story.plan(closed_at, _close(story, standin, code, end))
         story.plan(closed_at + 9 * DAY, _pay(standin, keep_one=position == last - 1))
@@ -75,6 +77,7 @@ def plan_months(story: Story, standin: StandIn, ends: Sequence[datetime]) -> Non
             story.plan(closed_at + 11 * DAY, _prepare(story, "MER", end))
             for code in ("NOR", "MER"):
                 story.plan(closed_at + 12 * DAY, _approve(story, standin, code, end))
+            story.plan(closed_at + 13 * DAY - 60 * MINUTE, _poll(standin))
             story.plan(closed_at + 13 * DAY, _end_for_good(story, "NOR", end))
 
 

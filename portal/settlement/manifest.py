@@ -18,6 +18,7 @@ from portal.ledger.queries import period_balances
 from portal.settlement import queries, rules
 from portal.settlement.lines import TRANSFERRED_PARTS
 from portal.settlement.models import CloseManifest, Statement
+from portal.settlement.tie_out import tied_until
 
 # What a reader wants to know is still open, with what it is about; a list, because a count leads nowhere.
 _OPEN = {
@@ -73,18 +74,6 @@ _COUNTS = text(
     """
 )
 
-_TIE_OUT = text(
-    """
-    SELECT currency, sum(stripe)::bigint AS stripe_minor, sum(journal)::bigint AS journal_minor FROM (
-        SELECT currency, net_minor AS stripe, 0::bigint AS journal FROM balance_movement WHERE manufacturer_id = :own
-        UNION ALL
-        SELECT posting.currency, 0, posting.amount_minor FROM posting
-        JOIN account ON account.id = posting.account_id AND account.purpose = 'stripe_clearing'
-        WHERE posting.manufacturer_id = :own
-    ) one GROUP BY currency ORDER BY currency
-    """
-)
-
 
 def keep_manifest(session: Session, period: Period, *, kind: str, person_id: int | None, now: datetime) -> None:
     """Keep what a close froze, once per kind."""
@@ -119,10 +108,7 @@ def _content(session: Session, period: Period) -> dict[str, Any]:
             {"name": one.name, "party_id": one.party_id, "net_minor": one.net_minor, "sha256": one.content_sha256}
             for one in statements
         ],
-        "tie_out": {
-            row.currency: {"stripe_minor": row.stripe_minor, "journal_minor": row.journal_minor}
-            for row in session.execute(_TIE_OUT, values)
-        },
+        "tie_out": tied_until(session, period.manufacturer_id, period.ends_at),
         "open": {name: _open(session, query, values) for name, query in _OPEN.items()},
     }
 

@@ -55,6 +55,19 @@ LINKS = """
         JOIN clearing ON clearing.document_type = 'balance_movement' AND clearing.document_id = movement.provider_id
     )
 """
+# The same transactions with the moment they count from: that of their movement, or their own until Stripe shows one.
+COUNTED = (
+    LINKS
+    + """
+    , counted AS (
+        SELECT clearing.*, coalesce(shown.at, clearing.occurred_at) AS at
+        FROM clearing LEFT JOIN (
+            SELECT link.id, min(movement.occurred_at) AS at
+            FROM link JOIN balance_movement movement USING (provider_id) GROUP BY link.id
+        ) shown USING (id)
+    )
+    """
+)
 
 # One row per difference: kind, subject, whose, currency, what should be there, what is, when it happened.
 _FIND = text(

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from portal.access import Actor, Side, may_handle_finance
 from portal.errors import NotAllowed, NotFound
 from portal.settlement.lines import TRANSFERRED_PARTS
-from portal.settlement.reconciling import LINKS
+from portal.settlement.reconciling import COUNTED
 
 MOST_DAYS = 62
 MOST_DIFFERENCES = 200
@@ -48,7 +48,7 @@ class TiedDay:
 
 # Every movement of money as one of the six columns has it; a movement and its posting count on the movement's day.
 _MOVED = (
-    LINKS
+    COUNTED
     + f"""
     , moved AS (
         SELECT movement.occurred_at AS at, movement.currency, 'stripe' AS book, movement.net_minor AS minor,
@@ -56,10 +56,8 @@ _MOVED = (
                    AS transaction_id, NULL::bigint AS statement_id
         FROM balance_movement movement WHERE movement.manufacturer_id = :own
         UNION ALL
-        SELECT coalesce((SELECT min(movement.occurred_at) FROM link JOIN balance_movement movement USING (provider_id)
-                         WHERE link.id = clearing.id), clearing.occurred_at),
-               clearing.currency, 'journal', clearing.moved_minor, clearing.document_type, clearing.id, NULL
-        FROM clearing WHERE clearing.manufacturer_id = :own
+        SELECT counted.at, counted.currency, 'journal', counted.moved_minor, counted.document_type, counted.id, NULL
+        FROM counted WHERE counted.manufacturer_id = :own
         UNION ALL
         SELECT movement.occurred_at, movement.currency, side.book,
                CASE side.book WHEN 'sent' THEN -movement.net_minor
@@ -104,6 +102,17 @@ _ONE_DAY = text(
     WHERE (at AT TIME ZONE :zone)::date = :on AND currency = :currency AND minor <> 0 ORDER BY at, what, minor
     """
 )
+_UNTIL = text(
+    COUNTED
+    + """
+    SELECT currency, sum(stripe)::bigint AS stripe_minor, sum(journal)::bigint AS journal_minor FROM (
+        SELECT currency, net_minor AS stripe, 0::bigint AS journal FROM balance_movement
+        WHERE manufacturer_id = :own AND occurred_at < :until
+        UNION ALL
+        SELECT currency, 0, moved_minor FROM counted WHERE manufacturer_id = :own AND at < :until
+    ) one GROUP BY currency ORDER BY currency
+    """
+)
 
 
 def tied_days(session: Session, actor: Actor, *, zone: str) -> list[TiedDay]:
@@ -111,6 +120,15 @@ def tied_days(session: Session, actor: Actor, *, zone: str) -> list[TiedDay]:
     _check(actor)
     values = {"own": actor.organisation_id, "zone": zone, "most": MOST_DAYS}
     return [TiedDay(*row) for row in session.execute(_DAYS, values)]
+
+
+def tied_until(session: Session, manufacturer_id: int, until: datetime) -> dict[str, dict[str, int]]:
+    """Stripe's balance and its account here at a moment, by currency: what moved later, on either side, is left out."""
+    values = {"own": manufacturer_id, "until": until}
+    return {
+        row.currency: {"stripe_minor": row.stripe_minor, "journal_minor": row.journal_minor}
+        for row in session.execute(_UNTIL, values)
+    }
 
 
 def moves_of_day(session: Session, actor: Actor, on: date, currency: str, *, zone: str) -> Sequence[RowMapping]:

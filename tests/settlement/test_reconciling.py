@@ -39,7 +39,7 @@ def books(work_session, cast):
     return cast
 
 
-def moved(session, cast, number, amount, *, fee=0, category="charge", source=""):
+def moved(session, cast, number, amount, *, fee=0, category="charge", source="", at=NOW):
     session.add(
         BalanceMovement(
             provider_id=f"txn_{number}",
@@ -51,8 +51,8 @@ def moved(session, cast, number, amount, *, fee=0, category="charge", source="")
             net_minor=amount - fee,
             source_object_id=source,
             livemode=False,
-            occurred_at=NOW,
-            recorded_at=NOW,
+            occurred_at=at,
+            recorded_at=at,
         )
     )
     session.flush()
@@ -188,6 +188,20 @@ def test_books_that_agree_have_no_difference(work_session, books):
     assert [(row.category, row.fee_minor) for row in tie_out.fees_by_kind(work_session, books.fay)] == [
         ("charge", FEE), ("payout", 0),
     ]  # fmt: skip
+
+
+def test_the_balance_at_a_moment_leaves_out_what_stripe_moved_later(work_session, books):
+    # Posted before the moment, and shown by Stripe after it: both sides count it from when it was shown.
+    shown_at = NOW + timedelta(hours=1)
+    moved(work_session, books, 1, CASH, fee=FEE, source="ch_1", at=shown_at)
+    assert tie_out.tied_until(work_session, books.factory.id, shown_at) == {}
+    after = tie_out.tied_until(work_session, books.factory.id, shown_at + timedelta(seconds=1))
+    assert after == {"EUR": {"stripe_minor": CASH - FEE, "journal_minor": CASH - FEE}}
+
+
+def test_a_posting_that_stripe_never_showed_counts_from_its_own_moment(work_session, books):
+    apart = tie_out.tied_until(work_session, books.factory.id, NOW + timedelta(seconds=1))
+    assert apart == {"EUR": {"stripe_minor": 0, "journal_minor": CASH - FEE}}
 
 
 def test_every_kind_has_its_words():
