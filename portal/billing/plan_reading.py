@@ -41,7 +41,7 @@ class PlanMonth:
 def plan_month(session: Session, actor: Actor, plan_sale_id: int) -> PlanMonth:
     """One month, for its three companies. *Raises*: NotFound."""
     sale = session.get(PlanSale, plan_sale_id)
-    if sale is None or actor.organisation_id not in _readers(actor, sale):
+    if sale is None or not may_read_month(actor, sale):
         raise NotFound
     granted, drawn = _seconds(session, sale)
     shown = may_see_shares(actor)
@@ -60,16 +60,17 @@ def plan_month(session: Session, actor: Actor, plan_sale_id: int) -> PlanMonth:
     )
 
 
+def may_read_month(actor: Actor, sale: PlanSale) -> bool:
+    """Whether the actor's company is one of the three whose sale it is."""
+    if actor.side is Side.MANUFACTURER:
+        return sale.manufacturer_id == actor.organisation_id
+    return actor.organisation_id == (sale.integrator_id if actor.side is Side.INTEGRATOR else sale.customer_id)
+
+
 def reinstatement_sale_id(session: Session, plan_choice_id: int) -> int | None:
     """The sale of what taking a lapsed plan up again cost; None where nothing was due."""
     mine = (PlanSale.plan_choice_id == plan_choice_id, PlanSale.kind == REINSTATEMENT)
     return session.scalar(select(PlanSale.id).where(*mine))
-
-
-def _readers(actor: Actor, sale: PlanSale) -> set[int]:
-    if actor.side is Side.MANUFACTURER:
-        return {sale.manufacturer_id}
-    return {sale.integrator_id} if actor.side is Side.INTEGRATOR else {sale.customer_id}
 
 
 def _sentences(session: Session, sale: PlanSale) -> tuple[str, ...]:

@@ -26,12 +26,13 @@ _CANDIDATES = """
                 WHEN posting.document_type = 'plan_share' THEN 'plan'
                 WHEN posting.document_type = 'pack_share' THEN 'pack'
                 ELSE 'other' END AS kind,
-           CASE WHEN journal.kind IN ('shares_taken_back', 'shares_given_back', 'lost_shares_redivided')
+           -- A reason may end with a full stop.
+           replace(CASE WHEN journal.kind IN ('shares_taken_back', 'shares_given_back', 'lost_shares_redivided')
                     THEN journal.description
                 WHEN share.id IS NOT NULL THEN replace(share.revenue_kind, '_', ' ')
                 WHEN journal.kind IN ('cash_applied', 'cash_moved') THEN 'selling commission'
                 ELSE journal.description END
-               || coalesce(', from ' || origin.label, '') AS description,
+               || coalesce(', from ' || origin.label, ''), '., from ', ', from ') AS description,
            journal.occurred_at, journal.origin_period_id,
            row_number() OVER (PARTITION BY posting.party_id, posting.currency ORDER BY posting.id) AS position
     FROM posting

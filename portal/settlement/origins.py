@@ -13,8 +13,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.access import Actor
-from portal.billing.models import BillItem, BillLine, BillSegment, PlanShare, Share
-from portal.billing.packs.models import PackShare
+from portal.billing.models import BillItem, BillLine, BillSegment, PlanSale, PlanShare, Share
+from portal.billing.packs.models import PackSale, PackShare
+from portal.billing.packs.reading import may_read_sold_pack
+from portal.billing.plan_reading import may_read_month
 from portal.ledger.models import Period, Posting
 from portal.metering.models import TimeEntry
 from portal.settlement import queries
@@ -67,6 +69,7 @@ class Origin:
     contested: StatementLine | None = None
     plan_share: PlanShare | None = None
     pack_share: PackShare | None = None
+    opens_sale: bool = False
     of_period: Period | None = None
     adjusted: tuple[Adjusted, ...] = ()
 
@@ -88,6 +91,7 @@ def line_origin(session: Session, actor: Actor, line_id: int) -> Origin:
         contested,
         paid if isinstance(paid, PlanShare) else None,
         paid if isinstance(paid, PackShare) else None,
+        _opens_sale(session, actor, paid),
         _of_period(session, line),
         _adjusted(session, line, share),
     )
@@ -126,6 +130,15 @@ def _share_of_sale(session: Session, line: StatementLine) -> PlanShare | PackSha
     if line.kind == "plan":
         return session.get(PlanShare, int(posting.document_id))
     return session.get(PackShare, int(posting.document_id))
+
+
+def _opens_sale(session: Session, actor: Actor, paid: PlanShare | PackShare | None) -> bool:
+    """Whether the actor may open the sale; one who only has a share of it may not."""
+    if isinstance(paid, PlanShare):
+        month = session.get(PlanSale, paid.plan_sale_id)
+        return month is not None and may_read_month(actor, month)
+    pack = session.get(PackSale, paid.pack_sale_id) if paid is not None else None
+    return pack is not None and may_read_sold_pack(actor, pack)
 
 
 def _billed(session: Session, item: BillItem | None) -> tuple[BilledLine, ...]:

@@ -1,4 +1,4 @@
-"""Follows every amount of every page to what made it.
+"""Follows every amount of every page to what made it, and every other link to a page that opens.
 
 An amount is followed when it stands in a link: to another page that opens for the same person, or to a part of its own
 page that is there. Headings name what their page is about, nothing made a zero, and words that people typed are theirs.
@@ -16,6 +16,8 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 AMOUNT = re.compile(r"-?[$€£¥]\s?\d+(?:,\d{3})*(?:\.\d+)?")
 _UNREAD = frozenset({"script", "style", "title", "option", "textarea", "h1", "h2", "h3", "button", "label", "caption"})
 _EMPTY = frozenset({"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "track", "wbr"})
+# What was sent to others leads where they may go.
+_OF_OTHERS = "/kept-mail"
 # The class of words that people wrote.
 _TYPED = "said"
 
@@ -125,6 +127,10 @@ def _onward(address: str, hrefs: list[str]) -> Iterator[str]:
 
 
 def _lost_on(address: str, page: Page, pages: dict[str, Page], statuses: dict[str, int]) -> Iterator[str]:
+    if not address.startswith(_OF_OTHERS):
+        for target in dict.fromkeys(_onward(address, page.links)):
+            if statuses.get(target, 200) >= 400:
+                yield f"{address}: a link leads to {target}, which answers {statuses[target]}"
     for one in page.amounts:
         if not one.href:
             if not one.is_zero:

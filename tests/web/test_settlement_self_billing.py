@@ -88,7 +88,8 @@ def test_a_document_leads_to_its_statement_and_back(visit, cast, document):
         page = browser.get(f"/self-billed/{document.id}").text
         assert f"/statements/{document.statement_id}" in page
         assert "Self-billing: issued by the customer" in page
-        assert f"/self-billed/{document.id}" in browser.get(f"/statements/{document.statement_id}").text
+        statement = browser.get(f"/statements/{document.statement_id}").text
+        assert f"/self-billed/{document.id}" in statement
     rows = list(csv.DictReader(io.StringIO(visit(cast.ivo).get(f"/self-billed/{document.id}/csv").text)))
     by_row = {
         kind: sum(int(row["amount_minor"]) for row in rows if row["row"] == kind)

@@ -48,7 +48,7 @@ class SoldPack:
 def sold_pack(session: Session, actor: Actor, pack_sale_id: int) -> SoldPack:
     """One sale, for its companies and who pays it. *Raises*: NotFound."""
     sale = session.get(PackSale, pack_sale_id)
-    if sale is None or actor.organisation_id not in _readers(actor, sale):
+    if sale is None or not may_read_sold_pack(actor, sale):
         raise NotFound
     shown = may_see_shares(actor)
     names = organisation_names(session, [sale.payer_id, sale.seller_id])
@@ -68,10 +68,11 @@ def sold_pack(session: Session, actor: Actor, pack_sale_id: int) -> SoldPack:
     )
 
 
-def _readers(actor: Actor, sale: PackSale) -> set[int]:
+def may_read_sold_pack(actor: Actor, sale: PackSale) -> bool:
+    """Whether the actor's company is one of the three whose sale it is."""
     if actor.side is Side.MANUFACTURER:
-        return {sale.manufacturer_id}
-    return {sale.integrator_id} if actor.side is Side.INTEGRATOR else {sale.payer_id}
+        return sale.manufacturer_id == actor.organisation_id
+    return actor.organisation_id == (sale.integrator_id if actor.side is Side.INTEGRATOR else sale.payer_id)
 
 
 def _invoice(session: Session, sale: PackSale) -> tuple[int, str] | None:

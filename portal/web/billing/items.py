@@ -7,11 +7,13 @@ from flask.typing import ResponseReturnValue
 
 from portal.access import may_see_prices
 from portal.billing import actions, overviews, plan_reading, reading
+from portal.billing.models import PlanSale
+from portal.billing.packs.models import PackSale
 from portal.billing.packs.reading import sold_pack
 from portal.identity import queries as people
 from portal.metering.rules import MODES, may_log_time
 from portal.web import paging
-from portal.web.billing.blueprint import blueprint
+from portal.web.billing.blueprint import blueprint, may_read_invoices
 from portal.web.forms import Form, page, refusals_of, text_field
 from portal.web.gate import current_actor, current_now, current_session, open_to
 
@@ -59,14 +61,20 @@ def item(item_id: int) -> ResponseReturnValue:
 @open_to(may_see_prices)
 def plan_month(plan_sale_id: int) -> ResponseReturnValue:
     month = plan_reading.plan_month(current_session(), current_actor(), plan_sale_id)
-    return render_template("billing/plan_month.html", month=month)
+    return render_template("billing/plan_month.html", month=month, opens_invoice=_opens_invoice(month.sale))
 
 
 @blueprint.get("/packs/<int:pack_sale_id>")
 @open_to(may_see_prices)
 def pack_sale(pack_sale_id: int) -> ResponseReturnValue:
     pack = sold_pack(current_session(), current_actor(), pack_sale_id)
-    return render_template("billing/pack_sale.html", pack=pack)
+    return render_template("billing/pack_sale.html", pack=pack, opens_invoice=_opens_invoice(pack.sale))
+
+
+def _opens_invoice(sale: PlanSale | PackSale) -> bool:
+    """Whether the actor finds the sale's invoice among its own."""
+    actor = current_actor()
+    return may_read_invoices(actor) and actor.organisation_id in (sale.manufacturer_id, sale.payer_id)
 
 
 @blueprint.route("/bill-lines/<int:line_id>/question", methods=["GET", "POST"])

@@ -1,15 +1,21 @@
-"""The blueprint of cases, and how its views load one."""
+"""The blueprint of cases, how its views load one, and who completes what a case was opened without."""
 
 from __future__ import annotations
 
 from flask import Blueprint, redirect, url_for
 from flask.typing import ResponseReturnValue
 
+from portal.access import Actor, Side, may_open_case, may_work_cases
 from portal.cases import queries
 from portal.cases.models import SupportCase
 from portal.web.gate import current_actor, current_session
 
 blueprint = Blueprint("cases", __name__)
+
+
+def may_complete_checklist(actor: Actor) -> bool:
+    """The service people of the two companies, and who opens cases for the customer."""
+    return may_work_cases(actor) or (actor.side is Side.CUSTOMER and may_open_case(actor))
 
 
 def case_named(name: str) -> SupportCase:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from flask import flash
 from flask.typing import ResponseReturnValue
 
-from portal.access import Actor, Side, may_open_case, may_work_cases
 from portal.cases import actions
 from portal.cases.models import SupportCase
 from portal.web.cases.acting import Act, take
-from portal.web.cases.blueprint import blueprint, case_named, to_case
+from portal.web.cases.blueprint import blueprint, case_named, may_complete_checklist, to_case
 from portal.web.cases.opening_forms import checklist_field
 from portal.web.forms import Form, seq_field
 from portal.web.gate import current_actor, current_now, current_session, open_to
@@ -27,13 +26,8 @@ class ChecklistForm(Form):
     seq = seq_field()
 
 
-def may_answer(actor: Actor) -> bool:
-    """The service people of the two companies, and who opens cases for the customer."""
-    return may_work_cases(actor) or (actor.side is Side.CUSTOMER and may_open_case(actor))
-
-
 @blueprint.route("/cases/<name>/checklist", methods=["GET", "POST"])
-@open_to(may_answer)
+@open_to(may_complete_checklist)
 def complete_checklist(name: str) -> ResponseReturnValue:
     session, actor, now = current_session(), current_actor(), current_now()
     missing = actions.unanswered(session, case_named(name), now=now)

@@ -10,6 +10,7 @@ from portal.access import Actor, Role, Side, may_work_cases
 from portal.cases.models import CaseEvent, SeverityChallenge, SupportCase
 from portal.cases.queries import Dossier
 from portal.cases.rules import Verb
+from portal.web.cases.blueprint import may_complete_checklist
 from portal.web.cases.words import COMPANY_OF
 
 
@@ -102,7 +103,7 @@ def _unlisted(case: SupportCase, dossier: Dossier, actor: Actor) -> list[Step]:
             if paused
             else ("Pause", "cases.pause", "pause-circle", False)
         )
-    if running and case.opener_side != Side.INTEGRATOR.value:
+    if running and case.opener_side != Side.INTEGRATOR.value and may_complete_checklist(actor):
         # What a technician escalates is complete; a call, or what a contact opens, need not be.
         found.append(("Complete the checklist", "cases.complete_checklist", "list-check", False))
     if works and running:

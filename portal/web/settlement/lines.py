@@ -27,13 +27,14 @@ def line(statement_line_id: int) -> ResponseReturnValue:
     statement = queries.statement_seen(session, actor, origin.line.statement_id)
     raised = {one.statement_line_id: (one, end) for one, end in queries.contests(session, statement.id)}
     is_approved = queries.approval_of(session, statement.id) is not None
+    reads_its_ledger = may_read_ledger(actor) and statement.manufacturer_id == actor.organisation_id
     return render_template(
         "settlement/line.html",
         origin=origin,
         statement=statement,
         contest=raised.get(statement_line_id),
         sees_debts=may_read_debts(actor),
-        transaction_id=cockpit.transaction_behind(session, origin.line) if may_read_ledger(actor) else None,
+        transaction_id=cockpit.transaction_behind(session, origin.line) if reads_its_ledger else None,
         may_contest=(
             may_answer(actor)
             and statement.party_id == actor.organisation_id

@@ -232,6 +232,7 @@ def _invoiced(found: Statement) -> dict[str, object]:
         "document": documents.document_of(current_session(), found.id),
         "taxes": documents.taxes_of(current_session(), found.id),
         "treatments": TREATMENTS,
+        "may_read_agreement": may_answer(current_actor()),
     }
 
 
