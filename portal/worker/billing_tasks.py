@@ -128,6 +128,12 @@ def open_monthly_grants(edges: Edges, now: datetime) -> None:
         actions.open_month(session, now=now, livemode=edges.settings.livemode)
 
 
+@task("sell_late_months", own_transactions=True)
+def sell_late_months(edges: Edges, now: datetime, *, site_id: int) -> None:
+    with transaction(edges.engine) as session:
+        actions.sell_late(session, site_id, now=now, livemode=edges.settings.livemode)
+
+
 @task("end_grants", own_transactions=True, every="8 * * * *")
 def end_grants(edges: Edges, now: datetime) -> None:
     """What is over expires or lives on; what an ended pack earns of it is then the parties'."""

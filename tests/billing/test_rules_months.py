@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.billing.rules.plans import GivenUp, given_up, later_by_days, longer_month_minor, month_price, sale_instants
+from portal.billing.rules.plans import (
+    GivenUp,
+    given_up,
+    later_by_days,
+    longer_month_minor,
+    month_price,
+    months_late,
+    sale_instants,
+)
 from portal.calendars import Period
 from portal.contracts.blocks import WHOLE_BP, Weights
 from portal.contracts.sharing import average_weights
@@ -133,6 +142,40 @@ def test_days_are_those_of_the_clock_on_the_wall(days, then):
 )
 def test_open_books_sell_their_own_month_and_each_that_began_since(now, instants):
     assert sale_instants("Europe/Berlin", MARCH.end, at(now)) == [at(instant) for instant in instants]
+
+
+@pytest.mark.parametrize(
+    ("held", "now", "bills", "begun"),
+    [
+        # The month that runs is not late; it is when it is over, to the instant.
+        (("03-10", "09-10"), "04-10T11:59", ["03-10", "04-10"], []),
+        (("03-10", "09-10"), "04-10T12:00", ["03-10", "04-10"], ["03-10"]),
+        (("03-10", "09-10"), "06-20T12:00", ["03-10", "04-10", "05-10", "06-10"], ["03-10", "04-10", "05-10"]),
+        # No other plan takes over: the month that runs goes on beyond now.
+        (("03-10", None), "05-10T11:59", ["03-10", "04-10", "05-10"], ["03-10"]),
+        # A month of which no bill is known is not sold; a year's bill asks for all of its months.
+        (("03-10", None), "09-20T12:00", ["03-10", "04-10"], ["03-10"]),
+        (("03-10", None), "05-20T12:00", ["03-10", "11-10"], ["03-10", "04-10"]),
+        (("03-10", None), "05-20T12:00", [], []),
+        # A plan that began, or gave way, within its month has that part of it.
+        (("03-20", "09-10"), "05-10T12:00", ["03-10", "04-10", "05-10"], ["03-20", "04-10"]),
+        (("03-10", "04-25"), "04-25T11:59", ["03-10", "04-10", "05-10"], ["03-10"]),
+        (("03-10", "04-12"), "09-01T12:00", ["03-10", "04-10", "05-10"], ["03-10", "04-10"]),
+        (("03-10", "03-10"), "09-01T12:00", ["03-10", "04-10"], []),
+        # Held until its bill's end, a moment beyond its month: the moment is of no month that its bill asks for.
+        (("03-10", "04-11"), "09-01T12:00", ["03-11", "04-11", "05-11"], ["03-10"]),
+    ],
+)
+def test_months_that_are_over_and_asked_for_are_late(held, now, bills, begun):
+    def noon(day):
+        return at(f"{day}T12:00") if day else None
+
+    def month_of(instant):
+        number = max(number for number in range(1, 12) if noon(f"{number:02d}-10") <= instant)
+        return Period(noon(f"{number:02d}-10"), noon(f"{number + 1:02d}-10"))
+
+    asked = [Period(noon(first), noon(last)) for first, last in pairwise(bills)]
+    assert months_late(*map(noon, held), month_of, asked, at(now)) == [noon(each) for each in begun]
 
 
 @pytest.mark.parametrize("books", ["Europe/Berlin", "America/New_York", "Asia/Tokyo", "Australia/Lord_Howe"])

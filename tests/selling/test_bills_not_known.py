@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from sqlalchemy import select
 
-from portal.billing.actions import bill, cut, open_month
+from portal.billing.actions import bill, cut, earn_plans, open_month, sell_late
+from portal.billing.actions.months import plan_words
 from portal.billing.models import BillItem, PlanSale
 from portal.billing.queries import blockers
 from portal.cases import actions as cases
 from portal.entitlement.models import UsageGrant
 from portal.ledger.models import JournalTransaction, Period
+from portal.payments.handling import refresh_invoice
 from portal.settlement.books import all_problems
 from tests.support.billed import worked
 from tests.support.buying import DAY_SECONDS, plan_order, posted
@@ -67,4 +70,46 @@ def test_use_waits_for_the_bill_of_its_month_and_follows_in_the_open_books(shop,
     ).all()
     may = work_session.scalars(select(Period.id).where(Period.state == "open")).one()
     assert {(one.period_id, one.origin_period_id) for one in booked} == {(may, april)}
+    assert all_problems(work_session) == []
+
+
+def sold_months(session):
+    """What was sold of the subscription: price, when it began, and in which books."""
+    rows = session.scalars(select(PlanSale).where(PlanSale.paid_by == "ahead").order_by(PlanSale.starts_at))
+    return [(row.amount_minor, row.starts_at.date().isoformat(), row.period_id) for row in rows]
+
+
+@pytest.mark.parametrize("job_was_lost", [False, True])
+def test_a_month_whose_bill_is_known_when_it_is_over_is_sold_then_once(shop, work_session, work_engine, job_was_lost):
+    shop.buy(plan_order(shop.cast))
+    march = close(work_engine, shop.cast)
+    shop.standin.control.advance_clock(41 * DAY_SECONDS)
+    open_month(work_session, now=AT)
+    work_session.commit()
+    case = used_in_the_second_month(shop)
+    work_session.commit()
+    april = close(work_engine, shop.cast, datetime(2026, 5, 1, 6, tzinfo=UTC))
+    heard = datetime(2026, 5, 20, 6, tzinfo=UTC)
+    if job_was_lost:
+        for each in shop.standin.client().v1.invoices.list().data:
+            refresh_invoice(shop.engine, shop.gateway, each.id, heard)
+        open_month(work_session, now=heard)
+    else:
+        shop.hear(now=heard)
+    books = work_session.scalars(select(Period.id).where(Period.state == "open")).one()
+    assert sold_months(work_session) == [(29_000, "2026-03-10", march), (29_000, "2026-04-10", books)]
+    sale = work_session.scalars(
+        select(PlanSale).where(PlanSale.starts_at >= AT - timedelta(days=11), PlanSale.paid_by == "ahead")
+    ).one()
+    assert "2026-04" in plan_words(work_session, sale)
+    posting = select(JournalTransaction).where(
+        JournalTransaction.kind == "plan_sold", JournalTransaction.document_id == str(sale.id)
+    )
+    assert work_session.scalars(posting).one().origin_period_id == april
+    open_month(work_session, now=heard)
+    assert sell_late(work_session, sale.site_id, now=heard) == 0
+    assert len(sold_months(work_session)) == 2
+    made = cut(work_session, case, "closing", now=AT + timedelta(hours=5))
+    assert [item.use_minor > 0 for item in bill(work_session, made.id, now=heard)] == [True]
+    earn_plans(work_session, shop.cast.factory.id, now=heard)
     assert all_problems(work_session) == []

@@ -8,7 +8,7 @@ from portal.billing.actions.hours import first_unauthorized, reserve_anew, reser
 from portal.billing.actions.invoices import debtors_to_invoice, gather_invoices
 from portal.billing.actions.items import bill, bill_case, rebill, rebill_case
 from portal.billing.actions.line_queries import answer, ask
-from portal.billing.actions.plans import earn_plans, open_choice, open_month, sell_ahead
+from portal.billing.actions.plans import earn_plans, open_choice, open_month, sell_ahead, sell_late
 from portal.billing.packs.expiring import earn_packs
 from portal.billing.packs.selling import PackOrder, PackPrice, record_pack_sale, sell_pack
 
@@ -37,5 +37,6 @@ __all__ = [
     "reserve_anew",
     "reserve_hours",
     "sell_ahead",
+    "sell_late",
     "sell_pack",
 ]

@@ -48,7 +48,9 @@ def month_minor(session: Session, choice: PlanChoice, month: Period) -> int | No
             gone = gone_unsold_minor(session, bill)
             if until != bill.covers_until:
                 sold = _sold_minor(session, choice, bill.covers_from, month.start)
-                return longer_month_minor(max(minor - gone, sold), sold, month=month, ends_at=until)
+                due = longer_month_minor(max(minor - gone, sold), sold, month=month, ends_at=until)
+                # A month that is sold late takes nothing from those that are sold after it.
+                return min(due, max(minor - gone - _sold_minor(session, choice, bill.covers_from, until), 0))
             whole = month_of_bill_minor(minor, Period(bill.covers_from, bill.covers_until), middle)
             if not gone:
                 return whole

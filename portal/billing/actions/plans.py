@@ -2,7 +2,8 @@
 
 A month's price is owed at once, or comes out of what a subscription paid ahead, and is deferred: the use of included
 minutes takes its worth out of it and shares that as use. A month is sold on its first day, into whatever books are
-open: while the month before waits for its close, its use is booked there as well. What remains when the month is over,
+open: while the month before waits for its close, its use is booked there as well. A subscription's month whose bill
+becomes known only after it is sold then, and names the books it is of. What remains when the month is over,
 its work is billed and nothing is promised any more, is the month's subscription: it is split by the document's shares
 of subscriptions and payable then. What goes to resolvers is weighted over the cases it covered; of a month without one
 by the fallback.
@@ -15,7 +16,6 @@ what is missing is added, so that a case billed again after its month takes back
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +30,7 @@ from portal.billing.actions.ahead import (
     reinstatement_minor,
 )
 from portal.billing.actions.covered import covered_weights
+from portal.billing.actions.for_sale import ForSale, for_sale, late_months
 from portal.billing.actions.giving_up import give_up_changed, give_up_months
 from portal.billing.actions.months import MONTH, REINSTATEMENT, keep_sale, plan_words
 from portal.billing.actions.used import Past, given_up_minor, grant_of_sale, kept_minor, past_of, used_of_grant
@@ -39,14 +40,14 @@ from portal.billing.packs.rules import AHEAD
 from portal.billing.parties import parties_of, role_of
 from portal.billing.queries import given_back_minor
 from portal.billing.rules.gross import sold_as
-from portal.billing.rules.plans import PLAN_PAIRS, earning_legs, month_price, sale_instants
+from portal.billing.rules.plans import PLAN_PAIRS, earning_legs, month_price
 from portal.calendars import Period
 from portal.contracts.blocks import WHOLE_BP, Company, Revenue
 from portal.contracts.discounts import discount_between
 from portal.contracts.models import PlanChoice
 from portal.contracts.rules import amount_minor, split_terms
 from portal.contracts.sharing import RevenuePart, Share, SharingFacts, shares_of
-from portal.entitlement.actions import anchor_of, begins_instead, choices_in_force, open_monthly_grants, open_plan
+from portal.entitlement.actions import anchor_of, begins_instead, open_monthly_grants, open_plan
 from portal.entitlement.queries import Terms, terms_in_force
 from portal.entitlement.rules import window_of
 from portal.ledger.actions import post
@@ -57,16 +58,24 @@ EARNED = "plan_earned"
 
 
 def open_month(session: Session, *, now: datetime, livemode: bool = False) -> int:
-    """Open this month's minutes of every chosen plan and sell the months that have begun; how many were sold."""
+    """Open this month's minutes of every chosen plan and sell the months that have begun; how many were sold.
+
+    Months that were over before their bill was known are sold as well, so that none is lost with its job.
+    """
     open_monthly_grants(session, now)
-    return sum(_sell(session, each, now=now, livemode=livemode) for each in _for_sale(session, now))
+    return sum(_sell(session, each, now=now, livemode=livemode) for each in for_sale(session, now))
 
 
 def sell_ahead(session: Session, manufacturer_id: int, *, now: datetime, livemode: bool = False) -> int:
     """Sell a manufacturer's begun months that subscriptions asked for, so that no use of them is without; how many."""
-    wanted = [each for each in _for_sale(session, now) if paid_by(each.choice) == AHEAD]
+    wanted = [each for each in for_sale(session, now) if paid_by(each.choice) == AHEAD]
     own = [each for each in wanted if each.choice.manufacturer_id == manufacturer_id]
     return sum(_sell(session, each, now=now, livemode=livemode) for each in own)
+
+
+def sell_late(session: Session, site_id: int, *, now: datetime, livemode: bool = False) -> int:
+    """Sell a site's months that were over before their bill was known; how many. Again is harmless."""
+    return sum(_sell(session, each, now=now, livemode=livemode) for each in late_months(session, now, site_id=site_id))
 
 
 def open_choice(session: Session, plan_choice_id: int, *, now: datetime, livemode: bool = False) -> None:
@@ -75,32 +84,9 @@ def open_choice(session: Session, plan_choice_id: int, *, now: datetime, livemod
     choice = session.get_one(PlanChoice, plan_choice_id)
     _reinstate(session, choice, now=now, livemode=livemode)
     give_up_months(session, choice, now=now, livemode=livemode)
-    for each in _for_sale(session, now):
+    for each in for_sale(session, now):
         if each.choice.id == plan_choice_id:
             _sell(session, each, now=now, livemode=livemode)
-
-
-@dataclass(frozen=True)
-class _ForSale:
-    """A choice in force at an instant of the month that is sold, and when the next one takes over."""
-
-    choice: PlanChoice
-    until: datetime | None
-    at: datetime
-
-
-def _for_sale(session: Session, now: datetime) -> list[_ForSale]:
-    """What is sold into the open books: their own month, and each that began while they wait for their close."""
-    books = session.execute(select(Books.manufacturer_id, Books.zone, Books.ends_at).where(Books.state == "open"))
-    found = []
-    for manufacturer_id, zone, ends_at in books.tuples():
-        for at in sale_instants(zone, ends_at, now):
-            found += [
-                _ForSale(choice, until, at)
-                for choice, until in choices_in_force(session, at)
-                if choice.manufacturer_id == manufacturer_id
-            ]
-    return found
 
 
 def _reinstate(session: Session, choice: PlanChoice, *, now: datetime, livemode: bool) -> None:
@@ -120,7 +106,7 @@ def _reinstate(session: Session, choice: PlanChoice, *, now: datetime, livemode:
     )  # fmt: skip
 
 
-def _sell(session: Session, wanted: _ForSale, *, now: datetime, livemode: bool) -> int:
+def _sell(session: Session, wanted: ForSale, *, now: datetime, livemode: bool) -> int:
     choice, until = wanted.choice, wanted.until
     terms = terms_in_force(
         session,

@@ -5,7 +5,7 @@ Invariant: what a case used is divided among the months that served it to the la
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -129,6 +129,32 @@ def sale_instants(zone: str, books_end: datetime, now: datetime) -> list[datetim
     while books_end <= now:
         books_end = month_at(zone, books_end).ends_at
         found.append(min(now, books_end - _INSTANT))
+    return found
+
+
+def months_late(
+    begins: datetime,
+    until: datetime | None,
+    month_of: Callable[[datetime], Period],
+    bills: Sequence[Period],
+    now: datetime,
+) -> list[datetime]:
+    """When each month of a plan began, as far as it was held, that is over by now and that one bill asks for.
+
+    ``until`` is when another plan takes over, if one does; ``month_of`` an instant says which month it is in; ``bills``
+    are the times that bills ask for. What is held of a month beyond its bill, because clocks differ by a moment, is of
+    no bill: its month is the next one's.
+    """
+    found = []
+    while until is None or begins < until:
+        month = month_of(begins)
+        ends = month.end if until is None else min(month.end, until)
+        if ends > now:
+            break
+        asked = (begins + (ends - begins) / 2, month.start + (month.end - month.start) / 2)
+        if any(bill.start <= min(asked) and max(asked) < bill.end for bill in bills):
+            found.append(begins)
+        begins = ends
     return found
 
 

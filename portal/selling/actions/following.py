@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from portal.adjustments.queries import returned_minor
 from portal.billing.actions import PackOrder, PackPrice, sell_pack
+from portal.billing.actions.for_sale import late_months
 from portal.billing.packs.rules import AHEAD
 from portal.billing.queries import taken_of_payment
 from portal.cases import actions as cases
@@ -24,6 +25,7 @@ from portal.contracts.actions import Taking, take_plan
 from portal.directory.models import Site
 from portal.entitlement.actions import grant_pack
 from portal.errors import NotFound, PeriodClosed, RuleBroken
+from portal.jobs import enqueue
 from portal.payments import rules
 from portal.rows import insert_once
 from portal.selling.actions.changing import carry_out_changes
@@ -60,6 +62,8 @@ def follow_purchase(session: Session, intent_id: UUID, *, now: datetime, livemod
     carry_out_changes(session, found, now=now)
     note_early_end(session, found, now=now)
     end_with_subscription(session, found, now=now)
+    if late_months(session, now, site_id=found.purchase.site_id):
+        enqueue(session, "sell_late_months", site_id=found.purchase.site_id)
 
 
 def sell_purchase(session: Session, purchase_id: int, *, now: datetime, livemode: bool = False) -> None:
