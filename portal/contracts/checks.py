@@ -18,7 +18,7 @@ from portal.contracts.blocks import (
 from portal.contracts.reading import Contradiction
 from portal.contracts.toml_lines import Path
 from portal.errors import RuleBroken
-from portal.money import minor_digits
+from portal.money import asked_step, minor_digits
 
 AMOUNT_KEYS = frozenset(
     {
@@ -41,6 +41,10 @@ AMOUNT_KEYS = frozenset(
         "most",
     }
 )
+# What a customer pays by itself, so that the payment processor is asked for just that.
+CHARGED_ALONE = frozenset({("plans", "price_per_month"), ("packs", "price"), ("lapse", "amount")})
+# What adds up with other amounts before it is paid; limits are not paid at all.
+CHARGED_TOGETHER = frozenset({"amount", "credit", "per_trip", "minimum_payout"})
 # What is earned with a bill item, whose own period says which months came before it.
 BY_CASE = frozenset({Revenue.TIME_AND_MATERIALS, Revenue.INCLUDED, Revenue.PACK_USE, Revenue.MATERIALS})
 ALWAYS_PARTIES = ("manufacturer", "integrator", "operator")
@@ -55,7 +59,37 @@ def amount_contradictions(document: Block, currency: str) -> Iterator[Contradict
         return
     for path, text in _amounts(document, ()):
         if len(text.partition(".")[2]) > digits:
-            yield Contradiction(path, f"amounts in {currency} have {digits} decimals")
+            yield Contradiction(path, f"amounts in {currency} have {digits or 'no'} decimals")
+
+
+def uncharged_contradictions(document: Block, currency: str) -> Iterator[Contradiction]:
+    """Prices that no payment processor can be asked for, with the nearest that it takes.
+
+    Only of texts that are drafted: what was signed before stays as it is, and an invoice of it asks the next amount.
+    """
+    for path, nearest in _not_in_steps(document, currency):
+        if (path[0], path[-1]) in CHARGED_ALONE:
+            yield Contradiction(path, f"a price in {currency} ends in a zero to be charged; the nearest: {nearest}")
+
+
+def uncharged_remarks(document: Block, currency: str) -> Iterator[Contradiction]:
+    """Other amounts that are not paid as they stand: on an invoice, or in a transfer, they add up with others first."""
+    for path, nearest in _not_in_steps(document, currency):
+        if path[-1] in CHARGED_TOGETHER and (path[0], path[-1]) not in CHARGED_ALONE:
+            words = (
+                f"in {currency} only amounts that end in a zero are paid, an invoice asks the next: nearest {nearest}"
+            )
+            yield Contradiction(path, words)
+
+
+def _not_in_steps(document: Block, currency: str) -> Iterator[tuple[Path, str]]:
+    """Every amount that is no multiple of what can be asked, with its place and the nearest that are."""
+    digits, step = minor_digits(currency), asked_step(currency)
+    for path, text in _amounts(document, ()):
+        minor = Decimal(text).scaleb(digits)
+        if minor == minor.to_integral() and minor % step:
+            below = int(minor) // step * step
+            yield path, " or ".join(f"{Decimal(each).scaleb(-digits)}" for each in (below, below + step) if each)
 
 
 def _amounts(value: object, path: Path) -> Iterator[tuple[Path, str]]:

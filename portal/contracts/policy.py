@@ -20,7 +20,7 @@ from portal.contracts.fees import Cancellation, Fee, Tax
 from portal.contracts.lifecycle import Lifecycle
 from portal.contracts.packs import Allowance, Lapse, Pack
 from portal.contracts.parts import PartRow
-from portal.contracts.policy_checks import policy_contradictions
+from portal.contracts.policy_checks import drafted_policy_contradictions, policy_contradictions
 from portal.contracts.rates import Burn, Cap, Minimum, PercentRow, RateRow, Rounding, RoundingRow
 from portal.contracts.reading import Problem, document_from_json, document_from_toml
 from portal.contracts.severities import Reclassification
@@ -141,7 +141,7 @@ def parse_policy(text: str) -> Policy:
 
     *Raises*: DocumentInvalid with every problem: its line, its key and what is allowed there.
     """
-    return document_from_toml(Policy, text, policy_contradictions)
+    return document_from_toml(Policy, text, drafted_policy_contradictions)
 
 
 @lru_cache(maxsize=256)

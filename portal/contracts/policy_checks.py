@@ -17,6 +17,7 @@ from portal.contracts.checks import (
     resolution_contradictions,
     share_contradictions,
     spelling_contradictions,
+    uncharged_contradictions,
     unknown,
     weight_contradictions,
 )
@@ -44,6 +45,15 @@ _STATED_KINDS = tuple(kind for kind in Revenue if kind is not Revenue.MATERIALS)
 # The support levels that people ask for, as texts name them.
 LEVELS = ("1", "2", "3")
 TARGET_CONDITIONS = ("clock", "severities", "certified", "customer_classes", "channels", "levels")
+
+
+def drafted_policy_contradictions(policy: Policy) -> Iterator[Contradiction]:
+    """The same of a text that is not signed yet, with what cannot be charged."""
+    found = tuple(policy_contradictions(policy))
+    yield from found
+    # The steps of a currency that is none are nobody's to say.
+    if not any(each.path == ("currency",) for each in found):
+        yield from uncharged_contradictions(policy, policy.currency)
 
 
 def policy_contradictions(policy: Policy) -> Iterator[Contradiction]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 from portal.contracts.agreement import Agreement
+from portal.contracts.checks import uncharged_remarks
 from portal.contracts.policy import Policy
 from portal.contracts.reading import Contradiction, Problem, problems_of
 from portal.contracts.work_checks import TABLES
@@ -24,6 +25,7 @@ def agreement_remarks(agreement: Agreement, text: str | None = None) -> tuple[Pr
 
 
 def _of_policy(policy: Policy) -> Iterator[Contradiction]:
+    yield from uncharged_remarks(policy, policy.currency)
     yield from _unused_calendars(policy)
     for table, condition in _WORDS:
         used = {word for name in TABLES for row in getattr(policy, name) for word in getattr(row, condition)}
@@ -70,6 +72,7 @@ def _unconditional_before_the_last(policy: Policy) -> Iterator[Contradiction]:
 
 
 def _of_agreement(agreement: Agreement) -> Iterator[Contradiction]:
+    yield from uncharged_remarks(agreement, agreement.currency)
     if not agreement.resolution:
         yield Contradiction(("fallback",), "there is no resolution table: every resolution has to be agreed by hand")
     if agreement.challenge.neutral_name is None:

@@ -5,6 +5,7 @@ import pytest
 from portal.contracts.agreement import agreement_from_json, parse_agreement
 from portal.contracts.policy import parse_policy, policy_from_json
 from portal.contracts.reading import LONGEST_DOCUMENT, _as_text
+from portal.contracts.style import agreement_remarks, policy_remarks
 from portal.errors import DocumentInvalid, Invalid, Problem
 from tests.support.documents import ALPEN, KESSLER, POLICY, changed, text_of
 
@@ -377,3 +378,56 @@ def test_further_party_takes_a_tranche_when_it_is_listed_and_ordered():
 def test_problem_without_line_or_key_reads_as_its_message():
     assert str(Problem(None, "", "Broken.")) == "Broken."
     assert text_of(ALPEN)
+
+
+DINARS = ('currency = "EUR"', 'currency = "KWD"')
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "words"),
+    [
+        (
+            ('price_per_month = "290.00"', 'price_per_month = "290.005"'),
+            "plans[2].price_per_month",
+            "290.000 or 290.010",
+        ),
+        (('price = "1350.00"', 'price = "1350.009"'), "packs[1].price", "1350.000 or 1350.010"),
+        (('price = "1350.00"', 'price = "0.001"'), "packs[1].price", "the nearest: 0.010"),
+        (("zone =", 'lapse.amount = "5.555"\nzone ='), "lapse.amount", "5.550 or 5.560"),
+    ],
+)
+def test_a_price_that_no_processor_takes_is_refused_with_the_nearest_that_it_does(change, key, words):
+    (problem,) = problems_of(POLICY, DINARS, change)[1]
+    assert problem.key == key
+    assert words in problem.message
+    # What was signed before the rule stays as it was signed.
+    signed = parse_policy(changed(POLICY, DINARS))
+    update = {"packs": (signed.packs[0].model_copy(update={"price": "1350.009"}), *signed.packs[1:])}
+    assert policy_from_json(signed.model_copy(update=update).model_dump_json()).packs[0].price == "1350.009"
+
+
+@pytest.mark.parametrize("text", ["1350", "1350.01", "1350.010", "0.500"])
+def test_a_price_that_ends_in_a_zero_is_charged_in_three_decimals(text):
+    assert parse_policy(changed(POLICY, DINARS, ('price = "1350.00"', f'price = "{text}"'))).packs[0].price == text
+
+
+def test_what_adds_up_with_other_amounts_first_is_only_remarked():
+    fee = (
+        '[[packs]]\ncode = "hours_10',
+        '[[fees]]\ncode = "f"\nlabel = "F"\namount = "1.001"\n\n[[packs]]\ncode = "hours_10',
+    )
+    policy = parse_policy(changed(POLICY, DINARS, fee, ('default_nte = "450.00"', 'default_nte = "450.005"')))
+    kessler = parse_agreement(changed(KESSLER, DINARS, ('minimum_payout = "50.00"', 'minimum_payout = "50.005"')))
+    for remarks, key, nearest in (
+        (policy_remarks(policy), "fees[1].amount", "nearest 1.000 or 1.010"),
+        (agreement_remarks(kessler), "settlement.minimum_payout", "nearest 50.000 or 50.010"),
+    ):
+        assert [(each.key, nearest in each.message) for each in remarks if "end in a zero" in each.message] == [
+            (key, True)
+        ]
+
+
+def test_a_currency_without_decimals_refuses_them_at_the_field():
+    found = {each.key: each.message for each in problems_of(POLICY, ('currency = "EUR"', 'currency = "JPY"'))[1]}
+    assert "amounts in JPY have no decimals" in found["packs[1].price"]
+    assert "amounts in JPY have no decimals" in found["plans[2].price_per_month"]
