@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from portal.access import may_see_prices
 from portal.billing import actions, overviews, plan_reading, reading
-from portal.billing.models import PlanSale
+from portal.billing.models import BillItem, PlanSale
 from portal.billing.packs.models import PackSale
 from portal.billing.packs.reading import sold_pack
 from portal.identity import queries as people
@@ -34,7 +34,8 @@ def items() -> ResponseReturnValue:
     key = paging.key_from(request.args.get("after"), 1)
     before_id = key[0] if key and isinstance(key[0], int) else None
     rows = reading.bill_items(current_session(), current_actor(), before_id=before_id, most=paging.PAGE_SIZE + 1)
-    return render_template("billing/items.html", page=paging.page_of(rows, lambda row: (row.item.id,)))
+    page_of_items = paging.page_of(rows, lambda row: (row.item.id,))
+    return render_template("billing/items.html", page=page_of_items, opens_invoice=_opens_invoice)
 
 
 @blueprint.get("/bill-items/<int:item_id>")
@@ -54,6 +55,7 @@ def item(item_id: int) -> ResponseReturnValue:
         may_open_entries=may_log_time(actor),
         bearers=BEARERS,
         modes=MODES,
+        opens_invoice=_opens_invoice(tree.row.item),
     )
 
 
@@ -71,10 +73,10 @@ def pack_sale(pack_sale_id: int) -> ResponseReturnValue:
     return render_template("billing/pack_sale.html", pack=pack, opens_invoice=_opens_invoice(pack.sale))
 
 
-def _opens_invoice(sale: PlanSale | PackSale) -> bool:
-    """Whether the actor finds the sale's invoice among its own."""
+def _opens_invoice(billed: BillItem | PlanSale | PackSale) -> bool:
+    """Whether the actor finds the invoice of it among its own."""
     actor = current_actor()
-    return may_read_invoices(actor) and actor.organisation_id in (sale.manufacturer_id, sale.payer_id)
+    return may_read_invoices(actor) and actor.organisation_id in (billed.manufacturer_id, billed.payer_id)
 
 
 @blueprint.route("/bill-lines/<int:line_id>/question", methods=["GET", "POST"])
