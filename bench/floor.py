@@ -13,8 +13,8 @@ from flask import Flask, Response, abort, redirect, render_template_string, requ
 from flask.typing import ResponseReturnValue
 from sqlalchemy import text
 
-from portal.cli import serve_pages
 from portal.db import engine_for
+from portal.serving import serve_pages
 
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{{ title }}</title></head><body>
 <h1>{{ title }}</h1><p>{{ who }}</p>

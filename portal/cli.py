@@ -6,34 +6,32 @@ to standard output; log lines go to standard error.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from gunicorn.app.base import BaseApplication
-from gunicorn.glogging import Logger as GunicornLogger
 
-from portal import backup as backups
-from portal import db, embedded, logs
+from portal import logs
 from portal.collecting import collect_seldom
 from portal.config import MIGRATIONS, Settings, child_environment
 from portal.errors import DocumentInvalid, Misconfigured, PortalError
+from portal.lazily import lazily
 from portal.quoting.commands import agreement_group, policy_group, quote_command, why_deadline_command
 
-# mallopt(3): blocks from this size on are mapped by themselves and unmapped when freed; glibc else raises the size with
-# each block it frees.
-_M_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES = -3, 1024 * 1024
-# Threads share two heaps: with one each, what is free in one is of no use to another.
-_M_ARENA_MAX, _HEAPS = -8, 2
+if TYPE_CHECKING:
+    from portal import backup as backups
+    from portal import db, embedded
+else:
+    # The master of the web's processes is this program and opens no database.
+    backups, db, embedded = (lazily(f"portal.{name}") for name in ("backup", "db", "embedded"))
 
 
 class _Commands(click.Group):
@@ -64,9 +62,11 @@ def serve(bind: str, workers: int, threads: int, *, after_demo: bool) -> None:
     # What a start makes stays: collecting meanwhile would look through all of it again and again.
     gc.disable()
     with ready_settings() as settings:
-        from portal.app import create_app, warm
+        from portal.serving import serve_pages
 
         def build() -> Any:
+            from portal.app import create_app, warm
+
             app = create_app(settings)
             warm(app)
             if after_demo:
@@ -327,60 +327,16 @@ def wait_for_demo(settings: Settings) -> None:
     engine.dispose()
 
 
-def serve_pages(build: Callable[[], Any], *, bind: str, workers: int, threads: int) -> None:
-    """Run gunicorn in this process until it is told to stop; the app is built once and shared by forking."""
-    options = {
-        "bind": bind,
-        "workers": workers,
-        "threads": threads,
-        "worker_class": "gthread",
-        "preload_app": True,
-        "timeout": 60,
-        # A kept connection stays with its worker, however busy; a new one goes to whoever is free.
-        "keepalive": 0,
-        "graceful_timeout": 30,
-        "logger_class": _GunicornLog,
-        "control_socket_disable": True,
-    }
-
-    class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
-        def load_config(self) -> None:
-            for key, value in options.items():
-                self.cfg.set(key, value)
-
-        def load(self) -> Any:
-            app = build()
-            collect_seldom()
-            return app
-
-    _give_back_large_blocks()
-    Server().run()
-
-
-def _give_back_large_blocks() -> None:
-    """Keep glibc from holding on to what each thread's password hashes took: 19 MiB and more per thread."""
-    with suppress(OSError, AttributeError):
-        library = ctypes.CDLL(None)
-        library.mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES)
-        library.mallopt(_M_ARENA_MAX, _HEAPS)
-
-
-class _GunicornLog(GunicornLogger):  # type: ignore[misc]  # gunicorn has no types
-    """gunicorn's lines in our form; requests are logged by the app, which knows their ids."""
-
-    def setup(self, cfg: Any) -> None:
-        self.error_log.handlers = []
-        self.error_log.propagate = True
-        self.access_log.disabled = True
-
-
 @contextmanager
 def ready_settings(environ: Mapping[str, str] | None = None, *, migrate_embedded: bool = True) -> Iterator[Settings]:
     """Settings with a database that answers, while the block runs; the embedded one is migrated on the way."""
     settings = Settings.from_env(environ)
     logs.configure(settings.log_level)
+    if settings.names_a_database:
+        yield settings
+        return
     with embedded.database_for(settings) as ready:
-        if migrate_embedded and not settings.names_a_database:
+        if migrate_embedded:
             db.upgrade(required(ready.database_url, "DATABASE_URL"), MIGRATIONS)
         yield ready
 
