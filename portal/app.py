@@ -19,7 +19,6 @@ from portal.config import STATIC, TEMPLATES, Settings, as_role
 from portal.db import ENGINE_OPTIONS, connection_url, db, engine_for
 from portal.db import open_session as open_plain_session
 from portal.files import store_at
-from portal.money import Money
 from portal.notifications.actions import Mailer
 from portal.notifications.mail import FileMailer, SmtpMailer
 from portal.outbound import Outbound
@@ -136,7 +135,6 @@ def warm(app: Flask) -> None:
     """Make once what every web worker would make for itself, before they are forked from this process."""
     configure_mappers()
     rendering.load_all(app)
-    display.money_text(Money(0, "USD"))
 
 
 def create_worker(

@@ -4,8 +4,9 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from babel.numbers import format_currency
 
-from portal.money import Money
+from portal.money import Money, currencies_of
 from portal.web import display
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -24,6 +25,12 @@ NOON = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)
 )
 def test_money_reads_with_its_currency_and_digits(amount, text):
     assert display.money_text(amount) == text
+
+
+def test_what_stands_before_an_amount_is_what_babel_writes_for_every_currency():
+    for currency in (code for digits in (0, 2, 3, 4) for code in currencies_of(digits=digits)):
+        nothing = format_currency(0, currency, locale="en_US")
+        assert display.money_text(Money(0, currency)).partition("0")[0] == nothing.partition("0")[0], currency
 
 
 def test_local_time_shows_the_viewers_zone_and_keeps_the_exact_instant():
