@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from portal.errors import RuleBroken
 
 DAY_SECONDS = 86_400
+# How far a clock on a wall is behind UTC and ahead of it at most: Baker Island, the Line Islands.
+FURTHEST_WEST, FURTHEST_EAST = timedelta(hours=12), timedelta(hours=14)
 # The years of ``datetime``, less one at each end for the distance of any zone from UTC.
 FIRST_YEAR, LAST_YEAR = 2, 9998
 
@@ -28,6 +30,11 @@ def zone_named(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise RuleBroken(f"There is no time zone named {name!r}.") from error
+
+
+def local_day(zone: str, at: datetime) -> date:
+    """The day that the calendar on a wall of ``zone`` shows at an instant. *Raises*: RuleBroken as ``zone_named``."""
+    return at.astimezone(zone_named(zone)).date()
 
 
 def resolve_local(zone: str, naive: datetime) -> datetime:

@@ -291,7 +291,7 @@ def _bring_into_force(session: Session, version: DocumentVersion, now: datetime)
 
 def integrator_of_site(session: Session, site: Site, manufacturer_id: int, at: datetime) -> int | None:
     """Who services a manufacturer's systems at a site; None where nobody does, or more than one."""
-    servicing = servicing_at(session, site, manufacturer_id, at.date())
+    servicing = servicing_at(session, site, manufacturer_id, queries.maker_day(session, manufacturer_id, at))
     return next(iter(servicing)) if len(servicing) == 1 else None
 
 

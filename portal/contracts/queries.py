@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, ScalarSelect, Select, func, literal_column, select
 from sqlalchemy.orm import Session, defer
@@ -23,6 +23,7 @@ from portal.contracts.policy import Policy, policy_from_json
 from portal.contracts.reinstatement import Gap, Held, gap_before, is_paid
 from portal.directory.models import Organisation
 from portal.errors import NotFound
+from portal.zones import local_day
 
 # The texts are long and parsed once for each hash: they are loaded when a hash is new.
 WITHOUT_TEXT = (defer(DocumentVersion.body_toml), defer(DocumentVersion.canonical_json))
@@ -105,6 +106,13 @@ def policy_in_force(session: Session, manufacturer_id: int, at: datetime) -> Pol
     if version is None:
         raise NotFound("The manufacturer has no policy in force at that time.")
     return PolicyInForce(version, policy_of(version))
+
+
+def maker_day(session: Session, manufacturer_id: int, at: datetime) -> date:
+    """The day of an instant in what a manufacturer sells: by its policy's clock, by its own before the first policy."""
+    version = _version_in_force(session, "policy", manufacturer_id, None, at)
+    zone = policy_of(version).zone if version is not None else session.get_one(Organisation, manufacturer_id).zone
+    return local_day(zone, at)
 
 
 def policy_id_in_force(manufacturer_id: ColumnElement[int], at: ColumnElement[datetime]) -> ScalarSelect[int]:

@@ -29,11 +29,12 @@ LONGEST_EXPLANATION = 500
 
 @dataclass(frozen=True)
 class EarlyEnd:
-    """A plan that ends before its minimum term does; ``ends_at`` is until when it is paid."""
+    """A plan that ends before its minimum term does; paid until ``ends_at``, ``ends_on`` by its policy's days."""
 
     purchase: Purchase
     since: datetime
     ends_at: datetime
+    ends_on: date
     minimum_until: date
     owed_minor: int
     each_minor: int
@@ -51,6 +52,7 @@ def early_end_of(session: Session, found: Bought) -> EarlyEnd | None:
         purchase=found.purchase,
         since=step.happened_at,
         ends_at=leaving.ends_at,
+        ends_on=leaving.ends_on,
         minimum_until=leaving.minimum_until,
         owed_minor=leaving.owed_minor,
         each_minor=leaving.each_minor,

@@ -23,7 +23,7 @@ from portal.directory.queries import organisation_names
 from portal.errors import NotFound, RuleBroken
 from portal.selling.actions import hand_over_of
 from portal.selling.actions.handing_over import has_left
-from portal.zones import zone_named
+from portal.zones import local_day
 
 _PARTIES = (PlanChoice.customer_id, PlanChoice.manufacturer_id, PlanChoice.integrator_id)
 LEFT_WORDS = "Your company's service of the site ends or has ended: months sold or paid stay yours, later ones are not."
@@ -64,7 +64,7 @@ def _line(session: Session, actor: Actor, choices: Sequence[PlanChoice], now: da
     except (NotFound, RuleBroken):
         # A plan that the policy has no more is not sold on.
         return None
-    today = now.astimezone(zone_named(policy.zone)).date()
+    today = local_day(policy.zone, now)
     is_left = has_left(session, held, today)
     if actor.side is Side.INTEGRATOR:
         goes = is_left or hand_over_of(session, held, now=now) is not None
@@ -86,7 +86,7 @@ def _goes_on(session: Session, held: PlanChoice, later: Sequence[PlanChoice], zo
         at, seller_id = (found.at, found.heir.seller_id) if found is not None else (now, held.seller_id)
     if seller_id == held.seller_id:
         return ""
-    on = at.astimezone(zone_named(zone)).date()
+    on = local_day(zone, at)
     return f"From {on} on it is sold by {_name(session, seller_id)}. Nothing is bought again."
 
 

@@ -163,10 +163,10 @@ def test_orders_are_the_payers_and_the_makers(work_session, web_session, cast):
     for who, numbers in (("bea", ["4711"]), ("fay", ["K1", "4711"]), ("ivo", ["K1"]), ("bob", []), ("eve", [])):
         actor = getattr(cast, who)
         session = web_session(scope_of(actor))
-        assert [row.order.number for row in queries.orders(session, actor, on=ON)] == numbers
+        assert [row.order.number for row in queries.orders(session, actor, now=NOW)] == numbers
     with pytest.raises(NotFound):
-        queries.order(web_session(scope_of(cast.ivo)), cast.ivo, own.id, on=ON)
-    row = queries.order(web_session(scope_of(cast.ivo)), cast.ivo, for_integrator.id, on=ON + timedelta(days=1))
+        queries.order(web_session(scope_of(cast.ivo)), cast.ivo, own.id, now=NOW)
+    row = queries.order(web_session(scope_of(cast.ivo)), cast.ivo, for_integrator.id, now=NOW + timedelta(days=1))
     assert (row.state, row.payer_name) == (OrderState.OPEN, cast.integrator.name)
 
 

@@ -23,7 +23,7 @@ from tests.support.versions import signed_policy
 
 ITEMS = [item for item in catalogue(parse_policy(POLICY_TEXT.replace(*OTHER_PLANS))) if item.kind is Kind.PLAN]
 UNTIL = date(2027, 3, 10)
-HELD = Held("assured", "month", MONTH_MINOR, NOW + timedelta(days=31))
+HELD = Held("assured", "month", MONTH_MINOR, NOW + timedelta(days=31), "Europe/Berlin")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -10,10 +10,12 @@ from sqlalchemy import select
 from portal.billing.actions import earn_plans, gather_invoices
 from portal.billing.books import check_books
 from portal.billing.models import InvoiceItem, PlanShare
+from portal.contracts.rules import months_after
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound, RuleBroken
 from portal.selling.actions import cancel, charge_early_ends, charged_sale
 from portal.selling.leaving import close_early_end, early_ends
-from portal.selling.rules.terms import ends_early, owed_minor
+from portal.selling.rules.terms import ends_early, minimum_ends, owed_minor
+from portal.zones import local_day
 from tests.support.buying import MONTH_MINOR, plan_order
 from tests.support.cast import NOW
 from tests.support.going_back import Kept
@@ -26,7 +28,9 @@ UNTIL = date(2027, 3, 10)
     ("ends", "covers_until", "minimum_until", "early"),
     [
         (True, date(2026, 4, 10), UNTIL, True),
-        (True, UNTIL - timedelta(days=1), UNTIL, True),
+        (True, UNTIL - timedelta(days=28), UNTIL, True),
+        # Months of different length, and a clock that was set, are no reason to owe a period.
+        (True, UNTIL - timedelta(days=4), UNTIL, False),
         (True, UNTIL, UNTIL, False),
         (True, date(2026, 4, 10), None, False),
         (False, date(2026, 4, 10), UNTIL, False),
@@ -48,6 +52,32 @@ def test_a_plan_ends_early_when_what_is_paid_does_not_reach_its_term(ends, cover
 )
 def test_whole_periods_are_owed_until_the_term_is_reached(interval, covers_until, periods):
     assert owed_minor(100, interval, covers_until=covers_until, minimum_until=UNTIL) == periods * 100
+
+
+@pytest.mark.parametrize(
+    ("zone", "begins", "months", "until"),
+    [
+        ("UTC", "2026-03-10T23:30", 12, date(2027, 3, 10)),
+        ("Pacific/Auckland", "2026-03-10T11:30", 12, date(2027, 3, 11)),
+        ("Pacific/Auckland", "2026-03-10T10:30", 12, date(2027, 3, 10)),
+        ("America/Los_Angeles", "2026-03-10T06:30", 12, date(2027, 3, 9)),
+        ("America/Los_Angeles", "2026-03-10T07:30", 12, date(2027, 3, 10)),
+        # The clock is set between its begin and its end, at either side of midnight.
+        ("Pacific/Auckland", "2026-03-10T11:30", 3, date(2026, 6, 11)),
+        ("America/Los_Angeles", "2026-11-20T08:30", 5, date(2027, 4, 20)),
+        # Stripe ends what began on a 31st on the 30th, and on the last of February.
+        ("America/Los_Angeles", "2026-01-01T07:30", 2, date(2026, 2, 28)),
+        ("Pacific/Auckland", "2026-01-31T11:00", 3, date(2026, 5, 1)),
+    ],
+)
+def test_a_term_that_was_paid_in_whole_periods_is_reached_in_every_zone(zone, begins, months, until):
+    """Days are the policy's, whole periods Stripe's: whatever the clock does, nothing more is owed."""
+    first = datetime.fromisoformat(begins).replace(tzinfo=UTC)
+    assert minimum_ends(zone, first, months) == until
+    for paid in range(months + 1):
+        ends_on = local_day(zone, datetime.combine(months_after(first.date(), paid), first.time(), UTC))
+        assert ends_early(ends=True, covers_until=ends_on, minimum_until=until) is (paid < months)
+        assert owed_minor(1, "month", covers_until=ends_on, minimum_until=until) == months - paid
 
 
 def bought_for_a_year(shop):

@@ -15,6 +15,7 @@ from portal.entitlement.models import CoverageDecision
 from portal.notifications.mail import FileMailer
 from portal.payments.gateway import connect
 from portal.payments.models import CashReceipt, Intent, ProviderSubscription
+from portal.payments.rules import FIGURES_MOVED
 from portal.selling.models import Offer, Purchase, TaxExemption
 from tests.support.buying import OTHER_PLANS, PACK_MINOR, lapsed
 from tests.support.cases import escalated
@@ -343,7 +344,7 @@ def test_a_plan_paid_by_subscription_is_changed_on_its_page_and_not_beside_it(
 
 
 def test_a_plan_is_changed_at_once_for_what_its_page_shows(
-    visit, cast, standin, gateway, work_session, run_jobs, clock
+    visit, cast, standin, gateway, work_session, run_jobs, clock, settings
 ):
     signed_policy(work_session, cast, OTHER_PLANS)
     work_session.commit()
@@ -372,12 +373,20 @@ def test_a_plan_is_changed_at_once_for_what_its_page_shows(
     refused = bea.post(address, said)
     assert (refused.status_code, "declined" in refused.text, "Nothing was charged" in refused.text) == (409, True, True)
     assert "was not made" in bea.get(f"/bought/{key}").text
+    # Had its job been late instead, the page would lead to the new figures.
+    assert f'href="{address}"' not in bea.get(f"/bought/{key}").text
+    failed = work_session.scalars(select(Intent).where(Intent.kind == "plan_change")).one()
+    failed.progress = {**failed.progress, FIGURES_MOVED: True}
+    work_session.commit()
+    assert f'href="{address}"' in bea.get(f"/bought/{key}").text
+    again = bea.post(address, said)
+    assert (again.status_code, "See the new figures" in again.text) == (409, True)
     standin.control.pay_renewals_by(about, "card")
     clock.advance(minutes=1)
     said = {"accepted": "y", **{name: hidden(bea.get(address), name) for name in names}}
     for _ in range(2):
         assert bea.post(address, said).status_code == 303
-    run_jobs(clock(), gateway=gateway)
+    run_jobs(clock(), gateway=gateway, mailer=FileMailer(settings.mail_dir, settings.mail_from))
     assert "Premium, a month holds now" in bea.get(f"/bought/{key}").text
     assert len(work_session.scalars(select(CashReceipt)).all()) == 2
 

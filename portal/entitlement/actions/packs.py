@@ -23,7 +23,7 @@ from portal.directory.models import Site
 from portal.entitlement.actions.topping_up import note_crossings
 from portal.entitlement.models import GrantBalance, UsageGrant
 from portal.errors import Conflict, NotFound, RuleBroken
-from portal.zones import zone_named
+from portal.zones import local_day
 
 PACK = "pack"
 
@@ -69,7 +69,7 @@ def grant_pack(
         "granted_seconds": (pack.minutes or 0) * 60 * quantity,
         "granted_incidents": (pack.incidents or 0) * quantity,
         "starts_at": bought_at,
-        "expires_at": _ends_at(policy, expires_on(pack, _day(policy, bought_at))),
+        "expires_at": _ends_at(policy, expires_on(pack, local_day(policy.zone, bought_at))),
         "granted_at": now,
     }
     once = insert(UsageGrant).values(columns).on_conflict_do_nothing(index_elements=["manufacturer_id", "source"])
@@ -108,10 +108,6 @@ def _known(session: Session, wanted: Mapping[str, Any]) -> UsageGrant:
     if any(getattr(found, name) != wanted[name] for name in same):
         raise Conflict(f"{found.source} brought another pack before.")
     return found
-
-
-def _day(policy: Policy, at: datetime) -> date:
-    return at.astimezone(zone_named(policy.zone)).date()
 
 
 def _ends_at(policy: Policy, on: date | None) -> datetime | None:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from portal.access import Actor, Role, Side
 from portal.audit import actions as audit
+from portal.contracts import queries as contracts
 from portal.contracts.policy import Policy
 from portal.contracts.rules import amount_minor
 from portal.entitlement.actions.authorization import Yes, give_yes
@@ -29,7 +30,7 @@ from portal.entitlement.queries import CaseParts, RequestState
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.jobs import enqueue
 from portal.rows import add_or_refuse
-from portal.zones import zone_named
+from portal.zones import local_day
 
 # What a yes says that comes from an order.
 BASIS = "purchase_order"
@@ -74,7 +75,8 @@ def enter_order(session: Session, actor: Actor, new: NewOrder, *, now: datetime)
     """
     if not may_enter_orders(actor) or actor.organisation_id not in (new.payer_id, new.manufacturer_id):
         raise NotAllowed("Orders are entered by the payer's buyers, or by the manufacturer's finance.")
-    check_order(new.number, new.amount_minor, new.expires_on, new.terms_days, on=now.date())
+    on = contracts.maker_day(session, new.manufacturer_id, now)
+    check_order(new.number, new.amount_minor, new.expires_on, new.terms_days, on=on)
     document = new.document
     if document is None and actor.organisation_id != new.payer_id:
         raise Invalid("Attach the payer's order.", {"document": "Attach the order that the payer has sent."})
@@ -149,7 +151,7 @@ def take_from_order(
         _locked_orders(session, request),
         wanted_minor=request.nte_minor,
         least_minor=max(request.least_cost_minor, amount_minor(policy.authorization.least_nte, policy.currency)),
-        on=now.astimezone(zone_named(policy.zone)).date(),
+        on=local_day(policy.zone, now),
     )
     if found is None:
         return None

@@ -10,6 +10,7 @@ from sqlalchemy import ARRAY, BigInteger, Select, any_, cast, func, select
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side
+from portal.contracts import queries as contracts
 from portal.directory.queries import organisation_names
 from portal.entitlement.models import Authorization
 from portal.entitlement.orders.models import (
@@ -59,14 +60,14 @@ class OrderNamed:
     terms_days: int
 
 
-def orders(session: Session, actor: Actor, *, on: date) -> list[OrderRow]:
+def orders(session: Session, actor: Actor, *, now: datetime) -> list[OrderRow]:
     """The orders the actor's company gives or was given, the latest first."""
-    return _rows(session, _mine(actor).order_by(PurchaseOrder.id.desc()).limit(MOST), on)
+    return _rows(session, _mine(actor).order_by(PurchaseOrder.id.desc()).limit(MOST), now)
 
 
-def order(session: Session, actor: Actor, order_id: int, *, on: date) -> OrderRow:
+def order(session: Session, actor: Actor, order_id: int, *, now: datetime) -> OrderRow:
     """One order. *Raises*: NotFound."""
-    found = _rows(session, _mine(actor).where(PurchaseOrder.id == order_id), on)
+    found = _rows(session, _mine(actor).where(PurchaseOrder.id == order_id), now)
     if not found:
         raise NotFound
     return found[0]
@@ -125,18 +126,24 @@ def _mine(actor: Actor) -> Select[PurchaseOrder, PurchaseOrderBalance, PurchaseO
 def _rows(
     session: Session,
     statement: Select[PurchaseOrder, PurchaseOrderBalance, PurchaseOrderWithdrawal],
-    on: date,
+    now: datetime,
 ) -> list[OrderRow]:
     found = session.execute(statement).all()
+    # An order's last day is one of the manufacturer it is for, whoever reads it.
+    days = {each: contracts.maker_day(session, each, now) for each in {row[0].manufacturer_id for row in found}}
     names = organisation_names(session, [each for row in found for each in (row[0].payer_id, row[0].manufacturer_id)])
     return [
         OrderRow(
             order,
             balance,
             gone,
-            state_of(OrderFacts(order.id, balance.free_minor, order.expires_on, withdrawn=gone is not None), on),
+            _state(order, balance, withdrawn=gone is not None, on=days[order.manufacturer_id]),
             names.get(order.payer_id, ""),
             names.get(order.manufacturer_id, ""),
         )
         for order, balance, gone in found
     ]
+
+
+def _state(order: PurchaseOrder, balance: PurchaseOrderBalance, *, withdrawn: bool, on: date) -> OrderState:
+    return state_of(OrderFacts(order.id, balance.free_minor, order.expires_on, withdrawn=withdrawn), on)

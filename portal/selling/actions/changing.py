@@ -32,7 +32,7 @@ from portal.payments.checkouts import Wares, recurring_price
 from portal.payments.gateway import Gateway
 from portal.payments.models import Intent, SubscriptionBill
 from portal.payments.provider import ChangePreview, SubscriptionState
-from portal.selling.actions.ending import each_minor, interval_of, minimum_until
+from portal.selling.actions.ending import agreed_on, each_minor, interval_of, minimum_until
 from portal.selling.models import Purchase
 from portal.selling.queries import Bought, choices_of
 from portal.selling.rules import PlanChange, Step, catalogue, plan_changes
@@ -88,6 +88,7 @@ def changes_possible(session: Session, found: Bought, *, now: datetime) -> Chang
         interval=interval_of(session, found),
         price_minor=each_minor(session, found),
         covers_until=seen.covers_until,
+        zone=agreed_on(session, found).policy.zone,
         minimum_until=minimum_until(session, found),
         changes_to=_on_its_way(session, found, now),
         ends=seen.ends_with_period,

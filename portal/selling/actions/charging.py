@@ -64,7 +64,7 @@ def _charge(session: Session, purchase: Purchase, *, now: datetime, livemode: bo
         session, manufacturer_id=purchase.manufacturer_id, integrator_id=purchase.integrator_id, at=leaving.ends_at
     )
     each, owed = (Money(minor, purchase.currency) for minor in (leaving.each_minor, leaving.owed_minor))
-    said = f"Taken until {leaving.minimum_until} and left on {leaving.ends_at.date()}:"
+    said = f"Taken until {leaving.minimum_until} and left on {leaving.ends_on}:"
     said += f" {leaving.owed_minor // leaving.each_minor} × {each} are owed for the rest of the term, {owed}."
     try:
         with session.begin_nested():

@@ -18,7 +18,8 @@ from portal.audit import actions as audit
 from portal.contracts import queries as contracts
 from portal.contracts.actions import Taking, integrator_of_site, take_plan
 from portal.contracts.packs import Lapse
-from portal.contracts.rules import months_after, plan_named
+from portal.contracts.policy import Policy
+from portal.contracts.rules import plan_named
 from portal.directory.models import Site
 from portal.errors import Conflict, NotAllowed, RuleBroken
 from portal.payments import checkouts, rules
@@ -28,7 +29,8 @@ from portal.rows import insert_once
 from portal.selling.models import Purchase, PurchaseStep
 from portal.selling.queries import Bought, bought, choices_of
 from portal.selling.rules import State, Step, item_named
-from portal.selling.rules.terms import ends_early, owed_minor
+from portal.selling.rules.terms import ends_early, minimum_ends, owed_minor
+from portal.zones import local_day
 
 
 def cancel(
@@ -55,9 +57,13 @@ def cancel(
 
 @dataclass(frozen=True)
 class Leaving:
-    """What leaving a plan with the period that is paid owes: whole periods until its minimum term is reached."""
+    """What leaving a plan with the period that is paid owes: whole periods until its minimum term is reached.
+
+    Days are those of the plan's policy.
+    """
 
     ends_at: datetime
+    ends_on: date
     minimum_until: date
     owed_minor: int
     each_minor: int
@@ -68,12 +74,12 @@ def leaving_cost(session: Session, found: Bought) -> Leaving | None:
     seen, until = found.seen, minimum_until(session, found)
     if seen is None or until is None:
         return None
-    covers_until = seen.covers_until.date()
-    if not ends_early(ends=True, covers_until=covers_until, minimum_until=until):
+    ends_on = local_day(agreed_on(session, found).policy.zone, seen.covers_until)
+    if not ends_early(ends=True, covers_until=ends_on, minimum_until=until):
         return None
     price = each_minor(session, found)
-    owed = owed_minor(price, interval_of(session, found), covers_until=covers_until, minimum_until=until)
-    return Leaving(seen.covers_until, until, owed, price)
+    owed = owed_minor(price, interval_of(session, found), covers_until=ends_on, minimum_until=until)
+    return Leaving(seen.covers_until, ends_on, until, owed, price)
 
 
 def _must_accept(
@@ -110,12 +116,29 @@ def minimum_until(session: Session, found: Bought) -> date | None:
     """The first day on which a plan may have ended; None without a minimum term."""
     if not found.bills:
         return None
-    begins, version_id, code = found.bills[0].covers_from, found.purchase.policy_version_id, found.purchase.code
-    changed = [each for each in choices_of(session, found.purchase) if "change_intent" in each.terms]
+    agreed = agreed_on(session, found)
+    months = plan_named(agreed.policy, agreed.code).minimum_months
+    return minimum_ends(agreed.policy.zone, agreed.begins, months) if months else None
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """The plan that a purchase pays for last, since when, and the policy it was accepted with."""
+
+    policy: Policy
+    code: str
+    begins: datetime
+
+
+def agreed_on(session: Session, found: Bought) -> Agreed:
+    """As it was ordered, or changed to."""
+    row = found.purchase
+    begins = found.bills[0].covers_from if found.bills else row.ordered_at
+    version_id, code = row.policy_version_id, row.code
+    changed = [each for each in choices_of(session, row) if "change_intent" in each.terms]
     if changed:
         begins, version_id, code = changed[-1].from_at, changed[-1].version_id, changed[-1].plan_code
-    months = plan_named(contracts.policy_of(contracts.version(session, version_id)), code).minimum_months
-    return months_after(begins.date(), months) if months else None
+    return Agreed(contracts.policy_of(contracts.version(session, version_id)), code, begins)
 
 
 def each_minor(session: Session, found: Bought) -> int:

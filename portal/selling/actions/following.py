@@ -182,7 +182,8 @@ def _must_be_exempt(session: Session, found: Bought) -> None:
     if found.intent is None or found.intent.request.get("tax_status") != "exempt":
         return
     for receipt in found.receipts[:1]:
-        if exemption_on(session, found.purchase.customer_id, receipt.received_at.date()) is None:
+        on = contracts.maker_day(session, found.purchase.manufacturer_id, receipt.received_at)
+        if exemption_on(session, found.purchase.customer_id, on) is None:
             raise RuleBroken("The certificate of exemption held no more when the payment arrived: its tax is owed.")
 
 

@@ -28,9 +28,10 @@ from portal.payments.models import SubscriptionSeen
 from portal.payments.rules import SUBSCRIPTION_RUNS
 from portal.selling.actions.changing import carried_on
 from portal.selling.rules.handing_over import EVE, Heir, SoldBy, hands_over_at, heir_of, is_eve
-from portal.zones import zone_named
+from portal.zones import FURTHEST_EAST, FURTHEST_WEST, local_day
 
-# The last choices of sites that the integrator they name is about to service no longer.
+# The last choices of sites that the integrator they name may be about to service no longer: the days are the first and
+# the last that it is anywhere, and which day it is by the policy is asked of each choice.
 _LEFT = text(
     """
     SELECT choice.id FROM plan_choice choice
@@ -40,8 +41,8 @@ _LEFT = text(
                         AND later.from_at > choice.from_at)
       AND NOT EXISTS (SELECT FROM service_relationship service
                       WHERE service.site_id = choice.site_id AND service.manufacturer_id = choice.manufacturer_id
-                        AND service.integrator_id = choice.integrator_id AND service.from_on <= :on
-                        AND (service.to_on IS NULL OR service.to_on > :on))
+                        AND service.integrator_id = choice.integrator_id AND service.from_on <= :first_on
+                        AND (service.to_on IS NULL OR service.to_on > :last_on))
     ORDER BY choice.id
     """
 )
@@ -57,9 +58,9 @@ class HandOver:
 
 def hand_over_plans(session: Session, *, now: datetime) -> int:
     """Hand over the plans whose month is about to begin; how many. Again finds nothing more."""
-    on = (now + EVE).date()
+    days = {"first_on": (now - FURTHEST_WEST).date(), "last_on": (now + EVE + FURTHEST_EAST).date()}
     done = 0
-    for choice_id in session.scalars(_LEFT, {"now": now, "on": on}).all():
+    for choice_id in session.scalars(_LEFT, {"now": now, **days}).all():
         choice = session.get_one(PlanChoice, choice_id)
         found = hand_over_of(session, choice, now=now)
         if found is not None and is_eve(found.at, now):
@@ -84,7 +85,7 @@ def hand_over_of(session: Session, choice: PlanChoice, *, now: datetime) -> Hand
         paid_until=seen.covers_until if seen is not None else None,
     )
     site = session.get_one(Site, choice.site_id)
-    on = at.astimezone(zone_named(policy.zone)).date()
+    on = local_day(policy.zone, at)
     if not has_left(session, choice, on):
         return None
     held = SoldBy(

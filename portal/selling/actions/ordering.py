@@ -35,6 +35,7 @@ from portal.selling.models import Purchase, PurchaseStep
 from portal.selling.queries import exemption_on, paid_by_subscription
 from portal.selling.rules import Interval, Item, Kind, item_named, state_of, total_minor
 from portal.selling.rules.steps import State
+from portal.zones import local_day
 
 
 @dataclass(frozen=True)
@@ -182,9 +183,10 @@ def keep_order(
 def _checkout(session: Session, made: Purchase, place: Place, now: datetime, promoted: Promoted | None) -> Intent:
     site = session.get_one(Site, made.site_id)
     name = f"{made.name}, {site.name}"
-    wares = _plan_again(made, name) if made.reinstatement else _wares(made, name)
+    wares = _plan_again(session, made, name) if made.reinstatement else _wares(made, name)
     here = f"{place.base_url}/bought/{made.form_key}"
-    exempt = exemption_on(session, made.customer_id, now.date()) is not None
+    on = contracts.maker_day(session, made.manufacturer_id, now)
+    exempt = exemption_on(session, made.customer_id, on) is not None
     return plan_checkout(
         session,
         wares,
@@ -217,14 +219,15 @@ def _wares(made: Purchase, name: str) -> Wares:
     )
 
 
-def _plan_again(made: Purchase, name: str) -> Wares:
+def _plan_again(session: Session, made: Purchase, name: str) -> Wares:
     """A plan that lapsed: the reinstatement is a line of its own, and so is the rest of a term that began earlier."""
     kept = made.reinstatement
     until = datetime.fromisoformat(kept["first_term_until"]) if kept["first_term_until"] else None
     first = made.price_minor - made.reinstatement_minor
     once = [(f"Reinstatement of {name}", made.reinstatement_minor)]
     if until is not None:
-        once.insert(0, (f"{name}, until {until.date()}", first))
+        policy = contracts.policy_of(contracts.version(session, made.policy_version_id))
+        once.insert(0, (f"{name}, until {local_day(policy.zone, until)}", first))
     return Wares(
         name=name,
         unit_minor=kept["renews_at_minor"],

@@ -13,19 +13,23 @@ from datetime import date, datetime
 
 from portal.payments.charging.rules import FIGURES_HOLD
 from portal.selling.rules.catalogue import MONTHS_OF_A_YEAR, Interval, Item, Kind
+from portal.selling.rules.terms import ends_early
+from portal.zones import local_day
 
 
 @dataclass(frozen=True)
 class Held:
     """The plan as it is paid now; ``changes_to`` the one that is to follow already, ``ends`` where it is cancelled.
 
-    ``is_longer`` where its paid term was made longer, or begun later, than its bills say.
+    ``zone`` is its policy's, whose days count. ``is_longer`` where its paid term was made longer, or begun later, than
+    its bills say.
     """
 
     code: str
     interval: str
     price_minor: int
     covers_until: datetime
+    zone: str
     minimum_until: date | None = None
     changes_to: str = ""
     ends: bool = False
@@ -61,8 +65,8 @@ def _refusal(item: Item, held: Held) -> str:
         return "The plan ends with its period. Keep it before you change it."
     if held.changes_to:
         return "A change is on its way already. Wait until it has begun."
-    until = held.minimum_until
-    if _is_cheaper(item, held) and until is not None and held.covers_until.date() < until:
+    until, covers_until = held.minimum_until, local_day(held.zone, held.covers_until)
+    if _is_cheaper(item, held) and ends_early(ends=True, covers_until=covers_until, minimum_until=until):
         return (
             f"The plan is taken until {until}. In the last period before that day it can be changed to a cheaper one."
         )

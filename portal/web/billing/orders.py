@@ -6,7 +6,6 @@ An order that can give no more says what to do. The manufacturer enters one only
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 
 from flask import Response, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -26,7 +25,7 @@ from portal.money import parse_amount
 from portal.web import uploads
 from portal.web.billing.blueprint import blueprint
 from portal.web.forms import EMAIL_LIMIT, Form, line_field, page, refusals_of, text_field
-from portal.web.gate import current_actor, current_now, current_session, current_zone, open_to
+from portal.web.gate import current_actor, current_now, current_session, open_to
 
 ADDRESS_LIMIT = 500
 USUAL_TERMS_DAYS = 30
@@ -58,7 +57,7 @@ class WithdrawalForm(Form):
 @open_to(may_enter_orders)
 def orders() -> ResponseReturnValue:
     actor = current_actor()
-    rows = queries.orders(current_session(), actor, on=_today())
+    rows = queries.orders(current_session(), actor, now=current_now())
     return render_template(
         "billing/orders.html", rows=rows, states=STATES, is_payer=actor.side is not Side.MANUFACTURER
     )
@@ -90,7 +89,7 @@ def order(order_id: int) -> ResponseReturnValue:
 @open_to(may_enter_orders)
 def withdraw(order_id: int) -> ResponseReturnValue:
     session, actor = current_session(), current_actor()
-    row = queries.order(session, actor, order_id, on=_today())
+    row = queries.order(session, actor, order_id, now=current_now())
     form = WithdrawalForm()
     if form.validate():
         with refusals_of(form):
@@ -103,7 +102,7 @@ def withdraw(order_id: int) -> ResponseReturnValue:
 @blueprint.get("/purchase-orders/<int:order_id>/document")
 @open_to(may_enter_orders)
 def order_document(order_id: int) -> Response:
-    found = queries.order(current_session(), current_actor(), order_id, on=_today()).order
+    found = queries.order(current_session(), current_actor(), order_id, now=current_now()).order
     if found.storage_key is None or found.file_name is None:
         raise NotFound
     return uploads.download(found.storage_key, found.file_name)
@@ -111,7 +110,7 @@ def order_document(order_id: int) -> Response:
 
 def _order_page(order_id: int, form: WithdrawalForm) -> ResponseReturnValue:
     session, actor = current_session(), current_actor()
-    row = queries.order(session, actor, order_id, on=_today())
+    row = queries.order(session, actor, order_id, now=current_now())
     uses = queries.uses_of(session, order_id)
     return page(
         "billing/order.html",
@@ -168,7 +167,3 @@ def _typed_minor(form: OrderForm, currency: str) -> int:
         return parse_amount(form.amount.data, currency).minor
     except Invalid as error:
         raise Invalid(error.sentence, {"amount": error.sentence}) from error
-
-
-def _today() -> date:
-    return current_now().astimezone(current_zone()).date()

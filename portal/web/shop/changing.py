@@ -33,6 +33,7 @@ from portal.web.gate import current_actor, current_now, current_session, open_to
 from portal.web.shop.blueprint import blueprint
 from portal.web.shop.catalogue import INTERVALS, may_buy
 from portal.web.shop.paying import gateway
+from portal.zones import local_day
 
 
 class ChangeForm(Form):
@@ -74,7 +75,8 @@ def change(purchase_key: UUID) -> ResponseReturnValue:
                     session, actor, found, wanted.code,
                     interval=wanted.interval, sha256=sha256, shown_minor=shown_minor, now=now,
                 )  # fmt: skip
-                flash(f"{wanted.name} follows from {found.seen.covers_until.date() if found.seen else ''} on.", "good")
+                from_on = local_day(there.in_force.policy.zone, open_ones[form.plan.data].from_at)
+                flash(f"{wanted.name} follows from {from_on} on.", "good")
                 return redirect(url_for("shop.purchase", purchase_key=purchase_key), code=303)
             except Conflict as moved:
                 session.rollback()

@@ -9,7 +9,6 @@ from flask.typing import ResponseReturnValue
 from wtforms import BooleanField, DateField, IntegerField
 from wtforms.validators import InputRequired, Optional
 
-from portal.calendars import resolve_local
 from portal.contracts import queries as contracts
 from portal.contracts.queries import PolicyInForce
 from portal.directory import queries as directory
@@ -21,6 +20,7 @@ from portal.selling.rules import Promotion, catalogue, goods_of
 from portal.web.forms import CheckboxesField, Form, line_field, page, refusals_of
 from portal.web.gate import current_actor, current_now, current_session, open_to
 from portal.web.shop.blueprint import blueprint
+from portal.zones import local_day, resolve_local
 
 # State to (words, tone).
 STATES = {
@@ -48,7 +48,7 @@ class CodeForm(Form):
 def promotion_codes() -> ResponseReturnValue:
     session, actor, now = current_session(), current_actor(), current_now()
     in_force = contracts.policy_in_force(session, actor.organisation_id, now)
-    form = CodeForm(starts_on=now.date())
+    form = CodeForm(starts_on=local_day(in_force.policy.zone, now))
     form.goods.choices = list({goods_of(item): item.name for item in catalogue(in_force.policy)}.items())
     if form.validate_on_submit():
         with refusals_of(form):
