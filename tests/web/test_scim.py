@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from scim2_client.engines.wsgi import WSGISCIMClient
-from scim2_models import PatchOp, PatchOperation
 from sqlalchemy import select, text
 
 from portal.audit.models import AuditEntry
@@ -21,6 +19,11 @@ from portal.worker.registry import TASKS
 from tests.support.cast import NOW
 from tests.support.sign_in import email_of
 from tests.web.company_sign_in import is_signed_in, own_domain
+
+if TYPE_CHECKING:
+    from scim2_client.engines.wsgi import WSGISCIMClient
+
+pytestmark = pytest.mark.xdist_group("scim")
 
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
@@ -64,7 +67,9 @@ def call(app, token) -> Caller:
 
 @pytest.fixture
 def directory(app, token) -> WSGISCIMClient:
-    """The package's client."""
+    """The package's client, which takes seconds to import: no process but that of the group does."""
+    from scim2_client.engines.wsgi import WSGISCIMClient
+
     client = WSGISCIMClient(app, "http://localhost/scim/v2", headers={"Authorization": f"Bearer {token}"})
     client.discover()
     return client
@@ -89,6 +94,8 @@ def test_a_deactivation_by_the_packages_client_ends_a_live_session_with_the_next
     assert is_signed_in(browser)
     user = directory.get_resource_model("User")
     made = directory.create(user(user_name=email_of(work_session, cast.tom)))
+    from scim2_models import PatchOp, PatchOperation
+
     patch = PatchOp[user](operations=[PatchOperation(op="replace", path="active", value=False)])
     directory.modify(user, made.id, patch)
     assert not is_signed_in(browser)
