@@ -145,7 +145,7 @@ CLAIMS: dict[Claim, str] = {
     companies_or_told_customer: """
         coverage_decision authorization_request authorization authorization_balance authorization_refusal emergency
         emergency_refusal purchase_order_movement supplement authorization_withdrawal""",
-    companies_or_party: "share cash_application plan_share pack_share pack_cash supplement_share",
+    companies_or_party: "share cash_application plan_share plan_cash pack_share pack_cash supplement_share",
     companies_or_payer: "pack_sale",
     companies_or_challenger: "challenge",
     manufacturers: """

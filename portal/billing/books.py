@@ -262,7 +262,11 @@ _CHECKS = {
         GROUP BY one.manufacturer_id, one.currency, one.customer_id HAVING sum(one.fact) <> sum(one.posted)
     """,
     "a plan's shares sum to what it earned and are payable": _shares_are_right(
-        "plan_share", "plan_earning", "'plan sale ' || whole.plan_sale_id", kind="plan_earned"
+        "plan_share",
+        "plan_earning",
+        "'plan sale ' || whole.plan_sale_id",
+        kind="plan_earned",
+        stages="'payable', 'payable_accrued'",
     ),
     "a pack's shares sum to what it earned and are payable": _shares_are_right(
         "pack_share",

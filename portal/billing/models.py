@@ -309,12 +309,16 @@ class PlanEarning(Base):
 
 
 class PlanShare(Base):
-    """A party's part of what a plan's month earned, payable at once; rows of one earning sum to it."""
+    """A party's part of what a plan's month earned, payable at once; rows of one earning sum to it.
+
+    What leaving a plan early owed is payable with the cash of its invoice.
+    """
 
     __tablename__ = "plan_share"
     __table_args__ = (
         UniqueConstraint("plan_earning_id", "party_role"),
         CheckConstraint("amount_minor <> 0", name="not_zero"),
+        CheckConstraint("funding IN ('at_once', 'cash')", name="funding"),
     )
 
     id: Mapped[Id]
@@ -326,6 +330,7 @@ class PlanShare(Base):
     party_role: Mapped[str]
     revenue_kind: Mapped[str]
     weight_bp: Mapped[int]
+    funding: Mapped[str] = mapped_column(default="at_once", server_default="at_once")
     currency: Mapped[str]
     amount_minor: Mapped[int]
     explanation: Mapped[Json]

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from portal.access import Actor, Side, may_see_shares
 from portal.billing.actions.months import GIVEN_UP, LEFT_EARLY, REINSTATEMENT, plan_words
 from portal.billing.models import Invoice, InvoiceItem, PlanEarning, PlanSale, PlanShare
+from portal.billing.rules.postings import CASH
 from portal.contracts.models import PlanChoice
 from portal.directory.queries import organisation_names
 from portal.entitlement.models import GrantDraw, UsageGrant
@@ -31,6 +32,11 @@ class PlanMonth:
     shares: tuple[tuple[PlanShare, str], ...] | None
     sentences: tuple[str, ...] = ()
     given_up: PlanSale | None = None
+
+    @property
+    def is_paid_with_cash(self) -> bool:
+        """Whether its shares are payable as its invoice is paid."""
+        return any(share.funding == CASH for share, _ in self.shares or ())
 
     @property
     def earned_minor(self) -> int:

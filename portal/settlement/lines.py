@@ -30,6 +30,8 @@ _CANDIDATES = """
            replace(CASE WHEN journal.kind IN ('shares_taken_back', 'shares_given_back', 'lost_shares_redivided')
                     THEN journal.description
                 WHEN share.id IS NOT NULL THEN replace(share.revenue_kind, '_', ' ')
+                WHEN journal.kind IN ('cash_applied', 'cash_moved') AND posting.document_type = 'plan_share'
+                    THEN 'rest of a plan''s minimum term'
                 WHEN journal.kind IN ('cash_applied', 'cash_moved') THEN 'selling commission'
                 ELSE journal.description END
                || coalesce(', from ' || origin.label, ''), '., from ', ', from ') AS description,

@@ -14,7 +14,7 @@ from portal.billing.actions import PackOrder, PackPrice, apply_cash, sell_pack
 from portal.billing.books import check_books
 from portal.billing.packs.models import PackEarning, PackSale, PackShare
 from portal.billing.packs.rules import commission_of, earned_minor
-from portal.billing.rules.cash import pack_line, pack_sale_of
+from portal.billing.rules.cash import pack_line, pack_sale_of, plan_sale_of, shares_paid
 from portal.entitlement.models import GrantBalance, UsageGrant
 from portal.errors import Conflict, NotFound, RuleBroken
 from portal.ledger.models import JournalTransaction, Posting
@@ -185,6 +185,29 @@ def test_what_is_paid_of_a_price_pays_for_that_part_of_its_commission(paid_minor
 def test_only_a_packs_line_is_known_by_its_number(line: int) -> None:
     assert pack_sale_of(line) == {-1: 0, -4: 1, -7: 2}.get(line)
     assert pack_line(9) == -28
+
+
+@pytest.mark.parametrize("line", [-1, -2, -3, -4, -6, 3, 0])
+def test_only_the_line_of_a_plans_sale_is_known_by_its_number(line: int) -> None:
+    assert plan_sale_of(line) == {-3: 1, -6: 2}.get(line)
+
+
+@pytest.mark.parametrize(
+    ("paid_minor", "amounts", "payable"),
+    [
+        (-5, [60, 30, 10], (0, 0, 0)),
+        (0, [60, 30, 10], (0, 0, 0)),
+        (50, [60, 30, 10], (30, 15, 5)),
+        (100, [60, 30, 10], (60, 30, 10)),
+        (150, [60, 30, 10], (60, 30, 10)),
+        # What takes something back has no part of what is paid, and without any share nothing is payable.
+        (50, [60, -20, 40], (30, 0, 20)),
+        (50, [-20], (0,)),
+        (50, [], ()),
+    ],
+)
+def test_what_is_paid_of_a_sale_pays_for_that_part_of_its_shares(paid_minor, amounts, payable) -> None:
+    assert shares_paid(paid_minor, amounts) == payable
 
 
 def test_a_commission_is_payable_as_the_invoice_is_paid_and_goes_back_with_a_refund(

@@ -5,17 +5,23 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
 
-from portal.billing.actions import earn_plans, gather_invoices
+from portal.adjustments.actions.taking import Cause, take
+from portal.adjustments.dividing import Taking
+from portal.billing.actions import apply_cash, earn_plans, gather_invoices
 from portal.billing.books import check_books
-from portal.billing.models import InvoiceItem, PlanShare
+from portal.billing.models import Invoice, InvoiceItem, PlanShare
 from portal.contracts.rules import months_after
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound, RuleBroken
+from portal.ledger.queries import balances
+from portal.ledger.rules import Purpose
 from portal.selling.actions import cancel, charge_early_ends, charged_sale
 from portal.selling.leaving import close_early_end, early_ends
 from portal.selling.rules.terms import ends_early, minimum_ends, owed_minor
 from portal.zones import local_day
+from tests.billing.test_money import paid as cash_in
 from tests.support.buying import MONTH_MINOR, plan_order
 from tests.support.cast import NOW
 from tests.support.going_back import Kept
@@ -132,10 +138,48 @@ def test_a_buyer_leaves_early_with_a_yes_to_what_is_owed_which_is_charged_once_w
     assert early_ends(work_session, shop.cast.fay) == []
     with pytest.raises(Conflict):
         close_early_end(work_session, shop.cast.fay, purchase.id, explanation="Too late", now=later)
-    gather_invoices(work_session, sale.period_id, now=later)
-    gather_invoices(work_session, sale.period_id, now=later)
+    for _ in range(2):
+        gather_invoices(work_session, sale.period_id, now=later)
     lines = work_session.scalars(select(InvoiceItem).where(InvoiceItem.plan_sale_id == sale.id)).all()
     assert [(line.amount_minor, "left before 2027-03-10" in line.description) for line in lines] == [(owed, True)]
+    shares_follow_the_cash(work_session, lines[0], [(share.party_id, share.amount_minor) for share in shares])
+    assert check_books(work_session) == []
+    with pytest.raises(IntegrityError, match="pays no more of a share"), work_session.begin_nested():
+        work_session.execute(
+            text(
+                "INSERT INTO plan_cash (manufacturer_id, integrator_id, party_id, receipt_id, plan_share_id, currency,"
+                " amount_minor, applied_at) SELECT manufacturer_id, integrator_id, party_id, receipt_id, plan_share_id,"
+                " currency, 1, applied_at FROM plan_cash LIMIT 1"
+            )
+        )
+
+
+def shares_follow_the_cash(session, line, shares):
+    """Nothing is payable before the invoice is paid; a part of each with a part; what goes back is taken back."""
+    invoice = session.get_one(Invoice, line.invoice_id)
+
+    def stage(purpose):
+        found = {party: 0 for party, _ in shares}
+        held = balances(session, manufacturer_id=line.manufacturer_id, currency="EUR")
+        return found | {party: -minor for (name, party), minor in held.items() if name == purpose and party in found}
+
+    begun = stage("payable")
+    whole = {each: sum(minor for party, minor in shares if party == each) for each in begun}
+    assert stage("payable_accrued") == whole
+    cash_in(session, invoice, 100_000)
+    first = {party: minor - begun[party] for party, minor in stage("payable").items()}
+    assert sum(first.values()) == 100_000
+    assert all(abs(minor - whole[party] * 100_000 / line.amount_minor) < 1 for party, minor in first.items())
+    assert {party: minor + first[party] for party, minor in stage("payable_accrued").items()} == whole
+    last = cash_in(session, invoice, line.amount_minor - 100_000)
+    assert apply_cash(session, last.id, now=last.received_at) == 0
+    assert stage("payable") == {party: minor + begun[party] for party, minor in whole.items()}
+    taking = Taking(line.manufacturer_id, invoice.id, None, 50_000, paid_at=last.received_at)
+    words = {"description": "Refund", "reason": "Agreed", "livemode": False}
+    cause = Cause("adjustment", 1, taking, line.payer_id, "EUR", Purpose.REFUNDS, **words)
+    lost = take(session, cause, now=last.received_at)
+    assert sum(lost.values()) == 50_000
+    assert {party: begun[party] + whole[party] - minor for party, minor in stage("payable").items()} == lost
 
 
 def test_what_finance_let_go_is_not_charged_even_before_its_job_ran(shop, work_session):

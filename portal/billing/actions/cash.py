@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 
 from portal.billing.actions.fees import charge_fee
 from portal.billing.actions.money import debtor_of
-from portal.billing.models import BillItem, BillItemReversal, CashApplication, Invoice, InvoiceItem, Share
+from portal.billing.left_early.paying import rest_legs, rests_on, store_rests
+from portal.billing.models import BillItem, BillItemReversal, CashApplication, Invoice, InvoiceItem, PlanShare, Share
 from portal.billing.packs.models import PackShare
 from portal.billing.packs.paying import commission_legs, commissions_on, store_commissions
 from portal.billing.reductions.models import LineReduction
@@ -106,8 +107,11 @@ def _move(session: Session, invoice_ids: Collection[int], cause: Cause, *, now: 
     shares = _shares(session, [item.id for item in items])
     live = {item.cut_id: item for item in items if item.id not in gone and debtor_of(item) == receipt.payer_id}
     owed = {cut: sum(row.amount_minor for _, row in shares.get(item.id, ())) for cut, item in live.items()}
-    commissions = commissions_on(session, [line for invoice in invoices for line, _ in invoice.net_by_cut])
-    funding = cut_funding(invoices, owed | {line: each.price_minor for line, each in commissions.items()})
+    lines = [line for invoice in invoices for line, _ in invoice.net_by_cut]
+    commissions, rests = commissions_on(session, lines), rests_on(session, lines)
+    owed |= {line: each.price_minor for line, each in commissions.items()}
+    owed |= {line: each.price_minor for line, each in rests.items()}
+    funding = cut_funding(invoices, owed)
     moved: list[tuple[Share, int]] = []
     for item in items:
         rows = shares.get(item.id, [])
@@ -117,8 +121,9 @@ def _move(session: Session, invoice_ids: Collection[int], cause: Cause, *, now: 
         moved.extend((share, change) for share, change in changes if change)
     paid = [(each.share, each.change_at(funding.get(line, 0))) for line, each in commissions.items()]
     earned = [(share, change) for share, change in paid if change]
-    _record(session, moved, earned, cause, now=now)
-    return sum(change for _, change in moved) + sum(change for _, change in earned)
+    left = [change for line, each in rests.items() for change in each.changes_at(funding.get(line, 0))]
+    _record(session, moved, earned, left, cause, now=now)
+    return sum(change for _, change in (*moved, *earned, *left))
 
 
 def _connected(session: Session, invoice_ids: Collection[int]) -> list[InvoiceCash]:
@@ -219,11 +224,12 @@ def _record(
     session: Session,
     moved: Sequence[tuple[Share, int]],
     earned: Sequence[tuple[PackShare, int]],
+    left: Sequence[tuple[PlanShare, int]],
     cause: Cause,
     *,
     now: datetime,
 ) -> None:
-    if not moved and not earned:
+    if not moved and not earned and not left:
         return
     receipt = cause.receipt
     kept = ("case_id", "manufacturer_id", "integrator_id", "customer_id", "party_id", "currency")
@@ -238,6 +244,7 @@ def _record(
         )
     if earned:
         store_commissions(session, earned, receipt_id=receipt.id, now=now)
+    store_rests(session, left, receipt_id=receipt.id, now=now)
     post(
         session,
         manufacturer_id=receipt.manufacturer_id,
@@ -247,6 +254,7 @@ def _record(
         legs=[
             *funding_legs([ShareAmount(share.id, share.party_id, CASH, change) for share, change in moved]),
             *commission_legs(earned),
+            *rest_legs(left),
         ],
         allowed_pairs=FUNDING_PAIRS,
         occurred_at=receipt.received_at,

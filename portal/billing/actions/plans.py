@@ -32,15 +32,17 @@ from portal.billing.actions.ahead import (
 from portal.billing.actions.covered import covered_weights
 from portal.billing.actions.for_sale import ForSale, for_sale, late_months
 from portal.billing.actions.giving_up import give_up_changed, give_up_months
-from portal.billing.actions.months import MONTH, REINSTATEMENT, keep_sale, plan_words
+from portal.billing.actions.months import LEFT_EARLY, MONTH, REINSTATEMENT, keep_sale, plan_words
 from portal.billing.actions.used import Past, given_up_minor, grant_of_sale, kept_minor, past_of, used_of_grant
 from portal.billing.gross import post_gross
 from portal.billing.models import PlanEarning, PlanSale, PlanShare
+from portal.billing.packs.earning import AT_ONCE
 from portal.billing.packs.rules import AHEAD
 from portal.billing.parties import parties_of, role_of
 from portal.billing.queries import given_back_minor
 from portal.billing.rules.gross import sold_as
 from portal.billing.rules.plans import PLAN_PAIRS, earning_legs, month_price
+from portal.billing.rules.postings import CASH
 from portal.calendars import Period
 from portal.contracts.blocks import WHOLE_BP, Company, Revenue
 from portal.contracts.discounts import discount_between
@@ -250,8 +252,9 @@ def _share(
     parties = parties_of(session, sale, terms.agreement)
     found = {share.party: share for share in month_shares(session, sale, terms, total_minor)}
     rule = sold_as(is_gross=Revenue.SUBSCRIPTION in terms.gross_kinds)
+    kept = {"funding": _funding(sale)}
     rows = [
-        {**_row(earning, role, found.get(role), past.by_role.get(role, 0), rule), "party_id": parties[role]}
+        {**_row(earning, role, found.get(role), past.by_role.get(role, 0), rule), **kept, "party_id": parties[role]}
         for role in (*found, *(role for role in past.by_role if role not in found))
     ]
     rows = [row for row in rows if row["amount_minor"]]
@@ -327,7 +330,7 @@ def _post_earning(
         currency=sale.currency,
         kind=EARNED,
         document=Document("plan_earning", str(earning.id)),
-        legs=earning_legs(sale.customer_id, parts),
+        legs=earning_legs(sale.customer_id, parts, with_cash=_funding(sale) == CASH),
         allowed_pairs=PLAN_PAIRS,
         occurred_at=now,
         now=now,
@@ -347,6 +350,11 @@ def _post_earning(
             livemode=livemode,
             origin_period_id=origin_period_id,
         )
+
+
+def _funding(sale: PlanSale) -> str:
+    """When the shares of a sale are payable: at once, but with the cash of its invoice where a plan was left early."""
+    return CASH if sale.kind == LEFT_EARLY else AT_ONCE
 
 
 def _books_of(session: Session, sale: PlanSale) -> int:

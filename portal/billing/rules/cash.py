@@ -47,6 +47,21 @@ def pack_sale_of(line_id: int) -> int | None:
     return sale_id if line_id < 0 and not rest else None
 
 
+def plan_sale_of(line_id: int) -> int | None:
+    """The plan sale whose line has this number among cuts; None for all other lines."""
+    return -line_id // 3 if line_id < 0 and line_id % 3 == 0 else None
+
+
+def shares_paid(paid_minor: int, amounts_minor: Sequence[int]) -> tuple[int, ...]:
+    """How much of each share is payable when so much of what they come to is paid; never less for more.
+
+    *Shape*: one for each share, all of it once all is paid. A share that takes something back has no part.
+    """
+    weights = [max(minor, 0) for minor in amounts_minor]
+    paid = min(max(paid_minor, 0), sum(weights))
+    return allocate_cumulative(paid, weights) if paid else (0,) * len(weights)
+
+
 def cut_funding(invoices: Sequence[InvoiceCash], owed_by_cut: Mapping[int, int]) -> dict[int, int]:
     """How much of each cut's live item is paid, given a payer's invoices in the order issued.
 

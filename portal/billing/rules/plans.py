@@ -25,6 +25,7 @@ PLAN_PAIRS = pairs(
     (Purpose.UNBILLED, Purpose.DEFERRED),
     (Purpose.PREPAID, Purpose.DEFERRED),
     (Purpose.DEFERRED, Purpose.PAYABLE),
+    (Purpose.DEFERRED, Purpose.ACCRUED),
     # A correction moves between parties as well.
     (Purpose.PAYABLE, Purpose.PAYABLE),
 )
@@ -166,9 +167,10 @@ def sale_legs(debtor_id: int, customer_id: int, amount_minor: int, *, ahead: boo
     ]
 
 
-def earning_legs(customer_id: int, parts: Iterable[tuple[int, int, Document]]) -> list[Leg]:
-    """What was deferred is the parties'; an amount below zero takes it back."""
-    legs = [credit(Purpose.PAYABLE, minor, party_id, document) for party_id, minor, document in parts]
+def earning_legs(customer_id: int, parts: Iterable[tuple[int, int, Document]], *, with_cash: bool = False) -> list[Leg]:
+    """What was deferred is the parties'; an amount below zero takes it back. ``with_cash`` where it is not paid yet."""
+    stage = Purpose.ACCRUED if with_cash else Purpose.PAYABLE
+    legs = [credit(stage, minor, party_id, document) for party_id, minor, document in parts]
     return without_zeros([debit(Purpose.DEFERRED, -sum(leg.amount_minor for leg in legs), customer_id), *legs])
 
 
