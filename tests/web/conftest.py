@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
-from flask import Flask, session
+from flask import Flask, Response, request, request_finished, session
 from flask_wtf.csrf import generate_csrf
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -24,6 +24,7 @@ from tests.support.cast import Cast
 from tests.support.sign_in import give_password, membership_of
 from tests.web.company_sign_in import _provider, go, idp, provider, tom_at_work  # noqa: F401
 from tests.web.support.client import Browser, Clock
+from tests.web.support.refusals import problems_of
 from tests.web.support.stories import accepted, escalated, resolved
 
 Visit = Callable[[Actor], Browser]
@@ -47,6 +48,21 @@ def app(_app: Flask, settings: Settings, web_engine: Engine, clock: Clock) -> Fl
     reach = Outbound(allows_private=True)
     _app.extensions["portal"] = Edges(settings, clock, lambda: open_session(web_engine), outbound=reach)
     return _app
+
+
+@pytest.fixture(autouse=True)
+def refused_pages() -> Iterator[None]:
+    """Every page that refuses a form in a test leads from each error to its field, and keeps what was typed."""
+    found: list[str] = []
+
+    def look(sender: Flask, response: Response, **_: object) -> None:
+        if response.status_code in (400, 422) and response.mimetype == "text/html" and not response.is_streamed:
+            sent = {name: request.form.getlist(name) for name in request.form}
+            found.extend(f"{request.path}: {each}" for each in problems_of(response.get_data(as_text=True), sent))
+
+    with request_finished.connected_to(look):
+        yield
+    assert not found
 
 
 @pytest.fixture

@@ -158,6 +158,7 @@ def test_the_payer_is_asked_up_to_the_amount_that_was_typed(visit, cast, work_se
         refused = tom.post(path, {**fields, "nte": typed})
         assert refused.status_code == 422
         assert sentence in refused.text
+        assert 'id="nte"' in refused.text
     assert tom.post(path, {**fields, "nte": "200"}).status_code == 303
     assert work_session.scalars(select(AuthorizationRequest)).one().nte_minor == 20_000
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.web.support.refusals import problems_of
+
 TEN_MEGABYTES = 10 * 1024 * 1024
 
 
@@ -44,3 +46,27 @@ def test_fields_of_the_wrong_kind_do_no_harm(visit, cast, member_id):
     browser.get(path)
     assert browser.post(path, {"roles": ["nonsense", "engineer"]}).status_code == 422
     assert browser.post("/acting-for", {"membership_id": "9" * 40}).status_code == 404
+
+
+REFUSED = """<div role="alert"><ul><li><a href="#name">Name</a>: no.</li></ul></div><a href="#main">Skip</a>
+<input id="{id}" name="name" value="A &amp; B"><textarea name="why">
+two
+lines</textarea><select name="plan"><option value="a" selected>A</option><option value="b">B</option></select>
+<input type="checkbox" name="yes" value="y"><input type="password" name="password">"""
+
+
+@pytest.mark.parametrize(
+    ("named", "sent", "wrong"),
+    [
+        ("name", {"name": "A & B", "why": " two\r\nlines", "plan": "a", "password": "secret", "elsewhere": "x"}, ""),
+        ("name", {"plan": "forged", "yes": ""}, ""),
+        ("other", {}, "the error links to #name, which is not on the page"),
+        ("name", {"name": "Anna"}, "what was typed into name is gone: 'anna'"),
+        ("name", {"plan": "b"}, "what was typed into plan is gone: 'b'"),
+        ("name", {"yes": "y"}, "what was typed into yes is gone: 'y'"),
+        ("name", {"why": "one"}, "what was typed into why is gone: 'one'"),
+    ],
+)
+def test_a_refused_page_leads_to_its_fields_and_keeps_what_was_typed(named, sent, wrong):
+    found = list(problems_of(REFUSED.format(id=named), {name: [value] for name, value in sent.items()}))
+    assert found == ([wrong] if wrong else [])

@@ -139,9 +139,13 @@ def _go_on(way: Way, usual: Coverage, form: OpeningForm) -> ResponseReturnValue:
     actions.check_new_case(new, coverage, kept, is_call=actor.side is not Side.INTEGRATOR)
     shown = shown_key(coverage.decision)
     if form.step.data == "send" and form.shown.data == shown:
-        case = way.open_case(session, actor, _with_amount(new, form, coverage), now=now, gathered=coverage)
-        flash(f"{case.name} is sent.", "good")
-        return redirect(url_for("cases.case", name=case.name), code=303)
+        # Where sending is refused the same page comes back: the amount stands on no other.
+        with refusals_of(form):
+            case = way.open_case(session, actor, _with_amount(new, form, coverage), now=now, gathered=coverage)
+            flash(f"{case.name} is sent.", "good")
+            return redirect(url_for("cases.case", name=case.name), code=303)
+        uploads.say_refused(form)
+        return _price_page(way, form, coverage, shown=shown, changed=False)
     changed = form.step.data == "send" and bool(form.shown.data)
     return _price_page(way, form, coverage, shown=shown, changed=changed)
 
