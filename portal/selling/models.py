@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import Base, Id, Json
@@ -17,12 +17,15 @@ from portal.db import Base, Id, Json
 _KIND = "kind IN ('plan', 'pack')"
 _INTERVAL = "(kind = 'pack') = (interval = 'once') AND interval IN ('once', 'month', 'year')"
 _COLLECTOR = "collector IN ('operator', 'integrator')"
+# What an integrator invoices itself knows no codes.
+_WITH_CODE = "promotion IS NULL OR collector = 'operator'"
 
 
 class Offer(Base):
     """A plan or packs that the manufacturer or the integrator offers for a site; ``price_minor`` is all of it.
 
-    Where the integrator collects, ``price_minor`` is what it owes for the sale: the policy's price.
+    Where the integrator collects, ``price_minor`` is what it owes for the sale: the policy's price. ``promotion`` is a
+    code that is used when the offer is accepted, where it is good then.
     """
 
     __tablename__ = "offer"
@@ -34,6 +37,10 @@ class Offer(Base):
         CheckConstraint(_COLLECTOR, name="collector"),
         CheckConstraint("quantity > 0 AND list_minor > 0 AND price_minor > 0", name="amounts"),
         CheckConstraint("expires_at > offered_at", name="order"),
+        CheckConstraint(_WITH_CODE, name="promotion"),
+        ForeignKeyConstraint(
+            ["manufacturer_id", "promotion"], ["promotion_code.manufacturer_id", "promotion_code.code"]
+        ),
     )
 
     id: Mapped[Id]
@@ -54,6 +61,7 @@ class Offer(Base):
     currency: Mapped[str]
     list_minor: Mapped[int]
     price_minor: Mapped[int]
+    promotion: Mapped[str | None]
     note: Mapped[str]
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
     expires_at: Mapped[datetime]
@@ -72,6 +80,10 @@ class OfferRelease(Base):
         Index("ix_offer_release_customer_id", "customer_id", "id"),
         CheckConstraint("price_minor > 0", name="price"),
         CheckConstraint("(collector = 'integrator') = (price_minor IS NULL)", name="resale_apart"),
+        CheckConstraint(_WITH_CODE, name="promotion"),
+        ForeignKeyConstraint(
+            ["manufacturer_id", "promotion"], ["promotion_code.manufacturer_id", "promotion_code.code"]
+        ),
     )
 
     id: Mapped[Id]
@@ -92,6 +104,7 @@ class OfferRelease(Base):
     currency: Mapped[str]
     list_minor: Mapped[int]
     price_minor: Mapped[int | None]
+    promotion: Mapped[str | None]
     note: Mapped[str]
     person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     expires_at: Mapped[datetime]

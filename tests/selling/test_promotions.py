@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import select, text
@@ -16,11 +17,21 @@ from portal.db import open_session
 from portal.entitlement.models import UsageGrant
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.payments.models import Intent
-from portal.selling.actions import count_guess, give_up, make_code, order, take_back_guess, withdraw_code
-from portal.selling.models import PromotionUse
+from portal.selling.actions import (
+    Terms,
+    accept_offer,
+    count_guess,
+    give_up,
+    make_code,
+    make_offer,
+    order,
+    take_back_guess,
+    withdraw_code,
+)
+from portal.selling.models import OfferRelease, PromotionUse, Purchase
 from portal.selling.queries import promotion_codes
 from portal.selling.rules import Promotion, State, discount_of, item_named
-from portal.selling.rules.promotions import problems_of, tried_too_often
+from portal.selling.rules.promotions import OFFER_PROBLEMS, PROBLEMS, problems_of, refused, tried_too_often
 from tests.support.buying import DAY_SECONDS, MONTH_MINOR, PACK_MINOR, PLACE, pack_order, plan_order
 from tests.support.cast import DOCUMENTS, NOW, build_cast
 from tests.support.racing import second_of
@@ -250,3 +261,78 @@ def test_codes_are_the_manufacturers_and_withdrawn_once(work_session, cast):
             order(work_session, cast.bea, pack_order(cast, promotion=typed), PLACE, now=NOW)
         assert refused.value.fields["promotion"]
     assert work_session.scalars(select(Intent).where(Intent.kind == "checkout")).all() == []
+
+
+def test_each_reason_is_said_in_the_words_for_who_reads_it():
+    assert OFFER_PROBLEMS.keys() == PROBLEMS.keys()
+    for problem, sentence in OFFER_PROBLEMS.items():
+        assert refused(problem, OFFER_PROBLEMS).fields == {"promotion": sentence}
+        assert sentence != PROBLEMS[problem] or problem in ("whole_plan", "other_currency")
+
+
+def offered(session, cast, actor=None, **changed):
+    ten_hours = Terms(
+        cast.plain_site.id, cast.factory.id, "pack", "hours_10", "once", 1, PACK_MINOR, days=14, promotion="tenth"
+    )
+    return make_offer(session, actor or cast.mia, replace(ten_hours, **changed), now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"promotion": "NOSUCH"}, "no such code"),
+        ({"collector": "integrator"}, "What you invoice yourself"),
+        ({"code_changed": {"goods": ("plan:assured",)}}, "for something else"),
+        ({"code_changed": {"starts_at": NOW + timedelta(days=1)}}, "make the offer when it does"),
+    ],
+)
+def test_a_code_that_is_not_good_comes_with_no_offer(work_session, cast, changed, sentence):
+    code = changed.pop("code_changed", {})
+    make_code(work_session, cast.fay, replace(TENTH, **code), now=NOW)
+    with pytest.raises(Invalid) as refusal:
+        offered(work_session, cast, **changed)
+    assert sentence in refusal.value.fields["promotion"]
+
+
+def test_an_offer_comes_with_a_code_that_counts_when_it_is_accepted(work_session, cast):
+    made_code = make_code(work_session, cast.fay, replace(TENTH, most_uses=1), now=NOW)
+    first, second = (offered(work_session, cast) for _ in range(2))
+    releases = {row.offer_id: row for row in work_session.scalars(select(OfferRelease))}
+    assert {row.promotion for row in releases.values()} == {"TENTH"}
+
+    def accept(made, promotion, off):
+        release, sha256 = releases[made.id], cast.policy_version.sha256
+        how = {"promotion": promotion, "shown_discount_minor": off, "place": PLACE, "now": NOW}
+        return accept_offer(work_session, cast.bea, release, form_key=uuid4(), sha256=sha256, **how)
+
+    bought = accept(first, "TENTH", PACK_MINOR // 10)
+    use = work_session.scalars(select(PromotionUse)).one()
+    assert (use.purchase_id, use.discount_minor, bought.price_minor) == (bought.id, PACK_MINOR // 10, PACK_MINOR)
+    # The other offer's code is used up by then: it is accepted without it, at its price.
+    with pytest.raises(Invalid, match="cannot be used"):
+        accept(second, "TENTH", PACK_MINOR // 10)
+    assert accept(second, "", 0).price_minor == PACK_MINOR
+    assert len(work_session.scalars(select(Purchase)).all()) == 2
+    assert made_code.code == "TENTH"
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "promise"),
+    [
+        ("offer", "promotion = 'OTHER'", "fk_offer_manufacturer_id_promotion_promotion_code"),
+        ("offer", "promotion = 'TENTH', collector = 'integrator'", "ck_offer_promotion"),
+        ("offer_release", "promotion = 'OTHER'", "fk_offer_release_manufacturer_id_promotion_promotion_code"),
+        (
+            "offer_release",
+            "promotion = 'TENTH', collector = 'integrator', price_minor = NULL",
+            "ck_offer_release_promotion",
+        ),
+    ],
+)
+def test_the_database_keeps_an_offers_code_to_its_manufacturers(owner_session, table, change, promise):
+    cast = build_cast(owner_session)
+    make_code(owner_session, cast.fay, TENTH, now=NOW)
+    offered(owner_session, cast)
+    owner_session.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER refuse_change"))
+    with pytest.raises(DBAPIError, match=promise), owner_session.begin_nested():
+        owner_session.execute(text(f"UPDATE {table} SET {change}"))

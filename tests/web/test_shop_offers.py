@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import select
 
 from portal.app import create_app
 from portal.db import open_session
 from portal.payments.gateway import connect
-from portal.selling.models import Offer, OfferRelease
+from portal.selling.actions import make_code, withdraw_code
+from portal.selling.models import Offer, OfferRelease, PromotionUse
+from portal.selling.rules import Promotion
 from tests.support.cast import NOW
 from tests.support.payments import open_books
+
+
+def hidden(page, name):
+    return re.search(rf'name="{name}"[^>]*value="([^"]*)"', page.text)[1]
 
 
 @pytest.fixture
@@ -27,6 +36,7 @@ def new(cast):
     return f"/offers/new/{cast.plain_site.id}/{cast.factory.id}"
 
 
+SPRING = Promotion("SPRING", 10, None, "EUR", (), NOW, None)
 OFFER = {"item": "pack:hours_10:once", "quantity": "1", "price": "1200.00", "days": "14", "note": "For the move"}
 
 
@@ -69,3 +79,42 @@ def test_an_offer_is_declined_once(visit, cast, new, work_session):
 def test_what_is_wrong_is_said_on_the_form(visit, cast, new, work_session, changed):
     assert visit(cast.leo).post(new, {**OFFER, **changed}).status_code == 422
     assert work_session.scalars(select(Offer)).all() == []
+
+
+def test_a_code_in_an_offer_is_shown_before_and_after_and_left_out_when_it_is_no_longer_good(
+    visit, cast, new, standin, work_session
+):
+    made = [make_code(work_session, cast.fay, code, now=NOW) for code in (SPRING, replace(SPRING, code="SUMMER"))]
+    work_session.commit()
+    mia, bea = visit(cast.mia), visit(cast.bea)
+    form = mia.get(new).text
+    assert "What you invoice yourself knows no codes" in form
+    offer = {**OFFER, "price": "1350.00", "collector": "operator"}
+    refused = mia.post(new, {**offer, "promotion": "SPRING", "collector": "integrator"})
+    assert (refused.status_code, "knows no codes: they count" in refused.text) == (422, True)
+    for code in ("spring", "summer"):
+        assert mia.post(new, {**offer, "promotion": code}).status_code == 303
+    first, second = work_session.scalars(select(Offer.id).order_by(Offer.id)).all()
+    assert "With the code SPRING" in mia.get(f"/offers/{first}").text
+    page = bea.get(f"/offers/{first}")
+    for words in ("€1,350.00", "€135.00", "€1,215.00"):
+        assert words in page.text
+    said = {"accepted": "y", "promotion": "SPRING", "shown_discount_minor": hidden(page, "shown_discount_minor")}
+    assert bea.post(f"/offers/{first}/acceptance", said).location.startswith(standin.base_url)
+    assert work_session.scalars(select(PromotionUse.discount_minor)).one() == 13_500
+
+    page = bea.get(f"/offers/{second}")
+    said = {"accepted": "y", "promotion": "SUMMER", "shown_discount_minor": hidden(page, "shown_discount_minor")}
+    withdraw_code(work_session, cast.fay, made[1].id, now=NOW)
+    work_session.commit()
+    late = bea.post(f"/offers/{second}/acceptance", said)
+    looked = bea.get(f"/offers/{second}")
+    assert (late.status_code, looked.status_code) == (422, 200)
+    for page in (late, looked):
+        assert "the code SUMMER, which is no longer good: This code was withdrawn." in page.text
+        assert "€1,350.00" in page.text
+        assert "€1,215.00" not in page.text
+        assert (hidden(page, "shown_discount_minor"), 'value="SUMMER"' in page.text) == ("0", False)
+    without = {"accepted": "y", "promotion": "", "shown_discount_minor": "0"}
+    assert bea.post(f"/offers/{second}/acceptance", without).location.startswith(standin.base_url)
+    assert len(work_session.scalars(select(PromotionUse)).all()) == 1

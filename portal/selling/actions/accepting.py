@@ -139,7 +139,9 @@ def promotion_for_offer(
         raise refused("collected")
     policy = contracts.policy_of(contracts.version(session, release.policy_version_id))
     item = item_named(policy, release.kind, release.code, release.interval)
-    return promotion_for(session, actor, typed, item, total_minor, maker_id=release.manufacturer_id, now=now)
+    return promotion_for(
+        session, actor.organisation_id, typed, item, total_minor, maker_id=release.manufacturer_id, now=now
+    )
 
 
 def _offered_minor(release: OfferRelease) -> int:

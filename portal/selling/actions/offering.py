@@ -24,9 +24,11 @@ from portal.directory.models import Site
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound, RuleBroken
 from portal.jobs import enqueue
 from portal.rows import insert_once
+from portal.selling.actions.promoting import promotion_for
 from portal.selling.covering import cures_now, last_decision, open_offers_of_case
 from portal.selling.models import Offer, OfferEnd, OfferRelease, ResalePrice
 from portal.selling.rules import Item, ceiling_minor, integrator_shares, item_named, total_minor
+from portal.selling.rules.promotions import OFFER_PROBLEMS, refused
 
 # For how long the integrator looks at an offer before its customer sees it, unless it says something sooner.
 REVIEW_TIME = timedelta(days=3)
@@ -38,7 +40,10 @@ LONGEST_NOTE = 1_000
 
 @dataclass(frozen=True)
 class Terms:
-    """What is offered to whom; ``price_minor`` is what the customer is asked for all of it."""
+    """What is offered to whom; ``price_minor`` is what the customer is asked for all of it.
+
+    ``promotion`` is a code of the manufacturer's that comes with it: the customer is asked less, and types nothing.
+    """
 
     site_id: int
     manufacturer_id: int
@@ -51,6 +56,7 @@ class Terms:
     note: str = ""
     collector: str = "operator"
     case_id: int | None = None
+    promotion: str = ""
 
 
 def may_offer(actor: Actor) -> bool:
@@ -126,6 +132,7 @@ def _make(session: Session, actor: Actor, terms: Terms, *, now: datetime) -> Off
     _must_share(in_force, agreement, item, actor, integrator_id)
     _check(actor, terms, agreement, list_minor)
     collects = terms.collector == "integrator"
+    promotion = _code_for(session, terms, item, site.customer_id, now=now)
     offer = Offer(
         manufacturer_id=terms.manufacturer_id,
         integrator_id=integrator_id or terms.manufacturer_id,
@@ -144,6 +151,7 @@ def _make(session: Session, actor: Actor, terms: Terms, *, now: datetime) -> Off
         currency=item.currency,
         list_minor=list_minor,
         price_minor=list_minor if collects else terms.price_minor,
+        promotion=promotion,
         note=terms.note.strip(),
         person_id=actor.person_id,
         expires_at=now + timedelta(days=terms.days),
@@ -157,6 +165,24 @@ def _make(session: Session, actor: Actor, terms: Terms, *, now: datetime) -> Off
     else:
         enqueue(session, "notify_offer_made", offer_id=offer.id)
     return offer
+
+
+def _code_for(session: Session, terms: Terms, item: Item, customer_id: int, *, now: datetime) -> str | None:
+    """The code that comes with an offer, as it is called; good for it now. *Raises*: Invalid at ``promotion``."""
+    typed = terms.promotion.strip()
+    if typed and terms.collector == "integrator":
+        raise refused("collected", OFFER_PROBLEMS)
+    promoted = promotion_for(
+        session,
+        customer_id,
+        typed,
+        item,
+        terms.price_minor,
+        maker_id=terms.manufacturer_id,
+        now=now,
+        sentences=OFFER_PROBLEMS,
+    )
+    return promoted.code.code if promoted is not None else None
 
 
 def pass_on(session: Session, actor: Actor, offer_id: int, *, price_minor: int | None, now: datetime) -> OfferRelease:
@@ -264,7 +290,7 @@ def _release(
     same = (
         *("manufacturer_id", "integrator_id", "customer_id", "site_id", "case_id", "kind", "code", "name"),
         *("quantity", "interval", "collector", "offered_by_id", "policy_version_id", "currency", "list_minor"),
-        *("note", "expires_at"),
+        *("promotion", "note", "expires_at"),
     )
     row = OfferRelease(
         offer_id=offer.id,

@@ -94,7 +94,9 @@ def order(session: Session, actor: Actor, wanted: Order, place: Place, *, now: d
     waiting = _still_to_pay(session, wanted, total, in_force.version, now)
     if waiting is not None:
         return waiting
-    promoted = promotion_for(session, actor, wanted.promotion, item, total, maker_id=wanted.manufacturer_id, now=now)
+    promoted = promotion_for(
+        session, actor.organisation_id, wanted.promotion, item, total, maker_id=wanted.manufacturer_id, now=now
+    )
     if wanted.shown_discount_minor != (promoted.discount.minor if promoted else 0):
         raise Conflict("The price with the code is another one. Look at it before you buy.")
     made = Purchase(

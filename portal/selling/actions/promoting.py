@@ -6,6 +6,7 @@ of the database, which keeps the code for the order that asked first. A use is g
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,7 +20,7 @@ from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.rows import insert_once
 from portal.selling.models import PromotionCode, PromotionCodeEnd, PromotionUse, PromotionUseEnd, Purchase
 from portal.selling.rules import Discount, Item, Promotion, catalogue, discount_of, goods_of
-from portal.selling.rules.promotions import problems_of, refused
+from portal.selling.rules.promotions import PROBLEMS, problems_of, refused
 
 
 @dataclass(frozen=True)
@@ -81,23 +82,31 @@ def withdraw_code(session: Session, actor: Actor, code_id: int, *, now: datetime
 
 
 def promotion_for(
-    session: Session, actor: Actor, typed: str, item: Item, total_minor: int, *, maker_id: int, now: datetime
+    session: Session,
+    customer_id: int,
+    typed: str,
+    item: Item,
+    total_minor: int,
+    *,
+    maker_id: int,
+    now: datetime,
+    sentences: Mapping[str, str] = PROBLEMS,
 ) -> Promoted | None:
-    """What a typed code takes off, kept for the actor until its transaction ends; None where none was typed.
+    """What a typed code takes off, kept for the customer until the transaction ends; None where none was typed.
 
-    *Raises*: Invalid at the field ``promotion``.
+    *Raises*: Invalid at the field ``promotion``, in these ``sentences``.
     """
     if not typed.strip():
         return None
     found = text("SELECT * FROM find_promotion_code(:maker, :typed)").bindparams(maker=maker_id, typed=typed)
     code = session.scalars(select(PromotionCode).from_statement(found)).one_or_none()
     if code is None:
-        raise refused("unknown")
-    discount = discount_of(promotion_said(code), item, total_minor, now)
+        raise refused("unknown", sentences)
+    discount = discount_of(promotion_said(code), item, total_minor, now, sentences=sentences)
     asked = text("SELECT promotion_problem(:code, :customer, :at)")
-    problem = session.scalar(asked, {"code": code.id, "customer": actor.organisation_id, "at": now})
+    problem = session.scalar(asked, {"code": code.id, "customer": customer_id, "at": now})
     if problem:
-        raise refused(problem)
+        raise refused(problem, sentences)
     return Promoted(code, discount)
 
 

@@ -7,7 +7,7 @@ the database's to know.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -35,6 +35,19 @@ PROBLEMS = {
     "collected": "Your integrator invoices this itself: a code is for what is paid at Stripe's page. Leave it out.",
     "other_currency": "This code is for prices in another currency. Leave it out.",
 }
+# The same for who puts a code into an offer.
+OFFER_PROBLEMS = {
+    "unknown": "The manufacturer has no such code. Check its spelling, or leave it out.",
+    "withdrawn": "This code was withdrawn. Leave it out.",
+    "early": "This code does not hold yet. Leave it out, or make the offer when it does.",
+    "over": "This code has ended. Leave it out.",
+    "again": "This customer has used the code, which counts once for each. Leave it out.",
+    "used_up": "This code was used as often as it may be. Leave it out.",
+    "other_goods": "This code is for something else. Leave it out.",
+    "whole_plan": "This code takes off all of the first payment, and a plan begins with one. Leave it out.",
+    "collected": "What you invoice yourself knows no codes: they count at Stripe's page. Leave it out.",
+    "other_currency": "This code is for prices in another currency. Leave it out.",
+}
 
 
 @dataclass(frozen=True)
@@ -60,7 +73,9 @@ class Discount:
     words: str
 
 
-def discount_of(promotion: Promotion, item: Item, total_minor: int, now: datetime) -> Discount:
+def discount_of(
+    promotion: Promotion, item: Item, total_minor: int, now: datetime, *, sentences: Mapping[str, str] = PROBLEMS
+) -> Discount:
     """What a code takes off the first payment for an item; the smallest unit is rounded half up, for a percentage.
 
     *Raises*: Invalid at the field ``promotion`` for an item or a moment that the code is not for, and where it leaves
@@ -68,7 +83,7 @@ def discount_of(promotion: Promotion, item: Item, total_minor: int, now: datetim
     """
     problem = _problem(promotion, item, now)
     if problem:
-        raise refused(problem)
+        raise refused(problem, sentences)
     if promotion.percent is not None:
         minor = round_half_up(Fraction(total_minor * promotion.percent, 100))
         words = f"{promotion.code}: {promotion.percent} % of {Money(total_minor, item.currency)}"
@@ -78,13 +93,13 @@ def discount_of(promotion: Promotion, item: Item, total_minor: int, now: datetim
         words = f"{promotion.code}: {Money(amount, item.currency)}{at_most}"
     if item.kind is Kind.PLAN and minor >= total_minor:
         # A month that nobody paid for is not sold, and its minutes would be used out of nothing.
-        raise refused("whole_plan")
+        raise refused("whole_plan", sentences)
     return Discount(minor, words)
 
 
-def refused(problem: str) -> Invalid:
-    """The refusal of a code, at its field."""
-    return Invalid("The code cannot be used.", {"promotion": PROBLEMS[problem]})
+def refused(problem: str, sentences: Mapping[str, str] = PROBLEMS) -> Invalid:
+    """The refusal of a code, at its field, in the words for who reads it."""
+    return Invalid("The code cannot be used.", {"promotion": sentences[problem]})
 
 
 def tried_too_often(retry_seconds: int) -> Invalid:

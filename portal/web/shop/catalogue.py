@@ -176,7 +176,7 @@ def _discounted(
     typed, actor = form.promotion.data or "", current_actor()
     with refusals_of(form), code_tried(typed):
         promoted = promotion_for(
-            current_session(), actor, typed, wanted, total, maker_id=found.maker.id, now=current_now()
+            current_session(), actor.organisation_id, typed, wanted, total, maker_id=found.maker.id, now=current_now()
         )
         if promoted is not None:
             off = promoted.discount

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from uuid import UUID, uuid4
 
 from flask import flash, redirect, render_template, request, url_for
@@ -51,6 +52,7 @@ class OfferForm(Form):
     days = IntegerField(
         "Open for days", default=14, validators=[InputRequired("Say for how long."), NumberRange(1, 90)]
     )
+    promotion = code_field()
     note = text_field("Note to the customer", limit=1_000)
 
 
@@ -109,7 +111,7 @@ def new_offer(site_id: int, manufacturer_id: int) -> ResponseReturnValue:
     if actor.side is not Side.INTEGRATOR:
         del form.collector
     if form.validate_on_submit():
-        with refusals_of(form):
+        with refusals_of(form), code_tried(form.promotion.data):
             each = items[form.item.data]
             terms = Terms(
                 site_id=site_id,
@@ -122,6 +124,7 @@ def new_offer(site_id: int, manufacturer_id: int) -> ResponseReturnValue:
                 days=form.days.data,
                 note=form.note.data or "",
                 collector=form.collector.data if form.collector is not None else "operator",
+                promotion=form.promotion.data or "",
             )
             made = actions.make_offer(session, actor, terms, now=now)
             flash("The offer is made.", "good")
@@ -174,7 +177,7 @@ def accept(offer_id: int) -> ResponseReturnValue:
 def _accepted(form: AcceptForm, release: OfferRelease) -> Purchase | None:
     """The order; None where something is to be put right, which the form then says."""
     session, typed = current_session(), form.promotion.data or ""
-    with refusals_of(form), code_tried(typed):
+    with refusals_of(form), _tried(typed, release):
         return actions.accept_offer(
             session,
             current_actor(),
@@ -197,7 +200,7 @@ def _discount(form: AcceptForm, found: OfferView, total_minor: int) -> dict[str,
     if found.release is None or form.promotion.errors or not typed:
         return None
     session, actor, now = current_session(), current_actor(), current_now()
-    with refusals_of(form), code_tried(typed):
+    with refusals_of(form), _tried(typed, found.release):
         promoted = actions.promotion_for_offer(session, actor, typed, found.release, total_minor, now=now)
         if promoted is not None:
             off = promoted.discount
@@ -205,6 +208,23 @@ def _discount(form: AcceptForm, found: OfferView, total_minor: int) -> dict[str,
             shown = {"list_minor": total_minor, "discount_minor": off.minor, "words": off.words}
             return {**shown, "currency": found.shown.currency}
     return None
+
+
+def _tried(typed: str, release: OfferRelease) -> AbstractContextManager[None]:
+    """A code that came with the offer is not guessed."""
+    return nullcontext() if typed.upper() == release.promotion else code_tried(typed)
+
+
+def _without_code(form: AcceptForm, release: OfferRelease | None) -> str:
+    """Why the code that an offer came with is no longer good; the form then goes on without it, at the price shown."""
+    problems = form.promotion.errors
+    if release is None or not problems or (form.promotion.data or "").upper() != release.promotion:
+        return ""
+    form.promotion.data, form.promotion.errors = "", []
+    if request.method == "GET":
+        # Nobody typed anything: there is nothing to put right.
+        form.refusal = None
+    return str(problems[0])
 
 
 def _key(form: AcceptForm) -> UUID:
@@ -229,11 +249,17 @@ def _page(
     if accept_form is None and again is not None:
         asked = shown.list_minor if shown.price_minor is None else shown.price_minor
         accept_form = AcceptForm(None, shown_minor=str(price_with(asked, again)))
+    if accept_form is None and shown.promotion and state == "open" and may_buy(actor):
+        accept_form = AcceptForm(None)
+    if accept_form is not None and request.method == "GET":
+        accept_form.promotion.data = shown.promotion
     use: PromotionUse | dict[str, object] | None = None
+    code_gone = ""
     if found.purchase is not None:
         use = queries.bought(session, found.purchase).promotion
     elif accept_form is not None and state == "open":
         use = _discount(accept_form, found, due)
+        code_gone = _without_code(accept_form, found.release)
     form = accept_form or pass_on_form or AcceptForm()
     return page(
         "shop/offer.html",
@@ -251,6 +277,7 @@ def _page(
         refusal=refusal,
         due_minor=due,
         use=use,
+        code_gone=code_gone,
         pass_on_form=_pass_on_form(found, state, pass_on_form),
         may_end=_may_end(found, state, actor),
     )
