@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from sqlalchemy import select
 
 from portal.metering.models import FittedPart, PartConfirmation, PartReversal
@@ -9,6 +11,11 @@ from portal.metering.parts import NewPart, record_part, take_back_part
 from tests.support.billed import paid_case
 from tests.support.cast import hours_later
 from tests.support.versions import signed_policy
+from tests.web.support.hostile import FORMULA, MARKUP, NAME, check_harmless
+
+
+def hidden_seq(page):
+    return re.search(r'name="seq" type="hidden" value="(\d+)"', page.text)[1]
 
 
 def test_a_part_is_recorded_seen_by_its_payer_and_taken_back(visit, cast, work_session, clock):
@@ -31,6 +38,15 @@ def test_a_part_is_recorded_seen_by_its_payer_and_taken_back(visit, cast, work_s
     assert "Power supply, serial 4711, supplied by the manufacturer, at its list price" in shown
     assert f"/parts/{row.id}" not in shown
     assert bea.get(f"/parts/{row.id}").status_code == 404
+    hostile = (f"{FORMULA} {MARKUP} שלום", f"\u202e漢字 {MARKUP}")
+    words = dict(zip(("part", "serial"), hostile, strict=True)) | {"rma": FORMULA, "disposition": "returned"}
+    # The case has gone on: what follows is said to the case as it is now.
+    words["seq"] = hidden_seq(ana.get(address))
+    assert ana.post(address, said | words | {"part": NAME}).status_code == 422
+    assert ana.post(address, said | words).status_code == 303
+    other = work_session.scalars(select(FittedPart).where(FittedPart.id != row.id)).one()
+    for page in (ana.get(f"/parts/{other.id}"), ana.get(f"/cases/{case.name}"), bea.get(f"/cases/{case.name}")):
+        check_harmless(page)
     assert ana.post(f"/parts/{row.id}", {"reason": ""}).status_code == 422
     assert ana.post(f"/parts/{row.id}", {"reason": "Another case"}).status_code == 303
     assert work_session.scalars(select(PartReversal.reason)).one() == "Another case"

@@ -22,6 +22,7 @@ from tests.support.cases import escalated
 from tests.support.cast import DOCUMENTS, NOW
 from tests.support.payments import open_books
 from tests.support.versions import signed_policy
+from tests.web.support.hostile import FORMULA, MARKUP, check_harmless, rename
 
 BUY = {"quantity": "1", "accepted": "y"}
 
@@ -221,6 +222,13 @@ def test_a_code_is_made_by_the_factory_and_lowers_what_a_buyer_sees_and_pays(
     assert standin.client().v1.checkout.sessions.retrieve(session_of(work_session)).status == "expired"
     assert fay.post(f"{made.location}/withdrawal").status_code == 303
     assert "Withdrawn" in fay.get("/promotion-codes").text
+    rename(work_session, cast)
+    check_harmless(fay.get(made.location))
+    check_harmless(fay.get("/promotion-codes"), names=False)
+    check_harmless(bea.get(f"/bought/{key}"))
+    for code in (FORMULA, MARKUP, "\u202eABC", "漢字", "X" * 300):
+        refused = fay.post("/promotion-codes", {**filled, "code": code})
+        assert (refused.status_code, MARKUP in refused.text) == (422, False)
 
 
 def test_guessing_codes_is_stopped_at_the_field_and_an_order_without_one_goes_on(visit, cast, pack, clock, standin):
@@ -314,6 +322,9 @@ def test_leaving_a_plan_within_its_term_says_what_is_owed_before_the_buyers_yes(
     assert "End the plan with" not in page.text
     assert hidden(page, "owed_minor") == "319000"
     statuses = [bea.post(f"{here}/early-end", {"owed_minor": owed}).status_code for owed in ("318999", "319000")]
+    rename(work_session, cast)
+    check_harmless(bea.get(here))
+    check_harmless(bea.get("/bought"))
     assert statuses == [409, 303]
 
 
@@ -339,6 +350,8 @@ def test_a_plan_paid_by_subscription_is_changed_on_its_page_and_not_beside_it(
     said = {"plan": "premium:month", "accepted": "y", "shown_sha256": hidden(page, "shown_sha256")}
     assert bea.post(f"/bought/{key}/change", {**said, "accepted": ""}).status_code == 422
     assert "has changed" in bea.post(f"/bought/{key}/change", {**said, "shown_sha256": "0" * 64}).text
+    rename(work_session, cast)
+    check_harmless(bea.get(f"/bought/{key}/change"))
     assert bea.post(f"/bought/{key}/change", said).status_code == 303
     assert "on its way" in bea.get(f"/bought/{key}/change").text
 
@@ -361,6 +374,8 @@ def test_a_plan_is_changed_at_once_for_what_its_page_shows(
     page = bea.get(address)
     for words in ("Charged today", "€490.00", "a month without tax"):
         assert words in page.text
+    rename(work_session, cast)
+    check_harmless(bea.get(address))
     names = ("shown_sha256", "shown_at", "shown_minor", "shown_total_minor", "shown_tax_minor")
     said = {"accepted": "y", **{name: hidden(page, name) for name in names}}
     assert bea.post(address, {**said, "accepted": ""}).status_code == 422
