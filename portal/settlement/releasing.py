@@ -2,6 +2,7 @@
 
 Invariants: what was held for want of an account goes by itself, once, as soon as the account can receive transfers: two
 people approved amount, party and statement already. Whatever is held leaves one way only; both ways take one lock.
+Of what a party owes, each held amount keeps back only what older ones do not: a debt is kept back once.
 
 Why it is not brought back while it waits: the next statement would have it reviewed and approved a second time. Only
 where the party owes something does a month's end bring it back, because debts are netted from what is payable.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import structlog
 from sqlalchemy import Engine, select, text
@@ -71,11 +73,11 @@ def is_waiting_for_ready_accounts(session: Session) -> bool:
 
 def transfer_held(session: Session, disposition_id: int, *, livemode: bool, now: datetime) -> HeldTransfer | None:
     """Transfer what was held until the account could receive it, once; None where it is gone or waits on."""
-    _alone(session, disposition_id)
-    if _transferred(session, disposition_id) is not None or _is_released(session, _whole(disposition_id)):
-        return None
     disposition = session.get_one(Disposition, disposition_id)
     statement = session.get_one(Statement, disposition.statement_id)
+    _alone(session, statement)
+    if _transferred(session, disposition_id) is not None or _is_released(session, _whole(disposition_id)):
+        return None
     approval = session.get_one(StatementApproval, disposition.approval_id)
     plan = session.get_one(StatementPreparation, approval.preparation_id).plan
     parts = rules.parts_of(plan)
@@ -85,7 +87,7 @@ def transfer_held(session: Session, disposition_id: int, *, livemode: bool, now:
         account_state=queries.account_state_of(session, statement),
         is_party_on_hold=holding.is_party_on_hold(session, statement.manufacturer_id, statement.party_id),
         on_hold_minor=_on_hold_since(session, statement, parts),
-        owed_minor=_owed(session, statement),
+        owed_minor=_kept_back(session, statement)[disposition_id],
         currency=statement.currency,
     )
     if not minor:
@@ -128,15 +130,19 @@ def release_held(session: Session, manufacturer_id: int, *, livemode: bool, now:
         .order_by(Disposition.id)
     ).all()
     found = [(statement, disposition_id, rules.parts_of(plan)) for statement, disposition_id, plan in rows]
-    # Before anything is brought back, so that the order does not matter.
-    owed = {
-        (statement.party_id, statement.currency): _owed(session, statement)
+    waiting = {
+        (statement.party_id, statement.currency): statement
         for statement, _, parts in found
         if rules.waits_for_account(parts)
     }
+    kept: dict[int, int] = {}
+    # Before anything is brought back, so that the order does not matter.
+    for statement in waiting.values():
+        _alone(session, statement)
+        kept |= _kept_back(session, statement)
     count = 0
     for statement, disposition_id, parts in found:
-        owes = owed.get((statement.party_id, statement.currency), 0)
+        owes = kept.get(disposition_id, 0)
         for document, amount in _freed(session, statement, disposition_id, parts, owed_minor=owes).items():
             if not _is_released(session, document):
                 _release(session, statement, document, amount, livemode=livemode, now=now)
@@ -155,7 +161,6 @@ def _freed(
     freed |= {part.line_id for part in parts if part.line_id and part.because in _LINE_HOLDS} - still.keys()
     if not rules.waits_for_account(parts):
         return rules.releasable(parts, disposition_id, freed)
-    _alone(session, disposition_id)
     gone = _transferred(session, disposition_id)
     waits = rules.goes_on_waiting(
         is_transferred=gone is not None, on_hold_minor=_on_hold_since(session, statement, parts), owed_minor=owed_minor
@@ -165,10 +170,46 @@ def _freed(
     )
 
 
-def _alone(session: Session, disposition_id: int) -> None:
-    """What is held leaves one way at a time."""
+def _alone(session: Session, statement: Statement) -> None:
+    """What is held of a party leaves one way, and one amount, at a time: what one keeps back another need not."""
     lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
-    session.execute(lock, {"key": f"held:{disposition_id}"})
+    key = f"held:{statement.manufacturer_id}:{statement.party_id}:{statement.currency}"
+    session.execute(lock, {"key": key})
+
+
+def _kept_back(session: Session, statement: Statement) -> dict[int, int]:
+    """What each held amount of a statement's party keeps back of what it owes, by disposition; none that came back."""
+    rows = session.execute(
+        select(Statement, Disposition.id, StatementPreparation.plan)
+        .join(Disposition, Disposition.statement_id == Statement.id)
+        .join(StatementApproval, StatementApproval.id == Disposition.approval_id)
+        .join(StatementPreparation, StatementPreparation.id == StatementApproval.preparation_id)
+        .where(
+            Statement.manufacturer_id == statement.manufacturer_id,
+            Statement.party_id == statement.party_id,
+            Statement.currency == statement.currency,
+            Disposition.kind == rules.HELD,
+        )
+        .order_by(Disposition.id)
+    ).tuples()
+    may_keep = {
+        disposition_id: _may_keep(session, one, disposition_id, plan)
+        for one, disposition_id, plan in rows
+        if not _is_released(session, _whole(disposition_id))
+    }
+    return dict(zip(may_keep, rules.kept_back(_owed(session, statement), may_keep.values()), strict=True))
+
+
+def _may_keep(session: Session, statement: Statement, disposition_id: int, plan: Mapping[str, Any]) -> int:
+    parts, gone = rules.parts_of(plan), _transferred(session, disposition_id)
+    if not rules.waits_for_account(parts):
+        return 0
+    return rules.may_keep(
+        rules.waits_for_account(parts),
+        gone_minor=gone.amount_minor if gone is not None else 0,
+        on_hold_minor=_on_hold_since(session, statement, parts),
+        reserve_bp=rules.terms_of_plan(plan).reserve_bp,
+    )
 
 
 def _transferred(session: Session, disposition_id: int) -> HeldTransfer | None:

@@ -233,14 +233,35 @@ def goes_late(
 ) -> int:
     """What of an approved amount that waited for the account is transferred now; zero while it goes on waiting.
 
-    ``on_hold_minor`` are its lines that holds cover by now, ``owed_minor`` what the party has to return: both stay
-    held, as does the reserve, and come back with a later statement, which nets them. *Shape*: never more than waits.
+    ``on_hold_minor`` are its lines that holds cover by now, ``owed_minor`` what it keeps back of what the party has to
+    return: both stay held, as does the reserve, and come back with a later statement, which nets them. *Shape*: never
+    more than waits.
     """
     rest = waiting_minor - max(on_hold_minor, 0) - max(owed_minor, 0)
     if account_state != ACTIVE or is_party_on_hold or rest <= 0 or rest < terms.minimum_minor:
         return 0
     paid = rest - round_half_up(Fraction(rest * terms.reserve_bp, 10_000))
     return asked_part(paid, currency) if currency else paid
+
+
+def may_keep(waiting_minor: int, *, gone_minor: int, on_hold_minor: int, reserve_bp: int) -> int:
+    """What of an amount that waited for an account can be kept back for a debt: not what holds or the reserve keep.
+
+    ``gone_minor`` is what of it was transferred already, and left the reserve of it behind. *Shape*: never below zero.
+    """
+    reserve = -(-gone_minor * reserve_bp // (10_000 - reserve_bp)) if gone_minor else 0
+    return max(waiting_minor - gone_minor - max(on_hold_minor, 0) - reserve, 0)
+
+
+def kept_back(owed_minor: int, may_keep_minor: Iterable[int]) -> list[int]:
+    """What each of a party's held amounts keeps back of its debt, given what each can keep, the oldest first.
+
+    *Shape*: one for each; together never more than the debt, so that no money is kept back twice for it.
+    """
+    found: list[int] = []
+    for minor in may_keep_minor:
+        found.append(min(max(owed_minor, 0) - sum(found), max(minor, 0)))
+    return found
 
 
 def goes_on_waiting(*, is_transferred: bool, on_hold_minor: int, owed_minor: int) -> bool:

@@ -16,13 +16,13 @@ from portal.payments.models import ConnectedAccount, Intent
 from portal.settlement import cockpit, holding, queries, releasing
 from portal.settlement.books import all_problems, settlement_problems
 from portal.settlement.cash_needed import cash_needed
-from portal.settlement.models import HeldTransfer
+from portal.settlement.models import Disposition, HeldTransfer
 from portal.settlement.selfbilling.models import DispositionTax
 from tests.support.cast import build_cast
 from tests.support.payments import balance_of, connected, earn, open_books
 from tests.support.queued import queued
 from tests.support.self_billing import agreed, both_details
-from tests.support.settling import NEXT_CLOSED_AT, REVIEWED_AT, approved_and_disposed, close, statement_of
+from tests.support.settling import CLOSED_AT, NEXT_CLOSED_AT, REVIEWED_AT, approved_and_disposed, close, statement_of
 from tests.web.support import money
 
 READY_AT = REVIEWED_AT + timedelta(days=2)
@@ -180,6 +180,68 @@ def test_what_the_party_owes_stays_behind_and_is_netted_from_the_next_statement(
     assert (back.net_minor, kinds["released"]) == (0, 3_000)
     assert held_and_under_way(work_session)[0] == 0
     assert settlement_problems(work_session) == []
+
+
+@pytest.fixture
+def second(work_engine, work_session, cast, statement):
+    """60.00 more that wait for the account, and then 30.00 that the integrator owes."""
+    earn(work_session, cast, 6_000, 3, now=REVIEWED_AT)
+    work_session.commit()
+    made = statement_of(work_session, close(work_engine, cast, NEXT_CLOSED_AT), cast.integrator.id)
+    assert approved_and_disposed(work_session, cast, made, NEXT_CLOSED_AT + timedelta(days=11)) == {"held": 6_000}
+    earn(work_session, cast, -3_000, 4, now=NEXT_CLOSED_AT + timedelta(days=12))
+    work_session.commit()
+    return made
+
+
+def test_of_two_that_wait_the_older_one_keeps_the_debt_and_the_other_goes_whole(
+    work_engine, work_session, cast, statement, second, account
+):
+    account()
+    assert go(work_engine, NEXT_CLOSED_AT + timedelta(days=13)) == 2
+    sent = {row.statement_id: row.amount_minor for row in work_session.scalars(select(HeldTransfer))}
+    assert sent == {statement.id: 9_500, second.id: 6_000}
+    third = close(work_engine, cast, NEXT_CLOSED_AT + timedelta(days=31))
+    assert statement_of(work_session, third, cast.integrator.id).net_minor == 0
+    assert held_and_under_way(work_session)[0] == 0
+    assert settlement_problems(work_session) == []
+
+
+def test_a_months_end_brings_back_only_what_the_debt_needs(work_engine, work_session, cast, second):
+    third = close(work_engine, cast, NEXT_CLOSED_AT + timedelta(days=31))
+    assert statement_of(work_session, third, cast.integrator.id).net_minor == 12_500 - 3_000
+    assert held_and_under_way(work_session)[0] == 6_000
+    assert settlement_problems(work_session) == []
+
+
+def test_two_workers_keep_a_debt_back_once_of_two_statements(committed_database, gateway, standin):
+    engine = committed_database.work_engine
+    with transaction(engine) as session:
+        cast = build_cast(session)
+        open_books(session, cast)
+        earn(session, cast, 10_000, 1)
+    for number, closed_at, follows in ((2, CLOSED_AT, 5_000), (3, NEXT_CLOSED_AT, -2_000)):
+        period_id = close(engine, cast, closed_at)
+        later = closed_at + timedelta(days=11)
+        with transaction(engine) as session:
+            approved_and_disposed(session, cast, statement_of(session, period_id, cast.integrator.id), later)
+            earn(session, cast, follows, number, now=later)
+    with transaction(engine) as session:
+        connected(session, gateway, standin, cast.integrator)
+        waiting = session.scalars(select(Disposition.id).where(Disposition.kind == "held")).all()
+
+    def send(disposition_id):
+        with transaction(engine) as session:
+            releasing.transfer_held(session, disposition_id, livemode=False, now=NEXT_CLOSED_AT + timedelta(days=13))
+
+    workers = [threading.Thread(target=send, args=(each,)) for each in (*reversed(waiting), *waiting)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    with transaction(engine) as session:
+        assert sorted(session.scalars(select(HeldTransfer.amount_minor))) == [5_000, 8_000]
+        assert settlement_problems(session) == []
 
 
 def test_what_a_later_statement_took_up_is_not_sent_beside_it(work_engine, work_session, cast, statement, account):

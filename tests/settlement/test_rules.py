@@ -158,6 +158,46 @@ def test_what_waited_for_an_account_goes_as_far_as_nothing_keeps_it(waiting, giv
 
 
 @pytest.mark.parametrize(
+    ("waiting", "gone", "on_hold", "reserve_bp", "may"),
+    [
+        (10_000, 0, 0, 0, 10_000),
+        (10_000, 0, 2_500, 1_000, 7_500),
+        (10_000, 0, 12_000, 0, 0),
+        # What it left behind when it went was kept back, but for its reserve and what a hold covers.
+        (10_000, 10_000, 0, 0, 0),
+        (10_000, 7_500, 0, 0, 2_500),
+        (10_000, 6_750, 0, 1_000, 2_500),
+        (10_000, 5_850, 1_000, 1_000, 2_500),
+        (10_000, 9_000, 0, 1_000, 0),
+        (10_005, 9_004, 0, 1_000, 0),
+        # A hold on a negative line makes it no more; one since it went leaves nothing for a debt.
+        (10_000, 0, -50, 0, 10_000),
+        (10_000, 7_500, 5_000, 0, 0),
+    ],
+)
+def test_what_waits_can_be_kept_back_beside_holds_and_the_reserve(waiting, gone, on_hold, reserve_bp, may):
+    assert rules.may_keep(waiting, gone_minor=gone, on_hold_minor=on_hold, reserve_bp=reserve_bp) == may
+
+
+@pytest.mark.parametrize(
+    ("owed", "may_keep", "kept"),
+    [
+        (0, [10_000, 2_500], [0, 0]),
+        (-50, [10_000], [0]),
+        (3_000, [10_000, 2_500], [3_000, 0]),
+        (11_000, [10_000, 2_500, 700], [10_000, 1_000, 0]),
+        (20_000, [10_000, 2_500, 700], [10_000, 2_500, 700]),
+        # What cannot keep anything leaves it to the next.
+        (3_000, [0, 2_500, 700], [0, 2_500, 500]),
+        (3_000, [-5, 4_000], [0, 3_000]),
+        (3_000, [], []),
+    ],
+)
+def test_a_debt_is_kept_back_once_by_the_oldest_first(owed, may_keep, kept):
+    assert rules.kept_back(owed, may_keep) == kept
+
+
+@pytest.mark.parametrize(
     ("transferred", "on_hold", "owed", "waits"),
     [
         (False, 0, 0, True),
