@@ -286,7 +286,12 @@ def test_a_yes_whose_job_was_late_is_not_charged_and_a_charge_that_was_made_is_k
     outside.subscriptions.update(about, {"items": of_two, "proration_behavior": "none"})
     assert calls.perform(shop.engine, shop.gateway, moved, later) == "failed"
     outside.subscriptions.update(about, {"items": of_one, "proration_behavior": "none"})
-    for intent_id, words in ((late, "3 hours after you saw"), (moved, "by now it would be")):
+    sooner = later + timedelta(seconds=30)
+    ending = said(shop, purchase, asked(shop, purchase, at=sooner, now=sooner))
+    outside.subscriptions.update(about, {"cancel_at_period_end": True})
+    assert calls.perform(shop.engine, shop.gateway, ending, sooner) == "failed"
+    outside.subscriptions.update(about, {"cancel_at_period_end": False})
+    for intent_id, words in ((late, "3 hours after you saw"), (moved, "by now it would be"), (ending, "plan ends")):
         row = work_session.get_one(Intent, intent_id, populate_existing=True)
         assert words in row.failure
         assert row.progress["figures_moved"]

@@ -17,6 +17,7 @@ from portal.db import Scope, transaction
 from portal.payments import outcomes, queries, rules
 from portal.payments.charging.rules import (
     OTHER_PERIOD,
+    RUNS_NO_MORE,
     Course,
     Figures,
     course_of,
@@ -71,6 +72,8 @@ def _moved(gateway: Gateway, intent: Intent) -> str:
     request = intent.request
     try:
         known = gateway.retrieve_subscription(request["subscription"])
+        if known.ends_with_period or known.status not in rules.SUBSCRIPTION_RUNS:
+            return RUNS_NO_MORE
         if known.covers_from > _shown_at(request):
             return OTHER_PERIOD
         # The new plan's product costs the same by any name, and may not be made yet.

@@ -81,3 +81,4 @@ def other_words(shown: Figures, found: Figures, currency: str) -> str:
 
 
 OTHER_PERIOD = f"The period that you saw figures for is over. {NOTHING_CHARGED}"
+RUNS_NO_MORE = f"The plan ends, or was not paid, by now. {NOTHING_CHARGED}"
