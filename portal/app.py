@@ -5,6 +5,7 @@ The edges are arguments: the clock, how a database session is opened, Stripe, ma
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -135,6 +136,22 @@ def warm(app: Flask) -> None:
     """Make once what every web worker would make for itself, before they are forked from this process."""
     configure_mappers()
     rendering.load_all(app)
+    _answer_first(app)
+
+
+def _answer_first(app: Flask) -> None:
+    """Answer what is asked of every process first, so that what the first answers make is shared: routes in their order,
+    the dialect, statements, forms. Nobody sent these requests, so nothing is logged of them; no connection goes on.
+    """
+    stranger = app.test_client()
+    logging.disable()
+    try:
+        for path in ("/sign-in", "/readyz"):
+            stranger.get(path, base_url=app.extensions["portal"].settings.base_url)
+    finally:
+        logging.disable(logging.NOTSET)
+    with app.app_context():
+        db.engine.dispose()
 
 
 def create_worker(
