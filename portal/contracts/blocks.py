@@ -18,7 +18,7 @@ WHOLE_BP = 10_000
 class Block(BaseModel):
     """One table of a document."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Mode(StrEnum):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import types
 import typing
 from collections.abc import Iterator
 from enum import StrEnum
+from itertools import pairwise
+from textwrap import dedent
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -30,10 +34,27 @@ def described(document: type[BaseModel]) -> str:
 def _section(table: type[BaseModel], *, top: bool) -> Iterator[str]:
     name = "The document" if top else table.__name__
     yield f"{name}: {(table.__doc__ or '').strip()}"
+    means = meanings(table)
     for key, field in table.model_fields.items():
         yield f"  {key} = {_takes(field.annotation)}{_limits(field)}{_default(field)}"
-        for line in (field.description or "").splitlines():
+        for line in means.get(key, "").splitlines():
             yield f"      {line.strip()}"
+
+
+def meanings(table: type[BaseModel]) -> dict[str, str]:
+    """What each key means: the text below it in the source.
+
+    Pydantic reads the same, but for every table whenever the documents' schema is imported.
+    """
+    found: dict[str, str] = {}
+    for base in reversed(table.__mro__):
+        if issubclass(base, BaseModel) and base is not BaseModel:
+            (declared,) = ast.parse(dedent(inspect.getsource(base))).body
+            for key, text in pairwise(getattr(declared, "body", ())):
+                match key, text:
+                    case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(said))):
+                        found[name] = inspect.cleandoc(said)
+    return found
 
 
 def _takes(annotation: object) -> str:

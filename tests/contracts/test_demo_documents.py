@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from portal.contracts.agreement import Agreement, agreement_against_policy, agreement_from_json, parse_agreement
 from portal.contracts.canonical import canonical_json, sha256
+from portal.contracts.language import meanings
 from portal.contracts.policy import Policy, policy_from_json
 from tests.support.documents import ALPEN, KESSLER, changed, text_of
 from tests.support.documents import policy as nordlicht
@@ -83,6 +84,6 @@ def test_every_field_of_both_documents_says_what_it_is():
     assert [
         f"{model.__name__}.{name}"
         for model in seen
-        for name, field in model.model_fields.items()
-        if not (field.description or "").endswith(".")
+        for name in model.model_fields
+        if not meanings(model).get(name, "").endswith(".")
     ] == []
