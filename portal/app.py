@@ -140,8 +140,9 @@ def warm(app: Flask) -> None:
 
 
 def _answer_first(app: Flask) -> None:
-    """Answer what is asked of every process first, so that what the first answers make is shared: routes in their order,
-    the dialect, statements, forms. Nobody sent these requests, so nothing is logged of them; no connection goes on.
+    """Answer what every process is asked first: routes in their order, the dialect, forms are then made and shared.
+
+    Nobody sent these requests, so nothing is logged of them; no connection goes on to who is forked.
     """
     stranger = app.test_client()
     logging.disable()
