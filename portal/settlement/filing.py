@@ -36,7 +36,7 @@ _NUMBERS = text("SELECT organisation_id, number_sealed FROM sealed_taxpayer_numb
 
 @dataclass(frozen=True)
 class Filing:
-    """A request for the file of a year, and who allowed it."""
+    """A request for the files of a year, and who allowed it."""
 
     request: FilingRequest
     approval: FilingApproval | None
@@ -150,9 +150,8 @@ def ask(session: Session, actor: Actor, year: int, *, now: datetime) -> FilingRe
 
 def _check_payer_is_named(found: Prepared) -> Party:
     if found.payer.party is None:
-        raise RuleBroken(
-            f"The file names its payer: {' and '.join(found.payer.missing)} is missing in finance details."
-        )
+        missing = "; ".join(found.payer.missing)
+        raise RuleBroken(f"The file names its payer. Missing in finance details: {missing}.")
     return found.payer.party
 
 
@@ -218,7 +217,7 @@ def _numbers(session: Session, request_id: int, *, secret: str, now: datetime) -
 def _number(numbers: Mapping[int, str], organisation_id: int) -> str:
     """A row without its number would be filed as one: there is none."""
     if organisation_id not in numbers:
-        raise RuleBroken("A number that the file needs is not given out; ask for the file again.")
+        raise RuleBroken("A number of somebody in the file is not known any more; the page says whose is missing.")
     return numbers[organisation_id]
 
 

@@ -22,6 +22,7 @@ from portal.settlement.models import Statement
 from portal.taxes.certifying import SEALED_FOR, certify
 from portal.taxes.models import FilingRequest, TaxpayerForm
 from portal.taxes.queries import taxpayer_known
+from portal.taxes.rules.filing_layout import Read
 from portal.worker.registry import TASKS
 from tests.support import self_billing
 from tests.support.cast import NOW
@@ -213,3 +214,9 @@ def test_a_party_is_reminded_once_a_month_until_nothing_is_missing(work_session,
     certify(work_session, cast.ivo, **said, secret="s" * 32, now=NOW)
     assert LETTERS["tax_form_missing"](writing) is None
     assert [one.is_unready for one in yearly.recipients(work_session, cast.fay, 2026)] == [False]
+
+
+def test_a_form_goes_into_files_of_at_most_a_hundred_returns():
+    ready = filing.Prepared(Read(None), {"1099-MISC": [None] * 100, "1099-NEC": [None] * 201}, ())
+    assert ready.files == [("1099-MISC", 1, 100), ("1099-NEC", 1, 100), ("1099-NEC", 2, 100), ("1099-NEC", 3, 1)]
+    assert not ready.may_be_asked_for
