@@ -25,6 +25,7 @@ from portal.metering.actions import reverse_entry
 from portal.settlement.books import all_problems
 from portal.settlement.models import StatementLine
 from portal.settlement.origins import line_origin
+from tests.billing.test_money import invoiced, paid, two_company_case
 from tests.support.billed import approve, billed, open_books, settled, worked
 from tests.support.cases import accepted
 from tests.support.cast import NOW, Cast, hours_later
@@ -274,6 +275,20 @@ def test_a_month_given_up_goes_back_by_days_on_the_invoice_and_earns_so_much_les
         back.id, ("11 of 31 days are left of 290.00 EUR: 102.90 EUR.",),
     )  # fmt: skip
     assert check_books(work_session) == []
+
+
+def test_work_on_the_invoice_with_what_goes_back_of_a_month_is_paid_whole(work_session: Session, books: Cast) -> None:
+    signed_policy(work_session, books, GIVEN_UP)
+    open_month(work_session, now=NOW)
+    billed(work_session, two_company_case(work_session, books))
+    give_up(work_session, books)
+    (invoice,) = invoiced(work_session, books)
+    assert -held(work_session, books)["payable_accrued", books.integrator.id] > 0
+    for minor in (10_000, invoice.total_minor - 10_000):
+        paid(work_session, invoice, minor)
+        assert check_books(work_session) == []
+    accrued = {key: minor for key, minor in held(work_session, books).items() if key[0] == "payable_accrued" and minor}
+    assert accrued == {}
 
 
 def test_what_was_shared_already_is_split_back_by_its_own_weights(work_session: Session, books: Cast) -> None:

@@ -32,6 +32,7 @@ from portal.billing.rules import (
     use_legs,
     worth_minor,
 )
+from portal.billing.rules.cash import months_owed
 from portal.contracts.policy import parse_policy
 from portal.entitlement.rules import Amount
 from portal.errors import RuleBroken
@@ -165,6 +166,31 @@ def test_what_was_paid_too_much_funds_the_invoice_with_the_credit_once_it_was_pa
     assert cut_funding([half, credited], {10: 60, 11: 90}) == {10: 60, 11: 70}
     full = InvoiceCash(1, 100, ((10, 100),))
     assert cut_funding([full, credited], {10: 60, 11: 90}) == {10: 60, 11: 90}
+
+
+@pytest.mark.parametrize(
+    ("nets", "owed"),
+    [
+        ([((-3, 290), (10, 500))], {-3: 290}),
+        # What goes back of a month stands on the same invoice, or on a later one.
+        ([((-3, 190), (10, 500))], {-3: 190}),
+        ([((-3, 290),), ((-3, -100), (10, 500))], {-3: 190}),
+        ([((-3, -100),)], {-3: 0}),
+        # Packs and supplements are no months.
+        ([((-4, 100), (-5, 70), (7, 1))], {}),
+        ([], {}),
+    ],
+)
+def test_a_month_owes_what_did_not_go_back_of_it(nets, owed) -> None:
+    assert months_owed([InvoiceCash(number, 0, lines) for number, lines in enumerate(nets)]) == owed
+
+
+def test_what_was_paid_of_a_month_that_goes_back_settles_the_invoice_with_the_credit() -> None:
+    unpaid, paid = (InvoiceCash(1, cash, ((-3, 290),)) for cash in (0, 290))
+    credited = InvoiceCash(2, 400, ((-3, -100), (10, 500)))
+    for first, funded in ((unpaid, 400), (paid, 500)):
+        invoices = [first, credited]
+        assert cut_funding(invoices, {10: 500} | months_owed(invoices))[10] == funded
 
 
 SHARES = (

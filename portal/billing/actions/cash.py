@@ -16,7 +16,16 @@ from sqlalchemy.orm import Session
 from portal.billing.actions.fees import charge_fee
 from portal.billing.actions.money import debtor_of
 from portal.billing.left_early.paying import rest_legs, rests_on, store_rests
-from portal.billing.models import BillItem, BillItemReversal, CashApplication, Invoice, InvoiceItem, PlanShare, Share
+from portal.billing.models import (
+    BillItem,
+    BillItemReversal,
+    CashApplication,
+    Invoice,
+    InvoiceItem,
+    PlanSale,
+    PlanShare,
+    Share,
+)
 from portal.billing.packs.models import PackShare
 from portal.billing.packs.paying import commission_legs, commissions_on, store_commissions
 from portal.billing.reductions.models import LineReduction
@@ -29,6 +38,7 @@ from portal.billing.rules import (
     funding_legs,
     leaf_targets,
 )
+from portal.billing.rules.cash import months_owed
 from portal.billing.rules.postings import APPLIED, CARRIED, CASH
 from portal.errors import NotFound
 from portal.ledger.actions import post
@@ -109,6 +119,7 @@ def _move(session: Session, invoice_ids: Collection[int], cause: Cause, *, now: 
     owed = {cut: sum(row.amount_minor for _, row in shares.get(item.id, ())) for cut, item in live.items()}
     lines = [line for invoice in invoices for line, _ in invoice.net_by_cut]
     commissions, rests = commissions_on(session, lines), rests_on(session, lines)
+    owed |= months_owed(invoices)
     owed |= {line: each.price_minor for line, each in commissions.items()}
     owed |= {line: each.price_minor for line, each in rests.items()}
     funding = cut_funding(invoices, owed)
@@ -145,10 +156,14 @@ def _connected(session: Session, invoice_ids: Collection[int]) -> list[InvoiceCa
                 .where(BillItem.cut_id.in_(cuts), InvoiceItem.payer_id.in_(payers))
             )
         )
+        found |= _of_given_up(session, known)
     # A plan's month, a pack or a supplement takes its part of the cash like a cut, though of a pack only its commission
-    # becomes payable by it: no cut has its number, and neither has another of them.
+    # becomes payable by it: no cut has its number, and neither has another of them. What goes back of a month that was
+    # given up has the month's.
     of_sale = func.coalesce(
-        -3 * InvoiceItem.plan_sale_id, -3 * InvoiceItem.pack_sale_id - 1, -3 * InvoiceItem.supplement_id - 2
+        -3 * func.coalesce(PlanSale.credits_id, PlanSale.id),
+        -3 * InvoiceItem.pack_sale_id - 1,
+        -3 * InvoiceItem.supplement_id - 2,
     )
     line_id = func.coalesce(BillItem.cut_id, of_sale).label("cut_id")
     lowered = (
@@ -160,28 +175,45 @@ def _connected(session: Session, invoice_ids: Collection[int]) -> list[InvoiceCa
     nets = session.execute(
         select(InvoiceItem.invoice_id, line_id, func.sum(InvoiceItem.amount_minor - lowered))
         .outerjoin(BillItem, BillItem.id == InvoiceItem.bill_item_id)
+        .outerjoin(PlanSale, PlanSale.id == InvoiceItem.plan_sale_id)
         .where(InvoiceItem.invoice_id.in_(known))
         .group_by(InvoiceItem.invoice_id, line_id)
         .order_by(InvoiceItem.invoice_id, func.min(InvoiceItem.position))
     ).all()
-    credited = _credited(session, known)
-    cash = dict(
-        session.execute(
-            select(CashReceipt.invoice_id, func.sum(CashReceipt.amount_minor))
-            .where(CashReceipt.invoice_id.in_(known))
-            .group_by(CashReceipt.invoice_id)
-        )
-        .tuples()
-        .all()
-    )
+    cash, credited = _received(session, known), _credited(session, known)
     return [
         InvoiceCash(
             invoice_id,
-            int(cash.get(invoice_id, 0)) + credited.get(invoice_id, 0),
+            cash.get(invoice_id, 0) + credited.get(invoice_id, 0),
             tuple((row.cut_id, int(row[2])) for row in nets if row.invoice_id == invoice_id),
         )
         for invoice_id in sorted(known)
     ]
+
+
+def _received(session: Session, invoice_ids: Collection[int]) -> dict[int, int]:
+    """What was paid of invoices."""
+    rows = session.execute(
+        select(CashReceipt.invoice_id, func.sum(CashReceipt.amount_minor))
+        .where(CashReceipt.invoice_id.in_(invoice_ids))
+        .group_by(CashReceipt.invoice_id)
+    ).tuples()
+    return {invoice_id: int(minor) for invoice_id, minor in rows if invoice_id is not None}
+
+
+def _of_given_up(session: Session, invoice_ids: Collection[int]) -> set[int]:
+    """The invoices of the months on these that were given up, and of what went back of them."""
+    rows = session.execute(
+        select(PlanSale.id, PlanSale.credits_id)
+        .join(InvoiceItem, InvoiceItem.plan_sale_id == PlanSale.id)
+        .where(InvoiceItem.invoice_id.in_(invoice_ids))
+    ).tuples()
+    months = {sale_id if credits_id is None else credits_id for sale_id, credits_id in rows}
+    if not months:
+        return set()
+    back = session.scalars(select(PlanSale.id).where(PlanSale.credits_id.in_(months)))
+    on = select(InvoiceItem.invoice_id).where(InvoiceItem.plan_sale_id.in_(months | set(back)))
+    return set(session.scalars(on))
 
 
 def _credited(session: Session, invoice_ids: Collection[int]) -> dict[int, int]:

@@ -52,6 +52,18 @@ def plan_sale_of(line_id: int) -> int | None:
     return -line_id // 3 if line_id < 0 and line_id % 3 == 0 else None
 
 
+def months_owed(invoices: Sequence[InvoiceCash]) -> dict[int, int]:
+    """What the lines of plans' months come to, less what went back of those that were given up, by their number.
+
+    What was paid beyond it settles the invoice that carries the credit, once it was really paid.
+    """
+    found: dict[int, int] = {}
+    for line, net in (each for invoice in invoices for each in invoice.net_by_cut):
+        if plan_sale_of(line) is not None:
+            found[line] = found.get(line, 0) + net
+    return {line: max(minor, 0) for line, minor in found.items()}
+
+
 def shares_paid(paid_minor: int, amounts_minor: Sequence[int]) -> tuple[int, ...]:
     """How much of each share is payable when so much of what they come to is paid; never less for more.
 
