@@ -89,6 +89,8 @@ def _facts(statement: Statement, reader: Reader, named: dict[str, str]) -> list[
 
 def _row(line: StatementLine, reader: Reader) -> tuple[int, str, str, str, int]:
     what = f"{line.description} ({line.kind})" if line.description else line.kind
+    # As on the page; the names within keep theirs.
+    what = what[:1].upper() + what[1:]
     return line.position, line.case_name, what, _day(line.occurred_at, reader), line.amount_minor
 
 
