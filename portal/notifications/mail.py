@@ -6,17 +6,23 @@ The one module that speaks SMTP. A refusal of the recipient is final; everything
 from __future__ import annotations
 
 import os
-import smtplib
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 from portal.errors import ProviderTrouble, RuleBroken
+from portal.lazily import lazily
+
+if TYPE_CHECKING:
+    import smtplib
+else:
+    smtplib = lazily("smtplib")
 
 TIMEOUT_SECONDS = 20
 SMTP_PORTS = {"smtp": 25, "smtps": 465}

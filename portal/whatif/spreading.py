@@ -10,16 +10,22 @@ import gc
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
 from portal.db import engine_for
+from portal.lazily import lazily
 from portal.whatif.batching import Memory, Seen, compared
 from portal.whatif.question import Question
 from portal.whatif.rules.tally import Tally
+
+if TYPE_CHECKING:
+    import multiprocessing
+    from concurrent import futures
+else:
+    futures, multiprocessing = lazily("concurrent.futures"), lazily("multiprocessing")
 
 PROCESSES_AT_MOST = 4
 # Batches that wait for each process, so that none is idle and few are held.
@@ -46,8 +52,8 @@ def compared_apart(engine: Engine, question: Question, batches: Iterable[Sequenc
     address = engine.url.render_as_string(hide_password=False)
     processes = min(os.cpu_count() or 1, PROCESSES_AT_MOST)
     begin = (address, question, seen.currency)
-    with ProcessPoolExecutor(processes, get_context("spawn"), _begin, begin) as pool:
-        waiting: deque[Future[tuple[Tally, Seen]]] = deque()
+    with futures.ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin, begin) as pool:
+        waiting: deque[futures.Future[tuple[Tally, Seen]]] = deque()
         for ids in batches:
             waiting.append(pool.submit(_compare, ids))
             if len(waiting) > AHEAD * processes:
@@ -56,7 +62,7 @@ def compared_apart(engine: Engine, question: Question, batches: Iterable[Sequenc
             yield _learnt(waiting.popleft(), seen)
 
 
-def _learnt(future: Future[tuple[Tally, Seen]], seen: Seen) -> Tally:
+def _learnt(future: futures.Future[tuple[Tally, Seen]], seen: Seen) -> Tally:
     tally, theirs = future.result()
     seen.learn(theirs)
     return tally
