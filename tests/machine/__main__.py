@@ -124,10 +124,6 @@ def _ground() -> Iterator[Ground]:
             session.commit()
         engine.dispose()
         shared = SharedConnection(url)
-        # Every statement comes again and again, about little: one plan for each will do.
-        shared.real.prepare_threshold = 1
-        shared.real.execute("SET plan_cache_mode = force_generic_plan")
-        shared.real.commit()
         # The client would look for a proxy in all that the process was given, before each call.
         os.environ["NO_PROXY"] = "127.0.0.1"
         try:

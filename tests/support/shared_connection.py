@@ -34,8 +34,11 @@ class SharedConnection:
         self._engine = engine_for(owner_url, poolclass=NullPool)
         self._fairy = self._engine.raw_connection()
         self.real: psycopg.Connection[Any] = self._fairy.driver_connection
-        # A test's statements are always the same few hundred.
+        # A test's statements are always the same few hundred, about little: one plan for each will do.
+        self.real.prepare_threshold = 1
         self.real.prepared_max = 2_000
+        self.real.execute("SET plan_cache_mode = force_generic_plan")
+        self.real.commit()
         self.speaker: Seat | None = None
         self.open: list[Seat] = []
         self.writes_kept = 0
