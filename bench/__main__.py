@@ -20,8 +20,8 @@ from portal.app import create_app
 from portal.config import ROOT
 from portal.db import transaction
 
-PARTS = ("statements", "pages", "money", "close", "whatif", "sign_in", "demo", "import", "rating")
-BY_SIZE = frozenset(PARTS[:3])
+PARTS = ("statements", "pages", "jobs", "money", "close", "whatif", "sign_in", "demo", "import", "rating")
+BY_SIZE = frozenset(PARTS[:4])
 DEFAULT_CASES = (1_000, 100_000)
 DEFAULT_ITEMS = (10_000,)
 DEFAULT_TRIED = 100_000
@@ -124,6 +124,7 @@ def measure_size(size: Size, wanted: Wanted) -> None:
     for part, run in (
         ("statements", sizes.measure_statements),
         ("pages", sizes.measure_pages),
+        ("jobs", lambda each: sizes.measure_jobs(each, wanted.most_billed)),
         ("money", lambda each: sizes.measure_money(each, wanted.most_billed)),
     ):
         if part in wanted.parts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -77,19 +78,29 @@ def bill_one_by_one(work: Engine, settings: Settings, *, now: datetime, seconds:
 
 
 def bill_in_line(work: Engine, settings: Settings, *, now: datetime, most: int) -> float:
-    """Put the jobs of closed cases in line and run them on one connection until none is left: cases in a second."""
+    """Put the jobs of closed cases in line and run them on one connection until none is left: cases in a second.
+
+    A part of them goes before the clock starts: it fills the caches of the process.
+    """
     collect_seldom()
     empty_line(work)
     edges = Edges(settings, work, lambda: now)
     wanted = unbilled(work, most)
-    with transaction(work) as session:
-        enqueue_many(session, "bill_cut", [{"case_id": case_id} for case_id in wanted])
+    first = min(BATCH, len(wanted) // 2)
+    _drain(edges, wanted[:first])
     started = time.perf_counter()
+    _drain(edges, wanted[first:])
+    return (len(wanted) - first) / (time.perf_counter() - started)
+
+
+def _drain(edges: Edges, case_ids: Sequence[int]) -> None:
+    with transaction(edges.engine) as session:
+        enqueue_many(session, "bill_cut", [{"case_id": case_id} for case_id in case_ids])
     while True:
-        with transaction(work) as session:
+        with transaction(edges.engine) as session:
             ids = session.scalars(_NEXT_JOB).one_or_none()
         if ids is None:
-            return len(wanted) / (time.perf_counter() - started)
+            return
         perform(edges, "bill_cut", ids)
 
 

@@ -130,29 +130,34 @@ def _compare(size: Size, asked: Asked, ours: Measured, floor: Measured) -> None:
     size.report.keep(f"{asked.name} {size.cases} {ours.users}", {"portal": asdict(ours), "floor": asdict(floor)})
 
 
-def measure_money(size: Size, most_billed: int) -> None:
-    """One item after the other by its job, many whose jobs wait, many together, and the close of their period."""
+def measure_jobs(size: Size, most_billed: int) -> None:
+    """Bill items by their jobs on one connection: each alone, as cases close now and then, and many that wait."""
     now = pages.utc_now()
     # A worker uses one connection per job; here there is one job at a time.
     alone = money.bill_one_by_one(
-        size.engines.work, size.settings, now=now, seconds=size.seconds, most=MOST_BILLED_ALONE
+        size.engines.work, size.settings, now=now, seconds=size.seconds, most=min(MOST_BILLED_ALONE, size.cases // 5)
     )
     size.report.add(
-        f"bill item by its job, {size.label}",
-        f"{alone.per_second:,.0f}/s, p50 {alone.p50_ms:.1f} ms, p95 {alone.p95_ms:.1f} ms",
-        f"{BILL_PER_SECOND:.0f}/s, p95 {BILL_P95_MS:.0f} ms",
-        reached=alone.per_second >= BILL_PER_SECOND and alone.p95_ms <= BILL_P95_MS,
+        f"one bill item by its job, none waiting, {size.label}",
+        f"p50 {alone.p50_ms:.1f} ms, p95 {alone.p95_ms:.1f} ms; {alone.per_second:,.0f}/s one after the other",
+        f"p95 {BILL_P95_MS:.0f} ms",
+        reached=alone.p95_ms <= BILL_P95_MS,
     )
     size.report.keep(f"bill item {size.cases}", asdict(alone))
-    # A quarter of them, so that the rest is left for billing without jobs.
-    in_line = money.bill_in_line(size.engines.work, size.settings, now=now, most=min(most_billed, size.cases) // 4)
+    # Not all of them, so that the rest is left for billing without jobs.
+    in_line = money.bill_in_line(size.engines.work, size.settings, now=now, most=min(most_billed, size.cases) // 2)
     size.report.add(
-        f"closed cases through their jobs, many waiting, {size.label}",
+        f"bill items by their jobs, all waiting, one connection, {size.label}",
         f"{in_line:,.0f}/s",
         f"{BILL_PER_SECOND:.0f}/s",
         reached=in_line >= BILL_PER_SECOND,
     )
     size.report.keep(f"bill in line {size.cases}", in_line)
+
+
+def measure_money(size: Size, most_billed: int) -> None:
+    """Many cases billed together without jobs, and the close of their period."""
+    now = pages.utc_now()
     closed = money.bill_and_close(size.engines.work, now=now, most=most_billed, seconds=4 * size.seconds)
     size.report.add(
         f"bill closed cases together, {size.label}",

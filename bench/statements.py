@@ -1,7 +1,6 @@
 """How many SQL statements an operation takes, counted in this process, and how PostgreSQL runs those of lists.
 
-Counted is what goes through SQLAlchemy, savepoints and the scope of row security included; a job's own row is added by
-the queue on the driver's connection, and is not.
+Counted is what the database is asked in a session, savepoints, the scope of row security and new jobs included.
 """
 
 from __future__ import annotations

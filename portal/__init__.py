@@ -24,7 +24,7 @@ Direction, high to low; a step imports only steps below it, names joined by ``|`
 
     cli > app > web > worker > demo > importing > quoting | reporting | notifications | whatif > settlement > selling >
     adjustments > billing > payments > metering > cases > entitlement > rating > contracts > taxes > identity >
-    directory | ledger > audit | jobs > backup > embedded | files > rows > db | config | logs | serving >
+    directory | ledger > audit | jobs > backup > embedded | files > rows > sql > db | config | logs | serving >
     access | money | calendars > zones | closures > errors | lazily | collecting
 
 ``standin`` is another program (it speaks Stripe's HTTP API): it imports nothing of these and nothing imports it.

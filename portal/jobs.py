@@ -19,29 +19,30 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import UniqueConstraint, text
+from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, Session
 
 from portal.db import Base, Id, RecordedAt, Ref, Words
+from portal.sql import Sql
 
 # procrastinate's own way in, in our words: its package brings an event loop, a pool and a calendar of schedules, which
 # a web process that only enqueues neither waits for nor holds.
-_DEFER = """
+_DEFER = Sql("""
     SELECT procrastinate_defer_jobs_v1(array_agg(
         ROW('default', name, 0, NULL, NULL, ids, run_at)::procrastinate_job_to_defer_v1 ORDER BY place))
-    FROM ROWS FROM (json_to_recordset(%(jobs)s::json) AS (name text, ids jsonb, run_at timestamptz))
+    FROM ROWS FROM (json_to_recordset(:jobs::json) AS (name text, ids jsonb, run_at timestamptz))
         WITH ORDINALITY AS wanted (name, ids, run_at, place)
-"""
+""")
 # How far down the line a job looks for others like it: a long line of other work is not read by each.
 _LOOKED_THROUGH = 1_000
-_IN_LINE = text("""
+_IN_LINE = Sql("""
     SELECT id, args FROM procrastinate_jobs
     WHERE task_name = :name AND attempts = 0 AND id IN (
         SELECT id FROM procrastinate_jobs WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= :now)
         ORDER BY priority DESC, id LIMIT :looked_through)
     ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED
 """)
-_DONE = text("SELECT procrastinate_finish_job_v1(id, 'succeeded', true) FROM unnest(CAST(:numbers AS bigint[])) id")
+_DONE = Sql("SELECT procrastinate_finish_job_v1(id, 'succeeded', true) FROM unnest(CAST(:numbers AS bigint[])) id")
 
 
 class JobFailure(Base):
@@ -87,9 +88,8 @@ def enqueue_all(session: Session, wanted: Sequence[NewJob]) -> list[int]:
     if any(each.run_at is not None and each.run_at.utcoffset() is None for each in wanted):
         raise TypeError("a job's time needs a time zone")
     jobs = [{"name": each.name, "ids": each.ids, "run_at": each.run_at} for each in wanted]
-    connection: Any = session.connection().connection.driver_connection
     # Dates and uuids become text, which the database and the tasks read.
-    (numbers,) = connection.execute(_DEFER, {"jobs": json.dumps(jobs, default=str)}).fetchone()
+    [(numbers,)] = _DEFER.rows(session, {"jobs": json.dumps(jobs, default=str)})
     return list(numbers)
 
 
@@ -99,10 +99,10 @@ def jobs_in_line(session: Session, name: str, *, now: datetime, most: int) -> di
     Due, not begun, and none that has failed before: what is wrong with it stays with its own job.
     """
     wanted = {"name": name, "now": now, "most": most, "looked_through": _LOOKED_THROUGH}
-    return dict(session.execute(_IN_LINE, wanted).tuples().all())
+    return dict(_IN_LINE.rows(session, wanted))
 
 
 def forget_jobs(session: Session, numbers: Sequence[int]) -> None:
     """Take jobs in line off it, because this transaction has done their work."""
     if numbers:
-        session.execute(_DONE, {"numbers": list(numbers)})
+        _DONE.rows(session, {"numbers": list(numbers)})

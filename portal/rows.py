@@ -18,17 +18,13 @@ from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
-    CompoundSelect,
     Date,
     LargeBinary,
     Table,
-    TextClause,
     Uuid,
-    func,
     inspect,
     literal_column,
     select,
-    text,
     union_all,
 )
 from sqlalchemy.dialects.postgresql import TSVECTOR, insert
@@ -37,6 +33,7 @@ from sqlalchemy.orm import Session, make_transient_to_detached
 
 from portal.db import Base, UtcDateTime
 from portal.errors import PortalError
+from portal.sql import Sql, quoted
 
 Row = TypeVar("Row", bound=Base)
 
@@ -53,7 +50,7 @@ class Together:
     """Rows of several tables that one statement reads, because a round trip costs more than what it brings."""
 
     models: Mapping[str, Any]
-    statement: CompoundSelect[Any]
+    statement: Sql
 
 
 def together(parts: Mapping[Any, ColumnElement[bool]], **columns: Sequence[str]) -> Together:
@@ -61,24 +58,23 @@ def together(parts: Mapping[Any, ColumnElement[bool]], **columns: Sequence[str])
     selects = []
     for model, condition in parts.items():
         table = model.__table__
-        name: ColumnElement[str] = literal_column(f"'{table.name}'")
+        found: ColumnElement[Any] = literal_column(f"'{table.name}', json_agg({quoted(table.name)})")
         # What a search looks through is for the database alone.
         every = [column.name for column in table.c if not isinstance(column.type, TSVECTOR)]
         names = columns.get(table.name, every)
         if len(names) == len(table.c):
-            # Said in a word: the driver keeps what it has parsed of a statement only where that is short.
-            selects.append(select(name, func.json_agg(table.table_valued())).where(condition))
+            selects.append(select(found).select_from(table).where(condition))
             continue
         rows = select(*(table.c[each] for each in names)).where(condition).subquery(table.name)
-        selects.append(select(name, func.json_agg(rows.table_valued())).select_from(rows))
-    return Together({model.__table__.name: model for model in parts}, union_all(*selects))
+        selects.append(select(found).select_from(rows))
+    return Together({model.__table__.name: model for model in parts}, Sql(union_all(*selects)))
 
 
 def read_together(session: Session, wanted: Together, values: Mapping[str, Any]) -> Facts:
     """The rows by table, each in order of its key."""
     session.flush()
     found: Facts = {}
-    for name, rows in session.execute(wanted.statement, values):
+    for name, rows in wanted.statement.rows(session, values):
         readers, key = _reading(wanted.models[name])
         facts = [_fact(row, readers) for row in rows or ()]
         found[wanted.models[name]] = sorted(facts, key=attrgetter(key)) if key else facts
@@ -155,29 +151,33 @@ def know(session: Session, row: Base) -> None:
     session.add(row)
 
 
-def insert_rows(session: Session, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-    """Add rows given by their columns to several tables, by one statement."""
+def insert_rows(
+    session: Session,
+    rows: Mapping[str, Sequence[Mapping[str, Any]]],
+    *,
+    changed: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+) -> None:
+    """Add rows given by their columns to several tables, by one statement.
+
+    ``changed`` are rows of other tables: by their key, which comes first, what is otherwise from now on.
+    """
     session.flush()
-    shapes = tuple(
-        (table, tuple(dict.fromkeys(name for row in given for name in row))) for table, given in rows.items()
-    )
-    session.execute(_insertion(shapes), {table: as_json(given) for table, given in rows.items()})
+    changes = changed or {}
+    said = _writing(_shapes(rows), _shapes(changes))
+    said.rows(session, {table: as_json(given) for table, given in (*rows.items(), *changes.items())})
 
 
-_KEYS = text("""
-    SELECT ARRAY(
-        SELECT nextval(pg_get_serial_sequence(wanted.name, 'id'))
-        FROM unnest(CAST(:tables AS text[]), CAST(:counts AS int[])) WITH ORDINALITY AS wanted (name, count, place),
-             generate_series(1, wanted.count)
-        ORDER BY wanted.place)
+# A table's sequence is looked up once, and as JSON the number of rows leaves the plan as it is.
+_KEYS = Sql("""
+    SELECT wanted.name, ARRAY(SELECT nextval(wanted.sequence) FROM generate_series(1, wanted.count))
+    FROM (SELECT name, CAST(pg_get_serial_sequence(name, 'id') AS regclass) AS sequence, CAST(count AS int)
+          FROM json_each_text(CAST(:wanted AS json)) AS asked (name, count) OFFSET 0) wanted
 """)
 
 
 def next_keys(session: Session, wanted: Mapping[str, int]) -> dict[str, Iterator[int]]:
     """So many ids of each table that it gives to nobody else, in rising order, in one statement."""
-    row = session.execute(_KEYS, {"tables": list(wanted), "counts": list(wanted.values())}).scalar_one()
-    given = iter(row)
-    return {table: iter([next(given) for _ in range(count)]) for table, count in wanted.items()}
+    return {table: iter(keys) for table, keys in _KEYS.rows(session, {"wanted": as_json(wanted)})}
 
 
 def given_columns(row: Base) -> dict[str, Any]:
@@ -194,7 +194,7 @@ def given_columns(row: Base) -> dict[str, Any]:
 
 def as_json(given: object) -> str:
     """Columns as PostgreSQL reads them back."""
-    return json.dumps(given, default=_as_text, separators=(",", ":"))
+    return json.dumps(given, default=_as_text, separators=(",", ":"), check_circular=False)
 
 
 def _as_text(value: object) -> str:
@@ -203,16 +203,40 @@ def _as_text(value: object) -> str:
     raise TypeError(f"{type(value).__name__} does not go into a row together with others")
 
 
+# Tables with the columns that are given of them.
+_Shapes = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def _shapes(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> _Shapes:
+    return tuple((table, tuple(dict.fromkeys(name for row in given for name in row))) for table, given in rows.items())
+
+
 @cache
-def _insertion(shapes: tuple[tuple[str, tuple[str, ...]], ...]) -> TextClause:
-    *first, last = (
-        f'INSERT INTO "{name}" ({_quoted(columns)}) OVERRIDING SYSTEM VALUE SELECT {_quoted(columns)}'
-        f' FROM json_populate_recordset(CAST(NULL AS "{name}"), CAST(:{name} AS json))'
-        for name, columns in shapes
+def _writing(added: _Shapes, changed: _Shapes) -> Sql:
+    parts = [
+        *(_change(name, key, columns) for name, (key, *columns) in changed),
+        *(_insertion(name, columns) for name, columns in added),
+    ]
+    *first, last = parts
+    before = ", ".join(f"written_{place} AS ({part})" for place, part in enumerate(first))
+    return Sql(f"WITH {before} {last}" if before else last)
+
+
+def _insertion(name: str, columns: Sequence[str]) -> str:
+    names = ", ".join(quoted(column) for column in columns)
+    return f"INSERT INTO {quoted(name)} ({names}) OVERRIDING SYSTEM VALUE SELECT {names} FROM {_given(name)}"
+
+
+def _change(name: str, key: str, columns: Sequence[str]) -> str:
+    """Rows that are as they should be stay untouched."""
+    pairs = [(f"kept.{quoted(column)}", f"given.{quoted(column)}") for column in columns]
+    new = ", ".join(f"{quoted(column)} = {given}" for column, (_, given) in zip(columns, pairs, strict=True))
+    differs = " OR ".join(f"{kept} IS DISTINCT FROM {given}" for kept, given in pairs)
+    return (
+        f"UPDATE {quoted(name)} kept SET {new} FROM {_given(name)} given"
+        f" WHERE kept.{quoted(key)} = given.{quoted(key)} AND ({differs})"
     )
-    before = ", ".join(f"added_{place} AS ({insert})" for place, insert in enumerate(first))
-    return text(f"WITH {before} {last}" if before else last)
 
 
-def _quoted(columns: Sequence[str]) -> str:
-    return ", ".join(f'"{name}"' for name in columns)
+def _given(name: str) -> str:
+    return f"json_populate_recordset(CAST(NULL AS {quoted(name)}), CAST(:{name} AS json))"

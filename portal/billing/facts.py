@@ -190,7 +190,7 @@ def rating_facts(
         requested=tuple(case.requested),
         distances={0: Fraction(case.distance)} if case.distance else {},
     )
-    return facts, tariff_of(documents, product_line, case.places)
+    return facts, tariff_of(documents, product_line, Places(case.region or None, case.site_zone or None))
 
 
 def tariff_of(documents: Terms, product_line: str, places: Places = NOWHERE) -> Tariff:

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.billing.facts import CLOSING
@@ -22,20 +22,29 @@ from portal.billing.gathering import Gathered, read_cases
 from portal.billing.models import BillingCut, BillItem
 from portal.billing.queries import blocking_facts
 from portal.billing.rules import blockers_of
-from portal.cases.models import SupportCase
 from portal.entitlement.models import Authorization, GrantDraw, GrantReservation
 from portal.entitlement.orders.actions import BASIS
+from portal.rows import Fact
+from portal.sql import Sql
+
+# What billing asks of a case header. Held, so that one after the other bills a case, and no longer than that.
+_COLUMNS = (
+    *("id", "manufacturer_id", "integrator_id", "customer_id", "site_id", "system_id", "product_line_id"),
+    *("severity", "task_class", "customer_class", "requested", "distance", "region", "site_zone"),
+    *("state", "opened_at", "closed_at"),
+)
+_HOLD = Sql(
+    f"SELECT {', '.join(_COLUMNS)} FROM support_case WHERE id = ANY (CAST(:ids AS bigint[]))"
+    " ORDER BY id FOR NO KEY UPDATE"
+)
 
 
 def plain_cases(session: Session, case_ids: Sequence[int], *, now: datetime) -> list[Gathered]:
     """Those of the cases that are plain with what they are billed from, each held, in order of their ids."""
-    held = session.scalars(
-        select(SupportCase)
-        .where(SupportCase.id.in_(case_ids))
-        .order_by(SupportCase.id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    ).all()
+    session.flush()
+    held: list[Any] = [
+        Fact(**dict(zip(_COLUMNS, row, strict=True))) for row in _HOLD.rows(session, {"ids": list(case_ids)})
+    ]
     closed = [case for case in held if case.state == "closed"]
     return [read for read in read_cases(session, closed) if is_plain(read, now=now)] if closed else []
 

@@ -18,6 +18,7 @@ from portal.errors import PeriodClosed
 from portal.ledger.actions import TRIES, add_accounts, lock_open_period
 from portal.ledger.rules import Document, Leg, Pairs, Purpose, check_legs
 from portal.rows import insert_rows, next_keys
+from portal.sql import Sql
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -50,7 +51,7 @@ class Books:
 
 # The database keeps the plan of a connection's first checks of a foreign key. Made while a table is almost empty, it
 # would go through all of it for each row ever after: what is posted is to find what it refers to by its key.
-_HOLD = text(
+_HOLD = Sql(
     """
     WITH held AS (
         SELECT id FROM period WHERE manufacturer_id = :manufacturer_id AND state = 'open' FOR SHARE
@@ -71,9 +72,7 @@ def hold_books(session: Session, manufacturer_id: int, currency: str, parties: C
     """The ledger for postings of these parties, its open period locked against closing. *Raises*: PeriodClosed."""
     wanted = {"manufacturer_id": manufacturer_id, "currency": currency, "parties": sorted(parties)}
     for _ in range(TRIES):
-        row = session.execute(_HOLD, wanted).one_or_none()
-        if row is not None:
-            period_id, accounts, closed, _ = row
+        for period_id, accounts, closed, _ in _HOLD.rows(session, wanted):
             return Books(
                 manufacturer_id,
                 currency,

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from portal.billing.actions.items import bill_case
@@ -21,6 +20,7 @@ from portal.billing.plain import closing_cut, plain_cases
 from portal.billing.rules import ACCRUAL_PAIRS, ItemPart, ShareAmount, authorization_left, parts_by_payer
 from portal.billing.volumes import Known, with_volumes
 from portal.cases.models import SupportCase
+from portal.entitlement.models import Authorization
 from portal.ledger.bulk import Books, Entry, hold_books, journal_rows
 from portal.ledger.rules import Document, Leg
 from portal.rating.engine import rate
@@ -31,14 +31,6 @@ from portal.rows import Fact, insert_rows, next_keys
 BILLED_AT_ONCE = 250
 # A manufacturer and a currency.
 Ledger = tuple[int, str]
-
-_SETTLE = text(
-    """
-    UPDATE authorization_balance SET left_minor = settled.left_minor
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:minors AS bigint[])) AS settled (id, left_minor)
-    WHERE authorization_id = settled.id AND authorization_balance.left_minor <> settled.left_minor
-    """
-)
 
 
 @dataclass(frozen=True)
@@ -131,8 +123,9 @@ def _store(session: Session, together: Sequence[_Rated], *, now: datetime, livem
         posted = journal_rows(session, held, entries, keys, allowed_pairs=ACCRUAL_PAIRS, now=now, livemode=livemode)
         for table, journal in posted.items():
             rows.setdefault(table, []).extend(journal)
-    insert_rows(session, {table: of_table for table, of_table in rows.items() if of_table})
-    _settle_yeses(session, made)
+    added = {table: of_table for table, of_table in rows.items() if of_table}
+    left = [yes for one in made for yes in _left_of_yeses(one)]
+    insert_rows(session, added, changed={"authorization_balance": left} if left else None)
 
 
 def _books(session: Session, together: Sequence[_Rated]) -> dict[Ledger, Books]:
@@ -195,16 +188,13 @@ def _rows_of(made: Sequence[_Made]) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def _settle_yeses(session: Session, made: Sequence[_Made]) -> None:
-    """What the items leave of each case's yeses; a plain case has no other item."""
-    left: dict[int, int] = {}
-    for one in made:
-        by_payer: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
-        for yes in one.rated.facts.authorizations:
-            by_payer[yes.payer_id].append((yes.id, yes.nte_minor))
-        for payer_id, yeses in by_payer.items():
-            billed = one.item.amount_minor if payer_id == one.item.payer_id else 0
-            rest = authorization_left([nte for _, nte in yeses], billed)
-            left |= {yes_id: minor for (yes_id, _), minor in zip(yeses, rest, strict=True)}
-    if left:
-        session.execute(_SETTLE, {"ids": list(left), "minors": list(left.values())})
+def _left_of_yeses(one: _Made) -> Iterator[dict[str, int]]:
+    """What the item leaves of each of its case's yeses; a plain case has no other item."""
+    by_payer: defaultdict[int, list[Authorization]] = defaultdict(list)
+    for yes in one.rated.facts.authorizations:
+        by_payer[yes.payer_id].append(yes)
+    for payer_id, yeses in by_payer.items():
+        billed = one.item.amount_minor if payer_id == one.item.payer_id else 0
+        left = authorization_left([yes.nte_minor for yes in yeses], billed)
+        for yes, minor in zip(yeses, left, strict=True):
+            yield {"authorization_id": yes.id, "left_minor": minor}

@@ -8,7 +8,6 @@ from sqlalchemy import CheckConstraint, Computed, ForeignKey, ForeignKeyConstrai
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.contracts.calendar_blocks import Places
 from portal.contracts.circumstances import Circumstances
 from portal.contracts.targets import Channel
 from portal.db import Base, CaseScoped, Id, Json, case_foreign_key
@@ -120,11 +119,6 @@ class SupportCase(Base):
         """What was said of the case because prices, cover or promises depend on it."""
         channel = Channel(self.channel)
         return Circumstances(self.customer_class, tuple(self.requested), self.distance, self.support_level, channel)
-
-    @property
-    def places(self) -> Places:
-        """Where the case is, as far as the policy's calendars asked when it was opened."""
-        return Places(self.region or None, self.site_zone or None)
 
 
 class CaseEvent(CaseScoped, Base):
