@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side
@@ -27,8 +26,9 @@ from portal.db import Base
 from portal.entitlement.actions import Coverage, ask_for, coverage_row, new_request
 from portal.entitlement.models import AuthorizationRequest
 from portal.rows import insert_together
+from portal.sql import Sql
 
-_NUMBERS = text("""
+_NUMBERS = Sql("""
     SELECT next_number(:maker_id, 'case') AS number,
            ARRAY(SELECT nextval(pg_get_serial_sequence(name, 'id'))
                  FROM unnest(CAST(:tables AS text[])) WITH ORDINALITY AS wanted (name, place) ORDER BY place) AS keys
@@ -111,13 +111,13 @@ def begin(
         request = new_request(case, ask, asked_by=actor.person_id, policy=coverage.terms.policy, now=now)
         kinds.append(("authorization_asked", request.audience, {}))
     tables = ["support_case", *(["case_event"] * len(kinds)), *(["authorization_request"] if request else [])]
-    row = session.execute(_NUMBERS, {"maker_id": case.manufacturer_id, "tables": tables}).one()
-    case.id, case.number, case.name = row.keys[0], row.number, f"{coverage.place.manufacturer_code}-{row.number}"
+    [(number, keys)] = _NUMBERS.rows(session, {"maker_id": case.manufacturer_id, "tables": tables})
+    case.id, case.number, case.name = keys[0], number, f"{coverage.place.manufacturer_code}-{number}"
     if request is not None:
-        request.id, request.case_id = row.keys[-1], case.id
+        request.id, request.case_id = keys[-1], case.id
         asked = {"request_id": request.id, "nte_minor": request.nte_minor, "currency": request.currency}
         kinds[-1] = ("authorization_asked", request.audience, asked)
-    events = _events(case, actor, kinds, row.keys[1:], now)
+    events = _events(case, actor, kinds, keys[1:], now)
     custody = _custody(actor, case, opening, now)
     promises, is_watched = _clocks(session, case, coverage, opening, now)
     watched_from = None
