@@ -135,13 +135,27 @@ def _line_loss(
     if isinstance(source, PackSale):
         lost = _in_time(_of_pack(session, source, taking, minor, gone_minor), taking, settlement, now)
         return LineLoss(Of(item.id), minor, 0, lost, source.customer_id, by_shares=False)
-    deferred = min(minor, unearned_minor(session, source)) if isinstance(source, PlanSale) else 0
-    parts: tuple[Part, ...] = ()
-    if minor > deferred:
-        parts = _shared(_stakes(session, item, source), minor - deferred, taking)
-    parts = _in_time(parts, taking, settlement, now)
-    back = minutes_back(session, source, deferred) if isinstance(source, PlanSale) else None
-    return LineLoss(Of(item.id), minor, deferred, parts, customer_id=source.customer_id, withdrawn=back)
+    if isinstance(source, PlanSale):
+        loss = _month_loss(session, taking, item, source, minor)
+        return replace(loss, parts=_in_time(loss.parts, taking, settlement, now))
+    parts = _in_time(_shared(share_stakes(session, item, source), minor, taking), taking, settlement, now)
+    return LineLoss(Of(item.id), minor, 0, parts, customer_id=source.customer_id)
+
+
+def _month_loss(session: Session, taking: Taking, item: InvoiceItem, sale: PlanSale, minor: int) -> LineLoss:
+    """Of a plan's month first what is not earned yet, with its minutes; the rest from who has earned it."""
+    deferred = min(minor, unearned_minor(session, sale))
+    earned = minor - deferred
+    waiting = select(PlanShare.id).where(PlanShare.plan_sale_id == sale.id, PlanShare.funding == CASH)
+    return LineLoss(
+        Of(item.id),
+        minor,
+        deferred,
+        _shared(_plan_stakes(session, item, sale), earned, taking) if earned else (),
+        customer_id=sale.customer_id,
+        withdrawn=minutes_back(session, sale, deferred),
+        is_payable=session.scalar(waiting.limit(1)) is None,
+    )
 
 
 def _in_time(parts: tuple[Part, ...], taking: Taking, settlement: Settlement, now: datetime) -> tuple[Part, ...]:
@@ -205,12 +219,6 @@ def _shared(stakes: Sequence[Stake], minor: int, taking: Taking) -> tuple[Part, 
     if taking.paid_at is None:
         raise RuleBroken("This work was billed anew since; credit the line that stands now.")
     return (*parts, Part(taking.manufacturer_id, minor - covered))
-
-
-def _stakes(session: Session, item: InvoiceItem, source: BillItem | PlanSale) -> tuple[Stake, ...]:
-    if isinstance(source, PlanSale):
-        return _plan_stakes(session, item, source)
-    return share_stakes(session, item, source)
 
 
 def share_stakes(session: Session, item: InvoiceItem, billed: BillItem) -> tuple[Stake, ...]:

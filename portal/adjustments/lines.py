@@ -74,7 +74,8 @@ class LineLoss:
     """What one line takes, who loses it, and what of it is nobody's loss: not earned, not sold, tax, rounded up.
 
     ``rounded_minor`` is what its invoice had asked beyond what was owed, so that it could be paid. ``commission`` is
-    what selling it had earned; ``withdrawn`` names the grant that shrinks and by how much.
+    what selling it had earned; ``withdrawn`` names the grant that shrinks and by how much. ``is_payable`` where its
+    shares were payable before it was paid, as those of a plan's month are.
     """
 
     of: Of
@@ -88,6 +89,7 @@ class LineLoss:
     tax_minor: int = 0
     rounded_minor: int = 0
     withdrawn: tuple[int, Amount] | None = None
+    is_payable: bool = False
 
     @property
     def lost(self) -> tuple[Part, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 
@@ -9,10 +11,14 @@ from portal.adjustments import queries
 from portal.adjustments.actions import asking
 from portal.adjustments.actions.asking import Wanted
 from portal.adjustments.rules.saga import Step
+from portal.billing.actions import earn_plans, gather_invoices, open_month
 from portal.billing.models import InvoiceItem
 from portal.billing.reading import invoice as invoice_row
 from portal.errors import Conflict, Invalid, NotAllowed
+from portal.ledger.models import Period
 from portal.payments.models import Intent
+from tests.support.billed import BILLED_AT, open_books
+from tests.support.cast import NOW
 from tests.support.going_back import Desk, paid_invoice, pay_invoice
 
 
@@ -126,3 +132,23 @@ def test_each_kind_is_refused_to_those_who_may_not_ask_for_it(desk, invoice) -> 
         with pytest.raises(NotAllowed):
             ask(desk, invoice, kind, 100, actor=actor)
     assert ask(desk, invoice, "goodwill", 100, actor=desk.cast.leo, bearer="manufacturer").needs_second
+
+
+def test_a_credit_of_an_unpaid_month_takes_what_its_use_has_earned_already(desk) -> None:
+    desk.allow()
+    open_books(desk.session, desk.cast)
+    open_month(desk.session, now=NOW)
+    period_id = desk.session.scalars(select(Period.id).where(Period.manufacturer_id == desk.cast.factory.id)).one()
+    (invoice,) = gather_invoices(desk.session, period_id, now=BILLED_AT)
+    desk.now = BILLED_AT + timedelta(days=31)
+    assert earn_plans(desk.session, desk.cast.factory.id, now=desk.now) == 1
+    desk.jobs()
+    before = both(desk)
+    line = desk.session.scalars(select(InvoiceItem.id).where(InvoiceItem.invoice_id == invoice.id)).one()
+    asked = ask(desk, invoice, "credit", 10_000, invoice_item_id=line)
+    desk.jobs()
+    assert desk.outcome(asked) == "done"
+    assert (sum(before.values()) - sum(both(desk).values()), desk.held("payable_accrued")) == (10_000, 0)
+    pay_invoice(desk, invoice)
+    assert (desk.receipt(invoice).amount_minor, desk.held("receivable")) == (invoice.total_minor - 10_000, 0)
+    desk.check()

@@ -252,8 +252,7 @@ def _borne(losses: Iterable[LineLoss]) -> dict[int, int]:
 def _keep(session: Session, cause: Cause, losses: Iterable[LineLoss], stage: str, now: datetime) -> None:
     parts, reduced = [], []
     for loss in losses:
-        # What is borne by name leaves what its bearer has coming, even where nothing was paid yet.
-        of_line = stage if loss.by_shares else PAYABLE
+        of_line = _stage_of(loss, stage)
         parts += [_part(cause, loss, part, of_line, now) for part in loss.parts]
         parts += [_part(cause, loss, part, COMMISSION, now) for part in loss.commission]
         parts += [
@@ -350,12 +349,18 @@ def _legs(cause: Cause, losses: Sequence[LineLoss], stage: str) -> list[Leg]:
         held += [(None, leg.amount_minor) for leg in nobodys]
         for part in loss.lost:
             document = Document("share", str(part.key)) if part.key else None
-            out.append(debit(account_of(stage, part.party_id), part.amount_minor, part.party_id, document))
+            account = account_of(_stage_of(loss, stage), part.party_id)
+            out.append(debit(account, part.amount_minor, part.party_id, document))
             held.append((part.party_id, part.amount_minor))
     if cause.into is not Purpose.HELD:
         return without_zeros([*out, credit(cause.into, sum(minor for _, minor in held), cause.payer_id)])
     kept = by_party([Part(party or cause.taking.manufacturer_id, minor) for party, minor in held])
     return without_zeros([*out, *(credit(Purpose.HELD, minor, party) for party, minor in kept.items())])
+
+
+def _stage_of(loss: LineLoss, stage: str) -> str:
+    """Where what is lost lies: what is borne by name, or was payable at once, is payable though nothing was paid."""
+    return stage if loss.by_shares and not loss.is_payable else PAYABLE
 
 
 def account_of(stage: str, party_id: int | None) -> Purpose:
