@@ -60,11 +60,12 @@ def files() -> list[Path]:
     return [path for path in found if not set(ONE_DOCUMENT) & set(path.relative_to(PORTAL).parts)]
 
 
-# Sums of parts that their caller made of one whole: the lines, uses or payments of one sale.
+# Sums of parts that their caller made of one whole: the lines, uses, payments or shares of one sale.
 OF_ONE_WHOLE = {
     "billing/packs/reading.py": {"earned_minor"},
     "billing/plan_reading.py": {"earned_minor"},
     "selling/queries.py": {"paid_minor", "tax_minor"},
+    "whatif/discounts.py": {"_by_party"},
 }
 
 

@@ -38,8 +38,8 @@ pytestmark = [pytest.mark.skipif(not LOG.is_file(), reason=WITHOUT_LOG), pytest.
 
 BILLED = 52_869_000
 INVOICES = 26
-# The front line sold and resolved; the factory, which is the operator, keeps the rest.
-FRONT_LINE, FACTORY = 2_559_000, 50_310_000
+# The front line sold every plan and resolved some; the factory, which is the operator, keeps the rest.
+FRONT_LINE, FACTORY = 5_202_450, 47_666_550
 JUNE = """\
 Period 2012-06: hard-closed
 
@@ -47,8 +47,8 @@ currency  billed  invoiced        cash     payable
 EUR         0.00      0.00  528,690.00  528,690.00
 
 statement  party    currency         net    approved  transferred    retained  invoiced  held  carried
-VINST-S1   VINST    EUR       503,100.00  503,100.00            -  503,100.00         -     -        -
-VINST-S2   VINSTFL  EUR        25,590.00   25,590.00    25,590.00           -         -     -        -"""
+VINST-S1   VINST    EUR       476,665.50  476,665.50            -  476,665.50         -     -        -
+VINST-S2   VINSTFL  EUR        52,024.50   52,024.50    52,024.50           -         -     -        -"""
 
 
 @pytest.fixture(scope="module")
