@@ -14,6 +14,7 @@ from portal.access import Actor, Role, Side
 from portal.contracts import queries as contracts
 from portal.contracts.agreement_checks import SHARES
 from portal.contracts.models import PlanChoice
+from portal.directory.models import Organisation
 from portal.entitlement.queries import terms_in_force
 from portal.errors import NotFound
 from portal.payments import queries as payments
@@ -35,6 +36,7 @@ from portal.selling.models import (
     TaxExemptionEnd,
 )
 from portal.selling.rules import State, state_of
+from portal.zones import local_day
 
 LISTED = 100
 
@@ -288,8 +290,17 @@ def _readers(actor: Actor, row: Offer | OfferRelease) -> tuple[int, ...]:
     return (row.manufacturer_id,) if actor.side is Side.MANUFACTURER else (row.integrator_id,)
 
 
-def exemption_on(session: Session, organisation_id: int, on: date) -> TaxExemption | None:
-    """A payer's certificate that holds on a day."""
+def certificate_day(session: Session, organisation_id: int, at: datetime) -> date:
+    """The day of an instant for certificates: the payer's own, where one is entered as where an order is taxed.
+
+    A certificate names no manufacturer, so that no manufacturer's midnight can end it.
+    """
+    return local_day(session.get_one(Organisation, organisation_id).zone, at)
+
+
+def exemption_at(session: Session, organisation_id: int, at: datetime) -> TaxExemption | None:
+    """A payer's certificate that holds at an instant, by the payer's own day."""
+    on = certificate_day(session, organisation_id, at)
     ended = select(TaxExemptionEnd.exemption_id)
     return session.scalars(
         select(TaxExemption)

@@ -12,7 +12,8 @@ from portal.directory import actions as directory
 from portal.entitlement.orders import queries
 from portal.entitlement.orders.actions import NewOrder, enter_order
 from portal.errors import Invalid
-from portal.selling.actions import hand_over_plans
+from portal.selling.actions import hand_over_plans, keep_exemption
+from portal.selling.queries import exemption_at
 from portal.zones import local_day
 from tests.support.cast import NOW
 from tests.support.versions import signed_policy
@@ -47,6 +48,21 @@ def test_the_last_day_of_an_order_and_the_first_of_a_service_are_the_policys(wor
     directory.begin_service(work_session, cast.adam, **service, **new_one, now=NOW)
     who = [integrator_of_site(work_session, cast.site, cast.factory.id, at) for at in (first - SECOND, first)]
     assert who == [cast.integrator.id, cast.other_integrator.id]
+
+
+@pytest.mark.parametrize(("zone", "first", "last"), EDGES)
+def test_a_certificate_is_entered_and_counted_by_its_payers_day(work_session, cast, zone, first, last):
+    """Whatever midnight its manufacturer has: an order of the first and of the last second carries no tax."""
+    cast.customer.zone = zone
+    kept = {"jurisdiction": "DE", "valid_from": MONDAY, "expires_on": MONDAY + timedelta(1)}
+    keep_exemption(work_session, cast.bea, number="1", **kept, now=NOW)
+    moments = (first - SECOND, first, last, last + SECOND)
+    holds = [exemption_at(work_session, cast.customer.id, at) is not None for at in moments]
+    assert holds == [False, True, True, False]
+    kept["valid_from"] = date(2026, 3, 1)
+    with pytest.raises(Invalid):
+        keep_exemption(work_session, cast.bea, number="2", **kept, now=last + SECOND)
+    assert keep_exemption(work_session, cast.bea, number="2", **kept, now=last).expires_on == kept["expires_on"]
 
 
 @pytest.mark.parametrize("zone", [zone for zone, _, _ in EDGES])

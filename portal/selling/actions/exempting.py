@@ -8,11 +8,10 @@ from sqlalchemy.orm import Session
 
 from portal.access import Actor, Role, Side
 from portal.audit import actions as audit
-from portal.directory.models import Organisation
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.rows import insert_once
 from portal.selling.models import TaxExemption, TaxExemptionEnd
-from portal.zones import local_day
+from portal.selling.queries import certificate_day
 
 LONGEST = 80
 
@@ -34,7 +33,7 @@ def keep_exemption(
         for name, value in (("jurisdiction", jurisdiction), ("number", number))
         if not 1 <= len(value.strip()) <= LONGEST
     }
-    if expires_on <= max(valid_from, own_day(session, actor, now)):
+    if expires_on <= max(valid_from, certificate_day(session, actor.organisation_id, now)):
         problems["expires_on"] = "A day to come, after the first one."
     if problems:
         raise Invalid("The certificate cannot be kept like this.", problems)
@@ -52,11 +51,6 @@ def keep_exemption(
         raise Conflict("This certificate is recorded already.")
     audit.record(session, actor, "keep_exemption", "tax_exemption", kept.id, details={"number": kept.number}, now=now)
     return kept
-
-
-def own_day(session: Session, actor: Actor, now: datetime) -> date:
-    """The day of an instant for the actor's organisation: a certificate is entered for all who sell to it."""
-    return local_day(session.get_one(Organisation, actor.organisation_id).zone, now)
 
 
 def end_exemption(session: Session, actor: Actor, exemption_id: int, *, now: datetime) -> None:

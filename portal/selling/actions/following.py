@@ -32,7 +32,7 @@ from portal.selling.actions.changing import carry_out_changes
 from portal.selling.actions.ending import end_returned, end_with_subscription, note_early_end, stop
 from portal.selling.actions.promoting import give_back_use
 from portal.selling.models import Purchase, PurchaseStep
-from portal.selling.queries import Bought, bought, exemption_on
+from portal.selling.queries import Bought, bought, exemption_at
 from portal.selling.rules import CheckoutFacts, Kind, State, Step, payment_steps
 
 
@@ -182,8 +182,7 @@ def _must_be_exempt(session: Session, found: Bought) -> None:
     if found.intent is None or found.intent.request.get("tax_status") != "exempt":
         return
     for receipt in found.receipts[:1]:
-        on = contracts.maker_day(session, found.purchase.manufacturer_id, receipt.received_at)
-        if exemption_on(session, found.purchase.customer_id, on) is None:
+        if exemption_at(session, found.purchase.customer_id, receipt.received_at) is None:
             raise RuleBroken("The certificate of exemption held no more when the payment arrived: its tax is owed.")
 
 

@@ -32,7 +32,7 @@ from portal.payments.checkouts import Checkout, Wares, page_of, plan_checkout
 from portal.payments.models import Intent
 from portal.selling.actions.promoting import Promoted, promotion_for, promotion_of, use_promotion
 from portal.selling.models import Purchase, PurchaseStep
-from portal.selling.queries import exemption_on, paid_by_subscription
+from portal.selling.queries import exemption_at, paid_by_subscription
 from portal.selling.rules import Interval, Item, Kind, item_named, state_of, total_minor
 from portal.selling.rules.steps import State
 from portal.zones import local_day
@@ -187,8 +187,7 @@ def _checkout(session: Session, made: Purchase, place: Place, now: datetime, pro
     name = f"{made.name}, {site.name}"
     wares = _plan_again(session, made, name) if made.reinstatement else _wares(made, name)
     here = f"{place.base_url}/bought/{made.form_key}"
-    on = contracts.maker_day(session, made.manufacturer_id, now)
-    exempt = exemption_on(session, made.customer_id, on) is not None
+    exempt = exemption_at(session, made.customer_id, now) is not None
     return plan_checkout(
         session,
         wares,
