@@ -30,6 +30,7 @@ from portal.payments.steps import look_up, make
 
 # An invoice has the most steps: three for its lines, four others, and room for new generations.
 MOST_ROUNDS = 40
+ELSEWHERE = "elsewhere"
 
 
 def perform(engine: Engine, gateway: Gateway, intent_id: UUID, now: datetime, *, scope: Scope | None = None) -> str:
@@ -39,7 +40,7 @@ def perform(engine: Engine, gateway: Gateway, intent_id: UUID, now: datetime, *,
     """
     with _alone(engine, intent_id) as alone:
         if not alone:
-            return "elsewhere"
+            return ELSEWHERE
         return _advance(engine, gateway, intent_id, now, scope)
 
 
@@ -87,7 +88,7 @@ def _customer_first(
     *Raises*: Busy while another process does that, Refused when Stripe does not take the payer.
     """
     state = perform(engine, gateway, customer_intent_id, now, scope=scope)
-    if state == "elsewhere":
+    if state == ELSEWHERE:
         raise Busy("The payer is being registered.")
     if state == rules.FAILED:
         raise Refused("Stripe refused to register the payer.")

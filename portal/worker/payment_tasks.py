@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from portal.db import transaction
 from portal.errors import ProviderTrouble
+from portal.jobs import enqueue
 from portal.payments import actions, calls, cash, following, handling, outside, queries
 from portal.payments.gateway import Gateway
 from portal.payments.models import ConnectedAccount, Intent
 from portal.worker.registry import Edges, task
 
+# Whoever performs an intent may be killed at it.
+LOOK_AGAIN_AFTER = timedelta(seconds=15)
+
 
 @task("perform_intent", own_transactions=True)
 def perform_intent(edges: Edges, now: datetime, *, intent_id: str) -> None:
-    calls.perform(edges.engine, _gateway(edges), UUID(intent_id), now)
+    """Perform an intent; where another process is at it, look again whether it came to an end.
+
+    Its job may be this one: what a silent worker was doing is put back while it still goes on.
+    """
+    if calls.perform(edges.engine, _gateway(edges), UUID(intent_id), now) == calls.ELSEWHERE:
+        with transaction(edges.engine) as session:
+            enqueue(session, "perform_intent", run_at=now + LOOK_AGAIN_AFTER, intent_id=intent_id)
 
 
 @task("perform_waiting", own_transactions=True)

@@ -158,10 +158,12 @@ def kill_at(run: Run, point: Point) -> None:
 
 
 def finish(run: Run) -> None:
-    """A last worker, left alone until every transfer has succeeded."""
+    """A last worker, left alone until every transfer has succeeded; what failed before does not wait for its pause."""
     left = text("SELECT count(*) FROM statement_approval one WHERE NOT EXISTS (SELECT FROM disposition part"
                 " JOIN intent ON intent.id = part.intent_id AND intent.state = 'succeeded'"
                 " WHERE part.approval_id = one.id)")  # fmt: skip
+    with transaction(run.engine) as session:
+        session.execute(text("UPDATE procrastinate_jobs SET scheduled_at = NULL WHERE status = 'todo'"))
     with _listening(run) as listener, _worker(run):
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline:

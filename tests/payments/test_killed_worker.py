@@ -8,6 +8,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -17,8 +19,11 @@ from portal.config import ROOT
 from portal.db import driver_conninfo, transaction
 from portal.jobs import enqueue
 from portal.ledger.rules import Purpose
+from portal.worker.payment_tasks import LOOK_AGAIN_AFTER
+from portal.worker.registry import Edges
+from portal.worker.running import run_pending
 from tests.support.cast import build_cast
-from tests.support.payments import balance_of, connected, open_books, planned_transfer
+from tests.support.payments import balance_of, connected, open_books, planned_transfer, state_of
 
 AMOUNT = 7_000
 WATCH_INTENTS = """
@@ -156,6 +161,20 @@ def test_one_call_is_made_when_two_jobs_for_one_transfer_run_at_once(committed_d
         wait_for(listener, "succeeded")
     assert len(standin.control.calls(method="POST", path="/v1/transfers")) == 1
     assert_moved_once(committed_database, standin)
+
+
+def test_somebody_looks_again_when_another_process_holds_the_transfer(committed_database, gateway, intent_id):
+    """A job that was put back meets the one that goes on, which is killed then: the transfer is not forgotten."""
+    now = datetime.now(UTC)
+    edges = Edges(committed_database.settings, committed_database.work_engine, lambda: now, gateway=gateway)
+    with committed_database.work_engine.connect() as held:
+        held.execute(text("SELECT pg_advisory_lock(hashtextextended(:key, 0))"), {"key": f"intent:{intent_id}"})
+        assert "perform_intent" in run_pending(edges)
+        assert "perform_intent" not in run_pending(edges)
+        assert state_of(committed_database.work_engine, intent_id) == ("planned", "")
+        held.invalidate()
+    assert "perform_intent" in run_pending(replace(edges, clock=lambda: now + LOOK_AGAIN_AFTER))
+    assert state_of(committed_database.work_engine, intent_id) == ("succeeded", "")
 
 
 def test_a_transfer_refused_for_balance_at_the_last_moment_goes_later_under_a_new_key(
