@@ -67,13 +67,15 @@ def serve(bind: str, workers: int, threads: int, *, after_demo: bool) -> None:
         def build() -> Any:
             from portal.app import create_app, warm
 
+            # Without a database every page would say so; whoever starts the portal is told instead.
+            require_answer(address)
             app = create_app(settings)
             warm(app)
             if after_demo:
                 wait_for_demo(settings)
             return app
 
-        required(settings.web_database_url, "WEB_DATABASE_URL")
+        address = required(settings.web_database_url, "WEB_DATABASE_URL")
         serve_pages(build, bind=bind, workers=workers, threads=threads)
 
 
@@ -346,6 +348,22 @@ def required(address: str | None, key: str) -> str:
     if address is None:
         raise Misconfigured(f"This command needs {key}.")
     return address
+
+
+def require_answer(address: str) -> None:
+    """Go on if the database lets this login in, at once. *Raises*: Misconfigured with what to look at."""
+    from psycopg import OperationalError, connect
+    from sqlalchemy.engine import make_url
+
+    try:
+        connect(db.driver_conninfo(address)).close()
+    except OperationalError as error:
+        named = make_url(address)
+        why = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        raise Misconfigured(
+            f"The database {named.database or ''} at {named.host or 'this machine'} does not answer: {why}. Start it,"
+            " or correct the address and the login in the settings, and start again."
+        ) from error
 
 
 if __name__ == "__main__":

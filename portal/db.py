@@ -239,8 +239,18 @@ ENGINE_OPTIONS: dict[str, Any] = {
 
 
 # What every session of ours is told, unless its address says otherwise: its clock, and to look whether its client is
-# still there. A statement of a worker that was killed would go on to its end, and whoever takes the work up would wait.
-_SAID = {"timezone": "UTC", "client_connection_check_interval": "5s"}
+# still there. A statement of a worker that was killed would go on to its end, and whoever takes the work up would wait;
+# a session of a machine that lost its power would keep its locks for the two hours that TCP waits by itself.
+_SAID = {
+    "timezone": "UTC",
+    "client_connection_check_interval": "5s",
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
+# How long a server may take to answer, unless the address says otherwise: one that swallows what it is sent would hold
+# whoever asks for minutes.
+CONNECT_SECONDS = 5
 
 
 def connection_url(url: str | URL) -> URL:
@@ -254,7 +264,8 @@ def connection_url(url: str | URL) -> URL:
     for name, value in _SAID.items():
         if name not in options.lower():
             options = f"{options} -c {name}={value}".strip()
-    return parsed.update_query_dict({"options": options})
+    patience = parsed.query.get("connect_timeout", str(CONNECT_SECONDS))
+    return parsed.update_query_dict({"options": options, "connect_timeout": patience})
 
 
 def driver_conninfo(url: str | URL) -> str:

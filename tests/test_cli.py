@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -20,10 +21,11 @@ from click.testing import CliRunner, Result
 from sqlalchemy import select, text
 
 from portal.access import Role
-from portal.cli import main
+from portal.cli import main, require_answer
 from portal.config import ROOT, Settings
 from portal.db import engine_for, open_session
 from portal.directory.models import Organisation
+from portal.errors import Misconfigured
 from portal.identity import sessions
 from portal.identity.factors import generators, queries, recovery
 from portal.identity.factors.rules import Held, Proof, Proven
@@ -151,3 +153,10 @@ def test_month_is_exported_for_the_program_named(committed_database):
     assert "12345 EURCENT" in done.stdout
     missing = run("export-journal", "LEDM", "2020-01", "--format", "beancount", **environ)
     assert (missing.exit_code, missing.stderr) == (1, "Error: LEDM has no period 2020-01.\n")
+
+
+def test_what_to_look_at_is_said_when_a_server_swallows_what_it_is_sent():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"postgresql://me@127.0.0.1:{silent.getsockname()[1]}/base?connect_timeout=2"
+        with pytest.raises(Misconfigured, match=r"base at 127\.0\.0\.1 does not answer.*Start it, or correct"):
+            require_answer(address)

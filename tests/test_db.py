@@ -146,7 +146,12 @@ def test_naive_datetime_is_refused_when_it_is_bound_to_an_instant(owner_session)
 def test_connections_speak_utc_whatever_the_address_says():
     url = connection_url("postgresql://me@host/base?options=-c%20role%3Dportal_web")
     assert url.drivername == "postgresql+psycopg"
-    assert url.query["options"] == "-c role=portal_web -c timezone=UTC -c client_connection_check_interval=5s"
+    assert url.query["options"].startswith("-c role=portal_web -c timezone=UTC -c client_connection_check_interval=5s")
+
+
+@pytest.mark.parametrize(("said", "seconds"), [("", "5"), ("?connect_timeout=30", "30")])
+def test_a_server_that_does_not_answer_is_given_up_after_seconds(said, seconds):
+    assert connection_url(f"postgresql://me@host/base{said}").query["connect_timeout"] == seconds
 
 
 def test_a_statement_ends_with_the_client_that_asked_for_it(committed_database):
