@@ -121,7 +121,12 @@ def choices_of(session: Session, purchase: Purchase) -> list[PlanChoice]:
 def paid_by_subscription(session: Session, *, site_id: int, manufacturer_id: int, at: datetime) -> Purchase | None:
     """The order whose running subscription pays for a site's plan; None where the plan is paid otherwise."""
     held = contracts.plan_choice_at(session, site_id=site_id, manufacturer_id=manufacturer_id, at=at)
-    row = session.get(Purchase, held.terms["purchase_id"]) if held is not None and "intent_id" in held.terms else None
+    return subscribed(session, held) if held is not None else None
+
+
+def subscribed(session: Session, choice: PlanChoice) -> Purchase | None:
+    """The order whose running subscription pays for a choice; None where it is paid otherwise, or ended."""
+    row = session.get(Purchase, choice.terms["purchase_id"]) if "intent_id" in choice.terms else None
     seen = bought(session, row).seen if row is not None else None
     return row if seen is not None and seen.status != SUBSCRIPTION_ENDED else None
 

@@ -17,9 +17,10 @@ from portal.selling.actions import Terms, accept_offer, end_offer, make_code, ma
 from portal.selling.models import OfferRelease, PromotionUse, Purchase, ResalePrice
 from portal.selling.rules import State
 from tests.selling.test_promotions import TENTH
-from tests.support.buying import PACK_MINOR, PLACE, lapsed, posted
+from tests.support.buying import MONTH_MINOR, OTHER_PLANS, PACK_MINOR, PLACE, lapsed, plan_order, posted
 from tests.support.cast import NOW, build_cast
 from tests.support.racing import second_of
+from tests.support.versions import signed_policy
 
 
 @pytest.fixture
@@ -31,10 +32,10 @@ def released(session, offer):
     return session.scalars(select(OfferRelease).where(OfferRelease.offer_id == offer.id)).one_or_none()
 
 
-def accepted(session, cast, offer, *, now=NOW, **code):
-    sha256 = cast.policy_version.sha256
+def accepted(session, cast, offer, *, now=NOW, sha256=None, **code):
+    shown = sha256 or cast.policy_version.sha256
     return accept_offer(
-        session, cast.bea, released(session, offer), form_key=uuid4(), sha256=sha256, place=PLACE, now=now, **code
+        session, cast.bea, released(session, offer), form_key=uuid4(), sha256=shown, place=PLACE, now=now, **code
     )
 
 
@@ -91,6 +92,20 @@ def test_a_code_takes_off_an_offers_price_and_is_used_once_however_often_it_is_a
     shop.hear()
     sale = work_session.scalars(select(PackSale)).one()
     assert (sale.amount_minor, sale.discount_minor) == (112_500, 12_500)
+
+
+@pytest.mark.parametrize(("code", "price_minor", "why"), [
+    ("assured", MONTH_MINOR, "has this plan already"), ("premium", 49_000, "paid by subscription"),
+])  # fmt: skip
+def test_no_plan_is_accepted_beside_one_that_a_subscription_pays(
+    shop, work_session, cast, terms, code, price_minor, why
+):
+    version = signed_policy(work_session, cast, OTHER_PLANS)
+    shop.buy(plan_order(cast, shown_sha256=version.sha256))
+    wanted = replace(terms, kind="plan", code=code, interval="month", price_minor=price_minor, collector="integrator")
+    offer = make_offer(work_session, cast.mia, wanted, now=NOW)
+    with pytest.raises(Conflict, match=why):
+        accepted(work_session, cast, offer, sha256=version.sha256, now=NOW + timedelta(hours=1))
 
 
 def test_what_the_integrator_collects_knows_no_codes(work_session, cast, terms):

@@ -14,7 +14,7 @@ from portal.selling.models import Purchase
 from portal.selling.rules import State
 from portal.selling.waiting import sell_after_all, unsold_payments
 from portal.settlement.books import all_problems
-from tests.support.buying import MONTH_MINOR, PACK_MINOR, Shop, pack_order, plan_order
+from tests.support.buying import MONTH_MINOR, OTHER_PLANS, PACK_MINOR, Shop, pack_order, plan_order
 from tests.support.cast import NOW
 from tests.support.going_back import Kept
 from tests.support.versions import signed_policy
@@ -51,10 +51,19 @@ def refunded(shop: Shop, purchase: Purchase) -> None:
     assert all_problems(shop.session) == []
 
 
-def test_a_plan_paid_in_two_tabs_is_sold_once_and_the_other_payment_goes_back(finance, cast):
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ({"interval": "year", "shown_minor": 12 * MONTH_MINOR}, "had this plan already"),
+        # Its subscription would be asked for a plan that the site no longer has.
+        ({"code": "premium", "shown_minor": 49_000}, "Another subscription paid for the site's plan"),
+    ],
+)
+def test_of_two_plans_paid_in_two_tabs_one_is_sold_and_the_other_payment_goes_back(finance, cast, other, reason):
     shop = finance
-    first = shop.ordered(plan_order(cast))
-    second = shop.ordered(plan_order(cast, interval="year", shown_minor=12 * MONTH_MINOR))
+    sha256 = signed_policy(shop.session, cast, OTHER_PLANS).sha256
+    first = shop.ordered(plan_order(cast, shown_sha256=sha256))
+    second = shop.ordered(plan_order(cast, shown_sha256=sha256, **other))
     assert first.id != second.id
     for purchase in (first, second):
         shop.pay(purchase)
@@ -64,7 +73,7 @@ def test_a_plan_paid_in_two_tabs_is_sold_once_and_the_other_payment_goes_back(fi
     assert (len(sold), shop.seen(twice).state) == (1, State.UNSALEABLE)
     (row,) = unsold_payments(shop.session, cast.fay)
     assert (row.purchase.id, row.waits_for) == (twice.id, "Finance")
-    assert "had this plan already" in row.reason
+    assert reason in row.reason
     refunded(shop, twice)
     # The subscription of what was never sold is ended at Stripe, so that nobody pays it again.
     assert len(shop.standin.client().v1.subscriptions.list({"status": "canceled"}).data) == 1

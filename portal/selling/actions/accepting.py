@@ -23,6 +23,7 @@ from portal.selling.actions.ordering import (
     Place,
     keep_order,
     known_order,
+    must_be_new,
     must_buy,
     price_with,
     reinstated,
@@ -49,8 +50,9 @@ def accept_offer(
 ) -> Purchase:
     """Order what was offered, at the offer's price less a code: at Stripe's page, or from the integrator that collects.
 
-    *Raises*: NotAllowed, Conflict for an offer that has ended or whose policy has changed, RuleBroken for what is no
-    longer sold, Invalid for a code that cannot be used or takes off something else than was shown.
+    *Raises*: NotAllowed, Conflict for an offer that has ended or whose policy has changed, or for a plan that the site
+    has or whose plan a subscription pays, RuleBroken for what is no longer sold, Invalid for a code that cannot be used
+    or takes off something else than was shown.
     """
     must_buy(actor)
     known = known_order(session, actor, form_key) or _accepted(session, release)
@@ -59,6 +61,7 @@ def accept_offer(
     offer_id, version = release.offer_id, contracts.version(session, release.policy_version_id)
     in_force = _still_standing(session, release, version, sha256=sha256, now=now)
     item = item_named(in_force.policy, release.kind, release.code, release.interval)
+    must_be_new(session, item, site_id=release.site_id, manufacturer_id=release.manufacturer_id, now=now)
     offered = _offered_minor(release)
     back = offer_taken_up_again(session, in_force.policy, release, now=now)
     total = price_with(offered, back)

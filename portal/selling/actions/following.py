@@ -32,7 +32,7 @@ from portal.selling.actions.changing import carry_out_changes
 from portal.selling.actions.ending import end_returned, end_with_subscription, note_early_end, stop
 from portal.selling.actions.promoting import give_back_use
 from portal.selling.models import Purchase, PurchaseStep
-from portal.selling.queries import Bought, bought, exemption_at
+from portal.selling.queries import Bought, bought, exemption_at, subscribed
 from portal.selling.rules import CheckoutFacts, Kind, State, Step, payment_steps
 
 
@@ -213,15 +213,7 @@ def _sell_plan(session: Session, found: Bought, *, now: datetime, livemode: bool
     else:
         # Its first invoice has not been looked at yet: the event that brings it follows it here.
         return None
-    held = contracts.plan_choice_at(
-        session, site_id=purchase.site_id, manufacturer_id=purchase.manufacturer_id, at=from_at
-    )
-    if (
-        held is not None
-        and held.terms.get("purchase_id") not in (None, purchase.id)
-        and held.plan_code == purchase.code
-    ):
-        raise RuleBroken("The site had this plan already when the payment arrived.")
+    _must_be_the_only_one(session, purchase, from_at)
     if purchase.reinstatement:
         # Days of waiting count from the payment on: nobody is covered before it.
         waits = datetime.fromisoformat(purchase.reinstatement["covers_from"]) - purchase.ordered_at
@@ -236,6 +228,25 @@ def _sell_plan(session: Session, found: Bought, *, now: datetime, livemode: bool
         terms=terms,
     )
     return {"plan_choice_id": take_plan(session, taking, from_at=from_at, now=now).id}
+
+
+def _must_be_the_only_one(session: Session, purchase: Purchase, from_at: datetime) -> None:
+    """A site pays for one plan: what was paid beside it, in another tab or by an offer, is not sold as well."""
+    of_site = {"site_id": purchase.site_id, "manufacturer_id": purchase.manufacturer_id}
+    # Two payments at once are looked at one after the other.
+    key = f"plan:{purchase.site_id}:{purchase.manufacturer_id}"
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
+    held = contracts.plan_choice_at(session, **of_site, at=from_at)
+    later = [each for each in contracts.plan_choices(session, **of_site) if each.from_at > from_at]
+    others = [
+        each
+        for each in ([held] if held is not None else []) + later
+        if each.terms.get("purchase_id") not in (None, purchase.id)
+    ]
+    if any(each.plan_code == purchase.code for each in others):
+        raise RuleBroken("The site had this plan already when the payment arrived.")
+    if any(subscribed(session, each) is not None for each in others):
+        raise RuleBroken("Another subscription paid for the site's plan already when the payment arrived.")
 
 
 def _integrator(purchase: Purchase) -> int | None:

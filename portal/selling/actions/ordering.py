@@ -85,7 +85,7 @@ def order(session: Session, actor: Actor, wanted: Order, place: Place, *, now: d
         raise Conflict("The policy you were shown has changed. Read it again before you buy.")
     item = item_named(in_force.policy, wanted.kind, wanted.code, wanted.interval)
     list_minor = total_minor(item, wanted.quantity)
-    _must_be_new(session, site, wanted, item, now)
+    must_be_new(session, item, site_id=site.id, manufacturer_id=wanted.manufacturer_id, now=now)
     back = taken_up_again(session, in_force.policy, item, site_id=site.id, maker_id=wanted.manufacturer_id, now=now)
     total = price_with(list_minor, back)
     if total != wanted.shown_minor:
@@ -257,17 +257,17 @@ def known_order(session: Session, actor: Actor, form_key: UUID) -> Purchase | No
     return session.scalars(select(Purchase).where(*mine)).one_or_none()
 
 
-def _must_be_new(session: Session, site: Site, wanted: Order, item: Item, now: datetime) -> None:
-    """A plan is taken once: not again while the same one is paid by a subscription."""
+def must_be_new(session: Session, item: Item, *, site_id: int, manufacturer_id: int, now: datetime) -> None:
+    """A plan is taken once, and none beside one that a subscription pays: that one is changed. *Raises*: Conflict."""
     if item.kind is not Kind.PLAN:
         return
-    held = contracts.plan_choice_at(session, site_id=site.id, manufacturer_id=wanted.manufacturer_id, at=now)
+    of_site = {"site_id": site_id, "manufacturer_id": manufacturer_id}
+    held = contracts.plan_choice_at(session, **of_site, at=now)
     if held is not None and held.plan_code == item.code:
         raise Conflict("The site has this plan already.")
-    paying = {"site_id": site.id, "manufacturer_id": wanted.manufacturer_id}
-    if paid_by_subscription(session, **paying, at=now) is not None:
+    if paid_by_subscription(session, **of_site, at=now) is not None:
         raise Conflict("The site's plan is paid by subscription. Change it on its page, under Bought.")
-    chosen = contracts.plan_choices(session, site_id=site.id, manufacturer_id=wanted.manufacturer_id)
+    chosen = contracts.plan_choices(session, **of_site)
     if any(each.from_at > now and each.plan_code == item.code for each in chosen):
         raise Conflict("The plan was ordered already: it begins when its days of waiting are over.")
 
