@@ -92,7 +92,8 @@ def blockers(
     return blockers_of(replace(facts, unknown_months=_unknown_months(session, case, cut)))
 
 
-# Months that a running subscription pays and has not asked for: what is used of them can come out of nothing yet.
+# Months that a running subscription pays and of which no bill is known, a later one's or not: what is used of them can
+# come out of nothing yet. A month by which a remedy made the term longer is its last bill's.
 _UNKNOWN_MONTHS = text(
     """
     SELECT count(*) FROM usage_grant given
@@ -110,7 +111,17 @@ _UNKNOWN_MONTHS = text(
             AND NOT EXISTS (SELECT FROM time_reversal WHERE time_reversal.entry_id = entry.id))
       AND NOT EXISTS (
           SELECT FROM subscription_bill bill WHERE bill.subscription_id = subscription.id
-            AND bill.covers_until > given.starts_at + (given.expires_at - given.starts_at) / 2)
+            AND tstzrange(bill.covers_from, bill.covers_until)
+                @> given.starts_at + (given.expires_at - given.starts_at) / 2)
+      AND NOT EXISTS (
+          SELECT FROM supplement longer
+          WHERE longer.manufacturer_id = choice.manufacturer_id AND longer.customer_id = choice.customer_id
+            AND longer.kind = 'remedy' AND longer.amount_minor = 0
+            AND (longer.explanation ->> 'plan_choice_id')::bigint = choice.id
+            AND (longer.explanation ->> 'moved_from')::timestamptz
+                <= given.starts_at + (given.expires_at - given.starts_at) / 2
+            AND (longer.explanation ->> 'moved_until')::timestamptz
+                > given.starts_at + (given.expires_at - given.starts_at) / 2)
       AND NOT EXISTS (
           SELECT FROM plan_sale sale
           WHERE sale.site_id = given.site_id AND sale.manufacturer_id = given.manufacturer_id AND sale.kind = 'month'

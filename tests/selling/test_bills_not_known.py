@@ -73,6 +73,27 @@ def test_use_waits_for_the_bill_of_its_month_and_follows_in_the_open_books(shop,
     assert all_problems(work_session) == []
 
 
+def test_a_later_bill_does_not_stand_for_an_older_one_that_is_missing(shop, work_session, work_engine, cast):
+    shop.buy(plan_order(cast))
+    close(work_engine, cast)
+    shop.standin.control.advance_clock(72 * DAY_SECONDS)
+    open_month(work_session, now=AT)
+    case = used_in_the_second_month(shop)
+    heard = datetime(2026, 5, 21, 6, tzinfo=UTC)
+    invoices = shop.standin.client().v1.invoices.list().data
+    newest, missing = sorted(invoices, key=lambda each: each.created, reverse=True)[:2]
+    refresh_invoice(shop.engine, shop.gateway, newest.id, heard)
+    shop.run_jobs(heard, gateway=shop.gateway)
+    made = cut(work_session, case, "closing", now=AT + timedelta(hours=5))
+    assert bill(work_session, made.id, now=heard) == []
+    assert [row.code for row in blockers(work_session, case, made, now=heard)] == ["unknown_month"]
+    work_session.commit()
+    refresh_invoice(shop.engine, shop.gateway, missing.id, heard)
+    shop.run_jobs(heard, gateway=shop.gateway)
+    assert [item.use_minor > 0 for item in bill(work_session, made.id, now=heard)] == [True]
+    assert all_problems(work_session) == []
+
+
 def sold_months(session):
     """What was sold of the subscription: price, when it began, and in which books."""
     rows = session.scalars(select(PlanSale).where(PlanSale.paid_by == "ahead").order_by(PlanSale.starts_at))
