@@ -10,11 +10,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from portal.adjustments.dividing import Taking, divide
+from portal.adjustments.rules.sharing import Stake, by_party, parts_of_line
 from portal.billing.actions import PackOrder, PackPrice, apply_cash, sell_pack
 from portal.billing.books import check_books
 from portal.billing.packs.models import PackEarning, PackSale, PackShare
 from portal.billing.packs.rules import commission_of, earned_minor
-from portal.billing.rules.cash import pack_line, pack_sale_of, plan_sale_of, shares_paid
+from portal.billing.rules.cash import pack_line, pack_sale_of, parts_paid, plan_sale_of, shares_paid
 from portal.entitlement.models import GrantBalance, UsageGrant
 from portal.errors import Conflict, NotFound, RuleBroken
 from portal.ledger.models import JournalTransaction, Posting
@@ -208,6 +209,18 @@ def test_only_the_line_of_a_plans_sale_is_known_by_its_number(line: int) -> None
 )
 def test_what_is_paid_of_a_sale_pays_for_that_part_of_its_shares(paid_minor, amounts, payable) -> None:
     assert shares_paid(paid_minor, amounts) == payable
+
+
+@pytest.mark.parametrize("amounts", [(1, 2, 1), (33, 33, 34), (5, -2, 8), (101, 57, 13)])
+def test_what_is_credited_of_a_rest_and_what_is_paid_of_it_is_what_each_party_has(amounts) -> None:
+    """Of three shares the first and the last are one party's."""
+    shares = list(zip((1, 2, 1), amounts, strict=True))
+    stakes = [Stake(0, 1, amounts[0] + amounts[2]), Stake(0, 2, max(amounts[1], 0))]
+    whole = sum(stake.weight_minor for stake in stakes)
+    for credited in range(whole + 1):
+        lost = by_party(parts_of_line(stakes, credited))
+        paid = parts_paid(whole - credited, shares)
+        assert [paid[0] + paid[2] + lost.get(1, 0), paid[1] + lost.get(2, 0)] == [each.weight_minor for each in stakes]
 
 
 def test_a_commission_is_payable_as_the_invoice_is_paid_and_goes_back_with_a_refund(

@@ -238,7 +238,8 @@ def _earn(session: Session, sale: PlanSale, *, is_over: bool, now: datetime, liv
     )
     session.add(earning)
     session.flush()
-    shares = _share(session, sale, earning, terms, total_minor=target, past=past)
+    funding = past.funding or _funding(sale)
+    shares = _share(session, sale, earning, terms, total_minor=target, past=past, funding=funding)
     if shares:
         is_gross = Revenue.SUBSCRIPTION in terms.gross_kinds
         _post_earning(session, sale, earning, shares, is_gross=is_gross, now=now, livemode=livemode)
@@ -246,13 +247,13 @@ def _earn(session: Session, sale: PlanSale, *, is_over: bool, now: datetime, liv
 
 
 def _share(
-    session: Session, sale: PlanSale, earning: PlanEarning, terms: Terms, *, total_minor: int, past: Past
+    session: Session, sale: PlanSale, earning: PlanEarning, terms: Terms, *, total_minor: int, past: Past, funding: str
 ) -> Sequence[PlanShare]:
     """The parties' parts of all that was earned, less what they have of it already."""
     parties = parties_of(session, sale, terms.agreement)
     found = {share.party: share for share in month_shares(session, sale, terms, total_minor)}
     rule = sold_as(is_gross=Revenue.SUBSCRIPTION in terms.gross_kinds)
-    kept = {"funding": _funding(sale)}
+    kept = {"funding": funding}
     rows = [
         {**_row(earning, role, found.get(role), past.by_role.get(role, 0), rule), **kept, "party_id": parties[role]}
         for role in (*found, *(role for role in past.by_role if role not in found))
@@ -330,7 +331,7 @@ def _post_earning(
         currency=sale.currency,
         kind=EARNED,
         document=Document("plan_earning", str(earning.id)),
-        legs=earning_legs(sale.customer_id, parts, with_cash=_funding(sale) == CASH),
+        legs=earning_legs(sale.customer_id, parts, with_cash=shares[0].funding == CASH),
         allowed_pairs=PLAN_PAIRS,
         occurred_at=now,
         now=now,

@@ -49,11 +49,15 @@ def used_of_grant(session: Session, grant: UsageGrant) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Past:
-    """What a sale has earned so far: how often, how much, and how much of it by the document's word for the party."""
+    """What a sale has earned so far: how often, how much, and how much of it by the document's word for the party.
+
+    ``funding`` is when that is payable, which does not change any more; empty where nobody has a share yet.
+    """
 
     count: int
     amount_minor: int
     by_role: Mapping[str, int]
+    funding: str = ""
 
 
 def kept_minor(session: Session, sale: PlanSale, grant: UsageGrant, terms: Terms, now: datetime) -> int:
@@ -76,7 +80,8 @@ def past_of(session: Session, sale: PlanSale) -> Past:
         .where(PlanShare.plan_sale_id == sale.id)
         .group_by(PlanShare.party_role)
     ).tuples()
-    return Past(count, int(total), {role: int(minor) for role, minor in by_role})
+    first = select(PlanShare.funding).where(PlanShare.plan_sale_id == sale.id).order_by(PlanShare.id).limit(1)
+    return Past(count, int(total), {role: int(minor) for role, minor in by_role}, session.scalar(first) or "")
 
 
 def grant_of_sale(session: Session, sale: PlanSale) -> UsageGrant | None:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from portal.billing.left_early.models import PlanCash
 from portal.billing.models import PlanShare
-from portal.billing.rules.cash import plan_sale_of, shares_paid
+from portal.billing.rules.cash import parts_paid, plan_sale_of
 from portal.billing.rules.postings import CASH
 from portal.ledger.rules import Document, Leg, Purpose, credit, without_zeros
 
@@ -32,7 +32,7 @@ class Rest:
 
     def changes_at(self, paid_minor: int) -> list[tuple[PlanShare, int]]:
         """What becomes payable of each when so much is paid in all; below zero what is taken back."""
-        reached = shares_paid(paid_minor, [share.amount_minor for share, _ in self.shares])
+        reached = parts_paid(paid_minor, [(share.party_id, share.amount_minor) for share, _ in self.shares])
         changes = zip(self.shares, reached, strict=True)
         return [(share, minor - applied) for (share, applied), minor in changes if minor != applied]
 

@@ -74,6 +74,25 @@ def shares_paid(paid_minor: int, amounts_minor: Sequence[int]) -> tuple[int, ...
     return allocate_cumulative(paid, weights) if paid else (0,) * len(weights)
 
 
+def parts_paid(paid_minor: int, shares: Sequence[tuple[int, int]]) -> tuple[int, ...]:
+    """How much of each share, as (party, amount), is payable when so much of what they come to is paid.
+
+    Divided among the parties first and then among each one's shares, as what goes back is taken off parties: what was
+    credited of a line and what is paid of its rest come to what each party has of it, to the last cent.
+
+    *Shape*: as ``shares_paid``.
+    """
+    of_party: dict[int, list[int]] = {}
+    for party, minor in shares:
+        of_party.setdefault(party, []).append(minor)
+    reached = shares_paid(paid_minor, [sum(amounts) for amounts in of_party.values()])
+    parts = {
+        party: iter(shares_paid(minor, amounts))
+        for (party, amounts), minor in zip(of_party.items(), reached, strict=True)
+    }
+    return tuple(next(parts[party]) for party, _ in shares)
+
+
 def cut_funding(invoices: Sequence[InvoiceCash], owed_by_cut: Mapping[int, int]) -> dict[int, int]:
     """How much of each cut's live item is paid, given a payer's invoices in the order issued.
 
