@@ -31,6 +31,7 @@ from portal.worker.registry import Edges
 from portal.worker.running import run_pending
 from tests.standin.fixtures import standin, standin_process  # noqa: F401
 from tests.support import browsing
+from tests.support.beginnings import Beginnings
 from tests.support.cast import Cast, build_cast, recast
 from tests.support.database import PREFIX, Cluster, running_cluster
 from tests.support.shared_connection import SharedConnection
@@ -114,7 +115,7 @@ def _shared(cluster: Cluster) -> Iterator[SharedConnection]:
 
 
 @pytest.fixture(scope="session")
-def _shared_with_cast(cluster: Cluster) -> Iterator[tuple[SharedConnection, Cast]]:
+def _shared_with_cast(cluster: Cluster) -> Iterator[Beginnings]:
     name = f"{PREFIX}_cast_{os.getpid()}"
     url = cluster.clone(name)
     engine = engine_for(url)
@@ -125,7 +126,7 @@ def _shared_with_cast(cluster: Cluster) -> Iterator[tuple[SharedConnection, Cast
         session.commit()
     engine.dispose()
     connection = SharedConnection(url)
-    yield connection, stored
+    yield Beginnings(connection, stored)
     connection.close()
     cluster.drop(name)
 
@@ -133,7 +134,10 @@ def _shared_with_cast(cluster: Cluster) -> Iterator[tuple[SharedConnection, Cast
 @pytest.fixture
 def shared_connection(request: pytest.FixtureRequest) -> Iterator[SharedConnection]:
     if "cast" in request.fixturenames:
-        shared, _ = request.getfixturevalue("_shared_with_cast")
+        beginnings = request.getfixturevalue("_shared_with_cast")
+        marker = request.node.get_closest_marker("begins_with")
+        beginnings.go_to(marker.args[0] if marker else None)
+        shared = beginnings.shared
     else:
         shared = request.getfixturevalue("_shared")
     yield shared
@@ -192,9 +196,15 @@ def web_session(web_engine: Engine) -> Iterator[Callable[[Scope | None], Session
 
 
 @pytest.fixture
-def cast(_shared_with_cast: tuple[SharedConnection, Cast], work_session: Session) -> Cast:
+def cast(_shared_with_cast: Beginnings, work_session: Session) -> Cast:
     """The fixed cast, stored once per process; its rows belong to ``work_session``."""
-    return recast(work_session, _shared_with_cast[1])
+    return recast(work_session, _shared_with_cast.cast)
+
+
+@pytest.fixture
+def begun(_shared_with_cast: Beginnings, cast: Cast) -> Any:
+    """What the test's beginning returned: see tests/support/beginnings.py."""
+    return _shared_with_cast.made
 
 
 @pytest.fixture

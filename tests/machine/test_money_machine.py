@@ -19,7 +19,8 @@ RUNS, STEPS = 2, 10
 
 @pytest.fixture
 def ground(_shared_with_cast, tmp_path) -> Iterator[Ground]:
-    shared, cast = _shared_with_cast
+    _shared_with_cast.go_to(None)
+    shared, cast = _shared_with_cast.shared, _shared_with_cast.cast
     with running_standin(tmp_path / "standin.db") as standin:
         yield Ground(shared, cast, standin, settings_for(shared.url, tmp_path))
 

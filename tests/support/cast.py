@@ -170,6 +170,14 @@ def recast(session: Session, cast: Cast) -> Cast:
     return replace(cast, **rows)
 
 
+def refresh(session: Session, cast: Cast) -> None:
+    """Read the cast's rows again, as something has changed them."""
+    for field in fields(cast):
+        value = getattr(cast, field.name)
+        if isinstance(value, Base):
+            session.refresh(value)
+
+
 def add_person(session: Session, organisation: Organisation, name: str, *roles: Role) -> Actor:
     """One more member of an organisation, as an actor."""
     person = Person(

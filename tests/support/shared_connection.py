@@ -5,6 +5,9 @@ what was written while its rollback undoes it. All seats sit on one connection t
 wrote as portal_work is seen by the page that reads as portal_web, under the real grants and row security, and nothing
 of it outlives the test.
 
+A test may begin where others begin too: what was written until ``begin_here`` outlives ``undo_everything``, until
+``begin_anew``.
+
 What this cannot show are two transactions that really run at once: those tests take ``committed_database``.
 """
 
@@ -24,6 +27,7 @@ from portal.db import engine_for
 _READ_ONLY = ("SELECT", "SHOW", "SET", "SAVEPOINT", "RELEASE")
 _MAKES_READ_ONLY = "SET TRANSACTION READ ONLY"
 _NO_SCOPE = ("", "")
+_BEGINNING = "beginning"
 
 
 class SharedConnection:
@@ -43,6 +47,7 @@ class SharedConnection:
         self.open: list[Seat] = []
         self.writes_kept = 0
         self.names = itertools.count(1)
+        self.is_begun = False
         self._engines: dict[str | None, Engine] = {}
 
     def engine(self, role: str | None) -> Engine:
@@ -70,15 +75,29 @@ class SharedConnection:
 
     def undo_everything(self) -> None:
         """End the test: nothing stays but what is prepared, which the driver's own rollback would throw away."""
-        if self.real.info.transaction_status is not TransactionStatus.IDLE:
-            self.say("ROLLBACK")
+        if self.real.info.transaction_status is TransactionStatus.IDLE:
+            self.is_begun = False
+        else:
+            self.say(f"ROLLBACK TO SAVEPOINT {_BEGINNING}" if self.is_begun else "ROLLBACK")
         self.speaker = None
         self.open.clear()
         self.writes_kept = 0
 
+    def begin_here(self) -> None:
+        """Let the tests that follow begin with what was written until now."""
+        self.say(f"SAVEPOINT {_BEGINNING}")
+        self.is_begun = True
+        self.speaker = None
+        self.writes_kept = 0
+
+    def begin_anew(self) -> None:
+        """Let the tests that follow begin with what is stored."""
+        self.is_begun = False
+        self.undo_everything()
+
     def tidy_up(self) -> None:
         """Between tests: forget the rows that were undone, which every read passes by."""
-        self.undo_everything()
+        self.begin_anew()
         self.real.autocommit = True
         self.real.execute("VACUUM", prepare=False)
         self.real.autocommit = False

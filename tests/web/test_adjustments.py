@@ -10,10 +10,13 @@ from sqlalchemy import select
 from portal.adjustments.actions import carrying_out, evidence
 from portal.adjustments.models import Adjustment
 from portal.payments.models import CashReceipt, Intent
+from tests.support.beginnings import begins_with
 from tests.support.cast import everything
 from tests.support.queued import queued
 from tests.support.settling import CLOSED_AT
 from tests.web.support import money
+
+pytestmark = begins_with(money.closed_statement)
 
 ASKED_AT = CLOSED_AT + timedelta(days=1)
 DECIDE = "1 refund or credit waits for a second person"
@@ -94,6 +97,7 @@ def test_a_second_person_approves_and_everybody_sees_what_is_theirs(visit, cast,
     assert "Went back" in visit(cast.flo).get(f"/invoices/{payment.invoice_id}").text
 
 
+@begins_with(None)
 def test_an_integrator_answers_for_its_share(visit, cast, work_session, clock):
     invoice = money.issued_invoice(work_session, cast)
     work_session.commit()

@@ -10,9 +10,12 @@ from portal.app import create_app
 from portal.db import open_session
 from portal.payments import calls
 from portal.payments.gateway import connect
+from tests.support.beginnings import begins_with
 from tests.support.billed import BILLED_AT
 from tests.support.cast import everything
 from tests.web.support import money
+
+pytestmark = begins_with(money.issued_invoice)
 
 PAYMENT = {"amount": "225.00", "method": "wire", "reference": "Wire <b>4711</b>", "received_at": "2026-03-19"}
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.beginnings import begins_with
 from tests.support.cast import everything
 from tests.web.support import money
+
+pytestmark = begins_with(money.billed_item)
 
 
 @pytest.fixture

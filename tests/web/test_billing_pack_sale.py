@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 
 from portal.billing.actions import PackPrice, sell_pack
+from tests.support.beginnings import begins_with
 from tests.support.billed import billed, open_books, settled, worked
 from tests.support.cases import accepted
 from tests.support.cast import NOW, hours_later
 from tests.support.packs import PRICE_MINOR, order_of
 from tests.web.support import money
+
+pytestmark = begins_with(money.sold_pack)
 
 
 @pytest.fixture
@@ -40,6 +43,7 @@ def test_a_posting_of_the_sale_leads_to_it(visit, cast, sale):
     assert visit(cast.fay).get(f"/ledger/documents/pack_sale/{sale.id}").location.endswith(f"/packs/{sale.id}")
 
 
+@begins_with(None)
 @pytest.mark.parametrize(("paid_by", "words"), [("ahead", "Paid at checkout"), ("stripe", "Card or debit")])
 def test_it_says_how_it_was_paid(work_session, cast, visit, paid_by, words):
     open_books(work_session, cast)

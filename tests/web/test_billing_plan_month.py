@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.beginnings import begins_with
 from tests.web.support import money
+
+pytestmark = begins_with(money.plan_month)
 
 
 @pytest.fixture

@@ -15,10 +15,13 @@ from portal.access import Role
 from portal.billing.actions import rebill
 from portal.ledger.models import JournalTransaction
 from portal.worker.registry import TASKS
+from tests.support.beginnings import begins_with
 from tests.support.cast import NOW, add_person, everything
 from tests.support.checkers import BOTH, complaint
 from tests.support.queued import queued
 from tests.web.support import money
+
+pytestmark = begins_with(money.issued_invoice)
 
 
 @pytest.fixture
@@ -147,6 +150,7 @@ def test_month_is_taken_away_in_the_shape_of_an_accounting_program(visit, cast, 
     assert fay.get(html.unescape(address).replace("EUR", "USD")).status_code == 404
 
 
+@begins_with(None)
 def test_ledger_without_postings_says_so(visit, cast):
     fay = visit(cast.fay)
     assert "Nothing is posted yet" in fay.get("/ledger").text

@@ -9,10 +9,13 @@ from portal.identity.actions import revoke_every_session
 from portal.payments.models import ConnectedAccount, Intent
 from portal.settlement import disposing
 from portal.settlement.models import StatementLine
+from tests.support.beginnings import begins_with
 from tests.support.cast import NOW, everything
 from tests.support.queued import queued
 from tests.support.settling import REVIEWED_AT
 from tests.web.support import money
+
+pytestmark = begins_with(money.closed_statement)
 
 
 @pytest.fixture

@@ -13,9 +13,12 @@ from portal.payments.exchanges.legs import Exchanged
 from portal.payments.exchanges.models import Exchange
 from portal.payments.models import BalanceMovement, ConnectedAccount, Intent
 from portal.payments.provider import PaymentOfInvoice
+from tests.support.beginnings import begins_with
 from tests.support.cast import NOW
 from tests.support.settling import REVIEWED_AT
 from tests.web.support import money
+
+pytestmark = begins_with(money.closed_statement)
 
 PAGE = "/cash-needed"
 

@@ -7,10 +7,13 @@ import hashlib
 import pytest
 
 from portal.settlement import queries
+from tests.support.beginnings import begins_with
 from tests.support.cast import everything
 from tests.support.queued import queued
 from tests.support.settling import CLOSED_AT
 from tests.web.support import money
+
+pytestmark = begins_with(money.closed_statement)
 
 
 @pytest.fixture

@@ -7,9 +7,12 @@ from io import BytesIO
 import pytest
 
 from portal.worker.registry import TASKS, Edges
+from tests.support.beginnings import begins_with
 from tests.support.cast import NOW, everything
 from tests.support.queued import queued
 from tests.web.support import money
+
+pytestmark = begins_with(money.difference)
 
 
 @pytest.fixture

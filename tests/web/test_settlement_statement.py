@@ -9,9 +9,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
+from tests.support.beginnings import begins_with
 from tests.support.cast import everything
 from tests.support.settling import CLOSED_AT, REVIEWED_AT
 from tests.web.support import money
+
+pytestmark = begins_with(money.closed_statement)
 
 
 @pytest.fixture

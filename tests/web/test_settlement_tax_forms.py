@@ -25,9 +25,12 @@ from portal.taxes.queries import taxpayer_known
 from portal.taxes.rules.filing_layout import Read
 from portal.worker.registry import TASKS
 from tests.support import self_billing
+from tests.support.beginnings import begins_with
 from tests.support.cast import NOW
 from tests.web.support import money
 from tests.web.support.hostile import check_harmless, rename
+
+pytestmark = begins_with(money.closed_statement)
 
 SAID = {
     "form": "W-9", "classification": "llc", "certified_name": "=Kessler <script>alert(1)</script> 漢字 שלום",
