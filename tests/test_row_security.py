@@ -158,7 +158,7 @@ CLAIMS: dict[Claim, str] = {
         account posting statement statement_line statement_acceptance contest contest_decision statement_preparation
         statement_approval statement_discard disposition adjustment_consent adjustment_part claw_back
         claw_back_step self_billing_agreement self_billing_acceptance self_billing_end party_invoice
-        self_billed_document disposition_tax held_transfer""",
+        self_billed_document disposition_tax held_transfer still_held""",
     payer_or_maker: """
         invoice invoice_item provider_customer provider_customer_end payment_record
         cash_receipt purchase_order purchase_order_balance

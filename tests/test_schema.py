@@ -26,7 +26,7 @@ MUTABLE = {
     "identity_provider", "mail_domain", "role_mapping", "provider_identity",
     "provider_flow", "provider_session", "scim_token", "scim_user", "scim_group", "scim_group_member",
     "what_if",
-    "purchase_order_balance",
+    "purchase_order_balance", "still_held",
 }  # fmt: skip
 
 # Kept by libraries, or without rows of any company.

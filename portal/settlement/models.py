@@ -202,27 +202,6 @@ class Disposition(Base):
     disposed_at: Mapped[datetime]
 
 
-class HeldTransfer(Base):
-    """What an approval held for want of an account, transferred under the same approval once the account was there."""
-
-    __tablename__ = "held_transfer"
-    __table_args__ = (
-        UniqueConstraint("disposition_id"),
-        UniqueConstraint("intent_id"),
-        CheckConstraint("amount_minor > 0", name="amount"),
-    )
-
-    id: Mapped[Id]
-    disposition_id: Mapped[int] = mapped_column(ForeignKey("disposition.id"))
-    statement_id: Mapped[int] = mapped_column(ForeignKey("statement.id"))
-    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
-    party_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
-    currency: Mapped[str]
-    amount_minor: Mapped[int]
-    intent_id: Mapped[UUID] = mapped_column(ForeignKey("intent.id"))
-    planned_at: Mapped[datetime]
-
-
 class Hold(Base):
     """Nothing of a case, to a party, or of a charged-back invoice is paid until the hold ends; it is owed all the same.
 

@@ -2,7 +2,8 @@
 
 Invariants: what was held for want of an account goes by itself, once, as soon as the account can receive transfers: two
 people approved amount, party and statement already. Whatever is held leaves one way only; both ways take one lock.
-Of what a party owes, each held amount keeps back only what older ones do not: a debt is kept back once.
+Of what a party owes, each held amount keeps back only what older ones do not: a debt is kept back once. Only what is
+still held is looked through, however much was held before.
 
 Why it is not brought back while it waits: the next statement would have it reviewed and approved a second time. Only
 where the party owes something does a month's end bring it back, because debts are netted from what is payable.
@@ -10,12 +11,12 @@ where the party owes something does a month's end bring it back, because debts a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, delete, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from portal.adjustments.actions.recovering import owed_by_party
@@ -25,7 +26,8 @@ from portal.ledger.models import JournalTransaction
 from portal.ledger.queries import party_balance
 from portal.ledger.rules import Document, Purpose
 from portal.settlement import holding, queries, rules
-from portal.settlement.models import Disposition, HeldTransfer, Statement, StatementApproval, StatementPreparation
+from portal.settlement.held.models import HeldTransfer, StillHeld
+from portal.settlement.models import Disposition, Statement, StatementApproval, StatementPreparation
 from portal.settlement.posting import Posting, post_of, transfer_of
 from portal.settlement.rules import Part
 from portal.settlement.selfbilling import issuing
@@ -38,25 +40,25 @@ log = structlog.get_logger()
 # Held for want of an account that can receive transfers by now, and gone neither way.
 _WAITING = text(
     """
-    SELECT held.id FROM disposition held
+    SELECT held.id FROM still_held
+    JOIN disposition held ON held.id = still_held.disposition_id
     JOIN connected_account account ON account.organisation_id = held.party_id AND account.transfers_state = 'active'
     JOIN statement_approval approval ON approval.id = held.approval_id
     JOIN statement_preparation preparation ON preparation.id = approval.preparation_id
-    WHERE held.kind = 'held' AND preparation.plan @> '{"parts": [{"because": "not_onboarded"}]}'
+    WHERE held.id > :after AND preparation.plan @> '{"parts": [{"because": "not_onboarded"}]}'
       AND NOT EXISTS (SELECT FROM held_transfer gone WHERE gone.disposition_id = held.id)
       AND NOT EXISTS (SELECT FROM journal_transaction back WHERE back.kind = 'held_released'
                       AND back.document_type = 'disposition' AND back.document_id = held.id::text)
-    ORDER BY held.id LIMIT 500
+    ORDER BY held.id LIMIT :most
     """
 )
+_AT_ONCE = 500
 
 
 def transfer_all_held(engine: Engine, *, livemode: bool, now: datetime) -> int:
     """Transfer what waited for accounts that are ready by now, each by itself; how many went."""
-    with transaction(engine) as session:
-        waiting = session.scalars(_WAITING).all()
     count = 0
-    for disposition_id in waiting:
+    for disposition_id in _waiting(engine):
         try:
             with transaction(engine) as session:
                 count += transfer_held(session, disposition_id, livemode=livemode, now=now) is not None
@@ -66,9 +68,18 @@ def transfer_all_held(engine: Engine, *, livemode: bool, now: datetime) -> int:
     return count
 
 
+def _waiting(engine: Engine) -> Iterator[int]:
+    """Some at a time, each once: those that cannot go do not keep later ones."""
+    found: Sequence[int] = [0]
+    while found:
+        with transaction(engine) as session:
+            found = session.scalars(_WAITING, {"after": found[-1], "most": _AT_ONCE}).all()
+        yield from found
+
+
 def is_waiting_for_ready_accounts(session: Session) -> bool:
     """Whether something that waited for an account could go now."""
-    return session.scalars(_WAITING).first() is not None
+    return session.scalars(_WAITING, {"after": 0, "most": 1}).first() is not None
 
 
 def transfer_held(session: Session, disposition_id: int, *, livemode: bool, now: datetime) -> HeldTransfer | None:
@@ -121,15 +132,10 @@ def release_held(session: Session, manufacturer_id: int, *, livemode: bool, now:
     A contested line comes back when its contest is decided, a line on hold when its hold has ended, what was held for
     the party or as reserve always; what waits for the party's account goes on waiting unless the party owes something.
     """
-    rows = session.execute(
-        select(Statement, Disposition.id, StatementPreparation.plan)
-        .join(Disposition, Disposition.statement_id == Statement.id)
-        .join(StatementApproval, StatementApproval.id == Disposition.approval_id)
-        .join(StatementPreparation, StatementPreparation.id == StatementApproval.preparation_id)
-        .where(Statement.manufacturer_id == manufacturer_id, Disposition.kind == rules.HELD)
-        .order_by(Disposition.id)
-    ).all()
-    found = [(statement, disposition_id, rules.parts_of(plan)) for statement, disposition_id, plan in rows]
+    found = [
+        (statement, disposition_id, rules.parts_of(plan))
+        for statement, disposition_id, plan in _still_held(session, manufacturer_id)
+    ]
     waiting = {
         (statement.party_id, statement.currency): statement
         for statement, _, parts in found
@@ -140,18 +146,48 @@ def release_held(session: Session, manufacturer_id: int, *, livemode: bool, now:
     for statement in waiting.values():
         _alone(session, statement)
         kept |= _kept_back(session, statement)
-    count = 0
+    count, left = 0, list[int]()
     for statement, disposition_id, parts in found:
+        gone = _transferred(session, disposition_id)
         owes = kept.get(disposition_id, 0)
-        for document, amount in _freed(session, statement, disposition_id, parts, owed_minor=owes).items():
-            if not _is_released(session, document):
+        released = _released(session, rules.held_documents(parts, disposition_id))
+        for document, amount in _freed(session, statement, parts, gone, disposition_id, owed_minor=owes).items():
+            if document not in released:
                 _release(session, statement, document, amount, livemode=livemode, now=now)
+                released.add(document)
                 count += 1
+        if rules.has_left(parts, disposition_id, released, gone_minor=gone.amount_minor if gone is not None else 0):
+            left.append(disposition_id)
+    session.execute(delete(StillHeld).where(StillHeld.disposition_id.in_(left)))
     return count
 
 
+def _still_held(
+    session: Session, manufacturer_id: int, party_id: int | None = None, currency: str | None = None
+) -> list[tuple[Statement, int, Mapping[str, Any]]]:
+    """What has not left whole, of all parties or of one in a currency: its statement and its plan, the oldest first."""
+    wanted = (
+        select(Statement, Disposition.id, StatementPreparation.plan)
+        .join(Disposition, Disposition.statement_id == Statement.id)
+        .join(StillHeld, StillHeld.disposition_id == Disposition.id)
+        .join(StatementApproval, StatementApproval.id == Disposition.approval_id)
+        .join(StatementPreparation, StatementPreparation.id == StatementApproval.preparation_id)
+        .where(StillHeld.manufacturer_id == manufacturer_id)
+        .order_by(Disposition.id)
+    )
+    if party_id is not None:
+        wanted = wanted.where(Statement.party_id == party_id, Statement.currency == currency)
+    return [(row[0], row[1], row[2]) for row in session.execute(wanted)]
+
+
 def _freed(
-    session: Session, statement: Statement, disposition_id: int, parts: tuple[Part, ...], *, owed_minor: int
+    session: Session,
+    statement: Statement,
+    parts: tuple[Part, ...],
+    gone: HeldTransfer | None,
+    disposition_id: int,
+    *,
+    owed_minor: int,
 ) -> Mapping[Document, int]:
     """What of a disposition nothing holds any longer, whether or not it is back already."""
     decided = {contest.statement_line_id for contest, end in queries.contests(session, statement.id) if end}
@@ -161,7 +197,6 @@ def _freed(
     freed |= {part.line_id for part in parts if part.line_id and part.because in _LINE_HOLDS} - still.keys()
     if not rules.waits_for_account(parts):
         return rules.releasable(parts, disposition_id, freed)
-    gone = _transferred(session, disposition_id)
     waits = rules.goes_on_waiting(
         is_transferred=gone is not None, on_hold_minor=_on_hold_since(session, statement, parts), owed_minor=owed_minor
     )
@@ -179,19 +214,7 @@ def _alone(session: Session, statement: Statement) -> None:
 
 def _kept_back(session: Session, statement: Statement) -> dict[int, int]:
     """What each held amount of a statement's party keeps back of what it owes, by disposition; none that came back."""
-    rows = session.execute(
-        select(Statement, Disposition.id, StatementPreparation.plan)
-        .join(Disposition, Disposition.statement_id == Statement.id)
-        .join(StatementApproval, StatementApproval.id == Disposition.approval_id)
-        .join(StatementPreparation, StatementPreparation.id == StatementApproval.preparation_id)
-        .where(
-            Statement.manufacturer_id == statement.manufacturer_id,
-            Statement.party_id == statement.party_id,
-            Statement.currency == statement.currency,
-            Disposition.kind == rules.HELD,
-        )
-        .order_by(Disposition.id)
-    ).tuples()
+    rows = _still_held(session, statement.manufacturer_id, statement.party_id, statement.currency)
     may_keep = {
         disposition_id: _may_keep(session, one, disposition_id, plan)
         for one, disposition_id, plan in rows
@@ -243,12 +266,17 @@ def _whole(disposition_id: int) -> Document:
 
 
 def _is_released(session: Session, document: Document) -> bool:
-    wanted = select(JournalTransaction.id).where(
+    return bool(_released(session, [document]))
+
+
+def _released(session: Session, documents: Iterable[Document]) -> set[Document]:
+    """Which of them came back already."""
+    named = [(document.type, document.id) for document in documents]
+    wanted = select(JournalTransaction.document_type, JournalTransaction.document_id).where(
         JournalTransaction.kind == RELEASED,
-        JournalTransaction.document_type == document.type,
-        JournalTransaction.document_id == document.id,
+        tuple_(JournalTransaction.document_type, JournalTransaction.document_id).in_(named),
     )
-    return session.scalar(wanted) is not None
+    return {Document(*row) for row in session.execute(wanted)}
 
 
 def _release(

@@ -303,6 +303,21 @@ def releasable(
     return {document: minor for document, minor in found.items() if minor}
 
 
+def held_documents(parts: Iterable[Part], disposition_id: int) -> set[Document]:
+    """The names under which what a disposition holds comes back: each line's, and the disposition's for the rest."""
+    held = [part for part in parts if part.kind == HELD]
+    return set(releasable(held, disposition_id, {part.line_id for part in held if part.line_id is not None}))
+
+
+def has_left(
+    parts: Iterable[Part], disposition_id: int, released: Collection[Document], *, gone_minor: int = 0
+) -> bool:
+    """Whether nothing of a disposition is held any longer, given what came back and what was transferred of it."""
+    held = [part for part in parts if part.kind == HELD]
+    lines = {part.line_id for part in held if part.line_id is not None}
+    return releasable(held, disposition_id, lines, gone_minor=gone_minor).keys() <= set(released)
+
+
 def terms_of_plan(plan: Mapping[str, Any]) -> Terms:
     """The terms that a plan was decided and approved by."""
     return Terms(minimum_minor=int(plan["minimum_minor"]), reserve_bp=int(plan["reserve_bp"]))

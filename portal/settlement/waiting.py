@@ -17,11 +17,12 @@ _WAITING = text(
     SELECT statement.id, statement.name, statement.party_id, statement.currency, held.waited_minor
     FROM (
         SELECT part.id, part.statement_id, part.party_id, sum((each ->> 'amount_minor')::bigint)::bigint AS waited_minor
-        FROM disposition part
+        FROM still_held
+        JOIN disposition part ON part.id = still_held.disposition_id
         JOIN statement_approval approval ON approval.id = part.approval_id
         JOIN statement_preparation preparation ON preparation.id = approval.preparation_id
         CROSS JOIN LATERAL jsonb_array_elements(preparation.plan -> 'parts') each
-        WHERE part.kind = 'held' AND each ->> 'because' = 'not_onboarded'
+        WHERE each ->> 'because' = 'not_onboarded'
           AND (part.manufacturer_id = :own OR part.party_id = :own)
         GROUP BY part.id
     ) held

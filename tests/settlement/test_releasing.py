@@ -6,7 +6,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 from sqlalchemy.exc import IntegrityError
 
 from portal.db import transaction
@@ -16,7 +16,8 @@ from portal.payments.models import ConnectedAccount, Intent
 from portal.settlement import cockpit, holding, queries, releasing
 from portal.settlement.books import all_problems, settlement_problems
 from portal.settlement.cash_needed import cash_needed
-from portal.settlement.models import Disposition, HeldTransfer
+from portal.settlement.held.models import HeldTransfer, StillHeld
+from portal.settlement.models import Disposition
 from portal.settlement.selfbilling.models import DispositionTax
 from tests.support.cast import build_cast
 from tests.support.payments import balance_of, connected, earn, open_books
@@ -62,6 +63,10 @@ def held_and_under_way(session) -> tuple[int, int]:
     return -balance_of(session, Purpose.HELD), -balance_of(session, Purpose.IN_TRANSFER)
 
 
+def in_line(session) -> list[int]:
+    return list(session.scalars(select(StillHeld.disposition_id)))
+
+
 def test_it_goes_once_when_the_account_is_ready_and_is_on_no_later_statement(
     work_engine, work_session, cast, gateway, standin, statement, account
 ):
@@ -81,7 +86,10 @@ def test_it_goes_once_when_the_account_is_ready_and_is_on_no_later_statement(
     assert (intent.request["destination"], intent.document_type) == (at_stripe, "statement_approval")
     (settled,) = cockpit.settled_amounts(work_session, cast.fay, statement.period_id)
     assert settled.by_kind == {"transferred": 12_500}
+    # The month's end after that looks at it once more, and never again.
+    assert in_line(work_session) == [sent.disposition_id]
     close(work_engine, cast, NEXT_CLOSED_AT + timedelta(days=31))
+    assert in_line(work_session) == []
     assert [one.id for one in queries.statements(work_session, cast.ivo)] == [statement.id]
     assert [one for one in all_problems(work_session) if "held" in one.check or "transfer" in one.check] == []
 
@@ -248,7 +256,7 @@ def test_what_a_later_statement_took_up_is_not_sent_beside_it(work_engine, work_
     earn(work_session, cast, -3_000, 3, now=REVIEWED_AT)
     work_session.commit()
     back = statement_of(work_session, close(work_engine, cast, NEXT_CLOSED_AT), cast.integrator.id)
-    assert back.net_minor == 9_500
+    assert (back.net_minor, in_line(work_session)) == (9_500, [])
     account()
     assert go(work_engine, NEXT_CLOSED_AT) == 0
     assert releasing.transfer_held(
@@ -293,6 +301,12 @@ def test_nothing_is_left_of_an_attempt_that_broke_off(work_engine, work_session,
     assert held_and_under_way(work_session) == (12_500, 0)
     assert queued(work_session, "perform_intent") == []
     assert go(work_engine) == 1
+
+
+def test_the_database_forgets_nothing_that_is_still_held(work_session, cast, statement):
+    with pytest.raises(IntegrityError, match="still holds something"), work_session.begin_nested():
+        work_session.execute(delete(StillHeld))
+    assert in_line(work_session) == [queries.dispositions_of(work_session, statement.id)[0].id]
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,28 @@ def test_what_waits_for_an_account_comes_back_but_for_what_went(waits, gone, bac
 
 
 @pytest.mark.parametrize(
+    ("back", "gone", "has_left"),
+    [
+        ([], 0, False),
+        (["line 7"], 0, False),
+        (["line 7", "rest"], 0, True),
+        # What was transferred need not come back; its reserve must.
+        (["line 7"], 900, True),
+        (["line 7"], 650, False),
+        (["line 7", "rest"], 650, True),
+        # A line counts by its name: what is held of it may come to what went.
+        (["rest"], 0, False),
+        ([], 900, False),
+    ],
+)
+def test_a_disposition_has_left_when_nothing_of_it_is_held(back, gone, has_left):
+    parts = [Part(HELD, 100, "contested", 7), Part(HELD, 900, "not_onboarded"), Part(TRANSFERRED, 5)]
+    names = {"line 7": Document("statement_line", "7"), "rest": Document("disposition", "4")}
+    assert rules.held_documents(parts, 4) == set(names.values())
+    assert rules.has_left(parts, 4, {names[each] for each in back}, gone_minor=gone) is has_left
+
+
+@pytest.mark.parametrize(
     ("waiting", "given", "goes"),
     [
         (10_000, {}, 10_000),
