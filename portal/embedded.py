@@ -51,6 +51,7 @@ log_timezone = 'UTC'
 jit = off
 max_connections = 120
 {durability}
+{settings}
 """
 # A test database is thrown away; a demo or development database is not.
 _FORGETFUL = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nautovacuum = off"
@@ -81,8 +82,10 @@ class Server:
                 _stop_if_unused(self.directory)
 
 
-def start(directory: Path, *, durable: bool = True) -> Server:
+def start(directory: Path, *, durable: bool = True, settings: str = "") -> Server:
     """The server of ``directory``, started if need be, with the portal's owner and database in it.
+
+    ``settings`` are more lines of configuration, taken up when the server is started.
 
     *Raises*: Misconfigured when there are no PostgreSQL binaries or the server does not start.
     """
@@ -92,7 +95,7 @@ def start(directory: Path, *, durable: bool = True) -> Server:
         hold = os.open(_beside(directory, "users"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(hold, fcntl.LOCK_SH)
-            sockets = _ensure_running(directory, durable=durable)
+            sockets = _ensure_running(directory, durable=durable, settings=settings)
             server = Server(directory, sockets, hold)
             _ensure_owner_and_database(server)
         except BaseException:
@@ -137,7 +140,7 @@ def _one_at_a_time(directory: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def _ensure_running(directory: Path, *, durable: bool) -> Path:
+def _ensure_running(directory: Path, *, durable: bool, settings: str) -> Path:
     sockets = _socket_directory(directory)
     if _answers(sockets):
         return sockets
@@ -150,7 +153,7 @@ def _ensure_running(directory: Path, *, durable: bool) -> Path:
     if not (directory / "PG_VERSION").exists():
         _initialise(binaries, directory, user)
     durability = "" if durable else _FORGETFUL
-    configuration = _SETTINGS.format(sockets=str(sockets).replace("'", "''"), durability=durability)
+    configuration = _SETTINGS.format(sockets=str(sockets).replace("'", "''"), durability=durability, settings=settings)
     (directory / "portal.conf").write_text(configuration, encoding="utf-8")
     (directory / "portal.conf").chmod(0o644)
     _start_and_wait(binaries, directory, sockets, user)

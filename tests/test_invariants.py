@@ -40,6 +40,8 @@ The table of the design, line by line; tests without a file are below, the racin
  - no period opens again: tests/ledger/test_periods.py::test_the_database_refuses_to_open_a_period_again
  - one open period, racing: test_second_open_period_is_refused_when_two_open_at_once
  - a payable is on one statement: test_posting_is_refused_on_a_second_statement
+ - a line is of its statement's party: test_line_is_refused_on_the_statement_of_another_party
+ - a line is of its invoice's payer: tests/billing/test_invariants.py::test_an_item_is_refused_on_anothers_invoice
  - preparer differs from approver: tests/settlement/test_settling.py::test_the_database_too_refuses_one_person_for_both
  - an approval names what was prepared: test_approval_is_refused_when_it_names_another_content
  - dispositions sum to the approval:
@@ -375,18 +377,26 @@ def statement(work_engine: Engine, work_session: Session, cast: Cast):
     return statement_of(work_session, period_id, cast.integrator.id)
 
 
+# A line of the integrator's copied to the statement of another party, said to be of a party.
+LINE_COPIED = text(
+    "INSERT INTO statement_line (statement_id, manufacturer_id, party_id, position, kind, posting_id, case_name,"
+    " description, amount_minor, occurred_at) SELECT :other, manufacturer_id, :party, 99, kind, posting_id, case_name,"
+    " description, amount_minor, occurred_at FROM statement_line WHERE statement_id = :statement LIMIT 1"
+)
+
+
 def test_posting_is_refused_on_a_second_statement(work_session: Session, cast: Cast, statement) -> None:
     other = statement_of(work_session, statement.period_id, cast.factory.id)
+    values = {"other": other.id, "party": cast.factory.id, "statement": statement.id}
     with pytest.raises(IntegrityError, match="is on a statement already"):
-        work_session.execute(
-            text(
-                "INSERT INTO statement_line (statement_id, manufacturer_id, party_id, position, kind, posting_id,"
-                " case_name, description, amount_minor, occurred_at) SELECT :other, manufacturer_id, party_id, 99,"
-                " kind, posting_id, case_name, description, amount_minor, occurred_at FROM statement_line"
-                " WHERE statement_id = :statement LIMIT 1"
-            ),
-            {"other": other.id, "statement": statement.id},
-        )
+        work_session.execute(LINE_COPIED, values)
+
+
+def test_line_is_refused_on_the_statement_of_another_party(work_session: Session, cast: Cast, statement) -> None:
+    other = statement_of(work_session, statement.period_id, cast.factory.id)
+    values = {"other": other.id, "party": cast.integrator.id, "statement": statement.id}
+    with pytest.raises(IntegrityError, match="fk_statement_line_statement_id_manufacturer_id_party_id"):
+        work_session.execute(LINE_COPIED, values)
 
 
 def test_approval_is_refused_when_it_names_another_content(work_session: Session, cast: Cast, statement) -> None:

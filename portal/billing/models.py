@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import Base, CaseScoped, Id, Json, case_foreign_key
@@ -187,6 +187,7 @@ class Invoice(Base):
         UniqueConstraint("manufacturer_id", "number"),
         UniqueConstraint("manufacturer_id", "payer_id", "currency", "period_id", "part"),
         UniqueConstraint("intent_id"),
+        UniqueConstraint("id", "manufacturer_id", "payer_id"),
         Index("ix_invoice_payer_id", "payer_id", "id"),
         CheckConstraint("total_minor > 0", name="total"),
     )
@@ -215,6 +216,10 @@ class InvoiceItem(Base):
 
     __tablename__ = "invoice_item"
     __table_args__ = (
+        ForeignKeyConstraint(
+            ["invoice_id", "manufacturer_id", "payer_id"],
+            ["invoice.id", "invoice.manufacturer_id", "invoice.payer_id"],
+        ),
         UniqueConstraint("bill_item_id", "kind"),
         UniqueConstraint("plan_sale_id"),
         UniqueConstraint("pack_sale_id"),
@@ -226,9 +231,9 @@ class InvoiceItem(Base):
     )
 
     id: Mapped[Id]
-    invoice_id: Mapped[int] = mapped_column(ForeignKey("invoice.id"))
-    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
-    payer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    invoice_id: Mapped[int]
+    manufacturer_id: Mapped[int]
+    payer_id: Mapped[int]
     bill_item_id: Mapped[int | None] = mapped_column(ForeignKey("bill_item.id"))
     plan_sale_id: Mapped[int | None] = mapped_column(ForeignKey("plan_sale.id"))
     pack_sale_id: Mapped[int | None] = mapped_column(ForeignKey("pack_sale.id"))

@@ -16,7 +16,8 @@ from portal.jobs import enqueue
 from portal.ledger.actions import post
 from portal.ledger.models import Account, Period, Posting
 from portal.ledger.rules import Document, Purpose, credit, debit
-from portal.settlement.models import BankEntry, BankLine, DifferenceEnd, DifferenceOwner, ReconciliationDifference
+from portal.settlement.difference_models import DifferenceEnd, DifferenceOwner, ReconciliationDifference
+from portal.settlement.models import BankEntry, BankLine
 from portal.settlement.reconciling import one_at_a_time
 from portal.settlement.rules import SETTLEMENT_PAIRS
 

@@ -18,9 +18,9 @@ from portal.db import Base
 from portal.errors import NotFound
 from portal.payments.models import CashReceipt, Chargeback, Intent
 from portal.selling.models import Purchase
+from portal.settlement.difference_models import ReconciliationDifference
 from portal.settlement.models import (
     Disposition,
-    ReconciliationDifference,
     Statement,
     StatementApproval,
     StatementLine,

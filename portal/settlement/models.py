@@ -19,6 +19,7 @@ class Statement(Base):
         UniqueConstraint("manufacturer_id", "party_id", "currency", "period_id", "revision"),
         UniqueConstraint("manufacturer_id", "number"),
         UniqueConstraint("id", "content_sha256"),
+        UniqueConstraint("id", "manufacturer_id", "party_id"),
         Index("ix_statement_party_id", "party_id", "id"),
         Index("ix_statement_period_id", "period_id"),
     )
@@ -39,22 +40,26 @@ class Statement(Base):
 
 
 class StatementLine(Base):
-    """One payable posting, on one statement that stands: the database refuses a second; the share earned it.
+    """One payable posting of its statement's party, on one statement that stands: the database refuses a second.
 
     An adjustment names the period it is of, which was closed when it was posted.
     """
 
     __tablename__ = "statement_line"
     __table_args__ = (
+        ForeignKeyConstraint(
+            ["statement_id", "manufacturer_id", "party_id"],
+            ["statement.id", "statement.manufacturer_id", "statement.party_id"],
+        ),
         UniqueConstraint("statement_id", "position"),
         Index("ix_statement_line_posting_id", "posting_id"),
         Index("ix_statement_line_case_id", "case_id"),
     )
 
     id: Mapped[Id]
-    statement_id: Mapped[int] = mapped_column(ForeignKey("statement.id"))
-    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
-    party_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    statement_id: Mapped[int]
+    manufacturer_id: Mapped[int]
+    party_id: Mapped[int]
     position: Mapped[int]
     kind: Mapped[str]
     posting_id: Mapped[int] = mapped_column(ForeignKey("posting.id"))
@@ -324,56 +329,3 @@ class BankLine(Base):
     reference: Mapped[str]
     recorded_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
     recorded_at: Mapped[datetime]
-
-
-class ReconciliationDifference(Base):
-    """Two of the four books do not say the same of one thing: somebody's work until it ends."""
-
-    __tablename__ = "reconciliation_difference"
-    __table_args__ = (
-        CheckConstraint("expected_minor <> found_minor", name="differs"),
-        Index("ix_reconciliation_difference_manufacturer_id", "manufacturer_id", "id"),
-        Index("ix_reconciliation_difference_subject", "kind", "subject"),
-    )
-
-    id: Mapped[Id]
-    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
-    kind: Mapped[str]
-    subject: Mapped[str]
-    currency: Mapped[str]
-    expected_minor: Mapped[int]
-    found_minor: Mapped[int]
-    happened_at: Mapped[datetime]
-    found_at: Mapped[datetime]
-
-
-class DifferenceOwner(Base):
-    """Who looks after a difference from now on; the latest counts."""
-
-    __tablename__ = "difference_owner"
-    __table_args__ = (Index("ix_difference_owner_difference_id", "difference_id", "id"),)
-
-    id: Mapped[Id]
-    difference_id: Mapped[int] = mapped_column(ForeignKey("reconciliation_difference.id"))
-    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
-    owner_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
-    owned_at: Mapped[datetime]
-
-
-class DifferenceEnd(Base):
-    """How a difference ended: it was gone, it was booked, or finance lives with it and says why."""
-
-    __tablename__ = "difference_end"
-    __table_args__ = (
-        UniqueConstraint("difference_id"),
-        CheckConstraint("outcome IN ('gone', 'booked', 'accepted')", name="outcome"),
-        CheckConstraint("(outcome = 'gone') = (ended_by IS NULL)", name="person"),
-    )
-
-    id: Mapped[Id]
-    difference_id: Mapped[int] = mapped_column(ForeignKey("reconciliation_difference.id"))
-    manufacturer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
-    outcome: Mapped[str]
-    explanation: Mapped[str]
-    ended_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
-    ended_at: Mapped[datetime]

@@ -15,8 +15,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from portal.settlement.bank_matching import match_entries
+from portal.settlement.difference_models import DifferenceEnd, ReconciliationDifference
 from portal.settlement.lines import TRANSFERRED_PARTS
-from portal.settlement.models import DifferenceEnd, ReconciliationDifference
 
 # A transfer or charge is in Stripe's list of movements an hour later; a payout is at the bank within five days.
 STRIPE_PATIENCE = timedelta(days=1)

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from portal.billing.actions import bill, cut
+from portal.billing.actions import bill, cut, gather_invoices
 from portal.billing.books import check_books
 from portal.billing.models import BillItem
 from portal.db import Scope, open_session
@@ -132,6 +132,18 @@ def test_a_revision_without_a_reversal_is_refused(work_session: Session, item: B
 def test_a_cut_has_one_item_of_a_revision(work_session: Session, item: BillItem) -> None:
     with pytest.raises(DBAPIError, match="uq_bill_item_cut_id_revision"):
         work_session.execute(text(_NEXT.format(revision="0", replaces="NULL")))
+
+
+def test_an_item_is_refused_on_anothers_invoice(work_session: Session, cast: Cast, item: BillItem) -> None:
+    (invoice,) = gather_invoices(work_session, item.period_id, now=BILLED_AT)
+    work_session.commit()
+    credited = text(
+        "INSERT INTO invoice_item (invoice_id, manufacturer_id, payer_id, bill_item_id, position, kind, description,"
+        " amount_minor) SELECT id, manufacturer_id, :payer, :item, 99, 'credit', '', -1 FROM invoice WHERE id = :id"
+    )
+    values = {"id": invoice.id, "payer": cast.other_customer.id, "item": item.id}
+    with pytest.raises(DBAPIError, match="fk_invoice_item_invoice_id_manufacturer_id_payer_id"):
+        work_session.execute(credited, values)
 
 
 def test_two_jobs_that_bill_one_cut_make_one_item(committed_database: CommittedDatabase) -> None:

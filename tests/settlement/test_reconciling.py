@@ -19,7 +19,7 @@ from portal.payments.queries import tie_out as stripe_and_clearing
 from portal.payments.rules import PAYMENT_PAIRS
 from portal.settlement import differences, tie_out
 from portal.settlement.bank_statements import Taken, take_bank_file
-from portal.settlement.models import DifferenceEnd, ReconciliationDifference
+from portal.settlement.difference_models import DifferenceEnd, ReconciliationDifference
 from portal.settlement.reconciling import find_differences
 from portal.web.settlement.reconciling import KINDS
 from tests.support.cast import NOW

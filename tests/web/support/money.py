@@ -27,10 +27,10 @@ from portal.payments.models import BalanceMovement, CashReceipt, Chargeback, Fra
 from portal.selling.models import Purchase
 from portal.settlement import actions as settlement
 from portal.settlement import closing, holding
+from portal.settlement.difference_models import ReconciliationDifference
 from portal.settlement.models import (
     Contest,
     Hold,
-    ReconciliationDifference,
     Statement,
     StatementLine,
     StatementPreparation,
