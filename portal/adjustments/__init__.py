@@ -9,8 +9,9 @@ waiting for whom.
 much and whose yes it needs, ``unused`` what of a payment ahead nobody has used, ``recovering`` what a party still owes.
 ``lines`` are what an amount is taken off; ``dividing`` finds them for invoices, ``ahead`` for payments at checkout,
 which has none. ``actions`` are the verbs: ``asking`` for people (``checking`` says what may be), ``adopting`` for what
-was made at Stripe itself, ``writing_off`` for what will not come back, ``carrying_out``, ``taking`` and ``recovering``
-for jobs, ``chargebacks`` and ``evidence`` for what the payer's bank does. ``queries`` and ``books`` read.
+was made at Stripe itself, ``returning`` for plans that were ended at once, ``writing_off`` for what will not come back,
+``carrying_out``, ``taking`` and ``recovering`` for jobs, ``chargebacks`` and ``evidence`` for what the payer's bank
+does. ``queries`` and ``books`` read.
 
 Why a saga of rows: taking shares back, moving money at Stripe and posting are separate steps of which each can fail or
 be interrupted. What was done is in the rows of each step, so that going on means looking at them, never remembering.

@@ -91,8 +91,8 @@ def plan_changed(writing: Writing) -> Letter | None:
         subject=f"{site.name}: {after} " + ("holds now" if at_once else f"follows {held}"),
         greeting=writing.greeting,
         sentences=sentences,
-        facts=facts + (_costs(session, change, taken) if _pays(writing, row) else ()),
-        button=_button(writing, row),
+        facts=facts + (_costs(session, change, taken) if pays(writing, row) else ()),
+        button=button_of(writing, row),
     )
 
 
@@ -108,8 +108,8 @@ def plan_not_changed(writing: Writing) -> Letter | None:
     wanted = _named(session, said["version_id"], said["code"])
     held = _plan_name(session, change.before) if change.before is not None else row.name
     sentences: tuple[str, ...] = (f"The plan of {site.name} was not changed to {wanted}: {held} holds as before.",)
-    button = _button(writing, row)
-    if _pays(writing, row):
+    button = button_of(writing, row)
+    if pays(writing, row):
         sentences += (change.intent.failure,)
         if change.intent.progress.get(rules.FIGURES_MOVED):
             sentences += ("Its page shows what it charges now; you can say yes to that.",)
@@ -141,11 +141,11 @@ def _costs(session: Session, change: _Change, taken: PlanChoice) -> tuple[Fact, 
     return (*charged, Fact("Price", f"{price} {_INTERVALS[interval]} without tax"))
 
 
-def _pays(writing: Writing, row: Purchase) -> bool:
+def pays(writing: Writing, row: Purchase) -> bool:
     return writing.delivery.organisation_id == row.customer_id
 
 
-def _button(writing: Writing, row: Purchase) -> tuple[str, str]:
+def button_of(writing: Writing, row: Purchase) -> tuple[str, str]:
     """The page of the plan; who services its site by now, but was no party of the order, sees its sites."""
     if writing.delivery.organisation_id in (row.customer_id, row.manufacturer_id, row.integrator_id):
         return ("Look at the plan", writing.page(f"bought/{row.form_key}"))

@@ -227,10 +227,14 @@ def recurring_price(wares: Wares) -> dict[str, Any]:
     }
 
 
-def plan_end(session: Session, subscription: ProviderSubscription, *, now: datetime) -> Intent:
-    """Plan the end of a subscription at once."""
+def plan_end(
+    session: Session, subscription: ProviderSubscription, *, now: datetime, said: Mapping[str, Any] | None = None
+) -> Intent:
+    """Plan the end of a subscription at once; ``said`` is what follows from it, for who follows its purchase."""
     begun = session.get_one(Intent, subscription.intent_id)
-    request = {"subscription": subscription.provider_subscription_id}
+    request: dict[str, Any] = {"subscription": subscription.provider_subscription_id}
+    if said is not None:
+        request |= {"checkout_intent": str(begun.id), rules.END_NOW: dict(said)}
     return _plan_about(session, begun, "subscription_end", request, now)
 
 

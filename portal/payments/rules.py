@@ -173,6 +173,8 @@ _CHARGED_NOW = "always_invoice"
 _ELSE_NOTHING = "error_if_incomplete"
 # In the progress of a change that was not charged, because what it would charge is no longer what its buyer saw.
 FIGURES_MOVED = "figures_moved"
+# What the end of a subscription says that its buyer asked for: what goes back, as it was shown.
+END_NOW = "end_now"
 # What is paid at once, or not at all; a debit that fails days later would leave work done under a plan nobody paid for.
 INSTANT_WAYS = frozenset({"card", "link"})
 

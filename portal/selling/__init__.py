@@ -4,16 +4,19 @@ Promises: a buyer accepts the policy by its hash together with the price; a site
 its customer and is never sold around without a share; money that arrives is the customer's (prepaid) until the sale it
 is for is recorded, once, whatever order and number of events tell of it; sales tax is a leg of its own, never shared. A
 plan that is paid by subscription is followed by another one from its next period on, or gives way to a dearer one at
-once, for what was shown to the cent and not before that is paid.
+once, for what was shown to the cent and not before that is paid; one that is ended at once gives back what was shown,
+once, and only when Stripe has ended it.
 
 Where things are, in ``rules`` (pure): ``catalogue`` what a policy sells; ``covering`` what covers a case now;
 ``steps`` how a purchase stands; ``promotions`` what a code takes off; ``changing`` to which plans a subscription may
-be changed; ``handing_over`` who sells a plan on; ``terms`` minimum terms and what leaving early owes.
+be changed; ``ending`` when it may be ended at once; ``handing_over`` who sells a plan on; ``terms`` minimum terms and
+what leaving early owes.
 
 In ``actions``, the only writers. What people do: ``offering`` makes, passes on and ends offers; ``ordering`` orders
 from the catalogue; ``accepting`` orders what was offered; ``promoting`` makes codes and counts their uses,
 ``guessing`` counts codes that were only tried; ``changing`` changes a running plan; ``ending`` cancels one, and gives
-up those that were not paid; ``exempting`` keeps certificates of tax exemption. What jobs do: ``following`` makes a
+up those that were not paid; ``ending_now`` ends one at once and returns what is left of what was paid; ``exempting``
+keeps certificates of tax exemption. What jobs do: ``following`` makes a
 sale of what payments learned of Stripe; ``charging`` sells what a plan left within its minimum term still owes;
 ``handing_over`` has plans go on with who services their site by now.
 

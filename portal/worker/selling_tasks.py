@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from portal.cases import actions as cases
 from portal.db import transaction
-from portal.notifications import offer_notices, plan_notices
+from portal.notifications import ending_notices, offer_notices, plan_notices
 from portal.selling import actions, leaving
 from portal.worker.registry import Edges, task
 
@@ -80,3 +80,8 @@ def notify_offer_ended(session: Session, now: datetime, *, offer_id: int) -> Non
 @task("notify_plan_change")
 def notify_plan_change(session: Session, now: datetime, *, intent_id: str) -> None:
     plan_notices.notify_plan_change(session, intent_id, now)
+
+
+@task("notify_plan_end")
+def notify_plan_end(session: Session, now: datetime, *, intent_id: str) -> None:
+    ending_notices.notify_plan_end(session, intent_id, now)

@@ -105,10 +105,18 @@ def test_a_month_given_up_goes_back_by_its_days_and_never_what_was_used(at_text,
     assert words in " ".join(found.sentences)
 
 
-def gone(by_days, at_text, used=0):
+def gone(by_days, at_text, used=0, before=0):
     held = Plan(code="a", name="A", given_up_by_days=by_days)
     price = Money(31_000, "EUR")
-    return given_up(price, held, MARCH, at=at(at_text), used_minor=used, zone="Europe/Berlin")
+    said = {"used_minor": used, "gone_minor": before, "zone": "Europe/Berlin"}
+    return given_up(price, held, MARCH, at=at(at_text), **said)
+
+
+@pytest.mark.parametrize(("used", "before", "back"), [(0, 20_000, 11_000), (20_000, 5_000, 6_000), (1, 31_000, 0)])
+def test_what_went_back_of_a_month_before_does_not_go_back_again(used, before, back):
+    found = gone(True, "03-20T12:00", used, before)
+    assert found.amount_minor == back
+    assert f"{before / 100:.2f} EUR went back before" in " ".join(found.sentences) or back == 11_000
 
 
 def test_a_plan_that_says_nothing_gives_nothing_back():

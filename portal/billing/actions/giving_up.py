@@ -2,7 +2,7 @@
 
 What goes back is a sale below zero on the next invoice; the month earns so much less, so that its shares fall by the
 weights it is shared by. A plan that a subscription paid for and that is changed at once gives its rest to the plan that
-takes its place.
+takes its place; one that is ended at once gives it to its payer, as money paid ahead that then goes back.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ from portal.billing.actions.changed import ChangedTerm, changed_term_at, unsold_
 from portal.billing.actions.months import GIVEN_UP, MONTH, keep_sale
 from portal.billing.actions.used import used_of_sale
 from portal.billing.models import PlanSale
-from portal.billing.packs.rules import BY_INVOICE
+from portal.billing.packs.rules import AHEAD, BY_INVOICE
 from portal.billing.queries import given_back_minor
 from portal.billing.rules.plans import GivenUp, changed_back_minor, given_up
 from portal.calendars import Period
 from portal.contracts.models import PlanChoice
+from portal.contracts.policy import Policy
 from portal.contracts.queries import policies_of
 from portal.contracts.rules import plan_named
+from portal.contracts.terms import Plan
 from portal.entitlement.queries import terms_in_force
 from portal.money import Money
 from portal.payments.models import SubscriptionBill
@@ -59,17 +61,64 @@ def months_given_up(
     policies = policies_of(session, {sale.policy_version_id for sale in sales})
     found = []
     for sale in sales:
-        policy = policies[sale.policy_version_id]
-        back = given_up(
-            Money(sale.amount_minor, sale.currency),
-            plan_named(policy, sale.plan_code),
-            Period(sale.starts_at, sale.ends_at),
-            at=at,
-            used_minor=used_of_sale(session, sale),
-            zone=policy.zone,
-        )
-        found.append(GivenUpMonth(sale, back))
+        found.append(GivenUpMonth(sale, _back_of(session, sale, policies[sale.policy_version_id], at)))
     return found
+
+
+def _back_of(session: Session, sale: PlanSale, policy: Policy, at: datetime) -> GivenUp:
+    return given_up(
+        Money(sale.amount_minor, sale.currency),
+        plan_named(policy, sale.plan_code),
+        Period(sale.starts_at, sale.ends_at),
+        at=at,
+        used_minor=used_of_sale(session, sale),
+        gone_minor=given_back_minor(session, sale.id),
+        zone=policy.zone,
+    )
+
+
+@dataclass(frozen=True)
+class RunningMonth:
+    """The month of a plan that a subscription paid and that runs at an instant, and what goes back if it ends there."""
+
+    sale: PlanSale
+    plan: Plan
+    back: GivenUp
+
+
+def running_month(session: Session, intent_id: UUID, at: datetime) -> RunningMonth | None:
+    """The month of a checkout's subscription at an instant; None where none is sold, or it was given up before."""
+    sale = session.scalars(
+        select(PlanSale)
+        .join(PlanChoice, PlanChoice.id == PlanSale.plan_choice_id)
+        .where(
+            PlanChoice.terms["intent_id"].astext == str(intent_id),
+            PlanSale.kind == MONTH,
+            PlanSale.paid_by == AHEAD,
+            PlanSale.starts_at <= at,
+            PlanSale.ends_at > at,
+            PlanSale.id.not_in(select(PlanSale.credits_id).where(PlanSale.credits_id.is_not(None))),
+        )
+        .order_by(PlanSale.starts_at.desc(), PlanSale.id.desc())
+        .limit(1)
+    ).one_or_none()
+    if sale is None:
+        return None
+    policy = policies_of(session, {sale.policy_version_id})[sale.policy_version_id]
+    return RunningMonth(sale, plan_named(policy, sale.plan_code), _back_of(session, sale, policy, at))
+
+
+def give_up_ended(
+    session: Session, sale: PlanSale, back: GivenUp, at: datetime, *, now: datetime, livemode: bool = False
+) -> PlanSale | None:
+    """What goes back of a month whose plan ended is its payer's again; its sale below zero, None where nothing does.
+
+    What went back otherwise meanwhile, such as to the payer's bank, is not given up as well. Again is harmless.
+    """
+    minor = min(back.amount_minor, sale.amount_minor - given_back_minor(session, sale.id))
+    if minor > 0:
+        _credit(session, GivenUpMonth(sale, GivenUp(minor, back.sentences)), at, now=now, livemode=livemode)
+    return session.scalars(select(PlanSale).where(PlanSale.credits_id == sale.id)).one_or_none()
 
 
 def give_up_months(session: Session, choice: PlanChoice, *, now: datetime, livemode: bool = False) -> int:

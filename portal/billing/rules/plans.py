@@ -182,10 +182,12 @@ class GivenUp:
     sentences: tuple[str, ...]
 
 
-def given_up(price: Money, plan: Plan, covered: Period, *, at: datetime, used_minor: int, zone: str) -> GivenUp:
+def given_up(
+    price: Money, plan: Plan, covered: Period, *, at: datetime, used_minor: int, zone: str, gone_minor: int = 0
+) -> GivenUp:
     """What of a sold stretch goes back when the plan is given up at an instant, by whole local days where it says so.
 
-    A day on which it was held at all counts as held; what was used of it does not go back.
+    A day on which it was held at all counts as held; what was used of it does not go back, nor what is gone already.
     """
     if not plan.given_up_by_days:
         return GivenUp(0, (f"{plan.name} gives nothing back of a month that is sold.",))
@@ -194,11 +196,12 @@ def given_up(price: Money, plan: Plan, covered: Period, *, at: datetime, used_mi
     days = ((covered.end - _INSTANT).astimezone(local).date() - first).days + 1
     held = min((at - _INSTANT).astimezone(local).date() - first, timedelta(days=days - 1)).days + 1
     by_days = part_of_month(price.minor, days - held, days)
-    back = max(min(by_days, price.minor - used_minor), 0)
+    back = max(min(by_days, price.minor - used_minor - gone_minor), 0)
     said = [f"{days - held} of {days} days are left of {price}: {Money(by_days, price.currency)}."]
     if back < by_days:
-        used = Money(used_minor, price.currency)
-        said.append(f"Of it {used} was used, so that {Money(back, price.currency)} goes back.")
+        used, gone = Money(used_minor, price.currency), Money(gone_minor, price.currency)
+        before = f" and {gone} went back before" if gone_minor else ""
+        said.append(f"Of it {used} was used{before}, so that {Money(back, price.currency)} goes back.")
     return GivenUp(back, tuple(said))
 
 

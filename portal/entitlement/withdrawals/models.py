@@ -13,13 +13,13 @@ from portal.db import Base, CaseScoped, Id, case_foreign_key
 class GrantWithdrawal(Base):
     """What of a grant went back to its payer, or is held because its bank has taken the payment; below zero the end.
 
-    ``cause`` is an adjustment or a chargeback.
+    ``cause`` is an adjustment, a chargeback, or the sale below zero of a month that was given up.
     """
 
     __tablename__ = "grant_withdrawal"
     __table_args__ = (
         UniqueConstraint("grant_id", "cause_type", "cause_id", "is_return"),
-        CheckConstraint("cause_type IN ('adjustment', 'chargeback')", name="cause"),
+        CheckConstraint("cause_type IN ('adjustment', 'chargeback', 'given_up')", name="cause"),
         CheckConstraint("(seconds <> 0) <> (incidents <> 0)", name="one_unit"),
         CheckConstraint("(seconds < 0 OR incidents < 0) = is_return", name="sign"),
     )

@@ -99,7 +99,7 @@ class Buying(Connection):
             return None
 
     def cancel_subscription(self, subscription_id: str, key: str) -> SubscriptionState:
-        """Ended at once."""
+        """Ended at once; nothing of it is prorated or invoiced, which is what Stripe does unless told otherwise."""
         with answers():
             return _subscription(self.client.v1.subscriptions.cancel(subscription_id, options=keyed(key)))
 

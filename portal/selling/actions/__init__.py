@@ -19,6 +19,7 @@ from portal.selling.actions.ending import (
     leaving_cost,
     minimum_until,
 )
+from portal.selling.actions.ending_now import EndNow, end_now, end_now_figures, end_now_said, returns_of
 from portal.selling.actions.exempting import end_exemption, keep_exemption
 from portal.selling.actions.following import follow_purchase, sell_after_all, sell_purchase
 from portal.selling.actions.guessing import count_guess, take_back_guess
@@ -53,6 +54,7 @@ from portal.selling.actions.promoting import (
 __all__ = [
     "AtOnce",
     "Changes",
+    "EndNow",
     "HandOver",
     "Order",
     "Place",
@@ -66,6 +68,9 @@ __all__ = [
     "charged_sale",
     "count_guess",
     "end_exemption",
+    "end_now",
+    "end_now_figures",
+    "end_now_said",
     "end_offer",
     "end_overdue",
     "follow_purchase",
@@ -93,6 +98,7 @@ __all__ = [
     "promotion_for",
     "promotion_for_offer",
     "promotion_said",
+    "returns_of",
     "said_before",
     "sell_after_all",
     "sell_purchase",

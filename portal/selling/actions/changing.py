@@ -32,7 +32,7 @@ from portal.payments.checkouts import Wares, recurring_price
 from portal.payments.gateway import Gateway
 from portal.payments.models import Intent, SubscriptionBill
 from portal.payments.provider import ChangePreview, SubscriptionState
-from portal.selling.actions.ending import agreed_on, each_minor, interval_of, minimum_until
+from portal.selling.actions.ending import agreed_on, each_minor, interval_of, is_ending, minimum_until
 from portal.selling.models import Purchase
 from portal.selling.queries import Bought, choices_of
 from portal.selling.rules import PlanChange, Step, catalogue, plan_changes
@@ -82,6 +82,8 @@ def changes_possible(session: Session, found: Bought, *, now: datetime) -> Chang
     seen, held = found.seen, _held(session, found.purchase)
     if seen is None or held is None or Step.SOLD not in found.steps or seen.status not in rules.SUBSCRIPTION_RUNS:
         raise Conflict("There is no running subscription that is paid.")
+    if is_ending(session, found):
+        raise Conflict("The plan is being ended at once: it can be changed no more.")
     in_force = contracts.policy_in_force(session, found.purchase.manufacturer_id, now)
     said = Held(
         code=held.plan_code,
@@ -90,7 +92,7 @@ def changes_possible(session: Session, found: Bought, *, now: datetime) -> Chang
         covers_until=seen.covers_until,
         zone=agreed_on(session, found).policy.zone,
         minimum_until=minimum_until(session, found),
-        changes_to=_on_its_way(session, found, now),
+        changes_to=change_on_its_way(session, found, now),
         ends=seen.ends_with_period,
         is_longer=seen.status != rules.SUBSCRIPTION_ACTIVE,
     )
@@ -147,7 +149,7 @@ def change_plan(
     """
     if actor.side is not Side.CUSTOMER or not actor.has(Role.BUYER):
         raise NotAllowed("Your organisation's buyer changes a plan.")
-    _alone(session, found.purchase.id)
+    alone(session, found.purchase.id)
     interval = interval or interval_of(session, found)
     if at_once is not None and (known := said_before(session, found, code, interval, at_once[0].at)) is not None:
         return known
@@ -274,7 +276,7 @@ def _held(session: Session, purchase: Purchase) -> PlanChoice | None:
     return found[-1] if found else None
 
 
-def _on_its_way(session: Session, found: Bought, now: datetime) -> str:
+def change_on_its_way(session: Session, found: Bought, now: datetime) -> str:
     """The plan that is to follow, or is being charged: told to Stripe and not chosen here yet."""
     known = {each.terms.get("change_intent"): each for each in choices_of(session, found.purchase)}
     for intent in _changes(session, found):
@@ -300,6 +302,6 @@ def _changes(session: Session, found: Bought) -> list[Intent]:
     return list(session.scalars(wanted.order_by(Intent.created_at, Intent.id)))
 
 
-def _alone(session: Session, purchase_id: int) -> None:
+def alone(session: Session, purchase_id: int) -> None:
     """Two yeses at once are one after the other: the second finds what the first planned."""
     session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": f"purchase:{purchase_id}"})

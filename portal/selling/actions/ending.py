@@ -6,6 +6,7 @@ a plan ends by the choice of the complimentary one, never by taking a choice bac
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -48,6 +49,8 @@ def cancel(
     subscription, seen = found.subscription, found.seen
     if subscription is None or seen is None or seen.status == rules.SUBSCRIPTION_ENDED:
         raise Conflict("There is no running subscription.")
+    if is_ending(session, found):
+        raise Conflict("The plan is being ended at once already. Its page shows what goes back.")
     leaving = leaving_cost(session, found)
     if wanted and leaving is not None:
         _must_accept(session, actor, found, leaving, accepted_minor=accepted_minor, now=now)
@@ -178,12 +181,30 @@ def note_early_end(session: Session, found: Bought, *, now: datetime) -> None:
     insert_once(session, _step(found.purchase, Step.LEFT_EARLY, details, now, now), unique=["purchase_id", "kind"])
 
 
+def end_now_planned(session: Session, found: Bought) -> Intent | None:
+    """The end at once that a plan's buyer asked for last, however it went; None where nobody did."""
+    planned = select(Intent).where(
+        Intent.kind == "subscription_end",
+        Intent.request.has_key(rules.END_NOW),
+        Intent.request["checkout_intent"].astext == str(found.purchase.intent_id),
+    )
+    return session.scalars(planned.order_by(Intent.created_at.desc(), Intent.id).limit(1)).one_or_none()
+
+
+def is_ending(session: Session, found: Bought) -> bool:
+    """Whether a plan is being ended at once, or was."""
+    planned = end_now_planned(session, found)
+    return planned is not None and planned.state in (*rules.UNFINISHED, rules.SUCCEEDED)
+
+
 def _ended_by_us(session: Session, found: Bought) -> bool:
     if found.subscription is None:
         return False
+    not_made = Intent.request.has_key(rules.END_NOW) & Intent.state.in_((rules.FAILED, rules.CANCELLED))
     planned = select(Intent.id).where(
         Intent.kind == "subscription_end",
         Intent.request["subscription"].astext == found.subscription.provider_subscription_id,
+        ~not_made,
     )
     return session.scalar(planned.limit(1)) is not None
 
@@ -193,7 +214,7 @@ def end_with_subscription(session: Session, found: Bought, *, now: datetime) -> 
     seen = found.seen
     if seen is None or Step.SOLD not in found.steps or seen.status != rules.SUBSCRIPTION_ENDED:
         return
-    _end(session, found, Step.ENDED, min(seen.covers_until, now) if _owes(found) else seen.covers_until, now)
+    end_from(session, found, Step.ENDED, min(seen.covers_until, now) if _owes(found) else seen.covers_until, now)
 
 
 def end_overdue(session: Session, *, now: datetime) -> int:
@@ -222,7 +243,9 @@ def _give_up(session: Session, found: Bought, now: datetime) -> bool:
     until = grace_until(session, found)
     if until is None or now < until or found.subscription is None or Step.SOLD not in found.steps:
         return False
-    if not _end(session, found, Step.LAPSED, now, now):
+    if is_ending(session, found):
+        return False
+    if not end_from(session, found, Step.LAPSED, now, now):
         return False
     checkouts.plan_end(session, found.subscription, now=now)
     return True
@@ -233,7 +256,7 @@ def end_returned(session: Session, found: Bought, *, now: datetime) -> None:
     if found.subscription is None:
         return
     if Step.SOLD in found.steps:
-        _end(session, found, Step.ENDED, now, now)
+        end_from(session, found, Step.ENDED, now, now)
     stop(session, found, now=now)
 
 
@@ -251,12 +274,20 @@ def _owes(found: Bought) -> bool:
     return sum(bill.amount_minor + bill.tax_minor for bill in found.bills) > found.paid_minor
 
 
-def _end(session: Session, found: Bought, step: Step, at: datetime, now: datetime) -> bool:
+def end_from(
+    session: Session,
+    found: Bought,
+    step: Step,
+    at: datetime,
+    now: datetime,
+    *,
+    details: Mapping[str, Any] | None = None,
+) -> bool:
     """Choose the complimentary plan from an instant on, unless another plan was chosen since; whether it is news."""
     purchase = found.purchase
     if {Step.ENDED, Step.LAPSED} & set(found.steps):
         return False
-    row = _step(purchase, step, {"at": at.isoformat()}, at, now)
+    row = _step(purchase, step, {"at": at.isoformat(), **(details or {})}, at, now)
     if insert_once(session, row, unique=["purchase_id", "kind"]) is None:
         return False
     held = contracts.plan_choice_at(session, site_id=purchase.site_id, manufacturer_id=purchase.manufacturer_id, at=at)

@@ -30,6 +30,7 @@ from portal.payments import rules
 from portal.rows import insert_once
 from portal.selling.actions.changing import carry_out_changes
 from portal.selling.actions.ending import end_returned, end_with_subscription, note_early_end, stop
+from portal.selling.actions.ending_now import carry_out_end
 from portal.selling.actions.promoting import give_back_use
 from portal.selling.models import Purchase, PurchaseStep
 from portal.selling.queries import Bought, bought, exemption_at, subscribed
@@ -60,6 +61,7 @@ def follow_purchase(session: Session, intent_id: UUID, *, now: datetime, livemod
         stop(session, found, now=now)
     found = bought(session, found.purchase)
     carry_out_changes(session, found, now=now)
+    carry_out_end(session, found, now=now, livemode=livemode)
     note_early_end(session, found, now=now)
     end_with_subscription(session, found, now=now)
     if late_months(session, now, site_id=found.purchase.site_id):

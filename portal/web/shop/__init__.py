@@ -4,11 +4,11 @@ Promises: nothing is ordered by looking; the price and the policy that are accep
 Stripe's page only, whose address is never stored in a link.
 
 ``catalogue`` shows and orders, ``codes`` counts what codes are tried, ``bought`` is what came of it, ``changing``
-another plan instead, ``offers`` are both sides of an offer, ``promotions`` are the manufacturer's codes, ``exemptions``
-are certificates; ``paying`` leads to Stripe.
+another plan instead, ``ending`` a plan ended at once, ``offers`` are both sides of an offer, ``promotions`` are the
+manufacturer's codes, ``exemptions`` are certificates; ``paying`` leads to Stripe.
 """
 
-from portal.web.shop import bought, catalogue, changing, exemptions, offers, promotions
+from portal.web.shop import bought, catalogue, changing, ending, exemptions, offers, promotions
 from portal.web.shop.blueprint import blueprint
 
-__all__ = ["blueprint", "bought", "catalogue", "changing", "exemptions", "offers", "promotions"]
+__all__ = ["blueprint", "bought", "catalogue", "changing", "ending", "exemptions", "offers", "promotions"]

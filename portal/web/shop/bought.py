@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from portal.directory import queries as directory
 from portal.errors import NotFound, ProviderTrouble
 from portal.jobs import enqueue
 from portal.payments import queries as payments
-from portal.payments.rules import SUBSCRIPTION_ENDED, is_at_once
+from portal.payments.rules import CANCELLED, END_NOW, FAILED, SUBSCRIPTION_ENDED, is_at_once
 from portal.selling import queries
 from portal.selling.actions import (
     cancel,
@@ -32,8 +33,9 @@ from portal.selling.actions import (
     leaving_cost,
     may_promote,
     minimum_until,
+    returns_of,
 )
-from portal.selling.actions.ending import Leaving
+from portal.selling.actions.ending import Leaving, agreed_on, end_now_planned, is_ending
 from portal.selling.leaving import early_end_of
 from portal.selling.models import Purchase
 from portal.selling.queries import Bought, may_see_purchases
@@ -212,7 +214,34 @@ def _page(found: Bought) -> ResponseReturnValue:
         leaving=_leaving(found) if may_buy(actor) else None,
         charged=charged_sale(session, found),
         is_company=actor.side is not Side.CUSTOMER,
+        end_now=_end_now(found),
+        may_end_now=may_buy(actor) and _gives_back(found),
     )
+
+
+def _end_now(found: Bought) -> Mapping[str, Any] | None:
+    """The end at once that was asked for, for who may read payments: what it said, how it stands, its refunds."""
+    session = current_session()
+    planned = end_now_planned(session, found) if current_actor().side is not Side.INTEGRATOR else None
+    if planned is None:
+        return None
+    is_made = "ended" in found.steps and planned.state not in (FAILED, CANCELLED)
+    return {
+        "said": planned.request[END_NOW],
+        "at": datetime.fromisoformat(planned.request[END_NOW]["at"]),
+        "has_failed": planned.state in (FAILED, CANCELLED),
+        "failure": planned.failure,
+        "is_made": is_made,
+        "returns": returns_of(session, planned) if is_made else (),
+    }
+
+
+def _gives_back(found: Bought) -> bool:
+    """Whether a running plan gives back what is left of a month, by the policy that was accepted with it."""
+    if found.seen is None or found.seen.status == SUBSCRIPTION_ENDED or is_ending(current_session(), found):
+        return False
+    agreed = agreed_on(current_session(), found)
+    return plan_named(agreed.policy, agreed.code).given_up_by_days
 
 
 def _leaving(found: Bought) -> Leaving | None:

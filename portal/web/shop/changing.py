@@ -93,7 +93,10 @@ def change_now(purchase_key: UUID, code: str, interval: str) -> ResponseReturnVa
     session, actor, now = current_session(), current_actor(), current_now()
     found = queries.purchase_by_key(session, actor, purchase_key)
     form = AtOnceForm()
-    if form.is_submitted() and (known := said_before(session, found, code, interval, _at(form))) is not None:
+    if (
+        form.is_submitted()
+        and (known := said_before(session, found, code, interval, instant_shown(form.shown_at.data))) is not None
+    ):
         # The same yes again, such as a second click, is the same change.
         return _carry_out(found, known)
     there = changes_possible(session, found, now=now)
@@ -142,18 +145,19 @@ def _show(form: AtOnceForm, there: Changes, wanted: PlanChange, shown: AtOnce) -
     form.shown_total_minor.data, form.shown_tax_minor.data = (str(minor) for minor in shown.shown)
 
 
-def _at(form: AtOnceForm) -> datetime:
-    """The instant of the figures; what is no instant is one that is too old."""
-    return datetime.fromtimestamp(_number(form.shown_at.data), UTC)
+def instant_shown(text: str | None) -> datetime:
+    """The instant of figures; what is no instant is one that is too old."""
+    return datetime.fromtimestamp(number_shown(text), UTC)
 
 
-def _number(text: str | None) -> int:
+def number_shown(text: str | None) -> int:
+    """A whole number as it was shown; zero for anything else."""
     return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 12 else 0
 
 
 def _yes(found: Bought, form: AtOnceForm, wanted: PlanChange, stripe: Gateway) -> Intent:
-    asked = _preview(found, wanted, stripe, _at(form))
-    shown = (_number(form.shown_total_minor.data), _number(form.shown_tax_minor.data))
+    asked = _preview(found, wanted, stripe, instant_shown(form.shown_at.data))
+    shown = (number_shown(form.shown_total_minor.data), number_shown(form.shown_tax_minor.data))
     return change_plan(
         current_session(),
         current_actor(),
@@ -161,7 +165,7 @@ def _yes(found: Bought, form: AtOnceForm, wanted: PlanChange, stripe: Gateway) -
         wanted.item.code,
         interval=wanted.item.interval,
         sha256=form.shown_sha256.data or "",
-        shown_minor=_number(form.shown_minor.data),
+        shown_minor=number_shown(form.shown_minor.data),
         at_once=(asked, shown),
         now=current_now(),
     )

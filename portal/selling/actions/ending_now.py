@@ -1,0 +1,294 @@
+"""A plan that is paid by subscription is ended at once, and what is left of what was paid goes back.
+
+What goes back is shown before the yes, which holds for those figures; they stand with the intent that ends the
+subscription at Stripe. Invariants: nothing goes back before Stripe has ended it, and everything that was shown does
+then, once, in the transaction in which the plan ends; a running case keeps its cover.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from portal.access import Actor, Role, Side
+from portal.adjustments import queries as adjustments
+from portal.adjustments.actions.returning import return_of_plan
+from portal.adjustments.ahead import PaidFor, paid_for
+from portal.adjustments.lines import minutes_back
+from portal.adjustments.models import Adjustment
+from portal.audit import actions as audit
+from portal.billing.actions.changed import changed_term_at
+from portal.billing.actions.giving_up import RunningMonth, give_up_ended, running_month
+from portal.billing.actions.used import grant_of_sale
+from portal.billing.models import PlanSale
+from portal.billing.reductions.models import LineReduction
+from portal.billing.rules.plans import GivenUp
+from portal.contracts.rules import plan_named
+from portal.entitlement.actions.withdrawing import locked_balance, withdraw
+from portal.errors import Conflict, NotAllowed, RuleBroken
+from portal.jobs import enqueue
+from portal.money import Money, asked_part
+from portal.payments import checkouts, rules
+from portal.payments.models import CashReceipt, Intent, SubscriptionBill
+from portal.selling.actions.changing import alone, change_on_its_way
+from portal.selling.actions.ending import agreed_on, end_from, end_now_planned, is_ending, minimum_until
+from portal.selling.queries import Bought
+from portal.selling.rules import Step
+from portal.selling.rules.changing import is_stale
+from portal.selling.rules.ending import Running, refusal, taken_of_payments
+from portal.zones import local_day
+
+# What withdraws the minutes that go back: the sale below zero.
+GIVEN_UP = "given_up"
+OTHER_FIGURES = "What goes back has changed. Look at it again before you say yes."
+
+
+@dataclass(frozen=True)
+class PaymentBack:
+    """What of a payment goes back, with the sales tax in it."""
+
+    receipt: CashReceipt
+    amount_minor: int
+    tax_minor: int
+
+
+@dataclass(frozen=True)
+class EndNow:
+    """What ending a plan at an instant gives back and why, or why it is not ended at once.
+
+    ``unsold_minor`` is for months that have not begun, ``month`` the one that runs.
+    """
+
+    at: datetime
+    plan_name: str
+    currency: str
+    month: RunningMonth | None
+    unsold_minor: int
+    payments: tuple[PaymentBack, ...]
+    refusal: str = ""
+
+    @property
+    def month_minor(self) -> int:
+        """What goes back of the month that runs."""
+        return self.month.back.amount_minor if self.month is not None else 0
+
+    @property
+    def total_minor(self) -> int:
+        """All that goes back, with tax."""
+        return sum(each.amount_minor for each in self.payments)
+
+    @property
+    def tax_minor(self) -> int:
+        """The sales tax in it."""
+        return sum(each.tax_minor for each in self.payments)
+
+    @property
+    def shown(self) -> tuple[int, int]:
+        """What the buyer says yes to."""
+        return self.total_minor, self.tax_minor
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Why so much goes back."""
+        said = self.month.back.sentences if self.month is not None else ()
+        if self.unsold_minor:
+            said += (f"For months that have not begun {Money(self.unsold_minor, self.currency)} goes back whole.",)
+        return said
+
+    @property
+    def minutes_stay(self) -> bool:
+        """Whether included minutes stay when a part of their month's price goes back."""
+        return self.month is not None and self.month.plan.refunded_minutes_stay
+
+
+def end_now_figures(session: Session, found: Bought, at: datetime, *, now: datetime) -> EndNow:
+    """What ending a plan at an instant gives back. *Raises*: Conflict where none runs, or the instant is too old."""
+    seen, row = found.seen, found.purchase
+    if seen is None or row.intent_id is None or Step.SOLD not in found.steps:
+        raise Conflict("There is no running subscription.")
+    if seen.status == rules.SUBSCRIPTION_ENDED or {Step.ENDED, Step.LAPSED, Step.RETURNED} & set(found.steps):
+        raise Conflict("The plan has ended. Its page shows what went back.")
+    if is_stale(at, seen.covers_from, now):
+        raise Conflict("These figures are some minutes old. Look at the new ones before you say yes.")
+    agreed = agreed_on(session, found)
+    month = running_month(session, row.intent_id, at)
+    plan = month.plan if month is not None else plan_named(agreed.policy, agreed.code)
+    bills = _bills_at(session, found, at)
+    paid = _paid(session, found, bills)
+    unsold = sum(each.prepaid_minor for each in paid)
+    gives_back = plan.given_up_by_days
+    payments = _payments_back(paid, unsold + (month.back.amount_minor if month is not None else 0))
+    why_not = refusal(
+        Running(
+            plan.name,
+            local_day(agreed.policy.zone, at),
+            gives_back,
+            minimum_until=minimum_until(session, found),
+            is_ending=is_ending(session, found),
+            is_changing=bool(change_on_its_way(session, found, now)),
+            is_recorded=_is_recorded(month, bills, paid),
+            is_held=_is_held(session, paid),
+            is_returning=any(
+                adjustments.refundable_minor(session, each.receipt) < each.amount_minor for each in payments
+            ),
+        )
+    )
+    if not why_not and not payments:
+        why_not = "Nothing is left to go back: what is left of the month was used."
+    return EndNow(at, plan.name, row.currency, month, unsold, payments, why_not)
+
+
+def _bills_at(session: Session, found: Bought, at: datetime) -> Sequence[SubscriptionBill]:
+    """The bills that pay for the time around an instant: one, and those of changes at once within it."""
+    if found.purchase.intent_id is None:
+        return ()
+    changed = changed_term_at(session, found.purchase.intent_id, at)
+    if changed is not None:
+        return changed.bills
+    return [bill for bill in found.bills if bill.covers_from <= at][-1:]
+
+
+def _paid(session: Session, found: Bought, bills: Sequence[SubscriptionBill]) -> list[PaidFor]:
+    """What the payments of bills were for, in their order."""
+    order = {bill.id: place for place, bill in enumerate(bills)}
+    mine = [receipt for receipt in found.receipts if receipt.bill_id in order]
+    mine.sort(key=lambda receipt: (order[receipt.bill_id or 0], receipt.id))
+    return [paid_for(session, receipt) for receipt in mine]
+
+
+def _is_recorded(month: RunningMonth | None, bills: Sequence[SubscriptionBill], paid: Sequence[PaidFor]) -> bool:
+    """Whether the month that runs is sold, is of these bills, and all of them are paid."""
+    if month is None or not bills or len(paid) < len([bill for bill in bills if bill.amount_minor]):
+        return False
+    sale = month.sale
+    return bills[0].covers_from <= sale.starts_at + (sale.ends_at - sale.starts_at) / 2
+
+
+def _is_held(session: Session, paid: Sequence[PaidFor]) -> bool:
+    """Whether the bank of the payer has one of the payments, as what was taken for it says."""
+    taken = select(func.coalesce(func.sum(LineReduction.amount_minor), 0)).where(
+        LineReduction.cause_type == "chargeback", LineReduction.receipt_id.in_([each.receipt.id for each in paid])
+    )
+    return bool(session.scalar(taken))
+
+
+def _payments_back(paid: Sequence[PaidFor], net_minor: int) -> tuple[PaymentBack, ...]:
+    """What of each payment goes back with its tax, as far as something is left of it."""
+    left = [max(row.payment.amount_minor - row.payment.tax_minor - row.payment.gone_net_minor, 0) for row in paid]
+    back = []
+    for row, net in zip(paid, taken_of_payments(min(net_minor, sum(left)), left), strict=True):
+        minor = asked_part(row.payment.with_tax(net), row.receipt.currency) if net else 0
+        if minor:
+            back.append(PaymentBack(row.receipt, minor, row.payment.tax_of(minor)))
+    return tuple(back)
+
+
+def end_now(
+    session: Session, actor: Actor, found: Bought, at: datetime, shown: tuple[int, int], *, now: datetime
+) -> Intent:
+    """End a plan at once, with the buyer's yes to what goes back, with tax; the same yes again is the same end.
+
+    *Raises*: NotAllowed; RuleBroken where nothing goes back at once; Conflict where what was shown no longer holds.
+    """
+    if actor.side is not Side.CUSTOMER or not actor.has(Role.BUYER):
+        raise NotAllowed("Your organisation's buyer ends a plan.")
+    alone(session, found.purchase.id)
+    known = end_now_said(session, found, at)
+    if known is not None:
+        return known
+    figures = end_now_figures(session, found, at, now=now)
+    if figures.refusal or figures.month is None or found.subscription is None:
+        raise RuleBroken(figures.refusal)
+    if figures.shown != shown:
+        raise Conflict(OTHER_FIGURES)
+    said = _said(actor, figures, figures.month)
+    details = {name: said[name] for name in ("at", "total_minor", "tax_minor")}
+    audit.record(session, actor, "end_plan_now", "purchase", found.purchase.id, details=details, now=now)
+    return checkouts.plan_end(session, found.subscription, said=said, now=now)
+
+
+def end_now_said(session: Session, found: Bought, at: datetime) -> Intent | None:
+    """The end that the same yes planned before."""
+    planned = end_now_planned(session, found)
+    if planned is None or planned.state in (rules.FAILED, rules.CANCELLED):
+        return None
+    return planned if planned.request[rules.END_NOW]["at"] == at.isoformat() else None
+
+
+def _said(actor: Actor, figures: EndNow, month: RunningMonth) -> dict[str, Any]:
+    return {
+        "at": figures.at.isoformat(),
+        "plan": figures.plan_name,
+        "person": actor.person_id,
+        "sale": month.sale.id,
+        "month_minor": figures.month_minor,
+        "unsold_minor": figures.unsold_minor,
+        "total_minor": figures.total_minor,
+        "tax_minor": figures.tax_minor,
+        "sentences": list(figures.sentences),
+        "payments": [[each.receipt.id, each.amount_minor] for each in figures.payments],
+    }
+
+
+def carry_out_end(session: Session, found: Bought, *, now: datetime, livemode: bool = False) -> None:
+    """End the plan that Stripe has ended, and give back what was shown; a job's. Again is harmless."""
+    planned, seen = end_now_planned(session, found), found.seen
+    if planned is None or planned.state in (rules.FAILED, rules.CANCELLED):
+        return
+    # Stripe may tell that it has ended before its answer is here.
+    if planned.state != rules.SUCCEEDED and (seen is None or seen.status != rules.SUBSCRIPTION_ENDED):
+        return
+    said = planned.request[rules.END_NOW]
+    at, sale = datetime.fromisoformat(said["at"]), session.get_one(PlanSale, said["sale"])
+    if end_from(session, found, Step.ENDED, at, now, details={"intent_id": str(planned.id)}):
+        _give_up(session, sale, said, at, now=now, livemode=livemode)
+        for receipt_id, minor in said["payments"]:
+            _return(session, session.get_one(CashReceipt, receipt_id), sale, said, minor, now=now)
+        enqueue(session, "notify_plan_end", intent_id=planned.id)
+    for receipt in _paid_later(session, found, at):
+        _return(session, receipt, sale, said, receipt.amount_minor, now=now)
+
+
+def _give_up(
+    session: Session, sale: PlanSale, said: dict[str, Any], at: datetime, *, now: datetime, livemode: bool
+) -> None:
+    """What goes back of the month is no longer to be earned, and its unused minutes go with it as the policy says."""
+    if (grant := grant_of_sale(session, sale)) is not None:
+        locked_balance(session, grant.id)
+    gone = minutes_back(session, sale, said["month_minor"])
+    back = GivenUp(said["month_minor"], tuple(said["sentences"]))
+    kept = give_up_ended(session, sale, back, at, now=now, livemode=livemode)
+    if kept is not None and gone is not None:
+        withdraw(session, *gone, cause_type=GIVEN_UP, cause_id=kept.id, now=now)
+
+
+def _return(
+    session: Session, receipt: CashReceipt, sale: PlanSale, said: dict[str, Any], minor: int, *, now: datetime
+) -> None:
+    reason = f"{said['plan']} was ended at once by its buyer."
+    return_of_plan(session, receipt, sale, amount_minor=minor, reason=reason, person_id=said["person"], now=now)
+
+
+def _paid_later(session: Session, found: Bought, at: datetime) -> list[CashReceipt]:
+    """Payments of a period that only began after the end, because Stripe was told late; of which nothing goes back."""
+    later = {bill.id for bill in found.bills if bill.covers_from > at}
+    mine = [receipt for receipt in found.receipts if receipt.bill_id in later]
+    asked = set(session.scalars(select(Adjustment.receipt_id).where(Adjustment.receipt_id.in_([r.id for r in mine]))))
+    return [receipt for receipt in mine if receipt.id not in asked]
+
+
+def returns_of(session: Session, planned: Intent) -> list[tuple[Adjustment, str]]:
+    """The refunds of a plan that was ended at once, each with how it stands: under way, done or failed."""
+    receipts = [receipt_id for receipt_id, _ in planned.request[rules.END_NOW]["payments"]]
+    rows = session.scalars(
+        select(Adjustment)
+        .where(Adjustment.receipt_id.in_(receipts), Adjustment.asked_by == planned.request[rules.END_NOW]["person"])
+        .order_by(Adjustment.id)
+    ).all()
+    ends = [adjustments.end_of(session, row.id) for row in rows]
+    return [(row, end.outcome if end is not None else "under_way") for row, end in zip(rows, ends, strict=True)]

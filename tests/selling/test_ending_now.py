@@ -1,0 +1,324 @@
+"""A plan ended at once: what was shown goes back to the cent, once, whatever Stripe's answers and events do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from portal.adjustments.ahead import unused_minor
+from portal.adjustments.models import Adjustment
+from portal.billing.actions import earn_plans
+from portal.billing.models import PlanSale
+from portal.contracts.queries import plan_choice_at
+from portal.entitlement.models import GrantBalance, UsageGrant
+from portal.errors import Conflict, NotAllowed, RuleBroken
+from portal.payments import calls
+from portal.payments.models import CashReceipt, Intent
+from portal.payments.provider import Unknown
+from portal.selling.actions import cancel, change_plan, end_now, end_now_figures, returns_of
+from portal.selling.actions.ending import end_now_planned
+from portal.selling.rules import State
+from portal.selling.rules.ending import Running, refusal, taken_of_payments
+from tests.adjustments.test_paid_ahead import refund, used
+from tests.selling.test_changing_at_once import PREMIUM_MINOR, changed
+from tests.support.buying import DAY_SECONDS, MONTH_MINOR, OTHER_PLANS, plan_order, posted
+from tests.support.cases import accepted
+from tests.support.cast import NOW
+from tests.support.going_back import Desk
+from tests.support.versions import signed_policy
+
+BY_DAYS = ("rank = 20\n", "rank = 20\ngiven_up_by_days = true\n")
+TEN_DAYS = NOW + timedelta(days=10)
+TODAY = TEN_DAYS.date()
+HELD = Running("Assured", TODAY, gives_back=True)
+
+
+@pytest.mark.parametrize(
+    ("about", "words"),
+    [
+        ({}, ""),
+        ({"minimum_until": TODAY}, ""),
+        ({"gives_back": False}, "gives nothing back of a month"),
+        ({"minimum_until": TODAY + timedelta(days=1)}, "taken until 2026-03-21"),
+        ({"is_ending": True, "gives_back": False}, "being ended already"),
+        ({"is_changing": True}, "Wait until it has begun"),
+        ({"is_held": True}, "bank has taken its payment back"),
+        ({"is_returning": True, "is_recorded": False}, "on its way back already"),
+        ({"is_recorded": False}, "still being recorded"),
+    ],
+)
+def test_a_plan_is_ended_at_once_unless_something_stands_against_it(about, words):
+    found = refusal(replace(HELD, **about))
+    assert words in found
+    assert bool(found) is bool(words)
+
+
+@pytest.mark.parametrize(
+    ("total", "left", "taken"),
+    [
+        (0, [5], (0,)),
+        (3, [5], (3,)),
+        (3, [5, 2], (1, 2)),
+        (7, [5, 2], (5, 2)),
+        (4, [5, 0, 2], (2, 0, 2)),
+        (1, [5, -3], (1, 0)),
+        (0, [], ()),
+    ],
+)
+def test_the_last_payment_gives_back_first(total, left, taken):
+    assert taken_of_payments(total, left) == taken
+
+
+def test_no_more_goes_back_than_was_paid():
+    with pytest.raises(RuleBroken, match="more than is left"):
+        taken_of_payments(8, [5, 2])
+
+
+@pytest.fixture
+def desk(shop, run_jobs):
+    shop.standin.control.available_after(0)
+    shop.standin.control.fund(1_000_000, "eur")
+    made = Desk(shop.session, shop.engine, shop.cast, shop.gateway, shop.standin, run_jobs, now=TEN_DAYS)
+    made.allow()
+    return made
+
+
+def bought_by(shop, *changes, interval="month", minor=MONTH_MINOR, days=10):
+    """The paid plan by a policy that gives months back by days, some days ago."""
+    version = signed_policy(shop.session, shop.cast, BY_DAYS, *changes)
+    purchase = shop.buy(plan_order(shop.cast, interval=interval, shown_minor=minor, shown_sha256=version.sha256))
+    shop.standin.control.advance_clock(days * DAY_SECONDS)
+    return purchase
+
+
+def shown(shop, purchase, at=TEN_DAYS, now=None):
+    return end_now_figures(shop.session, shop.seen(purchase), at, now=now or at)
+
+
+def said(shop, purchase, figures, **changed):
+    """The buyer's yes to it; the intent."""
+    wanted = {"shown": figures.shown, "now": figures.at, **changed}
+    made = end_now(shop.session, shop.cast.bea, shop.seen(purchase), figures.at, **wanted)
+    shop.session.commit()
+    return made.id
+
+
+def ended(shop, purchase, at=TEN_DAYS):
+    """Shown, said yes to, ended at Stripe and told of; what was shown."""
+    figures = shown(shop, purchase, at)
+    assert figures.refusal == ""
+    assert calls.perform(shop.engine, shop.gateway, said(shop, purchase, figures), at) == "succeeded"
+    shop.hear(now=at)
+    return figures
+
+
+def plan_at(shop, at):
+    place = {"site_id": shop.cast.plain_site.id, "manufacturer_id": shop.cast.factory.id}
+    return plan_choice_at(shop.session, **place, at=at).plan_code
+
+
+def refunds(shop, purchase):
+    """What went back of each payment, and how that stands."""
+    planned = end_now_planned(shop.session, shop.seen(purchase))
+    return [(row.amount_minor, stands) for row, stands in returns_of(shop.session, planned)]
+
+
+def sales(shop):
+    rows = shop.session.scalars(select(PlanSale).where(PlanSale.paid_by == "ahead").order_by(PlanSale.id))
+    return [(row.kind, row.amount_minor) for row in rows]
+
+
+def free_minutes(shop):
+    rows = select(GrantBalance.free_seconds).join(UsageGrant, UsageGrant.id == GrantBalance.grant_id)
+    return [free // 60 for free in shop.session.scalars(rows.where(UsageGrant.site_id == shop.cast.plain_site.id))]
+
+
+# The tenth of March to the tenth of April are 32 days of the clock on the wall, both of those in part; 11 were held.
+BACK = 19_031
+
+
+def test_a_month_ended_at_once_goes_back_by_days_and_is_earned_for_the_days_it_was_held(shop, desk):
+    purchase = bought_by(shop)
+    running = accepted(shop.session, shop.cast, system_id=shop.cast.plain_system.id)
+    shop.session.commit()
+    included = free_minutes(shop)[0]
+    figures = ended(shop, purchase)
+    assert (figures.total_minor, figures.tax_minor, figures.unsold_minor) == (BACK, 0, 0)
+    assert figures.sentences == (f"21 of 32 days are left of 290.00 EUR: {BACK / 100:.2f} EUR.",)
+    assert refunds(shop, purchase) == [(BACK, "done")]
+    assert sales(shop) == [("month", MONTH_MINOR), ("given_up", -BACK)]
+    assert shop.standin.client().v1.refunds.list({"limit": 9}).data[0].amount == BACK
+    assert len(shop.standin.client().v1.refunds.list({"limit": 9}).data) == 1
+    assert [plan_at(shop, TEN_DAYS + timedelta(seconds=each)) for each in (-1, 0)] == ["assured", "complimentary"]
+    assert shop.seen(purchase).state is State.ENDED
+    assert posted(shop.session, "customer_prepaid") == 0
+    assert -posted(shop.session, "deferred_revenue") == MONTH_MINOR - BACK
+    # Unused minutes go back in proportion; the case that runs keeps its cover.
+    assert free_minutes(shop)[0] == included - round(included * BACK / MONTH_MINOR)
+    assert running.site_id == shop.cast.plain_site.id
+    desk.check()
+    earn_plans(shop.session, shop.cast.factory.id, now=NOW + timedelta(days=40))
+    assert posted(shop.session, "deferred_revenue") == 0
+    desk.check()
+    with pytest.raises(Conflict, match="has ended"):
+        shown(shop, purchase)
+    shop.hear(now=TEN_DAYS, copies=2, newest_first=True)
+    assert refunds(shop, purchase) == [(BACK, "done")]
+
+
+def test_minutes_stay_where_the_policy_says_so(shop, desk):
+    purchase = bought_by(shop, (BY_DAYS[1], BY_DAYS[1] + "refunded_minutes_stay = true\n"))
+    before = free_minutes(shop)
+    assert ended(shop, purchase).minutes_stay
+    assert free_minutes(shop) == before
+    desk.check()
+
+
+def test_a_year_gives_back_its_days_and_the_months_that_have_not_begun(shop, desk):
+    purchase = bought_by(shop, interval="year", minor=12 * MONTH_MINOR)
+    figures = ended(shop, purchase)
+    assert (figures.month_minor, figures.unsold_minor) == (BACK, 11 * MONTH_MINOR)
+    assert "months that have not begun 3190.00 EUR" in figures.sentences[1]
+    assert refunds(shop, purchase) == [(BACK + 11 * MONTH_MINOR, "done")]
+    assert posted(shop.session, "customer_prepaid") == 0
+    desk.check()
+
+
+def test_what_was_used_stays_used_and_a_term_changed_at_once_gives_back_of_its_last_payment_first(shop, desk):
+    version = signed_policy(
+        shop.session, shop.cast, (OTHER_PLANS[0], OTHER_PLANS[1].replace("rank = ", "given_up_by_days = true\nrank = "))
+    )
+    purchase = shop.buy(plan_order(shop.cast, shown_sha256=version.sha256))
+    used(desk, minutes=60)
+    shop.standin.control.advance_clock(10 * DAY_SECONDS)
+    charged = changed(shop, purchase).preview.total_minor
+    later = TEN_DAYS + timedelta(days=1)
+    shop.standin.control.advance_clock(DAY_SECONDS)
+    figures = ended(shop, purchase, later)
+    assert figures.month_minor > charged
+    first, second = refunds(shop, purchase)
+    assert (first[1], second) == ("done", (charged, "done"))
+    assert first[0] + charged == figures.month_minor < PREMIUM_MINOR * 20 // 30
+    assert posted(shop.session, "customer_prepaid") == 0
+    desk.check()
+
+
+def test_a_yes_holds_for_what_was_shown_by_who_may_and_once(shop, desk, work_session):
+    purchase = bought_by(shop)
+    figures = shown(shop, purchase)
+    with pytest.raises(Conflict, match="some minutes old"):
+        shown(shop, purchase, now=TEN_DAYS + timedelta(minutes=11))
+    for wrong in ((BACK + 1, 0), (BACK, 1)):
+        with pytest.raises(Conflict, match="has changed"):
+            said(shop, purchase, figures, shown=wrong)
+    with pytest.raises(NotAllowed):
+        end_now(work_session, shop.cast.fay, shop.seen(purchase), TEN_DAYS, figures.shown, now=TEN_DAYS)
+    # What is used between the look and the yes is no longer shown.
+    used(desk, minutes=90)
+    with pytest.raises(Conflict, match="has changed"):
+        said(shop, purchase, figures)
+    less = shown(shop, purchase)
+    assert less.total_minor < BACK
+    assert said(shop, purchase, less) == said(shop, purchase, less)
+    # A second tab has its own instant.
+    other = TEN_DAYS + timedelta(seconds=5)
+    again = shown(shop, purchase, other)
+    assert "being ended already" in again.refusal
+    with pytest.raises(RuleBroken, match="being ended already"):
+        said(shop, purchase, again)
+    for other_act in (
+        lambda found: cancel(work_session, shop.cast.bea, found, wanted=True, now=TEN_DAYS),
+        lambda found: change_plan(
+            work_session, shop.cast.bea, found, "assured", interval="year", sha256="", shown_minor=0, now=TEN_DAYS
+        ),
+    ):
+        with pytest.raises(Conflict, match="being ended at once"):
+            other_act(shop.seen(purchase))
+
+
+def test_a_lost_answer_and_events_before_it_end_a_plan_once(shop, desk, work_session):
+    purchase = bought_by(shop)
+    planned = said(shop, purchase, shown(shop, purchase))
+    shop.standin.control.fault("lose_answer", method="DELETE", path="/v1/subscriptions/.*")
+    with pytest.raises(Unknown):
+        calls.perform(shop.engine, shop.gateway, planned, TEN_DAYS)
+    assert plan_at(shop, TEN_DAYS) == "assured"
+    # Stripe tells of the end before its answer is here, and twice.
+    shop.hear(now=TEN_DAYS, copies=2)
+    assert plan_at(shop, TEN_DAYS) == "complimentary"
+    assert calls.perform(shop.engine, shop.gateway, planned, TEN_DAYS) == "succeeded"
+    shop.hear(now=TEN_DAYS, newest_first=True)
+    assert refunds(shop, purchase) == [(BACK, "done")]
+    assert len(shop.standin.client().v1.refunds.list({"limit": 9}).data) == 1
+    desk.check()
+
+
+def test_one_that_ended_at_stripe_meanwhile_gives_back_what_was_shown(shop, desk):
+    purchase = bought_by(shop)
+    planned = said(shop, purchase, shown(shop, purchase))
+    about = shop.seen(purchase).subscription.provider_subscription_id
+    shop.standin.client().v1.subscriptions.cancel(about)
+    assert calls.perform(shop.engine, shop.gateway, planned, TEN_DAYS) == "succeeded"
+    shop.hear(now=TEN_DAYS)
+    assert refunds(shop, purchase) == [(BACK, "done")]
+    desk.check()
+
+
+def test_a_period_that_stripe_renewed_before_it_heard_of_the_end_goes_back_whole(shop, desk):
+    purchase = bought_by(shop)
+    planned = said(shop, purchase, shown(shop, purchase))
+    shop.standin.control.advance_clock(22 * DAY_SECONDS)
+    late = TEN_DAYS + timedelta(days=22)
+    assert calls.perform(shop.engine, shop.gateway, planned, late) == "succeeded"
+    desk.now = late
+    shop.hear(now=late)
+    rows = shop.session.scalars(select(Adjustment.amount_minor).order_by(Adjustment.id)).all()
+    assert rows == [BACK, MONTH_MINOR]
+    assert posted(shop.session, "customer_prepaid") == 0
+    desk.check()
+
+
+def test_a_refund_that_fails_leaves_the_money_the_payers(shop, desk):
+    purchase = bought_by(shop)
+    shop.standin.control.fault("refuse", method="POST", path="/v1/refunds")
+    ended(shop, purchase)
+    assert refunds(shop, purchase) == [(BACK, "failed")]
+    # The plan has ended, and nobody earns what was to go back: finance returns it another way, or tries again.
+    assert -posted(shop.session, "customer_prepaid") == BACK
+    receipt = shop.session.scalars(select(CashReceipt)).one()
+    assert unused_minor(shop.session, receipt) >= BACK
+    desk.check()
+    again = refund(desk, receipt, BACK)
+    assert desk.outcome(again) == "done"
+    desk.check()
+
+
+def test_an_end_that_stripe_refuses_changes_nothing_and_can_be_tried_again(shop, desk, work_session):
+    purchase = bought_by(shop)
+    planned = said(shop, purchase, shown(shop, purchase))
+    shop.standin.control.fault("refuse", method="DELETE", path="/v1/subscriptions/.*")
+    assert calls.perform(shop.engine, shop.gateway, planned, TEN_DAYS) == "failed"
+    shop.hear(now=TEN_DAYS)
+    assert (plan_at(shop, TEN_DAYS), sales(shop)) == ("assured", [("month", MONTH_MINOR)])
+    assert work_session.get_one(Intent, planned, populate_existing=True).failure
+    ended(shop, purchase, TEN_DAYS + timedelta(minutes=1))
+    assert refunds(shop, purchase) == [(BACK, "done")]
+
+
+def test_nothing_goes_back_within_the_minimum_term_nor_where_the_policy_gives_nothing(shop, desk):
+    purchase = bought_by(shop, (BY_DAYS[1], BY_DAYS[1] + "minimum_months = 12\n"))
+    figures = shown(shop, purchase)
+    assert "taken until 2027-03-10" in figures.refusal
+    with pytest.raises(RuleBroken, match="taken until"):
+        said(shop, purchase, figures)
+
+
+def test_a_payment_that_its_bank_took_back_holds_the_end(shop, desk):
+    purchase = bought_by(shop)
+    receipt = shop.session.scalars(select(CashReceipt)).one()
+    shop.standin.control.dispute(receipt.provider_object_id)
+    shop.hear(now=TEN_DAYS)
+    assert "bank has taken" in shown(shop, purchase).refusal
