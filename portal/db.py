@@ -331,6 +331,10 @@ def database_revision(session: Session) -> str | None:
     return found
 
 
+# For a statement that finds what the rest of the transaction reads by its key: each later one has one plan for all
+# values. PostgreSQL else plans it anew for its first five on each connection, which takes longer than running it.
+PLANNED_ONCE = ("plan_cache_mode", "force_generic_plan")
+
 # For a statement that finds for whom to read: it tells PostgreSQL on the way, and ``take_scope`` tells the session.
 TELL_SCOPE = """
     set_config('portal.organisation_id', coalesce(CAST(organisation_id AS text), ''), true),

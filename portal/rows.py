@@ -67,7 +67,7 @@ def together(parts: Mapping[Any, ColumnElement[bool]], **columns: Sequence[str])
             continue
         rows = select(*(table.c[each] for each in names)).where(condition).subquery(table.name)
         selects.append(select(found).select_from(rows))
-    return Together({model.__table__.name: model for model in parts}, Sql(union_all(*selects)))
+    return Together({model.__table__.name: model for model in parts}, Sql(union_all(*selects), often=True))
 
 
 def read_together(session: Session, wanted: Together, values: Mapping[str, Any]) -> Facts:

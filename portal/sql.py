@@ -25,10 +25,16 @@ quoted: Callable[[str], str] = _DIALECT.identifier_preparer.quote
 
 
 class Sql:
-    """A statement with ``:name`` where a value goes, or one that SQLAlchemy puts together when it first runs."""
+    """A statement with ``:name`` where a value goes, or one that SQLAlchemy puts together when it first runs.
 
-    def __init__(self, statement: str | ClauseElement) -> None:
+    ``often`` is for what every page asks: each connection has it prepared from the first time on. PostgreSQL plans it
+    once where it takes no values, or where ``PLANNED_ONCE`` was said; else anew for the first five.
+    """
+
+    def __init__(self, statement: str | ClauseElement, *, often: bool = False) -> None:
         self._statement = statement
+        # None leaves it to the driver, which prepares what has run some times.
+        self._prepared = True if often else None
 
     @cached_property
     def _said(self) -> tuple[str, Mapping[str, Any]]:
@@ -37,6 +43,9 @@ class Sql:
             return _PLACE.sub(r"%(\1)s", self._statement.replace("%", "%%")), {}
         compiled: Any = self._statement.compile(dialect=_DIALECT)
         asked = {name: None for name, place in compiled.binds.items() if place.required}
+        if not asked:
+            written_out: Any = self._statement.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True})
+            return written_out.string, {}
         made = compiled.construct_expanded_state(asked)
         return made.statement, {name: value for name, value in made.parameters.items() if name not in asked}
 
@@ -50,7 +59,7 @@ class Sql:
         for tell in connection.dispatch.before_cursor_execute:
             tell(connection, None, said, given, None, False)
         try:
-            cursor = driver.execute(said, given)
+            cursor = driver.execute(said, given, prepare=self._prepared)
             return cursor.fetchall() if cursor.description else []
         except psycopg.Error as error:
             how: dict[str, Any] = {"hide_parameters": True, "dialect": _DIALECT}

@@ -37,3 +37,10 @@ def test_what_the_database_refuses_is_refused_as_everywhere(work_session):
     with pytest.raises(IntegrityError), work_session.begin_nested():
         Sql("INSERT INTO job_failure (job_id, name) VALUES (:id, 'x')").rows(work_session, {"id": 1})
     assert Sql("SELECT 1").rows(work_session, {}) == [(1,)]
+
+
+def test_one_that_every_page_asks_is_prepared_at_once_and_takes_no_value_where_it_is_given_none(work_session, cast):
+    wanted = select(Organisation.name).where(Organisation.side == "manufacturer", Organisation.name != "100 % 'asked'")
+    assert (cast.factory.name,) in Sql(wanted, often=True).rows(work_session, {})
+    prepared = Sql("SELECT parameter_types::text FROM pg_prepared_statements WHERE statement LIKE :like")
+    assert prepared.rows(work_session, {"like": "%''asked''%"}) == [("{}",)]

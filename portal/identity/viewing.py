@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Row, ScalarSelect, bindparam, func, select, text, update
+from sqlalchemy import ScalarSelect, Uuid, cast, func, select, text, update
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Role, Side
@@ -20,18 +19,29 @@ from portal.identity.factors.models import FactorPolicy, Impersonation, Imperson
 from portal.identity.factors.rules import STRONG, Proof, Proven, must_have_second_factor
 from portal.identity.models import Membership, Person, WebSession
 from portal.identity.own_zone import zone_of_person
+from portal.rows import Fact
+from portal.sql import Sql
 
-# Every click asks this: what it finds is told on the way, because a round trip costs more.
-_FIND_SESSION = text(f"SELECT session_id, person_id, organisation_id, {TELL_SCOPE} FROM find_session(:token)")
+# Every click asks this: what it finds is told on the way, because a round trip costs more. The session is told too, so
+# that reading its viewer takes no value: PostgreSQL then plans it once a connection.
+_FIND_SESSION = Sql(
+    f"""
+    SELECT person_id, organisation_id, {TELL_SCOPE}, set_config('portal.session_id', CAST(session_id AS text), true)
+    FROM find_session(:token)
+    """,
+    often=True,
+)
+_TOLD_SESSION = cast(func.current_setting("portal.session_id"), Uuid)
 
 
 def viewer_of_token(session: Session, token: str, now: datetime) -> rules.Viewer | None:
     """Who is signed in with the token, or None; from here on the session reads for that person's organisation."""
-    found = session.execute(_FIND_SESSION, {"token": rules.token_sha256(token)}).one_or_none()
-    if found is None:
+    found = _FIND_SESSION.rows(session, {"token": rules.token_sha256(token)})
+    if not found:
         return None
-    take_scope(session, Scope(found.organisation_id, found.person_id))
-    row = session.execute(_everything(), {"session_id": found.session_id}).one_or_none()
+    person_id, organisation_id, *_ = found[0]
+    take_scope(session, Scope(organisation_id, person_id))
+    row = _everything_of_session(session)
     if row is None or not _may_go_on(row, now):
         set_scope(session, None)
         return None
@@ -43,10 +53,16 @@ def viewer_of_token(session: Session, token: str, now: datetime) -> rules.Viewer
     return viewer
 
 
+def _everything_of_session(session: Session) -> Fact | None:
+    statement, names = _everything()
+    rows = statement.rows(session, {})
+    return Fact(**dict(zip(names, rows[0], strict=True))) if rows else None
+
+
 @cache
-def _everything() -> Any:
-    """One statement for all that a page asks of its viewer: every click runs it, so it is worded once."""
-    return (
+def _everything() -> tuple[Sql, Sequence[str]]:
+    """One statement for all that a page asks of its viewer, and its columns: every click runs it."""
+    statement = (
         select(
             *(WebSession.id.label("session_id"), WebSession.expires_at, WebSession.seen_at, WebSession.revoked_at),
             *(WebSession.proven_by, WebSession.proven_at, WebSession.impersonation_id, WebSession.membership_id),
@@ -57,14 +73,15 @@ def _everything() -> Any:
             *(Organisation.side, Organisation.is_operator),
             FactorPolicy.required_of,
             _places().label("places"),
-            factors.held_counts(Person.id).label("held"),
+            factors.held_counts(func.portal_person()).label("held"),
         )
         .join(Membership, Membership.id == WebSession.membership_id)
         .join(Person, Person.id == WebSession.person_id)
         .join(Organisation, Organisation.id == WebSession.organisation_id)
         .outerjoin(FactorPolicy, FactorPolicy.organisation_id == WebSession.organisation_id)
-        .where(WebSession.id == bindparam("session_id"))
+        .where(WebSession.id == _TOLD_SESSION)
     )
+    return Sql(statement, often=True), [str(column.key) for column in statement.selected_columns]
 
 
 def _places() -> ScalarSelect[list[tuple[int, str]]]:
@@ -73,7 +90,7 @@ def _places() -> ScalarSelect[list[tuple[int, str]]]:
     return select(func.json_agg(func.json_build_array(own.c.membership_id, own.c.name))).scalar_subquery()
 
 
-def _may_go_on(row: Row[Any], now: datetime) -> bool:
+def _may_go_on(row: Fact, now: datetime) -> bool:
     alive = rules.session_is_alive(expires_at=row.expires_at, seen_at=row.seen_at, revoked_at=row.revoked_at, now=now)
     return alive and row.ended_at is None and row.disabled_at is None
 
@@ -87,7 +104,7 @@ def _note_seen(session: Session, session_id: object, now: datetime) -> None:
     )
 
 
-def _viewer(row: Row[Any]) -> rules.Viewer:
+def _viewer(row: Fact) -> rules.Viewer:
     proven = Proven(Proof(row.proven_by), row.proven_at)
     actor = _actor(row)
     known: Sequence[rules.Place] = [rules.Place(membership_id, name) for membership_id, name in row.places or ()]
@@ -106,7 +123,7 @@ def _viewer(row: Row[Any]) -> rules.Viewer:
     )
 
 
-def _actor(row: Row[Any]) -> Actor:
+def _actor(row: Fact) -> Actor:
     return Actor(
         person_id=row.person_id,
         organisation_id=row.organisation_id,

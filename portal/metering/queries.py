@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, bindparam, exists, select
+from sqlalchemy import ColumnElement, Select, bindparam, exists, func, select
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Audience, Side
@@ -22,6 +22,7 @@ from portal.metering.models import (
     TimeReversal,
 )
 from portal.rows import Facts
+from portal.sql import Sql
 
 PAGE = 50
 
@@ -54,13 +55,21 @@ class RunningWork:
     case_title: str | None
 
 
-# Asked by every page of somebody who logs time.
 _RUNNING = (
     select(RunningTimer, SupportCase.name, SupportCase.title)
     .outerjoin(SupportCase, SupportCase.id == RunningTimer.case_id)
     .where(
         RunningTimer.person_id == bindparam("person_id"), RunningTimer.organisation_id == bindparam("organisation_id")
     )
+)
+# Asked by every page of somebody who logs time, for whom the transaction reads.
+_OWN_TIMER = Sql(
+    select(RunningTimer.started_at, SupportCase.name)
+    .outerjoin(SupportCase, SupportCase.id == RunningTimer.case_id)
+    .where(
+        RunningTimer.person_id == func.portal_person(), RunningTimer.organisation_id == func.portal_organisation()
+    ),
+    often=True,
 )
 
 
@@ -69,6 +78,13 @@ def running_work(session: Session, actor: Actor) -> RunningWork | None:
     whose = {"person_id": actor.person_id, "organisation_id": actor.organisation_id}
     row = session.execute(_RUNNING, whose).one_or_none()
     return RunningWork(row[0], row[1], row[2]) if row is not None else None
+
+
+def own_timer(session: Session) -> tuple[datetime, str | None] | None:
+    """Since when the timer runs of whom the session reads for, and on which case; None when nothing runs."""
+    session.flush()
+    rows = _OWN_TIMER.rows(session, {})
+    return (rows[0][0], rows[0][1]) if rows else None
 
 
 def entry(session: Session, actor: Actor, entry_id: int) -> EntryState:

@@ -59,11 +59,11 @@ def timer_bar() -> TimerBar | None:
     viewer = g.get("viewer")
     if viewer is None or not rules.may_log_time(viewer.actor):
         return None
-    running = queries.running_work(current_session(), viewer.actor)
+    running = queries.own_timer(current_session())
     if running is None:
         return None
-    label = running.case_name or "Call without a case"
-    return TimerBar(label, url_for("work.timer"), url_for("work.stop"), running.timer.started_at)
+    started_at, case_name = running
+    return TimerBar(case_name or "Call without a case", url_for("work.timer"), url_for("work.stop"), started_at)
 
 
 @blueprint.get("/time")

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, and_, any_, bindparam, select, union_all
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, and_, any_, bindparam, func, select, union_all
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side
@@ -47,6 +47,7 @@ from portal.cases.queries.scope import OWN, case_scope
 from portal.cases.situation import situation_of
 from portal.contracts.models import DocumentVersion
 from portal.contracts.queries import policy_known_as
+from portal.db import PLANNED_ONCE
 from portal.directory.models import Organisation
 from portal.entitlement.models import (
     Authorization,
@@ -110,17 +111,17 @@ def case_by_name(session: Session, actor: Actor, name: str) -> SupportCase:
     statement = _named(actor.side)
     if actor.site_ids is not None:
         statement = statement.where(SupportCase.site_id.in_(actor.site_ids))
-    found = session.scalars(statement, named).one_or_none()
+    found: SupportCase | None = session.scalars(statement, named).one_or_none()
     if found is None:
         raise NotFound()
     return found
 
 
 @cache
-def _named(side: Side) -> Select[SupportCase]:
+def _named(side: Side) -> Select[SupportCase, str]:
     """The case of a name, of one of its companies; every page of a case asks, so it is worded once."""
     return (
-        select(SupportCase)
+        select(SupportCase, func.set_config(*PLANNED_ONCE, True))
         .join(Organisation, Organisation.id == SupportCase.manufacturer_id)
         .where(
             Organisation.code == bindparam("code"),
