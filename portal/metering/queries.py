@@ -66,9 +66,7 @@ _RUNNING = (
 _OWN_TIMER = Sql(
     select(RunningTimer.started_at, SupportCase.name)
     .outerjoin(SupportCase, SupportCase.id == RunningTimer.case_id)
-    .where(
-        RunningTimer.person_id == func.portal_person(), RunningTimer.organisation_id == func.portal_organisation()
-    ),
+    .where(RunningTimer.person_id == func.portal_person(), RunningTimer.organisation_id == func.portal_organisation()),
     often=True,
 )
 
