@@ -25,7 +25,7 @@ coverage: $(INSTALLED)
 check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy portal
+	$(BIN)/mypy portal bench
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/djlint --lint --quiet templates
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from sqlalchemy import Engine, text
 
 from bench.billed import Month
-from bench.serving import child_environment, portal_environment
-from portal.config import ROOT
+from bench.serving import portal_environment
+from portal.config import ROOT, child_environment
 from portal.db import open_session, transaction
 from portal.ledger.actions import post
 from portal.ledger.rules import Document, Purpose, credit, debit
@@ -85,7 +85,7 @@ _INVOICED = """
 def floor_seconds(owner: Engine, month: Month) -> float:
     """How long plain SQL takes for what a close makes; nothing of it stays."""
     values = {"period_id": month.period_id, "manufacturer_id": month.manufacturer_id}
-    statements = {
+    statements: dict[str, object] = {
         **values,
         "now": datetime.now(UTC),
         "review_until": datetime.now(UTC),

@@ -19,10 +19,10 @@ from bench.billed import Month, load_month
 from bench.client import AppTransport, Visitor
 from bench.databases import Databases, Engines, engines, migrate
 from bench.report import Report
-from bench.serving import child_environment, portal_environment
+from bench.serving import portal_environment
 from bench.sizes import settings_on
 from portal.app import create_app
-from portal.config import ROOT
+from portal.config import ROOT, child_environment
 from portal.db import transaction
 from portal.demo.world import PASSWORD
 from portal.web.paging import cursor
