@@ -110,6 +110,21 @@ def test_an_agreement_is_checked_with_the_policy_in_force(visit, cast):
     assert "shares[1]" in said
 
 
+def test_what_could_mislead_is_said_at_its_line_beside_what_the_text_costs(visit, cast):
+    fee = '[[fees]]\ncode = "f"\nlabel = "F"\namount = "1.001"\n\n[[packs]]\ncode = "hours_10'
+    dinars = POLICY.replace('currency = "EUR"', 'currency = "KWD"').replace('[[packs]]\ncode = "hours_10', fee)
+    free = AGREEMENT.replace('per_hour = "95.00"', 'per_hour = "0.00"', 1)
+    for version, text, written, remark in (
+        (cast.policy_version, dinars, '"1.001"', "the next: nearest 1.000 or 1.010"),
+        (cast.agreement_version, free, "[[intercompany]]", "a net price of 0 makes this help free"),
+    ):
+        said = visit(cast.adam).post(f"/contracts/{version.document_id}/draft/check", {"text": text}).text
+        line = next(number for number, row in enumerate(text.splitlines(), 1) if written in row)
+        assert f'data-line="{line}"' in said
+        assert remark in said
+        assert "Nothing is wrong with this text" in said
+
+
 def test_a_right_draft_is_proposed_and_not_backwards(visit, cast, work_session):
     adam = visit(cast.adam)
     path = f"/contracts/{cast.policy_version.document_id}/draft"

@@ -5,8 +5,8 @@ Without scripts the buttons do the same: the page comes back with everything tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 
 from flask import flash, redirect, render_template, request, url_for
@@ -21,6 +21,7 @@ from portal.contracts.differences import Difference, differences
 from portal.contracts.models import Document
 from portal.contracts.policy import Policy
 from portal.contracts.reading import LONGEST_DOCUMENT
+from portal.contracts.style import agreement_remarks, policy_remarks
 from portal.errors import Invalid, NotFound, Problem
 from portal.quoting.library import ready
 from portal.quoting.typical import TypicalBill, typical_bills
@@ -45,9 +46,13 @@ class Spot:
 
 @dataclass(frozen=True)
 class Checked:
-    """What is to be said about a text: its problems, or what it changes and would cost; ``before`` what holds now."""
+    """What is to be said about a text: its problems, or what it changes and would cost; ``before`` what holds now.
+
+    ``remarks`` are on what is right and could mislead.
+    """
 
     spots: Sequence[Spot] = ()
+    remarks: Sequence[Spot] = ()
     changes: Sequence[Difference] = ()
     bills: Sequence[TypicalBill] = ()
     before: str = ""
@@ -104,13 +109,12 @@ def checked_text(found: Document, text: str, now: datetime) -> Checked:
     session = current_session()
     problems = actions.problems_of_text(session, found, text, now)
     if problems:
-        written = text.splitlines()
-        return Checked([Spot(each, _line(written, each.line)) for each in problems])
+        return Checked(_spots(problems, text))
     on = now.astimezone(current_zone()).date()
     value = actions.value_of_text(found, text)
     if isinstance(value, Policy):
-        return _checked_policy(found, value, now, on)
-    return _checked_agreement(found, value, now, on)
+        return replace(_checked_policy(found, value, now, on), remarks=_spots(policy_remarks(value, text), text))
+    return replace(_checked_agreement(found, value, now, on), remarks=_spots(agreement_remarks(value, text), text))
 
 
 def _checked_policy(found: Document, policy: Policy, now: datetime, on: date) -> Checked:
@@ -138,6 +142,11 @@ def _checked_agreement(found: Document, agreement: Agreement, now: datetime, on:
         bills=typical_bills((policy, agreement), (policy, before), on),
         before=f"version {holding.version.number}",
     )
+
+
+def _spots(problems: Iterable[Problem], text: str) -> list[Spot]:
+    written = text.splitlines()
+    return [Spot(each, _line(written, each.line)) for each in problems]
 
 
 def _line(written: Sequence[str], number: int | None) -> str:
