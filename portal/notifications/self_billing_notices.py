@@ -37,9 +37,9 @@ def notify_self_billing_end(session: Session, agreement_id: int, now: datetime) 
 
 def remind_self_billing(session: Session, now: datetime) -> int:
     """Tell both companies of every agreement that expires soon, once for each of the days before; how many expire."""
-    found = queries.ending(session, now.date())
+    found = queries.ending(session, now)
     for one in found:
-        days = rules.days_to_mail(one.agreement.expires_on, now.date())
+        days = rules.days_to_mail(one.agreement.expires_on, one.day)
         if days is not None:
             for organisation_id in (one.agreement.manufacturer_id, one.agreement.party_id):
                 _tell(session, organisation_id, "self_billing_expires", f"{one.agreement.id}:{days}", now)

@@ -14,9 +14,8 @@ from sqlalchemy.orm import Session
 
 from portal.access import Actor
 from portal.errors import Invalid
-from portal.settlement import bank_files
+from portal.settlement import bank_files, differences
 from portal.settlement.bank_matching import match_entries
-from portal.settlement.differences import check_reconciler
 from portal.settlement.models import BankEntry
 
 
@@ -36,9 +35,9 @@ class Taken:
 
 def take_bank_file(session: Session, actor: Actor, raw: bytes, *, now: datetime) -> Taken:
     """Keep the lines of a bank's file and match them. *Raises*: NotAllowed, Invalid."""
-    check_reconciler(actor)
+    differences.check_reconciler(actor)
     entries = bank_files.read_bank_file(raw)
-    if any(entry.booked_on > now.date() for entry in entries):
+    if any(entry.booked_on > differences.today_of(session, actor, now) for entry in entries):
         sentence = "The bank cannot have booked a line in the future: is it another account's forecast?"
         raise Invalid(sentence, {"file": sentence})
     rows = [

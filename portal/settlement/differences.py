@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side, may_handle_finance
+from portal.directory.models import Organisation
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound, RuleBroken
 from portal.jobs import enqueue
 from portal.ledger.actions import post
@@ -20,6 +21,7 @@ from portal.settlement.difference_models import DifferenceEnd, DifferenceOwner, 
 from portal.settlement.models import BankEntry, BankLine
 from portal.settlement.reconciling import one_at_a_time
 from portal.settlement.rules import SETTLEMENT_PAIRS
+from portal.zones import local_day
 
 LONGEST_REASON = 2_000
 LONGEST_REFERENCE = 100
@@ -149,7 +151,7 @@ def record_bank_line(
     problems = {}
     if not 1 <= len(reference.strip()) <= LONGEST_REFERENCE:
         problems["reference"] = f"The bank's reference, 1 to {LONGEST_REFERENCE} characters."
-    if booked_on > now.date():
+    if booked_on > today_of(session, actor, now):
         problems["booked_on"] = "The bank cannot have booked it in the future."
     if problems:
         raise Invalid("The line cannot be recorded like this.", problems)
@@ -168,6 +170,11 @@ def record_bank_line(
     session.add(made)
     session.flush()
     return made
+
+
+def today_of(session: Session, actor: Actor, now: datetime) -> date:
+    """The day that it is for the actor's company, by which its bank books."""
+    return local_day(session.get_one(Organisation, actor.organisation_id).zone, now)
 
 
 def bank_posting_seen(session: Session, actor: Actor, posting_id: int) -> Posting:

@@ -27,6 +27,7 @@ from portal.settlement.posting import Posting, post_of, transfer_of
 from portal.settlement.rules import INVOICED, TRANSFERRED
 from portal.settlement.selfbilling import issuing
 from portal.settlement.selfbilling.rules import billing_of_plan
+from portal.zones import local_day
 
 
 def dispose(session: Session, approval_id: int, *, livemode: bool, now: datetime) -> Sequence[Disposition]:
@@ -178,7 +179,7 @@ def _invoice(
             name=name,
             currency=statement.currency,
             total_minor=net_minor + tax_minor,
-            due_on=rules.due_on(now, days_to_pay),
+            due_on=rules.due_on(local_day(period.zone, now), days_to_pay),
             intent_id=intent.id,
             issued_at=now,
         )

@@ -341,9 +341,9 @@ def some_at_once(counted: Iterable[tuple[int, int]], most: int) -> list[list[int
     return found
 
 
-def due_on(issued_at: datetime, days: int) -> date:
-    """The day by which an invoice issued now is to be paid."""
-    return (issued_at + timedelta(days=days)).date()
+def due_on(issued_on: date, days: int) -> date:
+    """The day by which an invoice of a day is to be paid."""
+    return issued_on + timedelta(days=days)
 
 
 def review_ends(made_at: datetime, days: int) -> datetime:

@@ -8,11 +8,13 @@ from sqlalchemy.orm import Session
 
 from portal.access import Actor
 from portal.audit import actions as audit
+from portal.directory.models import Organisation
 from portal.errors import Invalid
 from portal.identity import sealing
 from portal.taxes import queries
 from portal.taxes.models import TaxpayerForm
 from portal.taxes.rules.taxpayer import SHOWN_DIGITS, certification_problems, tidy_taxpayer_number
+from portal.zones import local_day
 
 SEALED_FOR = "taxpayer number"
 
@@ -33,7 +35,8 @@ def certify(
     """Keep what the organisation's finance certifies. *Raises*: NotAllowed, Invalid by field."""
     queries.check_keeper(actor)
     tidy = tidy_taxpayer_number(number)
-    problems = certification_problems(form, number_type, tidy, certified_on, now.date())
+    zone = session.get_one(Organisation, actor.organisation_id).zone
+    problems = certification_problems(form, number_type, tidy, certified_on, local_day(zone, now))
     if problems:
         raise Invalid("This certification cannot be taken as it is.", problems)
     row = TaxpayerForm(

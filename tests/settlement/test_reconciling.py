@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -297,6 +297,14 @@ def test_a_line_that_came_first_finds_its_posting_later(work_session, books):
     assert uploaded(work_session, books, "2026-03-12,50.00,EUR,SEPA 1").waiting == 1
     paid_out(work_session, books, 5_000)
     assert find_differences(work_session, now=LATER) == 0
+
+
+def test_a_bank_books_by_its_own_day_when_it_is_tomorrow_there(work_session, books):
+    at_night = datetime(2026, 3, 29, 22, 30, tzinfo=UTC)
+    raw = b"date,amount,currency,reference\n2026-03-30,50.00,EUR,SEPA 1"
+    assert take_bank_file(work_session, books.fay, raw, now=at_night).read == 1
+    with pytest.raises(Invalid, match="in the future"):
+        take_bank_file(work_session, books.fay, raw.replace(b"03-30", b"03-31"), now=at_night)
 
 
 def test_a_forecast_is_no_statement(work_session, books):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from sqlalchemy import func, select, text
@@ -126,6 +126,24 @@ def test_an_own_invoice_has_a_number_and_a_day(work_session, cast, statement, nu
         )
 
 
+def test_days_are_those_of_the_companies_when_it_is_tomorrow_there(work_session, cast, statement):
+    agreement = agreed(work_session, cast)
+    at_night = datetime(2026, 4, 13, 22, 30, tzinfo=UTC)
+    today = date(2026, 4, 14)
+    said = {"number": "R-1", "now": at_night}
+    assert (
+        selfbilling.record_own_invoice(work_session, cast.ivo, statement.id, dated_on=today, **said).dated_on == today
+    )
+    with pytest.raises(Invalid):
+        selfbilling.record_own_invoice(work_session, cast.ivo, statement.id, dated_on=today + timedelta(days=1), **said)
+    ended = selfbilling.end_agreement(work_session, cast.ivo, agreement.id, reason="We invoice again", now=at_night)
+    assert ended.ends_on == today
+    yesterday = today - timedelta(days=1)
+    parties = {"manufacturer_id": cast.factory.id, "party_id": cast.integrator.id}
+    in_force = [queries.agreement_in_force(work_session, **parties, day=day) for day in (yesterday, today)]
+    assert in_force == [agreement, None]
+
+
 def test_what_changed_after_the_preparation_is_not_approved(work_session, cast, account, statement):
     agreement = agreed(work_session, cast)
     shown = statement.content_sha256
@@ -200,13 +218,12 @@ def test_an_agreement_is_accepted_by_its_text(work_session, cast):
     assert (accepted.accepted_name, accepted.text_sha256) == ("Ivo", agreement.text_sha256)
     with pytest.raises(Conflict):
         selfbilling.accept_agreement(work_session, cast.ivo, agreement.id, **accept)
-    assert [one.state for one in queries.needing_attention(work_session, cast.fay, NOW.date())] == []
-    soon = agreement.expires_on - timedelta(days=40)
+    assert [one.state for one in queries.needing_attention(work_session, cast.fay, NOW)] == []
+    ends_at = datetime.combine(agreement.expires_on, time(9), tzinfo=UTC)
+    soon = ends_at - timedelta(days=40)
     for actor in (cast.fay, cast.ivo):
         assert [one.state for one in queries.needing_attention(work_session, actor, soon)] == ["in_force"]
-    assert [one.agreement.id for one in queries.ending(work_session, agreement.expires_on - timedelta(days=7))] == [
-        agreement.id
-    ]
+    assert [one.agreement.id for one in queries.ending(work_session, ends_at - timedelta(days=7))] == [agreement.id]
 
 
 def test_details_are_read_by_those_who_settle_and_by_nobody_else(work_session, web_session, cast, statement):

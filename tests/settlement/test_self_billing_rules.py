@@ -53,7 +53,24 @@ def test_the_last_reminder_whose_day_has_come_is_due(left, due):
     ],
 )
 def test_tax_goes_with_what_is_paid(kind, amount, owed, stays, moves):
-    assert rules.tax_to_move(kind, amount, owed, stays) == moves
+    assert rules.tax_to_move(kind, amount, owed, stays, "EUR") == moves
+
+
+@pytest.mark.parametrize(
+    ("kind", "amount", "owed", "stays", "moves"),
+    [
+        # Five percent of 100.010 dinars is 5.001, with which 105.011 cannot be paid.
+        ("transferred", 100_010, 5_001, 0, 5_000),
+        ("transferred", 100_010, 5_001, 50_000, 3_330),
+        ("transferred", 100_010, 9, 0, 0),
+        ("transferred", 100_010, -5_001, 0, -5_000),
+        ("invoiced", -500, -95, 0, -90),
+    ],
+)
+def test_tax_goes_as_far_as_it_can_be_paid_with_its_share(kind, amount, owed, stays, moves):
+    found = rules.tax_to_move(kind, amount, owed, stays, "BHD")
+    assert found == moves
+    assert (amount + found) % 10 == 0
 
 
 def test_what_is_not_paid_now_is_held_or_carried():

@@ -126,7 +126,7 @@ def test_finance_is_told_of_agreements(work_session, cast):
     agreement = self_billing.agreed(work_session, cast)
     TASKS["notify_self_billing"].run(work_session, NOW, agreement_id=agreement.id)
     soon = NOW.replace(month=12, day=26)
-    assert len(queries.ending(work_session, soon.date())) == 1
+    assert len(queries.ending(work_session, soon)) == 1
     for _ in range(2):
         TASKS["remind_self_billing"].run(work_session, soon)
     end_agreement(work_session, cast.ivo, agreement.id, reason="We invoice again", now=soon)

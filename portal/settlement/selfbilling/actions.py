@@ -25,6 +25,7 @@ from portal.settlement.selfbilling.models import (
     SelfBillingEnd,
 )
 from portal.taxes.rules.identity import LONGEST_NUMBER
+from portal.zones import local_day
 
 LONGEST_REASON = rules.LONGEST_REASON
 
@@ -42,8 +43,8 @@ def offer_agreement(
     party = session.get(Organisation, party_id)
     if party is None or party.side == Side.CUSTOMER or party.id == actor.organisation_id:
         raise NotFound
-    _check_days(starts_on, expires_on, now.date())
     own = session.get_one(Organisation, actor.organisation_id)
+    _check_days(starts_on, expires_on, local_day(own.zone, now))
     body = rules.agreement_text(own.name, party.name, starts_on, expires_on)
     agreement = SelfBillingAgreement(
         manufacturer_id=actor.organisation_id,
@@ -79,7 +80,7 @@ def accept_agreement(
 
     *Raises*: NotAllowed, NotFound, Stale for another text, Conflict once it ended or expired.
     """
-    found = queries.agreement_seen(session, actor, agreement_id, now.date())
+    found = queries.agreement_seen(session, actor, agreement_id, now)
     agreement = found.agreement
     if actor.organisation_id != agreement.party_id:
         raise NotAllowed("A self-billing agreement is accepted by the party whose invoices are issued.")
@@ -107,7 +108,7 @@ def accept_agreement(
 
 def end_agreement(session: Session, actor: Actor, agreement_id: int, *, reason: str, now: datetime) -> SelfBillingEnd:
     """Either company ends an agreement from today on. *Raises*: NotAllowed, NotFound, Invalid, Conflict."""
-    found = queries.agreement_seen(session, actor, agreement_id, now.date())
+    found = queries.agreement_seen(session, actor, agreement_id, now)
     if not 1 <= len(reason.strip()) <= LONGEST_REASON:
         raise Invalid("Say why it ends.", {"reason": f"1 to {LONGEST_REASON} characters."})
     end = insert_once(
@@ -117,7 +118,7 @@ def end_agreement(session: Session, actor: Actor, agreement_id: int, *, reason: 
             manufacturer_id=found.agreement.manufacturer_id,
             party_id=found.agreement.party_id,
             reason=reason.strip(),
-            ends_on=now.date(),
+            ends_on=found.day,
             ended_by=actor.person_id,
             ended_at=now,
         ),
@@ -146,7 +147,7 @@ def record_own_invoice(
     told = number.strip()
     if not 1 <= len(told) <= LONGEST_NUMBER:
         raise Invalid("The invoice needs its number.", {"number": f"1 to {LONGEST_NUMBER} characters."})
-    if dated_on > now.date():
+    if dated_on > local_day(session.get_one(Organisation, actor.organisation_id).zone, now):
         raise Invalid("The invoice is dated in the future.", {"dated_on": "Choose today or an earlier day."})
     used = exists().where(
         PartyInvoice.manufacturer_id == statement.manufacturer_id,

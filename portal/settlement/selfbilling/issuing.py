@@ -98,7 +98,7 @@ def taxes_with(session: Session, statement: Statement, amounts: Mapping[str, int
     if owed == 0:
         return {}
     stays = rules.stays_unpaid(amounts, _balance(session, statement, Purpose.HELD))
-    moved = {kind: rules.tax_to_move(kind, minor, owed, stays) for kind, minor in amounts.items()}
+    moved = {kind: rules.tax_to_move(kind, minor, owed, stays, statement.currency) for kind, minor in amounts.items()}
     return {kind: minor for kind, minor in moved.items() if minor}
 
 
@@ -130,7 +130,8 @@ def keep_taxes(
 def tax_of_late(session: Session, statement: Statement, amount_minor: int) -> int:
     """The tax that goes with a part that was held and is transferred now; what stays held keeps its own."""
     stays = _balance(session, statement, Purpose.HELD) - amount_minor
-    return rules.tax_to_move(TRANSFERRED, amount_minor, _balance(session, statement, Purpose.PAYABLE_TAX), stays)
+    owed = _balance(session, statement, Purpose.PAYABLE_TAX)
+    return rules.tax_to_move(TRANSFERRED, amount_minor, owed, stays, statement.currency)
 
 
 def keep_tax_of_late(

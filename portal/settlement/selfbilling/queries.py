@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side, may_handle_finance
+from portal.directory.models import Organisation
 from portal.errors import NotAllowed, NotFound
 from portal.ledger.models import Period
 from portal.settlement.models import Statement
@@ -24,16 +25,18 @@ from portal.settlement.selfbilling.models import (
     SelfBillingAgreement,
     SelfBillingEnd,
 )
+from portal.zones import local_day
 
 
 @dataclass(frozen=True)
 class Agreed:
-    """An agreement with the party's yes and its early end, as it stands on a day."""
+    """An agreement with the party's yes and its early end, as it stands on ``day``."""
 
     agreement: SelfBillingAgreement
     acceptance: SelfBillingAcceptance | None
     end: SelfBillingEnd | None
     state: str
+    day: date
 
     @property
     def ends_on(self) -> date:
@@ -41,20 +44,22 @@ class Agreed:
         return min(self.end.ends_on, self.agreement.expires_on) if self.end else self.agreement.expires_on
 
 
-_Found = tuple[SelfBillingAgreement, SelfBillingAcceptance | None, SelfBillingEnd | None]
-
-
-def _wanted() -> Select[SelfBillingAgreement, SelfBillingAcceptance, SelfBillingEnd]:
+def _wanted() -> Select[SelfBillingAgreement, SelfBillingAcceptance, SelfBillingEnd, str]:
     return (
-        select(SelfBillingAgreement, SelfBillingAcceptance, SelfBillingEnd)
+        select(SelfBillingAgreement, SelfBillingAcceptance, SelfBillingEnd, Organisation.zone)
+        .join(Organisation, Organisation.id == SelfBillingAgreement.manufacturer_id)
         .outerjoin(SelfBillingAcceptance, SelfBillingAcceptance.agreement_id == SelfBillingAgreement.id)
         .outerjoin(SelfBillingEnd, SelfBillingEnd.agreement_id == SelfBillingAgreement.id)
     )
 
 
-def _agreed(row: Any, day: date) -> Agreed:
-    found: _Found = tuple(row)
-    agreement, acceptance, end = found
+def _as_of(row: Any, now: datetime) -> Agreed:
+    """An agreement on the manufacturer's day, which is the day that its documents are dated by."""
+    return _on(row, local_day(row.zone, now))
+
+
+def _on(row: Any, day: date) -> Agreed:
+    agreement, acceptance, end, _ = row
     state = rules.state_of(
         agreement.starts_on,
         agreement.expires_on,
@@ -62,25 +67,25 @@ def _agreed(row: Any, day: date) -> Agreed:
         ended_on=end.ends_on if end else None,
         day=day,
     )
-    return Agreed(agreement, acceptance, end, state)
+    return Agreed(agreement, acceptance, end, state, day)
 
 
-def agreements(session: Session, actor: Actor, day: date) -> list[Agreed]:
+def agreements(session: Session, actor: Actor, now: datetime) -> list[Agreed]:
     """The agreements of the actor's organisation, on either side, the latest first. *Raises*: NotAllowed."""
     check_finance(actor)
     own = actor.organisation_id
     mine = or_(SelfBillingAgreement.manufacturer_id == own, SelfBillingAgreement.party_id == own)
     rows = session.execute(_wanted().where(mine).order_by(SelfBillingAgreement.id.desc()))
-    return [_agreed(row, day) for row in rows]
+    return [_as_of(row, now) for row in rows]
 
 
-def agreement_seen(session: Session, actor: Actor, agreement_id: int, day: date) -> Agreed:
+def agreement_seen(session: Session, actor: Actor, agreement_id: int, now: datetime) -> Agreed:
     """One agreement of the actor's organisation. *Raises*: NotAllowed, NotFound."""
     check_finance(actor)
     row = session.execute(_wanted().where(SelfBillingAgreement.id == agreement_id)).one_or_none()
     if row is None or actor.organisation_id not in (row[0].manufacturer_id, row[0].party_id):
         raise NotFound
-    return _agreed(row, day)
+    return _as_of(row, now)
 
 
 def agreement_in_force(session: Session, manufacturer_id: int, party_id: int, day: date) -> SelfBillingAgreement | None:
@@ -90,20 +95,21 @@ def agreement_in_force(session: Session, manufacturer_id: int, party_id: int, da
         .where(SelfBillingAgreement.manufacturer_id == manufacturer_id, SelfBillingAgreement.party_id == party_id)
         .order_by(SelfBillingAgreement.id.desc())
     )
-    return next((one.agreement for one in (_agreed(row, day) for row in rows) if one.state == rules.IN_FORCE), None)
+    return next((one.agreement for one in (_on(row, day) for row in rows) if one.state == rules.IN_FORCE), None)
 
 
-def needing_attention(session: Session, actor: Actor, day: date) -> list[Agreed]:
+def needing_attention(session: Session, actor: Actor, now: datetime) -> list[Agreed]:
     """Agreements that wait for the party's yes, or end soon without another that goes on."""
-    found = agreements(session, actor, day)
-    return [one for one in found if one.state == rules.OFFERED or _ends_soon(one, found, day)]
+    found = agreements(session, actor, now)
+    return [one for one in found if one.state == rules.OFFERED or _ends_soon(one, found)]
 
 
-def ending(session: Session, day: date) -> list[Agreed]:
+def ending(session: Session, now: datetime) -> list[Agreed]:
     """For jobs: every agreement whose end is near enough for mail and that no other goes on from."""
-    most = day + timedelta(days=max(rules.MAILED_DAYS))
-    near = SelfBillingAgreement.expires_on.between(day, most)
-    found = [_agreed(row, day) for row in session.execute(_wanted().where(near))]
+    # A day more on either side: somewhere it is tomorrow already, or still yesterday.
+    first, last = (now.date() + timedelta(days=days) for days in (-1, max(rules.MAILED_DAYS) + 1))
+    near = SelfBillingAgreement.expires_on.between(first, last)
+    found = [_as_of(row, now) for row in session.execute(_wanted().where(near))]
     return [
         one
         for one in found
@@ -112,8 +118,8 @@ def ending(session: Session, day: date) -> list[Agreed]:
     ]
 
 
-def _ends_soon(one: Agreed, all_found: Sequence[Agreed], day: date) -> bool:
-    if one.state != rules.IN_FORCE or (one.ends_on - day).days > rules.SHOWN_DAYS:
+def _ends_soon(one: Agreed, all_found: Sequence[Agreed]) -> bool:
+    if one.state != rules.IN_FORCE or (one.ends_on - one.day).days > rules.SHOWN_DAYS:
         return False
     return not any(_goes_on(other, one) for other in all_found)
 

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from portal.ledger.rules import Document, Leg, Pairs, Purpose, credit, debit, pairs
-from portal.money import allocate
+from portal.money import allocate, asked_part
 from portal.settlement.rules import CARRIED, HELD, INVOICED, TRANSFERRED
 
 SELF_BILLED, OWN_INVOICE = "self_billed", "own_invoice"
@@ -186,17 +186,17 @@ def days_to_mail(expires_on: date, day: date) -> int | None:
     return min(due) if due else None
 
 
-def tax_to_move(kind: str, amount_minor: int, owed_minor: int, stays_minor: int) -> int:
-    """The tax that goes with a part of a net.
+def tax_to_move(kind: str, amount_minor: int, owed_minor: int, stays_minor: int, currency: str) -> int:
+    """The tax that goes with a part of a net, as far as the two can be paid in their currency; the rest goes later.
 
     ``owed_minor`` is the tax that the party has coming, negative where it owes some back; ``stays_minor`` is how much
     of its shares is not paid now. Tax goes with a transfer in proportion, so that all of it has gone with the last.
     """
     if kind == TRANSFERRED and amount_minor > 0:
         if owed_minor < 0:
-            return owed_minor if amount_minor + owed_minor > 0 else 0
-        return allocate(owed_minor, (amount_minor, max(stays_minor, 0)))[0]
-    return min(owed_minor, 0) if kind == INVOICED else 0
+            return asked_part(owed_minor, currency) if amount_minor + owed_minor > 0 else 0
+        return asked_part(allocate(owed_minor, (amount_minor, max(stays_minor, 0)))[0], currency)
+    return asked_part(min(owed_minor, 0), currency) if kind == INVOICED else 0
 
 
 def stays_unpaid(amounts: Mapping[str, int], held_minor: int) -> int:

@@ -12,7 +12,7 @@ from portal.taxes.rules.filing_layout import LONGEST_PHONE
 from portal.taxes.rules.identity import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_NUMBER
 from portal.taxes.tables import known_rates
 from portal.web.forms import Form, line_field, page, refusals_of, text_field
-from portal.web.gate import current_actor, current_now, current_session, open_to
+from portal.web.gate import current_actor, current_now, current_session, current_zone, open_to
 from portal.web.settlement.blueprint import blueprint
 
 
@@ -62,7 +62,7 @@ def finance_details() -> ResponseReturnValue:
         known=known,
         registrations=queries.own_registrations(session, actor),
         countries=known_rates().countries,
-        today=current_now().date(),
+        today=current_now().astimezone(current_zone()).date(),
         taxpayer=queries.taxpayer(session, actor, actor.organisation_id),
     )
 

@@ -77,7 +77,7 @@ def transfers(session: Session, actor: Actor, now: datetime) -> Mapping[str, Any
 @today.section("self-billing", title="Self-billing", roles=FINANCE, order=15, sides=COMPANIES)
 def self_billing(session: Session, actor: Actor, now: datetime) -> Mapping[str, Any]:
     """Agreements that wait or end soon, and statements that wait for the party's own invoice."""
-    rows = agreements.needing_attention(session, actor, now.date())
+    rows = agreements.needing_attention(session, actor, now)
     companies = {each for row in rows for each in (row.agreement.manufacturer_id, row.agreement.party_id)}
     return {
         "rows": rows,

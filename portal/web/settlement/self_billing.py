@@ -54,7 +54,7 @@ class OwnInvoiceForm(Form):
 @open_to(may_answer)
 def agreements() -> ResponseReturnValue:
     session, actor = current_session(), current_actor()
-    rows = queries.agreements(session, actor, current_now().date())
+    rows = queries.agreements(session, actor, current_now())
     companies = {each for row in rows for each in (row.agreement.manufacturer_id, row.agreement.party_id)}
     return render_template(
         "settlement/agreements.html",
@@ -92,7 +92,7 @@ def offer_agreement() -> ResponseReturnValue:
 def agreement(agreement_id: int) -> ResponseReturnValue:
     """Its text; a POST is the party's yes to exactly that text."""
     session, actor, now = current_session(), current_actor(), current_now()
-    found = queries.agreement_seen(session, actor, agreement_id, now.date())
+    found = queries.agreement_seen(session, actor, agreement_id, now)
     form = AcceptanceForm(sha256=found.agreement.text_sha256)
     if form.validate_on_submit():
         with refusals_of(form):
@@ -116,7 +116,7 @@ def agreement(agreement_id: int) -> ResponseReturnValue:
 @open_to(may_answer)
 def end_agreement(agreement_id: int) -> ResponseReturnValue:
     session, actor, now = current_session(), current_actor(), current_now()
-    found = queries.agreement_seen(session, actor, agreement_id, now.date())
+    found = queries.agreement_seen(session, actor, agreement_id, now)
     form = EndForm()
     if form.validate_on_submit():
         with refusals_of(form):
