@@ -33,13 +33,10 @@ _DEFER = Sql("""
     FROM ROWS FROM (json_to_recordset(:jobs::json) AS (name text, ids jsonb, run_at timestamptz))
         WITH ORDINALITY AS wanted (name, ids, run_at, place)
 """)
-# How far down the line a job looks for others like it: a long line of other work is not read by each.
-_LOOKED_THROUGH = 1_000
+# By an index of the waiting jobs of each task: a long line of other work before them is not read.
 _IN_LINE = Sql("""
     SELECT id, args FROM procrastinate_jobs
-    WHERE task_name = :name AND attempts = 0 AND id IN (
-        SELECT id FROM procrastinate_jobs WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= :now)
-        ORDER BY priority DESC, id LIMIT :looked_through)
+    WHERE task_name = :name AND status = 'todo' AND attempts = 0 AND (scheduled_at IS NULL OR scheduled_at <= :now)
     ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED
 """)
 _DONE = Sql("SELECT procrastinate_finish_job_v1(id, 'succeeded', true) FROM unnest(CAST(:numbers AS bigint[])) id")
@@ -98,8 +95,7 @@ def jobs_in_line(session: Session, name: str, *, now: datetime, most: int) -> di
 
     Due, not begun, and none that has failed before: what is wrong with it stays with its own job.
     """
-    wanted = {"name": name, "now": now, "most": most, "looked_through": _LOOKED_THROUGH}
-    return dict(_IN_LINE.rows(session, wanted))
+    return dict(_IN_LINE.rows(session, {"name": name, "now": now, "most": most}))
 
 
 def forget_jobs(session: Session, numbers: Sequence[int]) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from portal.db import Scope
-from portal.jobs import enqueue, enqueue_many
+from portal.jobs import enqueue, enqueue_many, forget_jobs, jobs_in_line
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 JOBS = text("SELECT task_name, args, scheduled_at FROM procrastinate_jobs ORDER BY id")
@@ -57,6 +57,15 @@ def test_many_jobs_keep_their_order_and_none_is_no_statement(work_session):
     numbers = enqueue_many(work_session, "bill_cut", [{"cut_id": n} for n in range(3)])
     assert numbers == sorted(numbers)
     assert [row.args for row in work_session.execute(JOBS)] == [{"cut_id": 0}, {"cut_id": 1}, {"cut_id": 2}]
+
+
+def test_the_next_of_a_task_are_found_behind_any_number_of_others(work_session):
+    enqueue_many(work_session, "notify_security", [{"entry_id": n} for n in range(1_001)])
+    enqueue(work_session, "bill_cut", run_at=NOW + timedelta(hours=1), case_id=6)
+    due = [enqueue(work_session, "bill_cut", run_at=at, case_id=7) for at in (None, NOW, None)]
+    assert jobs_in_line(work_session, "bill_cut", now=NOW, most=2) == {key: {"case_id": 7} for key in due[:2]}
+    forget_jobs(work_session, due[:2])
+    assert list(jobs_in_line(work_session, "bill_cut", now=NOW, most=2)) == due[2:]
 
 
 def test_web_adds_jobs_and_cannot_read_them(web_session, work_session):
