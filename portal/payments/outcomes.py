@@ -279,6 +279,7 @@ def _follow_up(session: Session, intent: Intent) -> None:
         enqueue(session, rules.FOLLOW_PURCHASE, intent_id=intent.request["checkout_intent"])
         if intent.state == rules.FAILED:
             enqueue(session, "notify_plan_change", intent_id=intent.id)
+            enqueue(session, "archive_product", intent_id=intent.id)
         elif rules.is_at_once(intent.request):
             enqueue(session, "look_at_change", intent_id=intent.id)
     elif rules.END_NOW in intent.request:

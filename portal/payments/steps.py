@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from portal.payments.charging.unused import ARCHIVED
 from portal.payments.gateway import Gateway
 from portal.payments.outcomes import Call, Result
 from portal.payments.provider import AccountState, CheckoutState, RefundState, Refused, SubscriptionState, Unknown
@@ -175,6 +176,8 @@ def _look_up_buying(gateway: Gateway, call: Call) -> Result | None:
 def _changed(gateway: Gateway, call: Call) -> SubscriptionState:
     """Another price, from the next period on or at once."""
     request, subscription = call.request, call.request["subscription"]
+    if call.done.get(ARCHIVED):
+        gateway.sell_product(call.done["product"], active=True)
     item = {
         "id": request.get("item") or gateway.retrieve_subscription(subscription).item_id,
         "price_data": {**request["price"], "product": call.done["product"]},

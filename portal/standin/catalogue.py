@@ -42,6 +42,17 @@ def create_product(call: Call) -> Body:
     return body
 
 
+def update_product(call: Call, product_id: str) -> Body:
+    body = objects.fetch(call.state, "product", product_id)
+    given = call.parameters
+    changed = {name: given[name] for name in ("active", "description", "name") if given.get(name) is not None}
+    body |= {**changed, "metadata": merged_metadata(body["metadata"], given.get("metadata"))}
+    body["updated"] = call.state.now()
+    objects.save(call.state, body)
+    events.record(call, "product.updated", body)
+    return body
+
+
 def create_price(call: Call) -> Body:
     given = call.parameters
     objects.fetch(call.state, "product", given["product"], param="product")
@@ -131,6 +142,7 @@ PRODUCT = {
     "active": boolean(),
     "metadata": metadata(),
 }
+PRODUCT_UPDATE = {"name": text(), "description": text(), "active": boolean(), "metadata": metadata()}
 RECURRING = group({"interval": text("month", "year", required=True), "interval_count": integer(1, 12)})
 # A price stated where it is used.
 PRICE_DATA = group(
@@ -158,6 +170,7 @@ ENDPOINTS = (
     Endpoint("POST", "/v1/products", create_product, PRODUCT),
     Endpoint("GET", "/v1/products", list_products, PAGING),
     Endpoint("GET", "/v1/products/<id>", retrieve_product),
+    Endpoint("POST", "/v1/products/<id>", update_product, PRODUCT_UPDATE),
     Endpoint("POST", "/v1/prices", create_price, PRICE),
     Endpoint("GET", "/v1/prices", list_prices, {**PAGING, "product": text(), "currency": currency_code()}),
     Endpoint("GET", "/v1/prices/<id>", retrieve_price),

@@ -11,6 +11,7 @@ from portal.db import transaction
 from portal.errors import ProviderTrouble
 from portal.jobs import enqueue
 from portal.payments import actions, calls, cash, following, handling, outside, queries
+from portal.payments.charging import unused
 from portal.payments.gateway import Gateway
 from portal.payments.models import ConnectedAccount, Intent
 from portal.worker.registry import Edges, task
@@ -71,6 +72,12 @@ def look_at_change(edges: Edges, now: datetime, *, intent_id: str) -> None:
     if made:
         gateway = _gateway(edges)
         following.refresh_bill(edges.engine, gateway, gateway.retrieve_invoice(made), now)
+
+
+@task("archive_product", own_transactions=True)
+def archive_product(edges: Edges, now: datetime, *, intent_id: str) -> None:
+    """A plan was not changed after all: what was made at Stripe for it is not left there to be sold."""
+    unused.archive_product(edges.engine, _gateway(edges), UUID(intent_id))
 
 
 @task("book_cash")

@@ -14,7 +14,9 @@ from portal.billing.models import PlanSale
 from portal.contracts.policy import parse_policy
 from portal.contracts.queries import plan_choice_at
 from portal.errors import Conflict, NotAllowed, RuleBroken
+from portal.payments.actions import retry_intent
 from portal.selling.actions import change_plan, changes_possible, order
+from portal.selling.actions.ending import end_returned
 from portal.selling.rules import Kind, catalogue, plan_changes
 from portal.selling.rules.changing import Held, is_stale
 from tests.support.buying import DAY_SECONDS, MONTH_MINOR, OTHER_PLANS, PLACE, POLICY_TEXT, lapsed, plan_order
@@ -112,6 +114,28 @@ def test_a_subscription_goes_on_as_another_plan_at_its_price(shop, work_session)
     monthly = [each for each in there.found if each.item.interval == "month"]
     assert [(each.item.code, each.refusal) for each in monthly] == [("assured", ""), ("light", "")]
     assert [problem for problem in check_books(work_session) if problem] == []
+
+
+def test_a_plan_that_was_to_follow_ends_with_what_was_paid_back(shop, work_session):
+    version = signed_policy(work_session, shop.cast, OTHER_PLANS)
+    purchase = shop.buy(plan_order(shop.cast, shown_sha256=version.sha256))
+    said = {"sha256": version.sha256, "shown_minor": 49_000, "now": NOW}
+    planned = change_plan(work_session, shop.cast.bea, shop.seen(purchase), "premium", **said)
+    work_session.commit()
+    shop.standin.control.fault("refuse", method="POST", path="/v1/subscriptions/[^/]+")
+    for active in (False, True):
+        # Refused, its product is archived; tried again, it is sold again.
+        shop.run_jobs(NOW, gateway=shop.gateway)
+        assert shop.standin.client().v1.products.retrieve(str(planned.id)).active is active
+        if not active:
+            retry_intent(work_session, shop.cast.fay, planned.id)
+            work_session.commit()
+    shop.hear()
+    until = shop.seen(purchase).seen.covers_until
+    end_returned(work_session, shop.seen(purchase), now=NOW + timedelta(hours=1))
+    at = {"site_id": shop.cast.plain_site.id, "manufacturer_id": shop.cast.factory.id}
+    days = [NOW + timedelta(hours=2), until + timedelta(minutes=1), until + timedelta(days=40)]
+    assert {plan_choice_at(work_session, **at, at=each).plan_code for each in days} == {"complimentary"}
 
 
 def test_a_reinstatement_is_owed_once_however_the_plan_goes_on(shop, work_session):

@@ -296,6 +296,10 @@ def test_a_yes_whose_job_was_late_is_not_charged_and_a_charge_that_was_made_is_k
         assert words in row.failure
         assert row.progress["figures_moved"]
     assert shop.gateway.retrieve_subscription(about).latest_invoice_id == first_invoice
+    shop.hear(now=sooner)
+    # What was made for a change that failed is sold no more; what never was made is not looked for again.
+    there = {each.id: each.active for each in outside.products.list().data}
+    assert [there.get(str(each)) for each in (late, moved, ending)] == [None, False, False]
     lost = said(shop, purchase, asked(shop, purchase, at=last, now=last))
     shop.standin.control.fault("lose_answer", method="POST", path="/v1/subscriptions/[^/]+")
     with pytest.raises(Unknown):

@@ -98,6 +98,16 @@ class Buying(Connection):
                 raise
             return None
 
+    def sell_product(self, product_id: str, *, active: bool) -> bool:
+        """Say whether a product is sold on, the same however often it is said; False where it was never made."""
+        try:
+            with answers():
+                return str(self.client.v1.products.update(product_id, {"active": active}).id) == product_id
+        except Refused as refusal:
+            if refusal.code != "resource_missing":
+                raise
+            return False
+
     def cancel_subscription(self, subscription_id: str, key: str) -> SubscriptionState:
         """Ended at once; nothing of it is prorated or invoiced, which is what Stripe does unless told otherwise."""
         with answers():

@@ -18,6 +18,7 @@ from portal.access import Actor, Role, Side
 from portal.audit import actions as audit
 from portal.contracts import queries as contracts
 from portal.contracts.actions import Taking, integrator_of_site, take_plan
+from portal.contracts.models import PlanChoice
 from portal.contracts.packs import Lapse
 from portal.contracts.policy import Policy
 from portal.contracts.rules import plan_named
@@ -283,30 +284,37 @@ def end_from(
     *,
     details: Mapping[str, Any] | None = None,
 ) -> bool:
-    """Choose the complimentary plan from an instant on, unless another plan was chosen since; whether it is news."""
+    """Choose the complimentary plan from an instant on, in place of each plan of the purchase; whether it is news."""
     purchase = found.purchase
     if {Step.ENDED, Step.LAPSED} & set(found.steps):
         return False
     row = _step(purchase, step, {"at": at.isoformat(), **(details or {})}, at, now)
     if insert_once(session, row, unique=["purchase_id", "kind"]) is None:
         return False
-    held = contracts.plan_choice_at(session, site_id=purchase.site_id, manufacturer_id=purchase.manufacturer_id, at=at)
-    if held is None or held.terms.get("purchase_id") != purchase.id:
-        return True
-    in_force = contracts.policy_in_force(session, purchase.manufacturer_id, now)
-    site = session.get_one(Site, purchase.site_id)
-    serviced = integrator_of_site(session, site, purchase.manufacturer_id, at)
+    of_site = {"site_id": purchase.site_id, "manufacturer_id": purchase.manufacturer_id}
+    held = contracts.plan_choice_at(session, **of_site, at=at)
+    # A plan that was to follow it ends as well, as soon as it would begin.
+    later = [each for each in contracts.plan_choices(session, **of_site) if each.from_at > at]
+    for each in [*([held] if held is not None else []), *later]:
+        if each.terms.get("purchase_id") == purchase.id:
+            _end_choice(session, each, step, at=max(at, each.from_at + timedelta(seconds=1)), now=now)
+    return True
+
+
+def _end_choice(session: Session, choice: PlanChoice, step: Step, *, at: datetime, now: datetime) -> None:
+    in_force = contracts.policy_in_force(session, choice.manufacturer_id, now)
+    site = session.get_one(Site, choice.site_id)
+    serviced = integrator_of_site(session, site, choice.manufacturer_id, at)
     taking = Taking(
         site=site,
         version=in_force.version,
         plan_code=plan_named(in_force.policy, None).code,
         integrator_id=serviced,
-        seller_id=serviced or purchase.manufacturer_id,
-        accepted_by=purchase.ordered_by,
-        terms={"ends_purchase_id": purchase.id, "because": step},
+        seller_id=serviced or choice.manufacturer_id,
+        accepted_by=choice.accepted_by,
+        terms={"ends_purchase_id": choice.terms["purchase_id"], "because": step},
     )
-    take_plan(session, taking, from_at=max(at, held.from_at + timedelta(seconds=1)), now=now)
-    return True
+    take_plan(session, taking, from_at=at, now=now)
 
 
 def _step(
