@@ -10,16 +10,21 @@ from sqlalchemy import select
 from portal.adjustments import queries
 from portal.adjustments.actions import asking
 from portal.adjustments.actions.asking import Wanted
+from portal.adjustments.actions.taking import Cause, give_back, take
+from portal.adjustments.dividing import Taking
 from portal.adjustments.rules.saga import Step
 from portal.billing.actions import earn_plans, gather_invoices, open_month
+from portal.billing.actions.giving_up import months_given_up
 from portal.billing.models import InvoiceItem
 from portal.billing.reading import invoice as invoice_row
 from portal.errors import Conflict, Invalid, NotAllowed
 from portal.ledger.models import Period
+from portal.ledger.rules import Purpose
 from portal.payments.models import Intent
 from tests.support.billed import BILLED_AT, open_books
 from tests.support.cast import NOW
 from tests.support.going_back import Desk, paid_invoice, pay_invoice
+from tests.support.versions import signed_policy
 
 
 @pytest.fixture
@@ -152,3 +157,26 @@ def test_a_credit_of_an_unpaid_month_takes_what_its_use_has_earned_already(desk)
     pay_invoice(desk, invoice)
     assert (desk.receipt(invoice).amount_minor, desk.held("receivable")) == (invoice.total_minor - 10_000, 0)
     desk.check()
+
+
+def test_what_is_credited_of_a_month_is_not_given_up_and_is_earned_when_it_comes_back(desk) -> None:
+    session, factory_id = desk.session, desk.cast.factory.id
+    signed_policy(session, desk.cast, ("rank = 20\n", "rank = 20\ngiven_up_by_days = true\n"))
+    open_books(session, desk.cast)
+    open_month(session, now=NOW)
+    period_id = session.scalars(select(Period.id).where(Period.manufacturer_id == factory_id)).one()
+    (invoice,) = gather_invoices(session, period_id, now=BILLED_AT)
+    taking = Taking(factory_id, invoice.id, None, 25_000)
+    words = {"description": "Credit", "reason": "Agreed", "livemode": False}
+    cause = Cause("adjustment", 1, taking, invoice.payer_id, "EUR", Purpose.RECEIVABLE, **words)
+    take(session, cause, now=BILLED_AT)
+    given_up = {"site_id": desk.cast.site.id, "manufacturer_id": factory_id, "at": NOW + timedelta(days=2)}
+    (ended,) = months_given_up(session, **given_up)
+    assert (ended.sale.amount_minor, ended.back.amount_minor) == (29_000, 4_000)
+    over = BILLED_AT + timedelta(days=40)
+    assert (earn_plans(session, factory_id, now=over), desk.held("deferred_revenue")) == (1, 0)
+    give_back(session, cause, now=over + timedelta(days=1))
+    assert desk.held("deferred_revenue") == 25_000
+    later = over + timedelta(days=2)
+    assert [earn_plans(session, factory_id, now=later) for _ in range(2)] == [1, 0]
+    assert desk.held("deferred_revenue") == 0

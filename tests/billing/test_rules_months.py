@@ -17,6 +17,7 @@ from portal.billing.rules.plans import (
     longer_month_minor,
     month_price,
     months_late,
+    months_waited,
     sale_instants,
 )
 from portal.calendars import Period
@@ -184,6 +185,24 @@ def test_months_that_are_over_and_asked_for_are_late(held, now, bills, begun):
 
     asked = [Period(noon(first), noon(last)) for first, last in pairwise(bills)]
     assert months_late(*map(noon, held), month_of, asked, at(now)) == [noon(each) for each in begun]
+
+
+@pytest.mark.parametrize(
+    ("begins", "covers", "waited"),
+    [
+        ("01-10", "01-10", []),
+        ("01-10", "01-30", []),
+        ("02-10", "03-12", ["02-10"]),
+        ("01-10", "03-10", ["01-10", "02-10"]),
+        ("01-10", "03-09", ["01-10"]),
+    ],
+)
+def test_whole_months_of_waiting_are_paid_and_have_no_cover(begins, covers, waited):
+    def month_of(instant: datetime) -> Period:
+        number = instant.month if instant >= at(f"{instant.month:02d}-10") else instant.month - 1
+        return Period(at(f"{number:02d}-10"), at(f"{number + 1:02d}-10"))
+
+    assert [each.start for each in months_waited(at(begins), at(covers), month_of)] == [at(each) for each in waited]
 
 
 @pytest.mark.parametrize("books", ["Europe/Berlin", "America/New_York", "Asia/Tokyo", "Australia/Lord_Howe"])

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select
 
-from portal.billing.actions.plans import earn_plans
+from portal.billing.actions.plans import earn_plans, open_month
 from portal.billing.books import billing_problems
 from portal.billing.models import PlanSale, PlanShare
 from portal.billing.plan_reading import plan_month
@@ -16,8 +16,9 @@ from portal.contracts.actions import choose_plan
 from portal.contracts.models import PlanChoice
 from portal.errors import Conflict, Invalid, RuleBroken
 from portal.selling.actions import order
+from portal.selling.queries import choices_of
 from portal.selling.rules import State
-from tests.support.buying import MONTH_MINOR, PLACE, lapsed, plan_order, posted
+from tests.support.buying import DAY_SECONDS, MONTH_MINOR, PLACE, lapsed, plan_order, posted
 from tests.support.cast import NOW
 
 FEE_MINOR = 9_000
@@ -86,6 +87,31 @@ def test_the_cover_waits_as_the_policy_says(shop, work_session):
     assert [kind for kind, _, _ in sales_of(work_session)] == ["reinstatement"]
     with pytest.raises(Conflict, match="days of waiting"):
         order(work_session, shop.cast.bea, again(shop.cast, version), PLACE, now=NOW + timedelta(hours=1))
+
+
+def test_a_month_that_was_paid_while_the_cover_waited_is_sold_when_it_is_over(shop, work_session):
+    version = lapsed(work_session, shop.cast, "waiting_days = 45", 'amount = "90.00"')
+    purchase = shop.buy(again(shop.cast, version, shown_minor=MONTH_MINOR + FEE_MINOR))
+    assert posted(work_session, "customer_prepaid") == -MONTH_MINOR
+    shop.standin.control.advance_clock(50 * DAY_SECONDS)
+    for days in (40, 50):
+        shop.hear(now=NOW + timedelta(days=days))
+        open_month(work_session, now=NOW + timedelta(days=days))
+    assert posted(work_session, "customer_prepaid") == 0
+    choice_id = choices_of(work_session, purchase)[0].id
+    months = work_session.scalars(
+        select(PlanSale).where(PlanSale.plan_choice_id == choice_id, PlanSale.kind == "month").order_by(PlanSale.id)
+    ).all()
+    assert [(sale.amount_minor, sale.starts_at.date().isoformat()) for sale in months] == [
+        (MONTH_MINOR, "2026-03-10"),
+        (MONTH_MINOR, "2026-04-24"),
+    ]
+    # No minutes come with it, and it is earned at once.
+    earn_plans(work_session, shop.cast.factory.id, now=NOW + timedelta(days=50))
+    shares = work_session.scalars(select(PlanShare).where(PlanShare.plan_sale_id == months[0].id)).all()
+    assert sum(share.amount_minor for share in shares) == MONTH_MINOR
+    assert plan_month(work_session, shop.cast.bea, months[0].id).words == "Assured, Outpatient centre, 2026-03"
+    assert billing_problems(work_session) == []
 
 
 def test_a_lapsed_plan_that_cannot_be_taken_up_again_is_not_ordered(work_session, cast):

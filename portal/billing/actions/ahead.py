@@ -30,12 +30,17 @@ def paid_by(choice: PlanChoice) -> str:
     return AHEAD if "intent_id" in choice.terms else BY_INVOICE
 
 
+def held_from(choice: PlanChoice, month: Period) -> datetime:
+    """Since when a choice holds in one of its months; a month that it only waited in is its own, whole."""
+    return month.start if month.end <= choice.from_at else max(month.start, choice.from_at)
+
+
 def month_minor(session: Session, choice: PlanChoice, month: Period) -> int | None:
     """What a subscription asks for one month; None where no bill for it is known."""
     subscription = payments.subscription_of(session, UUID(choice.terms["intent_id"]))
     if subscription is None:
         return None
-    stretch = Period(max(month.start, choice.from_at), month.end)
+    stretch = Period(held_from(choice, month), month.end)
     changed = changed_term_at(session, subscription.intent_id, stretch.start + (stretch.end - stretch.start) / 2)
     if changed is not None:
         return _changed_minor(session, choice, changed, stretch=stretch, month=month)

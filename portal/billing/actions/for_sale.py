@@ -1,7 +1,8 @@
 """Which months of plans are to be sold: those that the open books are for, and those whose bill was known too late.
 
 A subscription's month is sold while it runs, once its bill is known. One whose bill becomes known only after it, or
-whose job was lost, is looked for here until it is sold: into the books that are open then.
+whose job was lost, is looked for here until it is sold: into the books that are open then. So is a month that was paid
+while the plan waited for its cover, once it is over.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from portal.billing.models import PlanSale
-from portal.billing.rules.plans import months_late, sale_instants
+from portal.billing.rules.plans import months_late, months_waited, sale_instants
 from portal.billing.supplements.lasting import moved, until_moved
 from portal.calendars import Period
 from portal.contracts.models import PlanChoice
@@ -51,13 +52,18 @@ def for_sale(session: Session, now: datetime) -> list[ForSale]:
     return found
 
 
-# Choices that a subscription pays for of whose time some is over and within no sold month. A plan may be held for a
-# moment longer than its last month, because clocks differ.
+# Choices that a subscription pays for of whose time some is over and within no sold month: of a plan that was taken up
+# again from its payment on, though it may cover later. A plan may be held for a moment longer than its last month,
+# because clocks differ.
 _UNSOLD = text(
     """
     WITH held AS (
-        SELECT choice.*, lead(choice.from_at) OVER (
-            PARTITION BY choice.site_id, choice.manufacturer_id ORDER BY choice.from_at) AS until
+        SELECT choice.id, choice.site_id, choice.manufacturer_id, choice.terms,
+            CASE WHEN choice.terms ? 'reinstatement'
+                 THEN least(choice.from_at, (choice.terms ->> 'anchor')::timestamptz)
+                 ELSE choice.from_at END AS from_at,
+            lead(choice.from_at) OVER (
+                PARTITION BY choice.site_id, choice.manufacturer_id ORDER BY choice.from_at) AS until
         FROM plan_choice choice
         WHERE CAST(:site_id AS bigint) IS NULL OR choice.site_id = :site_id
     )
@@ -87,9 +93,11 @@ def _late(session: Session, choice: PlanChoice, until: datetime | None, now: dat
     """When each month of a choice began that is over, is asked for and is not sold."""
     maker_id = choice.manufacturer_id
     policy = terms_in_force(session, manufacturer_id=maker_id, integrator_id=maker_id, at=choice.from_at).policy
-    asked = months_late(
-        choice.from_at, until, lambda at: window_of(policy, at, anchor_of(choice)), _billed(session, choice), now
-    )
+    anchor, billed = anchor_of(choice), _billed(session, choice)
+    asked = months_late(choice.from_at, until, lambda at: window_of(policy, at, anchor), billed, now)
+    if "reinstatement" in choice.terms and anchor is not None:
+        waited = months_waited(anchor, choice.from_at, lambda at: window_of(policy, at, anchor))
+        asked += [each.start for each in waited if each.end <= now]
     mine = (PlanSale.plan_choice_id == choice.id, PlanSale.kind == "month", PlanSale.starts_at.in_(asked))
     sold = set(session.scalars(select(PlanSale.starts_at).where(*mine)))
     return [begun for begun in asked if begun not in sold]

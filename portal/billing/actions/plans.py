@@ -23,6 +23,7 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
 from portal.billing.actions.ahead import (
+    held_from,
     month_discount_minor,
     month_minor,
     paid_by,
@@ -121,7 +122,7 @@ def _sell(session: Session, wanted: ForSale, *, now: datetime, livemode: bool) -
     month = window_of(policy, wanted.at, anchor_of(choice))
     how = paid_by(choice)
     price = amount_minor(plan.price_per_month, policy.currency) if plan is not None else 0
-    starts_at = max(month.start, choice.from_at)
+    starts_at = held_from(choice, month)
     instead = begins_instead(choice, starts_at)
     if instead:
         give_up_changed(session, choice, now=now, livemode=livemode)
@@ -152,11 +153,18 @@ def _sold_before(session: Session, choice: PlanChoice, starts_at: datetime) -> b
     return session.scalar(select(earlier.exists())) or False
 
 
-# Months that are over, of which something is still to be earned or was used differently since. What is promised, and
-# work of the month that no bill counts yet, is waited for.
+# Months that are over, of which something is still to be earned, was used differently since, or went back or came back
+# again before it was earned. What is promised, and work of the month that no bill counts yet, is waited for.
 _RIPE = text(
     """
+    WITH lowered AS MATERIALIZED (
+        SELECT coalesce(line.plan_sale_id, reduction.plan_sale_id) AS sale_id, max(reduction.recorded_at) AS at
+        FROM line_reduction reduction LEFT JOIN invoice_item line ON line.id = reduction.invoice_item_id
+        WHERE reduction.manufacturer_id = :manufacturer_id AND reduction.deferred_minor <> 0
+        GROUP BY 1
+    )
     SELECT sale.id FROM plan_sale sale
+    LEFT JOIN lowered ON lowered.sale_id = sale.id
     LEFT JOIN usage_grant given
         ON given.plan_choice_id = sale.plan_choice_id AND given.starts_at = sale.starts_at
     LEFT JOIN grant_balance balance ON balance.grant_id = given.id
@@ -165,6 +173,7 @@ _RIPE = text(
       AND (coalesce(balance.reserved_seconds, 0) = 0 OR balance.ends_at > :now)
       AND (last.at IS NULL
            OR (last.at < balance.ends_at AND balance.ends_at <= :now)
+           OR lowered.at >= last.at
            OR EXISTS (SELECT FROM plan_sale back WHERE back.credits_id = sale.id AND back.recorded_at >= last.at)
            OR EXISTS (SELECT FROM grant_draw WHERE grant_draw.grant_id = given.id AND drawn_at >= last.at))
       AND NOT EXISTS (

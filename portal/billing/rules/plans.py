@@ -159,6 +159,19 @@ def months_late(
     return found
 
 
+def months_waited(anchor: datetime, from_at: datetime, month_of: Callable[[datetime], Period]) -> list[Period]:
+    """The whole months that a plan is paid for before it covers, in order: they are paid, so they are sold.
+
+    ``anchor`` is when its months begin to count; the month in which its cover begins is sold with it.
+    """
+    found = []
+    month = month_of(anchor)
+    while month.start < month.end <= from_at:
+        found.append(month)
+        month = month_of(month.end)
+    return found
+
+
 def sale_legs(debtor_id: int, customer_id: int, amount_minor: int, *, ahead: bool = False) -> list[Leg]:
     """The debtor owes the month, or has paid it ahead; the customer has it coming."""
     return [
