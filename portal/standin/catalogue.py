@@ -149,7 +149,9 @@ PRICE_DATA = group(
     {
         "currency": currency_code(required=True),
         "product": text(),
-        "product_data": group({"name": text(required=True), "description": text(), "metadata": metadata()}),
+        "product_data": group(
+            {"name": text(required=True), "description": text(), "metadata": metadata(), "tax_code": text()}
+        ),
         "recurring": RECURRING,
         "tax_behavior": text("exclusive", "inclusive", "unspecified"),
         "unit_amount": integer(0),

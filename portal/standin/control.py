@@ -25,6 +25,7 @@ from portal.standin import (
     payments,
     portal_sessions,
     refunds,
+    taxes,
 )
 from portal.standin.api import Desk
 from portal.standin.deliveries import Courier
@@ -52,6 +53,9 @@ COUNTED = (
 )  # fmt: skip
 SECONDS = decimal_number()
 RATE = decimal_number(required=True)
+TAX_RATES = {
+    "rates": many(group({"country": text(), "tax_code": text(), "rate_bp": integer(0, 10_000, required=True)}))
+}
 METHOD = text(payments.CARD, payments.BANK)
 WAY = text(*payments.WAYS)
 OUTCOME = text(payments.SUCCEEDED, payments.PROCESSING, payments.FAILED)
@@ -324,6 +328,11 @@ def _set_rates(pages: Blueprint, desk: Desk) -> None:
     def forget_rates() -> Response:
         exchange.forget_rates(state)
         return jsonify({})
+
+    @pages.post("/tax-rates")
+    def set_tax_rates() -> Response:
+        """What is taxed at which rate from now on, by the payer's country and the line's tax code."""
+        return jsonify({"rates": taxes.set_rates(state, _given(TAX_RATES)["rates"])})
 
 
 def _show(pages: Blueprint, desk: Desk) -> None:

@@ -1,5 +1,6 @@
 """Invoice items, pending on the customer or on a draft invoice, and the line items an invoice shows for them."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from portal.standin import catalogue, events, objects
@@ -37,7 +38,7 @@ def create_item(call: Call) -> Body:
         "currency": currency,
         "customer": customer_id,
         "date": now,
-        "description": given.get("description"),
+        "description": given.get("description") or _product(given).get("name"),
         "discountable": given.get("discountable") is not False and amount >= 0,
         "discounts": [],
         "invoice": given.get("invoice"),
@@ -54,13 +55,32 @@ def create_item(call: Call) -> Body:
         "proration": False,
         "quantity": int(quantity),
         "quantity_decimal": str(quantity),
+        "tax_behavior": given.get("tax_behavior") or (given.get("price_data") or {}).get("tax_behavior"),
+        "tax_code": given.get("tax_code") or _product(given).get("tax_code"),
         "tax_rates": [],
         "test_clock": None,
         "_line": objects.new_id("il"),
     }
+    _check_taxable(call.state, body)
     objects.insert(call.state, body)
     events.record(call, "invoiceitem.created", body)
     return body
+
+
+def _product(given: Body) -> Body:
+    found: Body = (given.get("price_data") or {}).get("product_data") or {}
+    return found
+
+
+def _check_taxable(state: State, item: Body) -> None:
+    """docs.stripe.com/api/invoices/create: automatic tax takes no negative amounts and no unspecified behaviour."""
+    invoice = objects.find(state, "invoice", item["invoice"]) if item["invoice"] else None
+    if not ((invoice or {}).get("automatic_tax") or {}).get("enabled") or item.get("proration"):
+        return
+    if item["amount"] < 0:
+        raise refused("You cannot add an invoice item with a negative amount to an invoice with automatic tax.")
+    if item["tax_behavior"] not in ("exclusive", "inclusive"):
+        raise refused("In order to use automatic tax, `tax_behavior` must be set on every line.")
 
 
 def update_item(call: Call, item_id: str) -> Body:
@@ -102,7 +122,7 @@ def items_of(state: State, invoice_id: str) -> list[Body]:
     return objects.every(state, KIND, invoice=invoice_id)
 
 
-def line_of(item: Body) -> Body:
+def line_of(item: Body, item_taxes: Sequence[Body] = ()) -> Body:
     """The line item an invoice shows for an invoice item."""
     return {
         "id": item["_line"],
@@ -123,7 +143,7 @@ def line_of(item: Body) -> Body:
         "quantity": item["quantity"],
         "quantity_decimal": item["quantity_decimal"],
         "subtotal": item["amount"],
-        "taxes": [],
+        "taxes": list(item_taxes),
     }
 
 
@@ -166,7 +186,8 @@ def _unit(call: Call, fixed_currency: str | None) -> tuple[Decimal, str, str | N
     """Price of one, currency, and the price object if one is named."""
     given = call.parameters
     price_id = (given.get("pricing") or {}).get("price")
-    ways = [given.get("amount") is not None, given.get("unit_amount_decimal") is not None, bool(price_id)]
+    stated = given.get("price_data")
+    ways = [given.get("amount") is not None, given.get("unit_amount_decimal") is not None, bool(price_id), bool(stated)]
     if sum(ways) != 1:
         message = "You must pass exactly one of `amount`, `unit_amount_decimal` and `pricing`."
         raise bad_parameter(message, "amount", code="parameter_missing")
@@ -174,7 +195,9 @@ def _unit(call: Call, fixed_currency: str | None) -> tuple[Decimal, str, str | N
         raise bad_parameter("Pass only one of `quantity` and `quantity_decimal`.", "quantity")
     if given.get("amount") is not None and (given.get("quantity") or given.get("quantity_decimal")):
         raise bad_parameter("`amount` cannot be combined with a quantity.", "quantity")
-    if price_id:
+    if stated:
+        unit, currency = catalogue.unit_amount(stated), stated["currency"]
+    elif price_id:
         price = objects.fetch(call.state, "price", price_id, param="pricing[price]")
         unit, currency = Decimal(price["unit_amount_decimal"]), price["currency"]
     else:
@@ -198,7 +221,10 @@ ITEM = {
     "period": group({"start": integer(0, required=True), "end": integer(0, required=True)}),
     "pricing": group({"price": text(required=True)}),
     "quantity": integer(0),
+    "price_data": catalogue.PRICE_DATA,
     "quantity_decimal": decimal_number(),
+    "tax_behavior": text("exclusive", "inclusive", "unspecified"),
+    "tax_code": text(),
     "unit_amount_decimal": decimal_number(),
 }
 ENDPOINTS = (

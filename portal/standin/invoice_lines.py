@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from portal.standin import events, invoice_items, invoices, objects
+from portal.standin import catalogue, events, invoice_items, invoice_taxes, invoices, objects
 from portal.standin.endpoints import Call, Endpoint
 from portal.standin.objects import PAGING, Body
 from portal.standin.parameters import boolean, decimal_number, group, integer, many, metadata, text
@@ -26,8 +26,7 @@ def add_lines(call: Call, invoice_id: str) -> Body:
 
 
 def list_lines(call: Call, invoice_id: str) -> Body:
-    objects.fetch(call.state, invoices.KIND, invoice_id)
-    lines = [invoice_items.line_of(item) for item in invoice_items.items_of(call.state, invoice_id)]
+    lines = invoice_taxes.lines_of(call.state, objects.fetch(call.state, invoices.KIND, invoice_id))
     return objects.page_of(lines, call.parameters, f"/v1/invoices/{invoice_id}/lines")
 
 
@@ -38,6 +37,7 @@ LINE = {
     "metadata": metadata(),
     "period": group({"start": integer(0, required=True), "end": integer(0, required=True)}),
     "pricing": group({"price": text(required=True)}),
+    "price_data": catalogue.PRICE_DATA,
     "quantity": integer(0),
     "quantity_decimal": decimal_number(),
 }

@@ -5,7 +5,7 @@ Lines are the invoice's items; ``payments`` shows only when expanded, as at Stri
 
 from typing import Any
 
-from portal.standin import events, invoice_items, objects, payments, taxes
+from portal.standin import events, invoice_items, invoice_taxes, objects, payments, taxes
 from portal.standin.endpoints import Call, Endpoint
 from portal.standin.invoice_items import NOT_A_DRAFT
 from portal.standin.objects import PAGING, Body
@@ -32,6 +32,7 @@ def create_invoice(call: Call) -> Body:
         "collection_method": collection,
         "currency": given.get("currency") or customer["currency"] or "usd",
         "auto_advance": bool(given.get("auto_advance")),
+        "automatic_tax": taxes.shown_switch(given.get("automatic_tax")),
         "metadata": merged_metadata({}, given.get("metadata")),
         "_days_until_due": given.get("days_until_due"),
         "_token": objects.new_id("test", 40),
@@ -55,6 +56,7 @@ def update_invoice(call: Call, invoice_id: str) -> Body:
     if "metadata" in given:
         body["metadata"] = merged_metadata(body["metadata"], given["metadata"])
     body.update({name: given[name] for name in (*PLAIN, "auto_advance", "collection_method") if name in given})
+    body["automatic_tax"] = taxes.shown_switch(given.get("automatic_tax") or body["automatic_tax"])
     if given.get("days_until_due") is not None or given.get("due_date"):
         _check_terms(given, body["collection_method"])
         body["_days_until_due"] = given.get("days_until_due")
@@ -63,8 +65,7 @@ def update_invoice(call: Call, invoice_id: str) -> Body:
 
 
 def finalize_invoice(call: Call, invoice_id: str) -> Body:
-    body = objects.fetch(call.state, KIND, invoice_id)
-    if body["status"] != "draft":
+    if (body := objects.fetch(call.state, KIND, invoice_id))["status"] != "draft":
         raise refused("This invoice is already finalized, you can't re-finalize a non-draft invoice.")
     return finalized(call, body)
 
@@ -75,8 +76,11 @@ def finalized(call: Call, body: Body) -> Body:
     now = call.state.now()
     body = full(call.state, body)
     total = body["total"]
+    if body["automatic_tax"]["status"] == "requires_location_inputs":
+        raise taxes.not_located()
     if total < 0:
         raise refused("The stand-in does not keep credit: an invoice with a negative total cannot be finalized.")
+    body.update(invoice_taxes.kept(call.state, body))
     customer = objects.fetch(call.state, "customer", body["customer"])
     sequence = customer["next_invoice_sequence"]
     objects.save(call.state, {**customer, "next_invoice_sequence": sequence + 1, "currency": body["currency"]})
@@ -210,8 +214,9 @@ def delete_invoice(call: Call, invoice_id: str) -> Body:
 
 
 def full(state: State, body: Body) -> Body:
-    """The invoice with its lines and what they sum to."""
-    lines = [invoice_items.line_of(item) for item in invoice_items.items_of(state, body["id"])]
+    """The invoice with its lines and what they sum to; a draft is taxed anew whenever it is looked at."""
+    lines = invoice_taxes.lines_of(state, body)
+    body = invoice_taxes.taxed(state, body, lines)
     url = f"/v1/invoices/{body['id']}/lines"
     shown = objects.list_object(lines[:SHOWN_LINES], url, has_more=len(lines) > SHOWN_LINES)
     sums = taxes.sums(body, sum(line["amount"] for line in lines))
@@ -334,7 +339,6 @@ def _blank(call: Call, customer: Body) -> Body:
         "account_name": "Stand-in",
         "amount_paid_off_stripe": 0,
         "attempted": False,
-        "automatic_tax": {"enabled": False, "status": None},
         "billing_reason": "manual",
         "created": now,
         "customer": customer["id"],
@@ -354,6 +358,7 @@ def _blank(call: Call, customer: Body) -> Body:
 
 SHARED = {
     "auto_advance": boolean(),
+    "automatic_tax": group({"enabled": boolean(required=True)}),
     "collection_method": text("charge_automatically", "send_invoice"),
     "custom_fields": many(group({"name": text(required=True), "value": text(required=True)}), most=4),
     "days_until_due": integer(0, 3650),

@@ -153,6 +153,10 @@ class Control:
         """Charges in one currency settle in the other from now on; the rate is between their smallest units."""
         self.request("POST", "/exchange", {"presented": presented, "settled": settled, "rate": rate})
 
+    def tax_rates(self, *rates: dict[str, object]) -> None:
+        """What is taxed at which rate from now on, by country and tax code."""
+        self.request("POST", "/tax-rates", {"rates": list(rates)})
+
     def pay_out(self, account_id: str, amount_minor: int | None = None) -> None:
         self.request("POST", f"/accounts/{account_id}/payout", {"amount": amount_minor})
 
