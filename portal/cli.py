@@ -149,7 +149,14 @@ def close_period(manufacturer: str, label: str) -> None:
         with db.transaction(engine) as session:
             period = report.period_named(session, manufacturer, label)
         now = datetime.now(UTC)
-        closing.close_period(engine, period.manufacturer_id, period.id, livemode=settings.livemode, now=now)
+        closing.close_period(
+            engine,
+            period.manufacturer_id,
+            period.id,
+            livemode=settings.livemode,
+            now=now,
+            automatic_tax=settings.automatic_tax,
+        )
         with db.transaction(engine) as session:
             figures = report.period_figures(session, period.id)
         engine.dispose()

@@ -163,7 +163,7 @@ CLAIMS: dict[Claim, str] = {
         invoice invoice_item provider_customer provider_customer_end payment_record
         cash_receipt purchase_order purchase_order_balance
         purchase_order_withdrawal line_reduction adjustment_end provider_subscription subscription_seen
-        subscription_bill""",
+        subscription_bill invoice_tax invoice_item_tax payer_address""",
     payer_maker_or_asked: "adjustment",
     integrator_or_customer: "resale_price",
     own: """

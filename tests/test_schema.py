@@ -73,8 +73,8 @@ def test_every_amount_has_its_currency_beside_it() -> None:
     load_models()
     # These amounts take their currency from the row they cannot exist without.
     inherits = {
-        "standing_month", "authorization_balance", "invoice_item", "statement_line", "statement_preparation",
-        "purchase_order_balance", "purchase_order_movement",
+        "standing_month", "authorization_balance", "invoice_item", "invoice_item_tax", "statement_line",
+        "statement_preparation", "purchase_order_balance", "purchase_order_movement",
     }  # fmt: skip
     alone = [
         table.name

@@ -37,13 +37,14 @@ from portal.adjustments.rules.sharing import (
     rounding_of,
     within_window,
 )
+from portal.adjustments.taxed import TaxedLine, charged_lines, with_tax
 from portal.billing.models import BillItem, BillItemReversal, Invoice, InvoiceItem, PlanSale, PlanShare, Share
 from portal.billing.packs.expiring import stands_of
 from portal.billing.packs.models import PackSale
 from portal.billing.packs.rules import commission_of
 from portal.billing.queries import live_item
-from portal.billing.reductions.models import LineReduction
 from portal.billing.rules.postings import CASH
+from portal.billing.taxed import tax_minor_of
 from portal.contracts.agreement import Settlement
 from portal.errors import RuleBroken
 
@@ -53,9 +54,7 @@ __all__ = [
     "LineLoss",
     "Taking",
     "bearer_of",
-    "charged_lines",
     "divide",
-    "reductions",
     "settlement_terms",
     "share_stakes",
     "source_of",
@@ -66,18 +65,23 @@ def divide(session: Session, taking: Taking, *, now: datetime) -> tuple[LineLoss
     """Who loses what by an amount. *Raises*: RuleBroken for more than is left of what was charged."""
     if taking.invoice_id is None:
         return divide_payment(session, taking, now=now)
-    items = charged_lines(session, taking.invoice_id)
-    reduced = reductions(session, taking.invoice_id)
-    lines = [Line(item.id, item.amount_minor, reduced.get(item.id, 0)) for item in items]
-    rounded = _rounded_minor(session, taking, lines)
+    lines = charged_lines(session, taking.invoice_id)
+    wholes = [line.whole for line in lines]
+    rounded = _rounded_minor(session, taking, wholes)
     minor = taking.amount_minor - rounded
-    by_line = reduction_by_line(lines, minor, taking.invoice_item_id) if minor or not rounded else {}
+    by_line = reduction_by_line(wholes, minor, taking.invoice_item_id) if minor or not rounded else {}
     losses = [
-        _line_loss(session, taking, item, by_line[item.id], reduced.get(item.id, 0), now=now)
-        for item in items
-        if item.id in by_line
+        _taxed_loss(session, taking, line, by_line[line.item.id], now=now) for line in lines if line.item.id in by_line
     ]
-    return tuple(_with_rounding(losses, items[-1], rounded))
+    return tuple(_with_rounding(losses, lines[-1].item, rounded))
+
+
+def _taxed_loss(session: Session, taking: Taking, line: TaxedLine, minor: int, *, now: datetime) -> LineLoss:
+    price, tax = line.of(minor)
+    if not price:
+        return LineLoss(Of(line.item.id), tax, 0, (), line.item.payer_id, tax_minor=tax)
+    loss = _line_loss(session, taking, line.item, price, line.asked.gone_net_minor, now=now)
+    return with_tax(loss, tax, is_unpaid=taking.paid_at is None) if tax else loss
 
 
 def _rounded_minor(session: Session, taking: Taking, lines: Sequence[Line]) -> int:
@@ -91,7 +95,8 @@ def _rounded_minor(session: Session, taking: Taking, lines: Sequence[Line]) -> i
         )
     )
     gone_minor = sum(line.reduced_minor for line in lines) + int(gone or 0)
-    asked = session.get_one(Invoice, taking.invoice_id).total_minor
+    invoice = session.get_one(Invoice, taking.invoice_id)
+    asked = invoice.total_minor + tax_minor_of(session, invoice.id)
     return rounding_of(lines, taking.amount_minor, asked_minor=asked, gone_minor=gone_minor)
 
 
@@ -103,25 +108,6 @@ def _with_rounding(losses: list[LineLoss], last: InvoiceItem, rounded_minor: int
         return [LineLoss(Of(last.id), rounded_minor, 0, (), last.payer_id, rounded_minor=rounded_minor)]
     whole = losses[-1].amount_minor + rounded_minor
     return [*losses[:-1], replace(losses[-1], amount_minor=whole, rounded_minor=rounded_minor)]
-
-
-def charged_lines(session: Session, invoice_id: int) -> Sequence[InvoiceItem]:
-    """The lines of an invoice that cost something, in their order."""
-    return session.scalars(
-        select(InvoiceItem)
-        .where(InvoiceItem.invoice_id == invoice_id, InvoiceItem.amount_minor > 0)
-        .order_by(InvoiceItem.position)
-    ).all()
-
-
-def reductions(session: Session, invoice_id: int) -> dict[int, int]:
-    """What has been taken off each line so far."""
-    rows = session.execute(
-        select(LineReduction.invoice_item_id, func.sum(LineReduction.amount_minor))
-        .where(LineReduction.invoice_id == invoice_id)
-        .group_by(LineReduction.invoice_item_id)
-    ).tuples()
-    return {line_id: int(minor) for line_id, minor in rows if line_id is not None}
 
 
 def _line_loss(

@@ -73,9 +73,10 @@ class Of:
 class LineLoss:
     """What one line takes, who loses it, and what of it is nobody's loss: not earned, not sold, tax, rounded up.
 
-    ``rounded_minor`` is what its invoice had asked beyond what was owed, so that it could be paid. ``commission`` is
-    what selling it had earned; ``withdrawn`` names the grant that shrinks and by how much. ``is_payable`` where its
-    shares were payable before it was paid, as those of a plan's month are.
+    ``borne_tax_minor`` is the tax that somebody pays in the payer's place. ``rounded_minor`` is what its invoice
+    had asked beyond what was owed, so that it could be paid. ``commission`` is what selling it had earned;
+    ``withdrawn`` names the grant that shrinks and by how much. ``is_payable`` where its shares were payable before
+    it was paid, as those of a plan's month are.
     """
 
     of: Of
@@ -87,9 +88,15 @@ class LineLoss:
     commission: tuple[Part, ...] = ()
     prepaid_minor: int = 0
     tax_minor: int = 0
+    borne_tax_minor: int = 0
     rounded_minor: int = 0
     withdrawn: tuple[int, Amount] | None = None
     is_payable: bool = False
+
+    @property
+    def tax_in_it(self) -> int:
+        """The tax in the amount, whoever pays it."""
+        return self.tax_minor + self.borne_tax_minor
 
     @property
     def lost(self) -> tuple[Part, ...]:

@@ -25,6 +25,7 @@ from portal.adjustments.rules.asking import REFUND
 from portal.adjustments.rules.saga import Facts, Step
 from portal.billing.models import Invoice
 from portal.billing.reductions.models import LineReduction
+from portal.billing.taxed import tax_minor_of
 from portal.errors import NotAllowed, NotFound
 from portal.ledger.models import JournalTransaction
 from portal.payments.models import CashReceipt, Chargeback, ChargebackStep, Intent
@@ -242,7 +243,7 @@ def open_minor(session: Session, invoice: Invoice) -> int:
             LineReduction.invoice_id == invoice.id, LineReduction.lowers_net
         )
     )
-    return invoice.total_minor - int(paid or 0) - int(lowered or 0)
+    return invoice.total_minor + tax_minor_of(session, invoice.id) - int(paid or 0) - int(lowered or 0)
 
 
 def limits(session: Session, manufacturer_id: int, currency: str) -> dict[Role, int]:

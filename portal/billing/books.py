@@ -201,6 +201,8 @@ _CHECKS = {
             UNION ALL
             SELECT manufacturer_id, currency, payer_id, total_minor, 0 FROM invoice WHERE {_OF_WORK}
             UNION ALL
+            SELECT manufacturer_id, currency, payer_id, tax_minor, 0 FROM invoice_tax
+            UNION ALL
             SELECT invoice.manufacturer_id, invoice.currency, invoice.payer_id, -receipt.amount_minor, 0
             FROM cash_receipt receipt JOIN invoice ON invoice.id = receipt.invoice_id
             WHERE {_OF_WORK}
@@ -208,6 +210,34 @@ _CHECKS = {
             SELECT manufacturer_id, currency, payer_id, -amount_minor, 0 FROM line_reduction WHERE lowers_net
         ) one
         GROUP BY one.manufacturer_id, one.currency, one.payer_id HAVING sum(one.fact) <> sum(one.posted)
+    """,
+    "the tax of invoices is its lines' and is posted": """
+        SELECT 'invoice ' || invoice.name, 'tax ' || tax.tax_minor || ', lines ' || coalesce(line.minor, 0)
+               || ', posted ' || coalesce(posted.minor, 0)
+        FROM invoice_tax tax JOIN invoice ON invoice.id = tax.invoice_id
+        LEFT JOIN LATERAL (SELECT sum(tax_minor) AS minor FROM invoice_item_tax
+                           WHERE invoice_id = tax.invoice_id) line ON true
+        LEFT JOIN LATERAL (
+            SELECT -sum(posting.amount_minor) AS minor
+            FROM journal_transaction journal JOIN posting ON posting.transaction_id = journal.id
+            JOIN account ON account.id = posting.account_id AND account.purpose = 'tax'
+            WHERE (journal.kind, journal.document_type, journal.document_id)
+                = ('invoice_taxed', 'invoice', tax.invoice_id::text)) posted ON true
+        WHERE coalesce(line.minor, 0) <> tax.tax_minor OR coalesce(posted.minor, 0) <> tax.tax_minor
+    """,
+    "what goes back of a tax was its part of what went back": """
+        SELECT one.cause_type || ' ' || one.cause_id, 'tax taken back ' || sum(one.minor) || ', posted '
+               || sum(one.posted)
+        FROM (
+            SELECT cause_type, cause_id::text, amount_minor AS minor, 0 AS posted
+            FROM adjustment_part WHERE stage = 'tax'
+            UNION ALL
+            SELECT journal.document_type, journal.document_id, 0, posting.amount_minor
+            FROM journal_transaction journal JOIN posting ON posting.transaction_id = journal.id
+            JOIN account ON account.id = posting.account_id AND account.purpose = 'tax'
+            WHERE journal.kind IN ('shares_taken_back', 'shares_given_back')
+        ) one
+        GROUP BY one.cause_type, one.cause_id HAVING sum(one.minor) <> sum(one.posted)
     """,
     "what was paid ahead is held or was sold": """
         SELECT 'payer ' || one.payer_id || ' ' || one.currency, 'facts ' || sum(one.fact) || ', account '

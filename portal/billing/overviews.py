@@ -63,8 +63,10 @@ _RECEIVABLES = text(
            coalesce(sum(open.minor) FILTER (WHERE open.late > 90), 0)::bigint, count(*)
     FROM (
         SELECT invoice.payer_id, invoice.currency, CAST(:today AS date) - invoice.due_on AS late,
-               invoice.total_minor - coalesce((SELECT sum(amount_minor) FROM cash_receipt
-                                               WHERE cash_receipt.invoice_id = invoice.id), 0)
+               invoice.total_minor
+               + coalesce((SELECT tax_minor FROM invoice_tax WHERE invoice_tax.invoice_id = invoice.id), 0)
+               - coalesce((SELECT sum(amount_minor) FROM cash_receipt
+                           WHERE cash_receipt.invoice_id = invoice.id), 0)
                - coalesce((SELECT sum(amount_minor) FROM line_reduction
                            WHERE line_reduction.invoice_id = invoice.id AND lowers_net), 0) AS minor
         FROM invoice WHERE invoice.manufacturer_id = :own

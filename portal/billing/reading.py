@@ -26,6 +26,7 @@ from portal.billing.models import (
     Share,
 )
 from portal.billing.reductions.models import LineReduction
+from portal.billing.taxed import TAX_OF_INVOICE
 from portal.cases.models import SupportCase
 from portal.directory.queries import organisation_names
 from portal.errors import NotAllowed, NotFound
@@ -184,18 +185,24 @@ def _shares(session: Session, item: BillItem) -> tuple[ShareRow, ...]:
 
 @dataclass(frozen=True)
 class InvoiceRow:
-    """An invoice as listed: what was paid of it, what of it need not be paid, and what of the payments went back."""
+    """An invoice as listed: what was paid, what of it need not be paid, what of the payments went back, its tax."""
 
     invoice: Invoice
     payer_name: str
     paid_minor: int
     credited_minor: int = 0
     returned_minor: int = 0
+    tax_minor: int = 0
+
+    @property
+    def total_minor(self) -> int:
+        """What is asked: what is charged, and the tax on it."""
+        return self.invoice.total_minor + self.tax_minor
 
     @property
     def open_minor(self) -> int:
         """What is still owed."""
-        return self.invoice.total_minor - self.paid_minor - self.credited_minor
+        return self.total_minor - self.paid_minor - self.credited_minor
 
 
 def invoices(
@@ -233,9 +240,8 @@ def _invoices(actor: Actor) -> Select[Any]:
     )
     lowered = taken_off.where(LineReduction.lowers_net).scalar_subquery()
     whose = Invoice.manufacturer_id if actor.side is Side.MANUFACTURER else Invoice.payer_id
-    return select(Invoice, paid, borne + lowered, taken_off.scalar_subquery() - borne - lowered).where(
-        whose == actor.organisation_id
-    )
+    returned = taken_off.scalar_subquery() - borne - lowered
+    return select(Invoice, paid, borne + lowered, returned, TAX_OF_INVOICE).where(whose == actor.organisation_id)
 
 
 def _invoice_rows(session: Session, statement: Select[Any]) -> list[InvoiceRow]:

@@ -27,6 +27,7 @@ from portal.payments.models import ConnectedAccount, Intent
 from portal.payments.payers.losing import customers_lost
 from portal.payments.provider import ReceivedEvent
 from portal.payments.rules import InvoiceLine
+from portal.payments.taxing.rules import TaxAsked, taxed_request
 from portal.rows import insert_once
 
 MOST_INVOICE_LINES = 250
@@ -48,11 +49,13 @@ def plan_invoice(
     now: datetime,
     purchase_order: str = "",
     receivable: Purpose = Purpose.RECEIVABLE,
+    tax: TaxAsked | None = None,
 ) -> Intent:
     """Plan a Stripe invoice and enqueue its calls; the caller's invoice row names the intent.
 
     What is owed is rounded up to what can be paid in its currency: the intent's amount is what is asked.
-    ``document`` names what is invoiced, once. ``receivable`` is the account that its cash settles.
+    ``document`` names what is invoiced, once. ``receivable`` is the account that its cash settles. ``tax`` has Stripe
+    reckon tax on top.
 
     *Raises*: RuleBroken for no lines, too many, or a total that nobody owes.
     """
@@ -61,14 +64,17 @@ def plan_invoice(
     if not lines or len(lines) > MOST_INVOICE_LINES or total <= 0:
         raise RuleBroken(f"An invoice has 1 to {MOST_INVOICE_LINES} lines and a total above zero.")
     intent_id = uuid4()
+    asking = [replace(line, amount_minor=minor) for line, minor in zip(lines, asked, strict=True)]
     request = rules.invoice_request(
         intent_id=str(intent_id),
         currency=currency,
-        lines=[replace(line, amount_minor=minor) for line, minor in zip(lines, asked, strict=True)],
+        lines=asking,
         days_until_due=days_until_due,
         name=name,
         purchase_order=purchase_order,
     )
+    if tax is not None:
+        request = taxed_request(request, asking, tax, currency)
     return plan(
         session,
         intent_id,

@@ -27,6 +27,7 @@ from portal.payments.models import ConnectedAccount, Intent
 from portal.payments.outcomes import Call
 from portal.payments.provider import ACTIVE, Busy, Refused, Unknown
 from portal.payments.steps import look_up, make
+from portal.payments.taxing.locating import must_wait
 
 # An invoice has the most steps: three for its lines, four others, and room for new generations.
 MOST_ROUNDS = 40
@@ -127,6 +128,8 @@ def _may_go(engine: Engine, gateway: Gateway, intent_id: UUID, now: datetime, sc
             raise RuleBroken("This was planned for Stripe's other mode, test or live.")
         charges_change = intent.kind == "plan_change" and rules.is_at_once(intent.request)
         is_transfer = intent.kind == "transfer" and intent.state == rules.PLANNED
+        if intent.kind == "invoice" and must_wait(session, intent):
+            return False
     if charges_change:
         look_again(engine, gateway, intent_id, now, scope=scope)
     return not is_transfer or _may_send(engine, gateway, intent_id, scope)

@@ -25,6 +25,8 @@ from portal.payments.models import ConnectedAccount, Intent, IntentAttempt, Prov
 from portal.payments.payers.losing import BY_CALL, lose_customer
 from portal.payments.provider import ACTIVE, RefundState, Refused
 from portal.payments.refunding import book_refund, refund_facts
+from portal.payments.taxing.booking import book_tax
+from portal.payments.taxing.locating import TRIED, with_payer
 from portal.payments.transferring import CLAW_BACK, book_reversal, book_transfer
 
 WAITING_SENTENCES = {
@@ -32,6 +34,7 @@ WAITING_SENTENCES = {
     rules.WAITS_FOR_BALANCE: "Waits until the Stripe balance in {currency} covers it.",
     rules.WAITS_FOR_PARTY: "Waits until the party's account at Stripe covers what is taken back.",
     rules.WAITS_FOR_ACCOUNT: "Waits until the receiving account may receive transfers.",
+    rules.WAITS_FOR_ADDRESS: "Waits for the payer's address: without it Stripe reckons no tax. Say it under Bills.",
 }
 
 
@@ -68,6 +71,8 @@ def next_call(session: Session, intent_id: UUID, now: datetime) -> Call | None:
         return None
     if step == "customer" and intent.kind in rules.OF_A_PAYER:
         return _customer_of(session, intent, now)
+    if step == "tax_payer":
+        intent.progress = with_payer(session, intent)
     key = rules.idempotency_key(intent.id, step, intent.generation)
     sent_at = queries.first_sent_at(session, key)
     stale = not rules.key_is_fresh(sent_at, now)
@@ -131,6 +136,8 @@ def record_success(session: Session, call: Call, result: Result, now: datetime) 
         intent.provider_object_id = result.object_id
     intent.failure = ""
     session.flush()
+    if "tax" in result.facts:
+        book_tax(session, intent, now)
     if rules.next_step(intent.kind, intent.request, intent.progress) is None:
         _finish(session, intent, now)
 
@@ -148,6 +155,7 @@ def record_refusal(session: Session, call: Call, refusal: Refused, now: datetime
     if waits_for:
         # Stripe keeps the refusal under the key, so what goes later goes under a new one.
         intent.generation += 1
+        intent.progress = {name: kept for name, kept in intent.progress.items() if name not in TRIED}
         _move(intent, rules.PLANNED)
         _wait(session, intent, waits_for)
         return

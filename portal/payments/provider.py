@@ -63,7 +63,8 @@ class PaymentOfInvoice:
 class InvoiceState:
     """An invoice at Stripe; ``status`` is draft, open, paid, void or uncollectible.
 
-    Of a subscription: ``reason`` is why it was made, ``product_id`` what it asks for, ``credit_minor`` what it takes
+    ``tax_status`` is how far Stripe has reckoned its tax, ``tax_disabled`` why it no longer does. Of a subscription:
+    ``reason`` is why it was made, ``product_id`` what it asks for, ``credit_minor`` what it takes
     off for what was paid before.
     """
 
@@ -83,6 +84,17 @@ class InvoiceState:
     reason: str = ""
     product_id: str = ""
     credit_minor: int = 0
+    tax_status: str = ""
+    tax_disabled: str = ""
+
+
+@dataclass(frozen=True)
+class TaxOfLine:
+    """The tax on a line of an invoice, and why none is due; ``position`` is ours."""
+
+    position: str
+    tax_minor: int
+    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ PORTAL_CONFIGURATION_FACT = "stripe_portal_configuration"
 
 @dataclass(frozen=True)
 class InvoiceFacts:
-    """What payments needs of an invoice; the row belongs to billing, which stands above."""
+    """What payments needs of an invoice, its total with tax; the row belongs to billing, which stands above."""
 
     id: int
     manufacturer_id: int
@@ -48,7 +48,8 @@ class InvoiceFacts:
     name: str
 
 
-_INVOICE = "SELECT id, manufacturer_id, payer_id, currency, total_minor, intent_id, name FROM invoice WHERE "
+_TOTAL = "total_minor + coalesce((SELECT tax_minor FROM invoice_tax WHERE invoice_id = invoice.id), 0)"
+_INVOICE = f"SELECT id, manufacturer_id, payer_id, currency, {_TOTAL}, intent_id, name FROM invoice WHERE "
 
 
 def invoice_of_intent(session: Session, intent_id: UUID) -> InvoiceFacts | None:
@@ -103,20 +104,18 @@ def attempts(session: Session, intent_id: UUID) -> Sequence[IntentAttempt]:
 
 def first_sent_at(session: Session, key: str) -> datetime | None:
     """When a key was first sent."""
-    found: datetime | None = session.scalar(
-        select(IntentAttempt.attempted_at)
-        .where(IntentAttempt.idempotency_key == key, IntentAttempt.outcome == "sent")
-        .order_by(IntentAttempt.attempted_at)
-        .limit(1)
+    sent = select(IntentAttempt.attempted_at).where(
+        IntentAttempt.idempotency_key == key, IntentAttempt.outcome == "sent"
     )
+    found: datetime | None = session.scalar(sent.order_by(IntentAttempt.attempted_at).limit(1))
     return found
 
 
 def sent_between(session: Session, key: str) -> Sent | None:
     """When a key was first and last sent; None where it never was."""
-    wanted = select(func.min(IntentAttempt.attempted_at), func.max(IntentAttempt.attempted_at))
+    at = IntentAttempt.attempted_at
     of_key = (IntentAttempt.idempotency_key == key, IntentAttempt.outcome == "sent")
-    first_at, last_at = session.execute(wanted.where(*of_key)).one()
+    first_at, last_at = session.execute(select(func.min(at), func.max(at)).where(*of_key)).one()
     return None if first_at is None else Sent(first_at, last_at)
 
 

@@ -55,9 +55,13 @@ OF_A_PAYER = frozenset({"invoice", "checkout"})
 
 # What an unfinished transfer waits for, kept in its progress.
 WAITS_FOR_BALANCE, WAITS_FOR_ACCOUNT, WAITS_FOR_PARTY = "balance", "account", "party"
+# What an unfinished invoice waits for: Stripe has to place its payer before it reckons tax.
+WAITS_FOR_ADDRESS = "address"
+ADDRESS_CODE = "customer_tax_location_invalid"
 WAITING_CODES = {
     "balance_insufficient": WAITS_FOR_BALANCE,
     "insufficient_capabilities_for_transfer": WAITS_FOR_ACCOUNT,
+    ADDRESS_CODE: WAITS_FOR_ADDRESS,
 }
 
 # What a reversal waits for: the money has to be in the party's account still, or again.
@@ -92,6 +96,7 @@ PAYMENT_PAIRS: Pairs = pairs(
     (Purpose.DISPUTED, Purpose.STRIPE),
     (Purpose.STRIPE, Purpose.PAYABLE),
     (Purpose.PAYABLE, Purpose.RECEIVABLE),
+    (Purpose.RECEIVABLE, Purpose.TAX),
 )
 
 # Two linked transactions, each in its currency's ledger: what was asked for, and what lies in the balance.
@@ -183,11 +188,12 @@ ACCOUNT_STATES = frozenset({"pending", "active", "restricted", "unsupported"})
 
 @dataclass(frozen=True)
 class InvoiceLine:
-    """One line of an invoice as Stripe shows it; a credit is negative."""
+    """One line of an invoice as Stripe shows it; a credit is negative. ``tax_code`` where it is not the account's."""
 
     description: str
     amount_minor: int
     reference: str = ""
+    tax_code: str = ""
 
 
 def is_uuid(text: str) -> bool:
@@ -256,9 +262,13 @@ def is_at_once(request: Mapping[str, Any]) -> bool:
 
 
 def invoice_steps(request: Mapping[str, Any]) -> tuple[str, ...]:
-    """The steps of an invoice, in order: the payer, an empty draft, its lines, numbered, mailed."""
+    """The steps of an invoice, in order: the payer, an empty draft, its lines, numbered, mailed.
+
+    Of one that is taxed, what the payer is for tax and where comes before.
+    """
     batches = range(0, len(request["items"]), LINES_AT_ONCE)
-    return ("customer", "invoice", *(f"lines-{first}" for first in batches), "finalize", "send")
+    payer = ("tax_payer",) if "tax" in request else ()
+    return ("customer", *payer, "invoice", *(f"lines-{first}" for first in batches), "finalize", "send")
 
 
 def lines_of_step(step: str, items: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:

@@ -8,6 +8,7 @@ from portal.payments.outcomes import Call, Result
 from portal.payments.provider import AccountState, CheckoutState, RefundState, Refused, SubscriptionState, Unknown
 from portal.payments.refunding import refund_facts
 from portal.payments.rules import ANSWERABLE_DISPUTES, is_at_once, lines_of_step
+from portal.payments.taxing.finalizing import number, numbered
 
 _BUYING = (
     "checkout",
@@ -30,9 +31,10 @@ def make(gateway: Gateway, call: Call) -> Result:
     if call.step == "invoice":
         draft = {**call.request["invoice"], "customer": call.done["customer"]}
         return Result(gateway.create_invoice(draft, call.key).id)
+    if call.step == "tax_payer":
+        return Result(gateway.place_payer(call.done["customer"], call.done["payer"], call.key))
     if call.step == "finalize":
-        made = gateway.finalize_invoice(call.done["invoice"], call.key)
-        return Result(made.id, {"hosted_url": made.hosted_url})
+        return number(gateway, call)
     if call.step == "send":
         return Result(gateway.send_invoice(call.done["invoice"], call.key).id)
     if call.kind in _BUYING:
@@ -109,12 +111,15 @@ def _look_up_lines(gateway: Gateway, call: Call, positions: set[str]) -> Result 
 
 
 def _look_up_invoice(gateway: Gateway, call: Call) -> Result | None:
+    if call.step == "tax_payer":
+        # What a payer is set to is the same however often it is set.
+        return None
     if call.step == "invoice":
         found = gateway.find_invoice(call.done["customer"], call.intent_id)
         return Result(found.id) if found else None
     invoice = gateway.retrieve_invoice(call.done["invoice"])
     if call.step == "finalize" and invoice.status != "draft":
-        return Result(invoice.id, {"hosted_url": invoice.hosted_url})
+        return numbered(gateway, call, invoice)
     if call.step == "out_of_band" and invoice.status == "paid":
         return Result(invoice.id)
     # Whether it was mailed cannot be seen; a second mail does no harm.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -14,7 +14,6 @@ from portal.access import Actor, Role, Side
 from portal.contracts import queries as contracts
 from portal.contracts.agreement_checks import SHARES
 from portal.contracts.models import PlanChoice
-from portal.directory.models import Organisation
 from portal.entitlement.queries import terms_in_force
 from portal.errors import NotFound
 from portal.payments import queries as payments
@@ -32,11 +31,9 @@ from portal.selling.models import (
     Purchase,
     PurchaseStep,
     ResalePrice,
-    TaxExemption,
-    TaxExemptionEnd,
 )
 from portal.selling.rules import State, state_of
-from portal.zones import local_day
+from portal.taxes.models import TaxExemption, TaxExemptionEnd
 
 LISTED = 100
 
@@ -293,31 +290,6 @@ def _readers(actor: Actor, row: Offer | OfferRelease) -> tuple[int, ...]:
     if actor.side is Side.CUSTOMER:
         return (row.customer_id,)
     return (row.manufacturer_id,) if actor.side is Side.MANUFACTURER else (row.integrator_id,)
-
-
-def certificate_day(session: Session, organisation_id: int, at: datetime) -> date:
-    """The day of an instant for certificates: the payer's own, where one is entered as where an order is taxed.
-
-    A certificate names no manufacturer, so that no manufacturer's midnight can end it.
-    """
-    return local_day(session.get_one(Organisation, organisation_id).zone, at)
-
-
-def exemption_at(session: Session, organisation_id: int, at: datetime) -> TaxExemption | None:
-    """A payer's certificate that holds at an instant, by the payer's own day."""
-    on = certificate_day(session, organisation_id, at)
-    ended = select(TaxExemptionEnd.exemption_id)
-    return session.scalars(
-        select(TaxExemption)
-        .where(
-            TaxExemption.organisation_id == organisation_id,
-            TaxExemption.valid_from <= on,
-            TaxExemption.expires_on > on,
-            TaxExemption.id.not_in(ended),
-        )
-        .order_by(TaxExemption.expires_on.desc())
-        .limit(1)
-    ).one_or_none()
 
 
 def exemptions(session: Session, actor: Actor) -> Sequence[tuple[TaxExemption, TaxExemptionEnd | None]]:

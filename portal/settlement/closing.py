@@ -58,6 +58,7 @@ def close_period(
     *,
     livemode: bool,
     now: datetime,
+    automatic_tax: bool = False,
     begins: Callable[[str], None] = lambda step: None,
 ) -> str:
     """Close a period as far as its statements; its state afterwards. Again, and after a crash, is harmless.
@@ -92,7 +93,7 @@ def close_period(
         with transaction(engine) as session:
             make_statements(session, manufacturer_id, period_id, now=now, only=parties)
     begins("invoices")
-    invoice_debtors(engine, period_id, livemode=livemode, now=now)
+    invoice_debtors(engine, period_id, livemode=livemode, now=now, automatic_tax=automatic_tax)
     begins("manifest")
     with transaction(engine) as session:
         return finish_close(session, manufacturer_id, period_id, now=now).state
@@ -234,14 +235,18 @@ def tell_parties(session: Session, period_id: int) -> int:
     return len(told)
 
 
-def invoice_debtors(engine: Engine, period_id: int, *, livemode: bool, now: datetime) -> None:
+def invoice_debtors(
+    engine: Engine, period_id: int, *, livemode: bool, now: datetime, automatic_tax: bool = False
+) -> None:
     """Invoice what was billed, some debtors to a transaction: an interrupted close goes on with the next."""
     with transaction(engine) as session:
         debtors = debtors_to_invoice(session, period_id)
     for first in range(0, len(debtors), DEBTORS_AT_ONCE):
         with transaction(engine) as session:
             some = debtors[first : first + DEBTORS_AT_ONCE]
-            gather_invoices(session, period_id, now=now, livemode=livemode, debtor_ids=some)
+            gather_invoices(
+                session, period_id, now=now, livemode=livemode, debtor_ids=some, automatic_tax=automatic_tax
+            )
 
 
 def finish_close(session: Session, manufacturer_id: int, period_id: int, *, now: datetime) -> Period:

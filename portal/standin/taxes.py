@@ -58,7 +58,7 @@ def is_located(customer: Body) -> bool:
 
 def not_located() -> Refusal:
     """What an invoice is refused with that cannot be taxed."""
-    message = "The customer's location isn't recognized. Set a valid customer address in order to automatically calculate tax."
+    message = "The customer's location isn't recognized. Set a valid address in order to automatically calculate tax."
     return refused(message, code=LOCATION_INVALID)
 
 

@@ -122,3 +122,35 @@ class FilingApproval(Base):
     asked_by: Mapped[int]
     approved_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
     approved_at: Mapped[datetime]
+
+
+class TaxExemption(Base):
+    """A payer's certificate that no sales tax is due from it, for a jurisdiction, until a day."""
+
+    __tablename__ = "tax_exemption"
+    __table_args__ = (
+        UniqueConstraint("organisation_id", "jurisdiction", "number"),
+        CheckConstraint("expires_on > valid_from", name="order"),
+    )
+
+    id: Mapped[Id]
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    jurisdiction: Mapped[str]
+    number: Mapped[str]
+    valid_from: Mapped[date]
+    expires_on: Mapped[date]
+    recorded_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    recorded_at: Mapped[datetime]
+
+
+class TaxExemptionEnd(Base):
+    """A certificate taken back before its day."""
+
+    __tablename__ = "tax_exemption_end"
+    __table_args__ = (UniqueConstraint("exemption_id"),)
+
+    id: Mapped[Id]
+    exemption_id: Mapped[int] = mapped_column(ForeignKey("tax_exemption.id"))
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    ended_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    ended_at: Mapped[datetime]

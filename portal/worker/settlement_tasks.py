@@ -15,7 +15,15 @@ from portal.worker.registry import Edges, task
 
 @task("close_period", own_transactions=True)
 def close_period(edges: Edges, now: datetime, *, manufacturer_id: int, period_id: int) -> None:
-    closing.close_period(edges.engine, manufacturer_id, period_id, livemode=edges.settings.livemode, now=now)
+    settings = edges.settings
+    closing.close_period(
+        edges.engine,
+        manufacturer_id,
+        period_id,
+        livemode=settings.livemode,
+        now=now,
+        automatic_tax=settings.automatic_tax,
+    )
 
 
 @task("dispose_approval", own_transactions=True)

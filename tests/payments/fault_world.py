@@ -28,6 +28,8 @@ from portal.ledger.rules import Purpose
 from portal.payments import calls, handling
 from portal.payments.gateway import Gateway, connect
 from portal.payments.models import Intent
+from portal.payments.taxing.models import PayerAddress
+from portal.payments.taxing.rules import TaxAsked
 from portal.settlement import closing, differences, disposing, tie_out
 from portal.settlement.models import Disposition, Statement
 from portal.settlement.reconciling import find_differences
@@ -91,11 +93,18 @@ class World:
             self.cast.ian.person_id, company.id, Side(company.side), frozenset({Role.ADMINISTRATOR, Role.FINANCE})
         )
 
-    def invoice(self) -> tuple[int, UUID]:
+    def invoice(self, *, tax: TaxAsked | None = None) -> tuple[int, UUID]:
         """A planned invoice of the customer: its id and its intent's."""
         number = next(self.numbers)
         with transaction(self.engine) as session:
-            made = planned_invoice(session, self.cast, self._open_period(session).id, number=number)
+            made = planned_invoice(session, self.cast, self._open_period(session).id, number=number, tax=tax)
+            if tax is not None:
+                session.add(
+                    PayerAddress(
+                        manufacturer_id=made.manufacturer_id, payer_id=made.payer_id, line1="", postal_code="10115",
+                        city="", state="", country="DE", recorded_by=self.cast.fay.person_id, recorded_at=self.now,
+                    )
+                )  # fmt: skip
             return made.id, made.intent_id
 
     def settled(self, net_minor: int) -> UUID:

@@ -13,7 +13,7 @@ from portal.entitlement.orders import queries
 from portal.entitlement.orders.actions import NewOrder, enter_order
 from portal.errors import Invalid
 from portal.selling.actions import hand_over_plans, keep_exemption
-from portal.selling.queries import exemption_at
+from portal.taxes.exempting import exemption_at
 from portal.zones import local_day
 from tests.support.cast import NOW
 from tests.support.versions import signed_policy

@@ -137,7 +137,7 @@ class Desk:
         assert self.gateway.available_balance()["EUR"] == -self.held("stripe_clearing")
 
 
-def paid_invoice(desk: Desk, *, pay: bool = True, confirmed: bool = True) -> Invoice:
+def paid_invoice(desk: Desk, *, pay: bool = True, confirmed: bool = True, taxed: bool = False) -> Invoice:
     """Four hours of both companies are billed, its invoice is at the stand-in and paid by card."""
     session, cast = desk.session, desk.cast
     open_books(session, cast)
@@ -147,7 +147,7 @@ def paid_invoice(desk: Desk, *, pay: bool = True, confirmed: bool = True) -> Inv
     settled(session, cast, case, confirmed=confirmed)
     billed(session, case)
     period_id = session.scalars(select(Period.id).where(Period.manufacturer_id == cast.factory.id)).one()
-    (invoice,) = gather_invoices(session, period_id, now=BILLED_AT)
+    (invoice,) = gather_invoices(session, period_id, now=BILLED_AT, automatic_tax=taxed)
     desk.standin.control.fund(FUNDS, "eur")
     desk.now = PAID_AT
     desk.jobs()

@@ -17,6 +17,7 @@ from portal.payments.actions import plan_invoice, plan_transfer
 from portal.payments.gateway import Gateway
 from portal.payments.models import ConnectedAccount, Intent
 from portal.payments.rules import InvoiceLine, account_request
+from portal.payments.taxing.rules import TaxAsked
 from tests.standin.process import Standin
 from tests.support.cast import NOW, Cast
 
@@ -101,7 +102,12 @@ def planned_transfer(session: Session, cast: Cast, amount_minor: int, number: in
 
 
 def planned_invoice(
-    session: Session, cast: Cast, period_id: int, amounts: tuple[int, ...] = (10_000, 2_550), number: int = 1
+    session: Session,
+    cast: Cast,
+    period_id: int,
+    amounts: tuple[int, ...] = (10_000, 2_550),
+    number: int = 1,
+    tax: TaxAsked | None = None,
 ) -> Invoice:
     """An invoice to the customer, its receivable posted."""
     total = sum(amounts)
@@ -119,6 +125,7 @@ def planned_invoice(
         purchase_order="PO 4711",
         livemode=False,
         now=NOW,
+        tax=tax,
     )
     invoice = Invoice(
         manufacturer_id=cast.factory.id,

@@ -16,7 +16,8 @@ from portal.notifications.mail import FileMailer
 from portal.payments.gateway import connect
 from portal.payments.models import CashReceipt, Intent, ProviderSubscription
 from portal.payments.rules import FIGURES_MOVED
-from portal.selling.models import Offer, Purchase, TaxExemption
+from portal.selling.models import Offer, Purchase
+from portal.taxes.models import TaxExemption
 from tests.support.buying import OTHER_PLANS, PACK_MINOR, lapsed
 from tests.support.cases import escalated
 from tests.support.cast import DOCUMENTS, NOW

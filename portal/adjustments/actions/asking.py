@@ -31,7 +31,7 @@ from portal.adjustments.actions.checking import (
     receipt_of,
 )
 from portal.adjustments.ahead import paid_for
-from portal.adjustments.dividing import LineLoss, Taking, charged_lines, divide, settlement_terms, source_of
+from portal.adjustments.dividing import LineLoss, Taking, divide, settlement_terms, source_of
 from portal.adjustments.lines import agreement_behind
 from portal.adjustments.models import Adjustment, AdjustmentConsent, AdjustmentDecision, AdjustmentLimit
 from portal.adjustments.rules.asking import (
@@ -44,6 +44,7 @@ from portal.adjustments.rules.asking import (
     needs_second_person,
 )
 from portal.adjustments.rules.sharing import by_party
+from portal.adjustments.taxed import charged_lines
 from portal.billing.models import InvoiceItem, PlanSale
 from portal.billing.packs.models import PackSale
 from portal.contracts.agreement import Settlement
@@ -278,9 +279,9 @@ def _integrators(
     """The integrators of what is adjusted, the manufacturer in their place left out."""
     found: set[int] = set()
     if about.invoice is not None:
-        for item in charged_lines(session, about.invoice.id):
-            if invoice_item_id is None or item.id == invoice_item_id:
-                found.add(source_of(session, item).integrator_id)
+        for line in charged_lines(session, about.invoice.id):
+            if invoice_item_id is None or line.item.id == invoice_item_id:
+                found.add(source_of(session, line.item).integrator_id)
     elif receipt is not None:
         found = {sale.integrator_id for sale in paid_for(session, receipt).sales}
     return found - {about.manufacturer_id}

@@ -16,9 +16,10 @@ from portal.adjustments import queries
 from portal.adjustments.actions import recovering, taking
 from portal.adjustments.actions.taking import Cause
 from portal.adjustments.ahead import paid_for
-from portal.adjustments.dividing import CHARGEBACKS, Taking, bearer_of, charged_lines, reductions
+from portal.adjustments.dividing import CHARGEBACKS, Taking, bearer_of
 from portal.adjustments.lines import named_bearer
 from portal.adjustments.models import AdjustmentPart
+from portal.adjustments.taxed import charged_lines, left_minor
 from portal.billing.queries import taken_of_payment
 from portal.directory.models import Organisation
 from portal.errors import Conflict, Invalid, NotFound
@@ -118,8 +119,7 @@ def _left_minor(session: Session, chargeback: Chargeback, receipt: CashReceipt) 
     """What is left of the lines that were paid, or of what was paid ahead."""
     if chargeback.invoice_id is None:
         return receipt.amount_minor - taken_of_payment(session, receipt.id).amount_minor
-    reduced = reductions(session, chargeback.invoice_id)
-    return sum(item.amount_minor - reduced.get(item.id, 0) for item in charged_lines(session, chargeback.invoice_id))
+    return left_minor(session, chargeback.invoice_id)
 
 
 def _lose(session: Session, chargeback: Chargeback, cause: Cause, now: datetime) -> None:
@@ -166,7 +166,7 @@ def _fee_bearer(session: Session, chargeback: Chargeback) -> int | None:
     """Who bears the fee by the agreement behind what was paid; nobody but the operator where nothing was sold."""
     if chargeback.invoice_id is not None:
         lines = charged_lines(session, chargeback.invoice_id)
-        return bearer_of(session, lines[0], FEES_BORNE_BY) if lines else None
+        return bearer_of(session, lines[0].item, FEES_BORNE_BY) if lines else None
     sold = paid_for(session, session.get_one(CashReceipt, chargeback.receipt_id)).sales
     return named_bearer(session, sold[0], FEES_BORNE_BY) if sold else None
 

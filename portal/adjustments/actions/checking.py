@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from portal.access import Actor, Side
 from portal.adjustments import queries
 from portal.adjustments.ahead import unused_minor
-from portal.adjustments.dividing import charged_lines
 from portal.adjustments.rules.asking import BEARERS, REFUND, SIGNED, may_ask
+from portal.adjustments.taxed import charged_lines
 from portal.billing.models import Invoice
 from portal.errors import Invalid, NotAllowed, NotFound, RuleBroken
 from portal.money import Money, asked_part
@@ -102,7 +102,7 @@ def check(session: Session, about: About, receipt: CashReceipt | None, wanted: W
         problems["reference"] = f"The bank's reference of what goes back, 1 to {LONGEST_REFERENCE} characters."
     if len(wanted.beyond.strip()) > LONGEST_REASON:
         problems["beyond"] = f"At most {LONGEST_REASON} characters."
-    lines = {item.id for item in charged_lines(session, about.invoice.id)} if about.invoice is not None else set()
+    lines = {line.item.id for line in charged_lines(session, about.invoice.id)} if about.invoice is not None else set()
     if about.invoice is not None and not lines:
         raise RuleBroken("The net of a statement is settled by statements, not by refunds or credits.")
     if wanted.invoice_item_id is not None and wanted.invoice_item_id not in lines:

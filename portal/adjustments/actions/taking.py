@@ -55,7 +55,7 @@ TAKING_PAIRS: Pairs = pairs(
         (source, Purpose.RECEIVABLE)
         for source in (
             *(Purpose.ACCRUED, Purpose.UNDETERMINED_ACCRUED, Purpose.DEFERRED, Purpose.PAYABLE),
-            Purpose.ROUNDED_UP,
+            *(Purpose.ROUNDED_UP, Purpose.TAX),
         )
     ),
     *((source, target) for source in (Purpose.PAYABLE, Purpose.UNDETERMINED) for target in (Purpose.PAYABLE,)),
@@ -269,7 +269,7 @@ def _keep(session: Session, cause: Cause, losses: Iterable[LineLoss], stage: str
         # The rounding is no line's: it is a part alone.
         if minor := loss.amount_minor - loss.rounded_minor:
             reduced.append(
-                _reduction(cause, loss.of, minor, loss.deferred_minor, now, lowers=lowers, tax_minor=loss.tax_minor)
+                _reduction(cause, loss.of, minor, loss.deferred_minor, now, lowers=lowers, tax_minor=loss.tax_in_it)
             )
     session.execute(insert(AdjustmentPart), parts)
     if reduced:

@@ -38,8 +38,9 @@ from portal.billing.rules import (
     funding_legs,
     leaf_targets,
 )
-from portal.billing.rules.cash import months_owed
+from portal.billing.rules.cash import base_paid, months_owed
 from portal.billing.rules.postings import APPLIED, CARRIED, CASH
+from portal.billing.taxed import taxes_left
 from portal.errors import NotFound
 from portal.ledger.actions import post
 from portal.ledger.models import JournalTransaction
@@ -167,7 +168,7 @@ def _connected(session: Session, invoice_ids: Collection[int]) -> list[InvoiceCa
     )
     line_id = func.coalesce(BillItem.cut_id, of_sale).label("cut_id")
     lowered = (
-        select(func.coalesce(func.sum(LineReduction.amount_minor), 0))
+        select(func.coalesce(func.sum(LineReduction.amount_minor - LineReduction.tax_minor), 0))
         .where(LineReduction.invoice_item_id == InvoiceItem.id, LineReduction.lowers_net)
         .correlate(InvoiceItem)
         .scalar_subquery()
@@ -180,14 +181,19 @@ def _connected(session: Session, invoice_ids: Collection[int]) -> list[InvoiceCa
         .group_by(InvoiceItem.invoice_id, line_id)
         .order_by(InvoiceItem.invoice_id, func.min(InvoiceItem.position))
     ).all()
-    cash, credited = _received(session, known), _credited(session, known)
+    cash, credited, taxes = _received(session, known), _credited(session, known), taxes_left(session, known)
+    by_line = {
+        invoice_id: tuple((row.cut_id, int(row[2])) for row in nets if row.invoice_id == invoice_id)
+        for invoice_id in sorted(known)
+    }
     return [
         InvoiceCash(
             invoice_id,
-            cash.get(invoice_id, 0) + credited.get(invoice_id, 0),
-            tuple((row.cut_id, int(row[2])) for row in nets if row.invoice_id == invoice_id),
+            base_paid(cash.get(invoice_id, 0), sum(net for _, net in lines), taxes.get(invoice_id, 0))
+            + credited.get(invoice_id, 0),
+            lines,
         )
-        for invoice_id in sorted(known)
+        for invoice_id, lines in by_line.items()
     ]
 
 

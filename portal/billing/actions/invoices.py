@@ -37,6 +37,7 @@ from portal.billing.rules import INVOICE_PAIRS
 from portal.billing.rules.postings import SET_OFF
 from portal.billing.supplements.actions import supplement_debtor
 from portal.billing.supplements.models import Supplement
+from portal.billing.taxed import Parties, tax_asked
 from portal.cases.models import SupportCase
 from portal.directory.models import Organisation
 from portal.entitlement.orders.queries import OrderNamed, orders_behind
@@ -139,10 +140,11 @@ def gather_invoices(
     now: datetime,
     livemode: bool = False,
     debtor_ids: Collection[int] | None = None,
+    automatic_tax: bool = False,
 ) -> list[Invoice]:
     """Invoice what was billed up to a period and is on no invoice yet, of all debtors or of some.
 
-    Again finds nothing more. *Raises*: NotFound.
+    ``automatic_tax`` has Stripe reckon tax on it. Again finds nothing more. *Raises*: NotFound.
     """
     period = session.get(Period, period_id)
     if period is None:
@@ -153,7 +155,7 @@ def gather_invoices(
     invoices = []
     for _, mine in groupby(claims, key=lambda claim: claim.group):
         for page in _pages(list(mine)):
-            invoices.append(_issue(session, period, page, now=now, livemode=livemode))
+            invoices.append(_issue(session, period, page, now=now, livemode=livemode, automatic_tax=automatic_tax))
     return invoices
 
 
@@ -293,7 +295,9 @@ def _pages(claims: Sequence[_Claim]) -> Iterable[Sequence[_Claim]]:
             yield page
 
 
-def _issue(session: Session, period: Period, claims: Sequence[_Claim], *, now: datetime, livemode: bool) -> Invoice:
+def _issue(
+    session: Session, period: Period, claims: Sequence[_Claim], *, now: datetime, livemode: bool, automatic_tax: bool
+) -> Invoice:
     item, payer_id = claims[0].item, claims[0].debtor_id
     number, name = _number(session, period.manufacturer_id)
     # One invoice has one date: the longest terms of the orders behind it.
@@ -306,6 +310,7 @@ def _issue(session: Session, period: Period, claims: Sequence[_Claim], *, now: d
             Invoice.period_id == period.id,
         )
     )
+    parties = Parties(period.manufacturer_id, payer_id, item.seller_of_record_id)
     intent = plan_invoice(
         session,
         manufacturer_id=period.manufacturer_id,
@@ -319,6 +324,7 @@ def _issue(session: Session, period: Period, claims: Sequence[_Claim], *, now: d
         name=name,
         livemode=livemode,
         now=now,
+        tax=tax_asked(session, parties, now=now) if automatic_tax else None,
     )
     today = now.astimezone(zone_named(period.zone)).date()
     invoice = Invoice(

@@ -93,6 +93,19 @@ def parts_paid(paid_minor: int, shares: Sequence[tuple[int, int]]) -> tuple[int,
     return tuple(next(parts[party]) for party, _ in shares)
 
 
+def base_paid(cash_minor: int, base_minor: int, tax_minor: int) -> int:
+    """What of an invoice's cash pays for what it charges; the rest is its tax, which is nobody's share.
+
+    *Shape*: in proportion and cumulatively, so that part payments leave no remainder: never less for more cash, all of
+    the charge once all is paid, and what is paid beyond both.
+    """
+    due = base_minor + tax_minor
+    if cash_minor <= 0 or base_minor <= 0 or tax_minor <= 0:
+        return cash_minor
+    within = min(cash_minor, due)
+    return allocate_cumulative(within, [base_minor, tax_minor])[0] + cash_minor - within
+
+
 def cut_funding(invoices: Sequence[InvoiceCash], owed_by_cut: Mapping[int, int]) -> dict[int, int]:
     """How much of each cut's live item is paid, given a payer's invoices in the order issued.
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from portal.payments.gateway.books import exchanged_of
 from portal.payments.gateway.connection import PAGE_SIZE, Connection, Request, answers, instant, keyed, meta, plain
-from portal.payments.provider import ChangePreview, InvoiceState, PaymentOfInvoice, Unknown
+from portal.payments.provider import ChangePreview, InvoiceState, PaymentOfInvoice, TaxOfLine, Unknown
 
 
 class Invoices(Connection):
@@ -45,6 +45,17 @@ class Invoices(Connection):
             listed = self.client.v1.invoices.line_items.list(invoice_id, cast(Any, {"limit": PAGE_SIZE}))
             bodies = [plain(line) for line in listed.auto_paging_iter()]
         return {position for body in bodies if (position := meta(body, "position"))}
+
+    def taxes_of_lines(self, invoice_id: str) -> list[TaxOfLine]:
+        """What each line is taxed."""
+        with answers():
+            listed = self.client.v1.invoices.line_items.list(invoice_id, cast(Any, {"limit": PAGE_SIZE}))
+            return [_tax_of_line(plain(line)) for line in listed.auto_paging_iter()]
+
+    def place_payer(self, customer_id: str, wanted: Request, key: str) -> str:
+        """What a payer is for tax, and where."""
+        with answers():
+            return str(self.client.v1.customers.update(customer_id, cast(Any, wanted), keyed(key)).id)
 
     def finalize_invoice(self, invoice_id: str, key: str) -> InvoiceState:
         """Numbered and payable; afterwards its lines cannot change."""
@@ -108,6 +119,8 @@ def _invoice(found: Any) -> InvoiceState:
         reason=str(body.get("billing_reason") or ""),
         product_id=_product(about) if about is not None else "",
         credit_minor=_credited(body) if details else 0,
+        tax_status=str((body.get("automatic_tax") or {}).get("status") or ""),
+        tax_disabled=str((body.get("automatic_tax") or {}).get("disabled_reason") or ""),
     )
 
 
@@ -146,6 +159,12 @@ def _product(line: dict[str, Any]) -> str:
 
 def _credited(body: dict[str, Any]) -> int:
     return -sum(min(int(line["amount"]), 0) for line in body["lines"]["data"])
+
+
+def _tax_of_line(body: dict[str, Any]) -> TaxOfLine:
+    rows = body.get("taxes") or ()
+    reasons = tuple(str(row.get("taxability_reason") or "") for row in rows)
+    return TaxOfLine(meta(body, "position"), sum(int(row["amount"]) for row in rows), reasons)
 
 
 def _tax(body: dict[str, Any]) -> int:

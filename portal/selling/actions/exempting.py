@@ -10,8 +10,8 @@ from portal.access import Actor, Role, Side
 from portal.audit import actions as audit
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.rows import insert_once
-from portal.selling.models import TaxExemption, TaxExemptionEnd
-from portal.selling.queries import certificate_day
+from portal.taxes.exempting import certificate_day
+from portal.taxes.models import TaxExemption, TaxExemptionEnd
 
 LONGEST = 80
 

@@ -33,8 +33,9 @@ from portal.selling.actions.ending import end_returned, end_with_subscription, n
 from portal.selling.actions.ending_now import carry_out_end
 from portal.selling.actions.promoting import give_back_use
 from portal.selling.models import Purchase, PurchaseStep
-from portal.selling.queries import Bought, bought, exemption_at, subscribed
+from portal.selling.queries import Bought, bought, subscribed
 from portal.selling.rules import CheckoutFacts, Kind, State, Step, payment_steps
+from portal.taxes.exempting import exemption_at
 
 
 def follow_purchase(session: Session, intent_id: UUID, *, now: datetime, livemode: bool = False) -> None:

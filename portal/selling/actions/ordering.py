@@ -32,9 +32,10 @@ from portal.payments.checkouts import Checkout, Wares, page_of, plan_checkout
 from portal.payments.models import Intent
 from portal.selling.actions.promoting import Promoted, promotion_for, promotion_of, use_promotion
 from portal.selling.models import Purchase, PurchaseStep
-from portal.selling.queries import exemption_at, paid_by_subscription
+from portal.selling.queries import paid_by_subscription
 from portal.selling.rules import Interval, Item, Kind, item_named, state_of, total_minor
 from portal.selling.rules.steps import State
+from portal.taxes.exempting import exemption_at
 from portal.zones import local_day
 
 

@@ -12,9 +12,9 @@ from wtforms.validators import InputRequired
 from portal.adjustments import queries
 from portal.adjustments.actions import asking as actions
 from portal.adjustments.actions.asking import Preview, Wanted, may_consent
-from portal.adjustments.dividing import charged_lines
 from portal.adjustments.rules.asking import BEARERS as BEARER_WORDS
 from portal.adjustments.rules.asking import KINDS
+from portal.adjustments.taxed import charged_lines
 from portal.billing import reading
 from portal.billing.reading import InvoiceRow
 from portal.directory.models import Organisation
@@ -145,7 +145,7 @@ def _form(invoice_id: int) -> tuple[InvoiceRow, AskForm]:
     form.kind.choices = [(kind, f"{KINDS[kind].label}: {KINDS[kind].says}") for kind in actions.kinds_for(actor)]
     form.line.choices = [
         (NOTHING, "The whole invoice"),
-        *((str(item.id), item.description) for item in charged_lines(session, invoice_id)),
+        *((str(line.item.id), line.item.description) for line in charged_lines(session, invoice_id)),
     ]
     form.receipt.choices = [
         (NOTHING, "None: the invoice costs less"),

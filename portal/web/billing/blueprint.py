@@ -6,6 +6,7 @@ from flask import Blueprint, g
 
 from portal.access import Actor, Role, Side, may_administer, may_handle_finance, may_see_prices
 from portal.entitlement.orders.actions import may_enter_orders
+from portal.payments.taxing.locating import may_place
 from portal.web import nav
 
 blueprint = Blueprint("billing", __name__)
@@ -43,6 +44,7 @@ TABS: nav.TabPages = (
     ("Bill items", "billing.items", may_see_prices),
     ("Unbilled work", "billing.unbilled", may_collect),
     ("Receivables", "billing.receivables", may_collect),
+    ("Addresses for tax", "billing.addresses", may_place),
     ("Chargebacks", "adjustments.chargebacks", may_collect),
     ("Purchase orders", "billing.orders", may_enter_orders),
     ("Value", "billing.value", may_read_worth),

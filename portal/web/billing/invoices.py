@@ -14,6 +14,7 @@ from portal.adjustments import queries as adjusted
 from portal.adjustments.actions.asking import kinds_for
 from portal.adjustments.rules.asking import KINDS
 from portal.billing import reading
+from portal.billing import taxed as tax_reading
 from portal.billing.reading import InvoiceRow
 from portal.calendars import resolve_local
 from portal.errors import Invalid, ProviderTrouble
@@ -23,6 +24,7 @@ from portal.money import Money, parse_amount
 from portal.payments import cash, queries
 from portal.payments.exchanges.reading import exchanges_of
 from portal.payments.models import PaymentRecord
+from portal.payments.taxing.locating import may_place
 from portal.web import paging
 from portal.web.billing.blueprint import blueprint, may_collect, may_read_invoices
 from portal.web.forms import Form, line_field, page, refusals_of
@@ -82,6 +84,8 @@ def invoice(invoice_id: int) -> ResponseReturnValue:
         state=_state_of(row),
         names=people.names(session, {each.recorded_by for each in waiting}),
         methods=METHODS,
+        tax=tax_reading.tax_said(session, row.invoice, items=bool(items)),
+        may_place=may_place(actor),
         adjustments=adjusted.adjustments(session, actor, invoice_id=invoice_id),
         kinds=KINDS,
         may_adjust=bool(kinds_for(actor)) and bool(items),

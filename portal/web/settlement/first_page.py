@@ -15,6 +15,7 @@ from portal.access import Actor, Role, Side
 from portal.billing import overviews, reading
 from portal.directory.queries import organisation_names
 from portal.payments.queries import own_tie_out
+from portal.payments.taxing.locating import waiting_invoices
 from portal.settlement import cash_needed as needing
 from portal.settlement import cockpit, queries
 from portal.settlement.negative_parties import negative_parties
@@ -96,6 +97,7 @@ def receivables(session: Session, actor: Actor, now: datetime) -> Mapping[str, A
     return {
         "rows": rows[:MOST_ROWS],
         "ages": overviews.AGES,
+        "waiting": waiting_invoices(session, actor)[:MOST_ROWS],
         "unbilled": unbilled,
         "undetermined": undetermined[:MOST_ROWS],
         "owing": owing,
@@ -113,7 +115,8 @@ def receivables(session: Session, actor: Actor, now: datetime) -> Mapping[str, A
 )
 def to_pay(session: Session, actor: Actor, now: datetime) -> Mapping[str, Any]:
     """What the organisation still owes."""
-    return {"rows": [row for row in reading.invoices(session, actor) if row.open_minor > 0][:MOST_ROWS]}
+    rows = [row for row in reading.invoices(session, actor) if row.open_minor > 0]
+    return {"rows": rows[:MOST_ROWS], "waiting": waiting_invoices(session, actor)[:MOST_ROWS]}
 
 
 @today.section("unauthorized", title="Time nobody authorized", roles={Role.SUPPORT_LEAD}, order=40, sides=MANUFACTURER)

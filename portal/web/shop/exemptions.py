@@ -11,6 +11,7 @@ from portal.access import Actor, Role, Side
 from portal.errors import Conflict
 from portal.selling import queries
 from portal.selling.actions import end_exemption, keep_exemption
+from portal.taxes.exempting import certificate_day
 from portal.web.forms import Form, line_field, page, refusals_of
 from portal.web.gate import current_actor, current_edges, current_now, current_session, open_to
 from portal.web.shop.blueprint import blueprint
@@ -67,6 +68,6 @@ def _context() -> dict[str, object]:
     session, actor, now = current_session(), current_actor(), current_now()
     return {
         "certificates": queries.exemptions(session, actor),
-        "today": queries.certificate_day(session, actor.organisation_id, now),
+        "today": certificate_day(session, actor.organisation_id, now),
         "is_switched_on": current_edges().settings.automatic_tax,
     }

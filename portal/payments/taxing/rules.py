@@ -1,0 +1,147 @@
+"""What an invoice asks of Stripe so that it is taxed, and where a payer has to be for it: pure.
+
+*Source*: docs.stripe.com/api/invoices/create#create_invoice-automatic_tax (no negative amounts, no unspecified
+behaviour), docs.stripe.com/tax/customer-locations (what an address has to say), 2026-11.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from portal.errors import RuleBroken
+from portal.money import allocate
+from portal.payments.rules import LONGEST_FIELD, InvoiceLine
+
+# docs.stripe.com/api/invoices/create: a custom field's name.
+LONGEST_FIELD_NAME, LONGEST_PRODUCT = 40, 250
+US, CANADA = "US", "CA"
+LONGEST_WORD = 100
+
+
+@dataclass(frozen=True)
+class TaxAsked:
+    """That an invoice is taxed: what its payer is to Stripe, and what it says of its seller, by name."""
+
+    status: str
+    seller: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a payer is."""
+
+    line1: str
+    postal_code: str
+    city: str
+    state: str
+    country: str
+
+
+def less_credits(lines: Sequence[tuple[str, int]]) -> tuple[int, ...]:
+    """What each line asks when the credits among them are taken off the charges: of their own tax code first.
+
+    *Shape*: one per line (code, minor), none below zero; they sum to the same.
+    *Raises*: RuleBroken for more credits than charges.
+    """
+    left = [max(minor, 0) for _, minor in lines]
+    if sum(minor for _, minor in lines) < 0:
+        raise RuleBroken("An invoice that is taxed asks for something.")
+    for of_code in (True, False):
+        for code in dict.fromkeys(code for code, _ in lines):
+            back = _back_of(lines, left, code, of_code=of_code)
+            places = [at for at, (each, _) in enumerate(lines) if left[at] and (each == code or not of_code)]
+            taken = min(back, sum(left[at] for at in places))
+            if taken:
+                for at, part in zip(places, allocate(taken, [left[at] for at in places]), strict=True):
+                    left[at] -= part
+    return tuple(left)
+
+
+def _back_of(lines: Sequence[tuple[str, int]], left: Sequence[int], code: str, *, of_code: bool) -> int:
+    """What is still to be taken off for the credits of a code; on the second round for all that is left of any."""
+    if of_code:
+        return -sum(min(minor, 0) for each, minor in lines if each == code)
+    return sum(left) - sum(minor for _, minor in lines)
+
+
+def taxed_request(
+    request: dict[str, Any], lines: Sequence[InvoiceLine], tax: TaxAsked, currency: str
+) -> dict[str, Any]:
+    """An invoice's parts so that Stripe reckons its tax and its seller is named."""
+    fields = [
+        {"name": name[:LONGEST_FIELD_NAME], "value": value[:LONGEST_FIELD]} for name, value in tax.seller if value
+    ]
+    draft = {
+        **request["invoice"],
+        "automatic_tax": {"enabled": True},
+        "custom_fields": [*request["invoice"]["custom_fields"], *fields],
+    }
+    return {
+        **request,
+        "invoice": draft,
+        "items": taxed_items(lines, request["items"], currency),
+        "tax": {"status": tax.status},
+    }
+
+
+def taxed_items(lines: Sequence[InvoiceLine], items: Sequence[dict[str, Any]], currency: str) -> list[dict[str, Any]]:
+    """The lines as a taxed invoice takes them: what is asked, with its tax class; what asks nothing is left out."""
+    asked = less_credits([(line.tax_code, line.amount_minor) for line in lines])
+    return [
+        {
+            **{name: value for name, value in item.items() if name != "amount"},
+            "description": _words(line, minor),
+            "price_data": price_data(currency, minor, line.description, line.tax_code),
+        }
+        for line, item, minor in zip(lines, items, asked, strict=True)
+        if minor
+    ]
+
+
+def price_data(currency: str, minor: int, name: str, tax_code: str = "") -> dict[str, Any]:
+    """A price without its tax, of a product of a tax class; the account's own class where none is named."""
+    return {
+        "currency": currency.lower(),
+        "unit_amount": minor,
+        "tax_behavior": "exclusive",
+        "product_data": {"name": name[:LONGEST_PRODUCT], **({"tax_code": tax_code} if tax_code else {})},
+    }
+
+
+def _words(line: InvoiceLine, asked_minor: int) -> str:
+    return line.description if asked_minor == line.amount_minor else f"{line.description}, less credits"
+
+
+def address_problems(address: Address) -> dict[str, str]:
+    """What Stripe would not find a payer by, at the field."""
+    problems = {}
+    if not re.fullmatch(r"[A-Z]{2}", address.country):
+        problems["country"] = "Two letters, such as DE or US."
+    if address.country == US and not re.fullmatch(r"[0-9]{5}(-[0-9]{4})?", address.postal_code):
+        problems["postal_code"] = "Five digits, such as 94107."
+    if address.country == CANADA and not (address.postal_code or address.state):
+        problems["state"] = "The province, such as ON, or the postal code."
+    for name in ("line1", "postal_code", "city", "state"):
+        if len(getattr(address, name)) > LONGEST_WORD:
+            problems[name] = f"At most {LONGEST_WORD} characters."
+    return problems
+
+
+def payer_request(status: str, address: Address | None) -> dict[str, Any]:
+    """What a payer is set to before its invoice is made; an address that Stripe got elsewhere is left as it is."""
+    if address is None:
+        return {"tax_exempt": status}
+    said = {name: value for name, value in vars(address).items() if value}
+    return {"tax_exempt": status, "address": said}
+
+
+def by_position(taxes: Sequence[tuple[str, int]]) -> dict[int, int]:
+    """The tax on each of our lines; several lines there may be one of ours, whose position is before the dash."""
+    found: dict[int, int] = {}
+    for position, minor in taxes:
+        place = int(position.split("-")[0])
+        found[place] = found.get(place, 0) + minor
+    return found
