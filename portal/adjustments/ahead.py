@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -103,13 +104,17 @@ def _of_changed_term(session: Session, receipt: CashReceipt, taken: TakenOfPayme
 
 def _months(session: Session, receipt: CashReceipt) -> tuple[PlanSale, ...]:
     """The months of a plan that a subscription's payment has been sold as, in their order."""
-    if receipt.bill_id is None:
+    if receipt.bill_id is None or receipt.intent_id is None:
         return ()
-    bill = session.get_one(SubscriptionBill, receipt.bill_id)
+    return months_of_bill(session, session.get_one(SubscriptionBill, receipt.bill_id), receipt.intent_id)
+
+
+def months_of_bill(session: Session, bill: SubscriptionBill, intent_id: UUID) -> tuple[PlanSale, ...]:
+    """What was sold of a bill's time, paid or not, in order; ``intent_id`` is its checkout's."""
     rows = session.scalars(
         select(PlanSale)
         .join(PlanChoice, PlanChoice.id == PlanSale.plan_choice_id)
-        .where(PlanSale.paid_by == "ahead", PlanChoice.terms["intent_id"].astext == str(receipt.intent_id))
+        .where(PlanSale.paid_by == "ahead", PlanChoice.terms["intent_id"].astext == str(intent_id))
         .order_by(PlanSale.starts_at)
     ).all()
     first = session.scalar(

@@ -16,6 +16,7 @@ from portal.db import transaction
 from portal.errors import Conflict
 from portal.jobs import enqueue
 from portal.payments import cash, outcomes, queries, rules
+from portal.payments.bill_credits import credited_tax_minor
 from portal.payments.gateway import Gateway
 from portal.payments.models import Intent, ProviderSubscription, SubscriptionBill, SubscriptionSeen
 from portal.payments.payers.losing import BY_EVENT, customer_named, lose_customer
@@ -86,8 +87,11 @@ def refresh_bill(engine: Engine, gateway: Gateway, state: InvoiceState, now: dat
         known = _know(session, intent, state.subscription_id, now)
         _see(session, known, subscription, now)
         bill_id = _keep_bill(session, known, state, now)
+        # What was taken off the invoice before it was paid took its part of the tax with it.
+        unpaid_minor = state.total_minor - sum(payment.amount_minor for payment in paid)
+        tax_minor = state.tax_minor - credited_tax_minor(session, bill_id, unpaid_minor)
         for payment in paid:
-            cash.take_prepayment(session, intent, payment, now, tax_minor=state.tax_minor, bill_id=bill_id)
+            cash.take_prepayment(session, intent, payment, now, tax_minor=tax_minor, bill_id=bill_id)
         enqueue(session, rules.FOLLOW_PURCHASE, intent_id=intent.id)
     return f"subscription invoice {state.status}, {len(paid)} payments"
 

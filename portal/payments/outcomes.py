@@ -98,6 +98,8 @@ def _done(session: Session, intent: Intent) -> dict[str, Any]:
         if origin.provider_object_id is None:
             raise Conflict("The invoice is not at Stripe yet.")
         return {"invoice": origin.provider_object_id}
+    if intent.kind == "credit_note" and "invoice" in intent.request:
+        return {"invoice": intent.request["invoice"]}
     if intent.kind == "credit_note":
         return {"invoice": session.get_one(Intent, UUID(intent.request["invoice_intent"])).provider_object_id}
     if intent.kind == "evidence":
@@ -279,7 +281,9 @@ def _finish(session: Session, intent: Intent, now: datetime) -> None:
 
 def _follow_up(session: Session, intent: Intent) -> None:
     """Have somebody above go on with what an intent was for."""
-    if intent.kind in rules.FOLLOWED_UP or intent.document_type == CLAW_BACK:
+    if intent.document_type == rules.SUBSCRIPTION_BILL:
+        enqueue(session, rules.FOLLOW_PURCHASE, intent_id=intent.request["checkout_intent"])
+    elif intent.kind in rules.FOLLOWED_UP or intent.document_type == CLAW_BACK:
         enqueue(session, "follow_up_intent", intent_id=intent.id)
     elif intent.kind == "checkout" and intent.state == rules.FAILED:
         enqueue(session, rules.FOLLOW_PURCHASE, intent_id=intent.id)

@@ -180,6 +180,8 @@ _ELSE_NOTHING = "error_if_incomplete"
 FIGURES_MOVED = "figures_moved"
 # What the end of a subscription says that its buyer asked for: what goes back, as it was shown.
 END_NOW = "end_now"
+# The document of a credit note on what a subscription asked for.
+SUBSCRIPTION_BILL = "subscription_bill"
 # What is paid at once, or not at all; a debit that fails days later would leave work done under a plan nobody paid for.
 INSTANT_WAYS = frozenset({"card", "link"})
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from portal.adjustments.ahead import unused_minor
 from portal.adjustments.models import Adjustment
-from portal.billing.actions import earn_plans
+from portal.billing.actions import earn_plans, open_month
 from portal.billing.models import PlanSale
 from portal.contracts.queries import plan_choice_at
 from portal.entitlement.models import GrantBalance, UsageGrant
@@ -18,8 +18,9 @@ from portal.errors import Conflict, NotAllowed, RuleBroken
 from portal.payments import calls
 from portal.payments.models import CashReceipt, Intent
 from portal.payments.provider import Unknown
-from portal.selling.actions import cancel, change_plan, end_now, end_now_figures, returns_of
+from portal.selling.actions import cancel, change_plan, credits_of, end_now, end_now_figures, returns_of
 from portal.selling.actions.ending import end_now_planned
+from portal.selling.actions.ordering import Place
 from portal.selling.rules import State
 from portal.selling.rules.ending import Running, refusal, taken_of_payments
 from tests.adjustments.test_paid_ahead import refund, used
@@ -86,10 +87,11 @@ def desk(shop, run_jobs):
     return made
 
 
-def bought_by(shop, *changes, interval="month", minor=MONTH_MINOR, days=10):
+def bought_by(shop, *changes, interval="month", minor=MONTH_MINOR, days=10, taxed=False):
     """The paid plan by a policy that gives months back by days, some days ago."""
     version = signed_policy(shop.session, shop.cast, BY_DAYS, *changes)
-    purchase = shop.buy(plan_order(shop.cast, interval=interval, shown_minor=minor, shown_sha256=version.sha256))
+    wanted = plan_order(shop.cast, interval=interval, shown_minor=minor, shown_sha256=version.sha256)
+    purchase = shop.buy(wanted, place=Place("https://portal.example", automatic_tax=taxed))
     shop.standin.control.advance_clock(days * DAY_SECONDS)
     return purchase
 
@@ -122,8 +124,9 @@ def plan_at(shop, at):
 
 def refunds(shop, purchase):
     """What went back of each payment, and how that stands."""
-    planned = end_now_planned(shop.session, shop.seen(purchase))
-    return [(row.amount_minor, stands) for row, stands in returns_of(shop.session, planned)]
+    found = shop.seen(purchase)
+    planned = end_now_planned(shop.session, found)
+    return [(row.amount_minor, stands) for row, stands in returns_of(shop.session, found, planned)]
 
 
 def sales(shop):
@@ -178,11 +181,14 @@ def test_minutes_stay_where_the_policy_says_so(shop, desk):
 
 
 def test_a_year_gives_back_its_days_and_the_months_that_have_not_begun(shop, desk):
-    purchase = bought_by(shop, interval="year", minor=12 * MONTH_MINOR)
+    purchase = bought_by(shop, interval="year", minor=12 * MONTH_MINOR, taxed=True)
     figures = ended(shop, purchase)
     assert (figures.month_minor, figures.unsold_minor) == (BACK, 11 * MONTH_MINOR)
+    whole, net = shop.seen(purchase).tax_minor, BACK + 11 * MONTH_MINOR
+    assert abs(figures.tax_minor - whole * net / (12 * MONTH_MINOR)) < 1 < figures.tax_minor
+    assert -posted(shop.session, "tax") == whole - figures.tax_minor
     assert "months that have not begun 3190.00 EUR" in figures.sentences[1]
-    assert refunds(shop, purchase) == [(BACK + 11 * MONTH_MINOR, "done")]
+    assert refunds(shop, purchase) == [(net + figures.tax_minor, "done")]
     assert posted(shop.session, "customer_prepaid") == 0
     desk.check()
 
@@ -277,6 +283,65 @@ def test_a_period_that_stripe_renewed_before_it_heard_of_the_end_goes_back_whole
     shop.hear(now=late)
     rows = shop.session.scalars(select(Adjustment.amount_minor).order_by(Adjustment.id)).all()
     assert rows == [BACK, MONTH_MINOR]
+    assert posted(shop.session, "customer_prepaid") == 0
+    desk.check()
+
+
+@pytest.fixture
+def overdue(shop, desk):
+    """The paid plan ten days after a renewal that its card refused: the invoice is open, the month sold."""
+    purchase = bought_by(shop, days=0, taxed=True)
+    about = shop.seen(purchase).subscription.provider_subscription_id
+    shop.standin.control.pay_renewals_by(about, "card_declined")
+    shop.standin.control.advance_clock(41 * DAY_SECONDS)
+    desk.now = NOW + timedelta(days=41)
+    shop.hear(now=desk.now)
+    open_month(shop.session, now=desk.now)
+    shop.session.commit()
+    assert shop.seen(purchase).seen.status == "past_due"
+    return purchase
+
+
+def open_invoice(shop, purchase):
+    bill = shop.seen(purchase).bills[-1]
+    return bill, shop.standin.client().v1.invoices.retrieve(bill.provider_invoice_id)
+
+
+def test_what_is_not_paid_is_taken_off_the_open_invoice_and_its_rest_is_owed(shop, desk, overdue):
+    figures = ended(shop, overdue, desk.now)
+    assert [each.receipt for each in figures.payments] == [None]
+    bill, invoice = open_invoice(shop, overdue)
+    rest, net = bill.amount_minor + bill.tax_minor - figures.total_minor, figures.total_minor - figures.tax_minor
+    assert net == figures.month_minor < MONTH_MINOR
+    assert abs(figures.tax_minor - bill.tax_minor * net / MONTH_MINOR) < 1 < figures.tax_minor
+    assert (invoice.status, invoice.amount_remaining) == ("open", rest)
+    assert refunds(shop, overdue) == []
+    (note,) = credits_of(shop.session, end_now_planned(shop.session, shop.seen(overdue)))
+    assert (note.state, note.amount_minor) == ("succeeded", figures.total_minor)
+    assert posted(shop.session, "customer_prepaid") == MONTH_MINOR - net
+    desk.check()
+    shop.standin.control.pay_invoice(bill.provider_invoice_id)
+    shop.hear(now=desk.now, copies=2)
+    paid = shop.seen(overdue).receipts[-1]
+    assert (paid.amount_minor, paid.tax_minor) == (rest, bill.tax_minor - figures.tax_minor)
+    assert posted(shop.session, "customer_prepaid") == 0
+    assert len(shop.standin.client().v1.credit_notes.list({"invoice": bill.provider_invoice_id}).data) == 1
+    desk.check()
+
+
+def test_what_was_paid_before_it_was_taken_off_goes_back(shop, desk, overdue):
+    figures = shown(shop, overdue, desk.now)
+    planned = said(shop, overdue, figures)
+    bill, _ = open_invoice(shop, overdue)
+    shop.standin.control.hold_deliveries()
+    assert calls.perform(shop.engine, shop.gateway, planned, desk.now) == "succeeded"
+    shop.standin.control.pay_invoice(bill.provider_invoice_id)
+    # The job knows of no payment yet, and Stripe refuses a note on what is paid.
+    shop.run_jobs(desk.now, gateway=shop.gateway)
+    assert refunds(shop, overdue) == []
+    shop.standin.control.release_deliveries(copies=2)
+    shop.hear(now=desk.now)
+    assert refunds(shop, overdue) == [(figures.total_minor, "done")]
     assert posted(shop.session, "customer_prepaid") == 0
     desk.check()
 

@@ -19,7 +19,14 @@ from portal.selling.actions.ending import (
     leaving_cost,
     minimum_until,
 )
-from portal.selling.actions.ending_now import EndNow, end_now, end_now_figures, end_now_said, returns_of
+from portal.selling.actions.ending_now import (
+    EndNow,
+    credits_of,
+    end_now,
+    end_now_figures,
+    end_now_said,
+    returns_of,
+)
 from portal.selling.actions.exempting import end_exemption, keep_exemption
 from portal.selling.actions.following import follow_purchase, sell_after_all, sell_purchase
 from portal.selling.actions.guessing import count_guess, take_back_guess
@@ -67,6 +74,7 @@ __all__ = [
     "charge_early_ends",
     "charged_sale",
     "count_guess",
+    "credits_of",
     "end_exemption",
     "end_now",
     "end_now_figures",

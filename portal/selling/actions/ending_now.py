@@ -18,9 +18,10 @@ from sqlalchemy.orm import Session
 from portal.access import Actor, Role, Side
 from portal.adjustments import queries as adjustments
 from portal.adjustments.actions.returning import return_of_plan
-from portal.adjustments.ahead import PaidFor, paid_for
+from portal.adjustments.ahead import months_of_bill, paid_for
 from portal.adjustments.lines import minutes_back
 from portal.adjustments.models import Adjustment
+from portal.adjustments.rules.unused import Payment
 from portal.audit import actions as audit
 from portal.billing.actions.changed import changed_term_at
 from portal.billing.actions.giving_up import RunningMonth, give_up_ended, running_month
@@ -34,6 +35,7 @@ from portal.errors import Conflict, NotAllowed, RuleBroken
 from portal.jobs import enqueue
 from portal.money import Money, asked_part
 from portal.payments import checkouts, rules
+from portal.payments.bill_credits import credit_of_bill, plan_bill_credit
 from portal.payments.models import CashReceipt, Intent, SubscriptionBill
 from portal.selling.actions.changing import alone, change_on_its_way
 from portal.selling.actions.ending import agreed_on, end_from, end_now_planned, is_ending, minimum_until
@@ -50,11 +52,32 @@ OTHER_FIGURES = "What goes back has changed. Look at it again before you say yes
 
 @dataclass(frozen=True)
 class PaymentBack:
-    """What of a payment goes back, with the sales tax in it."""
+    """What of a bill goes back, with the sales tax in it: of its payment, or off what is still open of it."""
 
-    receipt: CashReceipt
+    bill: SubscriptionBill
+    receipt: CashReceipt | None
     amount_minor: int
     tax_minor: int
+
+    @property
+    def left_minor(self) -> int:
+        """What a bill that is open still asks for then."""
+        return self.bill.amount_minor + self.bill.tax_minor - self.amount_minor
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A bill and its payment, what of it went back before, and what of it is not sold."""
+
+    bill: SubscriptionBill
+    receipt: CashReceipt | None
+    payment: Payment
+    unsold_minor: int
+
+    @property
+    def left_minor(self) -> int:
+        """What of its price can still go back."""
+        return max(self.payment.amount_minor - self.payment.tax_minor - self.payment.gone_net_minor, 0)
 
 
 @dataclass(frozen=True)
@@ -118,23 +141,24 @@ def end_now_figures(session: Session, found: Bought, at: datetime, *, now: datet
     agreed = agreed_on(session, found)
     month = running_month(session, row.intent_id, at)
     plan = month.plan if month is not None else plan_named(agreed.policy, agreed.code)
-    bills = _bills_at(session, found, at)
-    paid = _paid(session, found, bills)
-    unsold = sum(each.prepaid_minor for each in paid)
-    gives_back = plan.given_up_by_days
-    payments = _payments_back(paid, unsold + (month.back.amount_minor if month is not None else 0))
+    sources = _sources(session, found, _bills_at(session, found, at))
+    receipts = [each.receipt for each in sources if each.receipt is not None]
+    unsold = sum(each.unsold_minor for each in sources)
+    payments = _payments_back(sources, unsold + (month.back.amount_minor if month is not None else 0))
     why_not = refusal(
         Running(
             plan.name,
             local_day(agreed.policy.zone, at),
-            gives_back,
+            plan.given_up_by_days,
             minimum_until=minimum_until(session, found),
             is_ending=is_ending(session, found),
             is_changing=bool(change_on_its_way(session, found, now)),
-            is_recorded=_is_recorded(month, bills, paid),
-            is_held=_is_held(session, paid),
+            is_recorded=_is_recorded(month, sources),
+            is_held=_is_held(session, receipts),
             is_returning=any(
-                adjustments.refundable_minor(session, each.receipt) < each.amount_minor for each in payments
+                adjustments.refundable_minor(session, each.receipt) < each.amount_minor
+                for each in payments
+                if each.receipt is not None
             ),
         )
     )
@@ -153,38 +177,45 @@ def _bills_at(session: Session, found: Bought, at: datetime) -> Sequence[Subscri
     return [bill for bill in found.bills if bill.covers_from <= at][-1:]
 
 
-def _paid(session: Session, found: Bought, bills: Sequence[SubscriptionBill]) -> list[PaidFor]:
-    """What the payments of bills were for, in their order."""
-    order = {bill.id: place for place, bill in enumerate(bills)}
-    mine = [receipt for receipt in found.receipts if receipt.bill_id in order]
-    mine.sort(key=lambda receipt: (order[receipt.bill_id or 0], receipt.id))
-    return [paid_for(session, receipt) for receipt in mine]
+def _sources(session: Session, found: Bought, bills: Sequence[SubscriptionBill]) -> list[_Source]:
+    """What bills were paid with and what for, in their order; what nobody has paid yet is a source as well."""
+    sources = []
+    for bill in bills:
+        paid = [receipt for receipt in found.receipts if receipt.bill_id == bill.id]
+        for receipt in paid:
+            known = paid_for(session, receipt)
+            sources.append(_Source(bill, receipt, known.payment, known.prepaid_minor))
+        if not paid and bill.amount_minor and found.purchase.intent_id is not None:
+            sold = sum(sale.amount_minor for sale in months_of_bill(session, bill, found.purchase.intent_id))
+            asked = Payment(bill.amount_minor + bill.tax_minor, bill.tax_minor)
+            sources.append(_Source(bill, None, asked, max(bill.amount_minor - sold, 0)))
+    return sources
 
 
-def _is_recorded(month: RunningMonth | None, bills: Sequence[SubscriptionBill], paid: Sequence[PaidFor]) -> bool:
-    """Whether the month that runs is sold, is of these bills, and all of them are paid."""
-    if month is None or not bills or len(paid) < len([bill for bill in bills if bill.amount_minor]):
+def _is_recorded(month: RunningMonth | None, sources: Sequence[_Source]) -> bool:
+    """Whether the month that runs is sold, and of these bills."""
+    if month is None or not sources:
         return False
     sale = month.sale
-    return bills[0].covers_from <= sale.starts_at + (sale.ends_at - sale.starts_at) / 2
+    return sources[0].bill.covers_from <= sale.starts_at + (sale.ends_at - sale.starts_at) / 2
 
 
-def _is_held(session: Session, paid: Sequence[PaidFor]) -> bool:
+def _is_held(session: Session, receipts: Sequence[CashReceipt]) -> bool:
     """Whether the bank of the payer has one of the payments, as what was taken for it says."""
     taken = select(func.coalesce(func.sum(LineReduction.amount_minor), 0)).where(
-        LineReduction.cause_type == "chargeback", LineReduction.receipt_id.in_([each.receipt.id for each in paid])
+        LineReduction.cause_type == "chargeback", LineReduction.receipt_id.in_([receipt.id for receipt in receipts])
     )
     return bool(session.scalar(taken))
 
 
-def _payments_back(paid: Sequence[PaidFor], net_minor: int) -> tuple[PaymentBack, ...]:
-    """What of each payment goes back with its tax, as far as something is left of it."""
-    left = [max(row.payment.amount_minor - row.payment.tax_minor - row.payment.gone_net_minor, 0) for row in paid]
+def _payments_back(sources: Sequence[_Source], net_minor: int) -> tuple[PaymentBack, ...]:
+    """What of each bill goes back with its tax, as far as something is left of it."""
+    left = [each.left_minor for each in sources]
     back = []
-    for row, net in zip(paid, taken_of_payments(min(net_minor, sum(left)), left), strict=True):
-        minor = asked_part(row.payment.with_tax(net), row.receipt.currency) if net else 0
+    for each, net in zip(sources, taken_of_payments(min(net_minor, sum(left)), left), strict=True):
+        minor = asked_part(each.payment.with_tax(net), each.bill.currency) if net else 0
         if minor:
-            back.append(PaymentBack(row.receipt, minor, row.payment.tax_of(minor)))
+            back.append(PaymentBack(each.bill, each.receipt, minor, each.payment.tax_of(minor)))
     return tuple(back)
 
 
@@ -231,7 +262,10 @@ def _said(actor: Actor, figures: EndNow, month: RunningMonth) -> dict[str, Any]:
         "total_minor": figures.total_minor,
         "tax_minor": figures.tax_minor,
         "sentences": list(figures.sentences),
-        "payments": [[each.receipt.id, each.amount_minor] for each in figures.payments],
+        "payments": [[each.receipt.id, each.amount_minor] for each in figures.payments if each.receipt is not None],
+        "open_bills": [
+            [each.bill.id, each.amount_minor, each.tax_minor] for each in figures.payments if each.receipt is None
+        ],
     }
 
 
@@ -250,6 +284,8 @@ def carry_out_end(session: Session, found: Bought, *, now: datetime, livemode: b
         for receipt_id, minor in said["payments"]:
             _return(session, session.get_one(CashReceipt, receipt_id), sale, said, minor, now=now)
         enqueue(session, "notify_plan_end", intent_id=planned.id)
+    for bill_id, minor, tax_minor in said["open_bills"]:
+        _credit(session, found, sale, said, (bill_id, minor, tax_minor), now=now)
     for receipt in _paid_later(session, found, at):
         _return(session, receipt, sale, said, receipt.amount_minor, now=now)
 
@@ -274,21 +310,56 @@ def _return(
     return_of_plan(session, receipt, sale, amount_minor=minor, reason=reason, person_id=said["person"], now=now)
 
 
+def _credit(
+    session: Session, found: Bought, sale: PlanSale, said: dict[str, Any], part: tuple[int, int, int], *, now: datetime
+) -> None:
+    """Take an amount off a bill that is open; what was paid of it meanwhile, so that Stripe refuses that, goes back."""
+    bill_id, minor, tax_minor = part
+    note = credit_of_bill(session, bill_id)
+    if note is not None and note.state not in (rules.FAILED, rules.CANCELLED):
+        return
+    paid = [receipt for receipt in found.receipts if receipt.bill_id == bill_id]
+    for receipt in _unasked(session, paid[:1]):
+        _return(session, receipt, sale, said, minor, now=now)
+    if note is None and not paid and found.intent is not None:
+        memo = f"{said['plan']} was ended at once"
+        amounts = {"amount_minor": minor, "tax_minor": tax_minor}
+        plan_bill_credit(
+            session, session.get_one(SubscriptionBill, bill_id), found.intent, **amounts, memo=memo, now=now
+        )
+
+
 def _paid_later(session: Session, found: Bought, at: datetime) -> list[CashReceipt]:
     """Payments of a period that only began after the end, because Stripe was told late; of which nothing goes back."""
     later = {bill.id for bill in found.bills if bill.covers_from > at}
-    mine = [receipt for receipt in found.receipts if receipt.bill_id in later]
-    asked = set(session.scalars(select(Adjustment.receipt_id).where(Adjustment.receipt_id.in_([r.id for r in mine]))))
-    return [receipt for receipt in mine if receipt.id not in asked]
+    return _unasked(session, [receipt for receipt in found.receipts if receipt.bill_id in later])
 
 
-def returns_of(session: Session, planned: Intent) -> list[tuple[Adjustment, str]]:
+def _unasked(session: Session, receipts: Sequence[CashReceipt]) -> list[CashReceipt]:
+    """Those of payments of which nobody asked anything back."""
+    mine = Adjustment.receipt_id.in_([receipt.id for receipt in receipts])
+    asked = set(session.scalars(select(Adjustment.receipt_id).where(mine)))
+    return [receipt for receipt in receipts if receipt.id not in asked]
+
+
+def returns_of(session: Session, found: Bought, planned: Intent) -> list[tuple[Adjustment, str]]:
     """The refunds of a plan that was ended at once, each with how it stands: under way, done or failed."""
-    receipts = [receipt_id for receipt_id, _ in planned.request[rules.END_NOW]["payments"]]
+    receipts = [receipt.id for receipt in found.receipts]
     rows = session.scalars(
         select(Adjustment)
-        .where(Adjustment.receipt_id.in_(receipts), Adjustment.asked_by == planned.request[rules.END_NOW]["person"])
+        .where(
+            Adjustment.receipt_id.in_(receipts),
+            Adjustment.asked_by == planned.request[rules.END_NOW]["person"],
+            Adjustment.asked_at >= planned.created_at,
+        )
         .order_by(Adjustment.id)
     ).all()
     ends = [adjustments.end_of(session, row.id) for row in rows]
     return [(row, end.outcome if end is not None else "under_way") for row, end in zip(rows, ends, strict=True)]
+
+
+def credits_of(session: Session, planned: Intent) -> list[Intent]:
+    """The credit notes on what was open, however they went."""
+    bills = [bill_id for bill_id, _, _ in planned.request[rules.END_NOW]["open_bills"]]
+    notes = [credit_of_bill(session, bill_id) for bill_id in bills]
+    return [note for note in notes if note is not None]

@@ -27,6 +27,7 @@ from portal.selling import queries
 from portal.selling.actions import (
     cancel,
     charged_sale,
+    credits_of,
     give_up,
     grace_until,
     last_change,
@@ -232,7 +233,8 @@ def _end_now(found: Bought) -> Mapping[str, Any] | None:
         "has_failed": planned.state in (FAILED, CANCELLED),
         "failure": planned.failure,
         "is_made": is_made,
-        "returns": returns_of(session, planned) if is_made else (),
+        "returns": returns_of(session, found, planned) if is_made else (),
+        "credits": [(note, note.state in (FAILED, CANCELLED)) for note in credits_of(session, planned)],
     }
 
 
