@@ -6,12 +6,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from portal.adjustments.ahead import unused_minor
 from portal.adjustments.models import Adjustment
 from portal.billing.actions import earn_plans, open_month
+from portal.billing.actions.used import used_of_sale
 from portal.billing.models import PlanSale
+from portal.billing.packs.models import PackUse
 from portal.contracts.queries import plan_choice_at
 from portal.entitlement.models import GrantBalance, UsageGrant
 from portal.errors import Conflict, NotAllowed, RuleBroken
@@ -25,7 +27,7 @@ from portal.selling.rules import State
 from portal.selling.rules.ending import Running, refusal, taken_of_payments
 from tests.adjustments.test_paid_ahead import refund, used
 from tests.selling.test_changing_at_once import PREMIUM_MINOR, changed
-from tests.support.buying import DAY_SECONDS, MONTH_MINOR, OTHER_PLANS, plan_order, posted
+from tests.support.buying import DAY_SECONDS, MONTH_MINOR, OTHER_PLANS, pack_order, plan_order, posted
 from tests.support.cases import accepted
 from tests.support.cast import NOW
 from tests.support.going_back import Desk
@@ -387,3 +389,17 @@ def test_a_payment_that_its_bank_took_back_holds_the_end(shop, desk):
     shop.standin.control.dispute(receipt.provider_object_id)
     shop.hear(now=TEN_DAYS)
     assert "bank has taken" in shown(shop, purchase).refusal
+
+
+def test_a_buyer_reads_the_use_of_a_month_as_the_books_do(shop, desk, web_session):
+    shop.buy(pack_order(shop.cast, shown_sha256=bought_by(shop, days=0).sha256))
+    for hours in (1, 3):
+        used(desk, minutes=90, after=timedelta(hours=hours))
+    assert shop.session.scalars(select(PackUse)).all()
+    sale = shop.session.scalars(select(PlanSale)).first()
+    worth = used_of_sale(shop.session, sale)
+    buyers = web_session(shop.cast.bea)
+    assert used_of_sale(buyers, buyers.get_one(PlanSale, sale.id)) == worth > 0
+    # Who is no party of the case reads nothing of it.
+    strangers = web_session(shop.cast.bob)
+    assert strangers.scalar(select(func.included_use_of_case(1))) is None

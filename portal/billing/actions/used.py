@@ -15,18 +15,12 @@ from portal.billing.rules.plans import use_by_grant
 from portal.entitlement.models import GrantBalance, UsageGrant
 from portal.entitlement.queries import Terms
 
-# What each case used of included time, beside the seconds it drew from each grant that served it.
+# What each case used of included time, beside the seconds it drew from each grant that served it. A buyer reads no use
+# of packs, which is in the use of a case: the difference is asked of a function that reads both for its parties.
 _USE = text(
     """
     SELECT draw.case_id, draw.grant_id, sum(draw.seconds)::bigint AS seconds,
-           (SELECT coalesce(sum(item.use_minor), 0)::bigint
-                 - coalesce((SELECT sum(amount_minor) FROM pack_use
-                             WHERE pack_use.case_id = draw.case_id
-                               AND NOT EXISTS (SELECT FROM bill_item_reversal gone
-                                               WHERE gone.bill_item_id = pack_use.bill_item_id)), 0)::bigint
-            FROM bill_item item
-            WHERE item.case_id = draw.case_id
-              AND NOT EXISTS (SELECT FROM bill_item_reversal gone WHERE gone.bill_item_id = item.id)) AS use_minor
+           coalesce(included_use_of_case(draw.case_id), 0) AS use_minor
     FROM grant_draw draw
     JOIN usage_grant given ON given.id = draw.grant_id AND given.kind = 'included'
     WHERE draw.case_id IN (SELECT case_id FROM grant_draw WHERE grant_id = :grant_id)
