@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, or_, select, text
+from sqlalchemy import ColumnElement, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Role, Side, may_handle_finance, may_see_shares
@@ -91,15 +91,20 @@ def end_of(session: Session, adjustment_id: int) -> AdjustmentEnd | None:
 
 def paying_intent(session: Session, adjustment: Adjustment) -> Intent | None:
     """The refund or credit note at Stripe, however it stands."""
-    wanted = select(Intent).where(
-        Intent.document_type == "adjustment",
-        Intent.document_id == str(adjustment.id),
-        Intent.kind.in_(("refund", "credit_note")),
-    )
+    wanted = select(Intent).where(*pays(adjustment))
     found = session.scalars(wanted.order_by(Intent.created_at.desc()).limit(1)).one_or_none()
     if found is not None:
         session.refresh(found)
     return found
+
+
+def pays(adjustment: Adjustment) -> tuple[ColumnElement[bool], ...]:
+    """The conditions that an intent is an adjustment's refund or credit note."""
+    return (
+        Intent.document_type == "adjustment",
+        Intent.document_id == str(adjustment.id),
+        Intent.kind.in_(("refund", "credit_note")),
+    )
 
 
 def saga_facts(session: Session, adjustment: Adjustment) -> Facts:

@@ -10,15 +10,17 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from portal.adjustments import queries
-from portal.adjustments.actions import asking, carrying_out, writing_off
+from portal.adjustments.actions import asking, carrying_out, recovering, writing_off
 from portal.adjustments.actions.recovering import owed_by_party
 from portal.adjustments.actions.redividing import redivide
 from portal.adjustments.models import AdjustmentPart, ClawBack, ClawBackStep
 from portal.adjustments.rules.saga import Step
 from portal.cases import actions as cases
 from portal.cases.models import SupportCase
+from portal.db import transaction
 from portal.errors import Conflict, Invalid, NotAllowed
 from portal.payments import going_back, handling
+from portal.payments.actions import retry_intent
 from portal.payments.models import ConnectedAccount, Intent
 from portal.settlement.debts import debts
 from tests.support.going_back import Desk, paid_invoice, paid_out
@@ -240,6 +242,23 @@ def test_shares_that_were_paid_out_are_taken_back_before_the_payer_gets_its_mone
     assert [step.kind for step in desk.session.scalars(select(ClawBackStep))] == ["taken"]
     assert desk.gateway.available_balance()["EUR"] == paid - invoice.total_minor + desk.paid_out
     desk.check()
+
+
+def test_nothing_is_owed_while_what_failed_is_tried_again(desk, invoice) -> None:
+    """Its job has looked at the reversal already when somebody asks for another try."""
+    paid_out(desk)
+    desk.allow()
+    desk.session.commit()
+    carrying_out.advance(desk.session, desk.refund(invoice, invoice.total_minor).id, now=desk.now)
+    (claw_back,) = desk.session.scalars(select(ClawBack))
+    seen = desk.session.get_one(Intent, claw_back.intent_id)
+    seen.state = "failed"
+    desk.session.commit()
+    with transaction(desk.engine) as session:
+        retry_intent(session, desk.cast.fay, seen.id)
+    assert seen.state == "failed"
+    recovering.settle_reversal(desk.session, claw_back, now=desk.now)
+    assert (seen.state, recovering.steps_of(desk.session, claw_back.id)) == ("unknown", [])
 
 
 def test_what_cannot_be_taken_back_is_owed_and_netted_from_the_next_statement(desk, invoice, standin) -> None:

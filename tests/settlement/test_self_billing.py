@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import and_, func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from portal.db import Scope, open_session, transaction
@@ -14,8 +14,10 @@ from portal.ledger.rules import Purpose
 from portal.payments import calls
 from portal.payments.models import Intent
 from portal.settlement import actions, disposing
+from portal.settlement import queries as settled
 from portal.settlement.books import settlement_problems
 from portal.settlement.models import Statement
+from portal.settlement.remaking import remake_statements
 from portal.settlement.selfbilling import actions as selfbilling
 from portal.settlement.selfbilling import queries
 from portal.settlement.selfbilling.billing import billing_of
@@ -124,6 +126,29 @@ def test_an_own_invoice_has_a_number_and_a_day(work_session, cast, statement, nu
         selfbilling.record_own_invoice(
             work_session, cast.fay, statement.id, number="R", dated_on=date(2026, 4, 3), now=REVIEWED_AT
         )
+
+
+def test_a_number_is_used_by_the_statement_it_stands_for_last(work_engine, work_session, cast, statement):
+    """Not by one that was discarded since, nor by one for which another number was said after it."""
+
+    def say(of, number):
+        said = {"dated_on": date(2026, 4, 3), "now": REVIEWED_AT}
+        selfbilling.record_own_invoice(work_session, cast.ivo, of.id, number=number, **said)
+
+    say(statement, "R-1")
+    remake_statements(
+        work_session, statement.period_id, person_id=cast.fay.person_id, reason="Signed late", now=REVIEWED_AT
+    )
+    stands = and_(Statement.party_id == cast.integrator.id, settled.stands())
+    (again,) = work_session.scalars(select(Statement).where(stands))
+    say(again, "R-1")
+    earn(work_session, cast, 500, 9, now=REVIEWED_AT)
+    work_session.commit()
+    next_one = statement_of(work_session, close(work_engine, cast, NEXT_CLOSED_AT), cast.integrator.id)
+    with pytest.raises(Invalid, match="used already"):
+        say(next_one, "R-1")
+    say(again, "R-2")
+    say(next_one, "R-1")
 
 
 def test_days_are_those_of_the_companies_when_it_is_tomorrow_there(work_session, cast, statement):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -46,6 +46,8 @@ def advance(session: Session, adjustment_id: int, *, now: datetime) -> Step:
     adjustment = session.get(Adjustment, adjustment_id)
     if adjustment is None:
         raise NotFound
+    # Nobody has a refused payment tried again while its shares are given back.
+    session.execute(select(Intent.id).where(*queries.pays(adjustment)).with_for_update())
     for _ in range(_MOST_STEPS):
         step = saga.next_step(queries.saga_facts(session, adjustment))
         if step in saga.WAITS or step is Step.NOTHING:

@@ -25,7 +25,7 @@ RECOVERY_PAIRS: Pairs = pairs(
 
 def settle_reversal(session: Session, claw_back: ClawBack, *, now: datetime) -> None:
     """The reversal at Stripe has ended: what it took is settled, what it could not take is owed."""
-    intent = session.get_one(Intent, claw_back.intent_id, with_for_update=True)
+    intent = session.get_one(Intent, claw_back.intent_id, with_for_update=True, populate_existing=True)
     if steps_of(session, claw_back.id):
         return
     if intent.state == SUCCEEDED:
@@ -98,7 +98,9 @@ _OWED = text(
                AS recovered_minor
     FROM claw_back JOIN claw_back_step step ON step.claw_back_id = claw_back.id
     WHERE claw_back.manufacturer_id = :manufacturer_id
-    GROUP BY claw_back.id ORDER BY claw_back.opened_at, claw_back.id
+    GROUP BY claw_back.id
+    HAVING sum(CASE step.kind WHEN 'taken' THEN 0 WHEN 'owed' THEN step.amount_minor ELSE -step.amount_minor END) > 0
+    ORDER BY claw_back.opened_at, claw_back.id
     """
 )
 
@@ -108,8 +110,7 @@ def owed_by_party(session: Session, manufacturer_id: int) -> dict[tuple[int, str
     found: dict[tuple[int, str], list[Owed]] = {}
     for row in session.execute(_OWED, {"manufacturer_id": manufacturer_id}):
         owed = Owed(row.id, row.owed_minor, row.recovered_minor, row.opened_at)
-        if owed.rest_minor > 0:
-            found.setdefault((row.party_id, row.currency), []).append(owed)
+        found.setdefault((row.party_id, row.currency), []).append(owed)
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import date, datetime
 
-from sqlalchemy import exists, select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Side
@@ -17,6 +17,7 @@ from portal.jobs import enqueue
 from portal.rows import insert_once
 from portal.settlement import queries as settled
 from portal.settlement.actions import hold_statement
+from portal.settlement.models import Statement
 from portal.settlement.selfbilling import queries, rules
 from portal.settlement.selfbilling.models import (
     PartyInvoice,
@@ -130,6 +131,26 @@ def end_agreement(session: Session, actor: Actor, agreement_id: int, *, reason: 
     return end
 
 
+def _numbers_elsewhere(session: Session, statement: Statement) -> set[str]:
+    """The numbers against which the party's other statements that stand are paid; nobody else adds one meanwhile."""
+    lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
+    session.execute(lock, {"key": f"party_invoice:{statement.manufacturer_id}:{statement.party_id}"})
+    return set(
+        session.scalars(
+            select(PartyInvoice.number)
+            .join(Statement, Statement.id == PartyInvoice.statement_id)
+            .where(
+                PartyInvoice.manufacturer_id == statement.manufacturer_id,
+                PartyInvoice.party_id == statement.party_id,
+                PartyInvoice.statement_id != statement.id,
+                settled.stands(),
+            )
+            .distinct(PartyInvoice.statement_id)
+            .order_by(PartyInvoice.statement_id, PartyInvoice.id.desc())
+        )
+    )
+
+
 def record_own_invoice(
     session: Session, actor: Actor, statement_id: int, *, number: str, dated_on: date, now: datetime
 ) -> PartyInvoice:
@@ -149,13 +170,7 @@ def record_own_invoice(
         raise Invalid("The invoice needs its number.", {"number": f"1 to {LONGEST_NUMBER} characters."})
     if dated_on > local_day(session.get_one(Organisation, actor.organisation_id).zone, now):
         raise Invalid("The invoice is dated in the future.", {"dated_on": "Choose today or an earlier day."})
-    used = exists().where(
-        PartyInvoice.manufacturer_id == statement.manufacturer_id,
-        PartyInvoice.party_id == statement.party_id,
-        PartyInvoice.number == told,
-        PartyInvoice.statement_id != statement.id,
-    )
-    if session.scalar(select(used)):
+    if told in _numbers_elsewhere(session, statement):
         raise Invalid("This number is used already.", {"number": "Another statement is paid against this number."})
     row = PartyInvoice(
         statement_id=statement.id,
