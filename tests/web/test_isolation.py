@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
 from werkzeug.routing import Rule
 
 from portal.access import ROLES_OF_SIDE, OneAct, Role, Side
@@ -21,10 +22,11 @@ from portal.cases.models import CustodyOffer
 from portal.identity import links, people
 from portal.identity.rules import link_token
 from portal.web import gate
+from tests.support.beginnings import begins_with
 from tests.support.cases import escalated
-from tests.support.cast import NOW, add_person
+from tests.support.cast import NOW, Cast, add_person
 from tests.support.sign_in import email_of, membership_of
-from tests.web.support.samples import SAMPLES
+from tests.web.support.samples import SAMPLES, Sample
 
 # Everything else changes only what belongs to the person asking.
 OWN_ACTIONS = frozenset({"identity.sign_out", "identity.switch_organisation"})
@@ -66,21 +68,25 @@ def body(answer) -> bytes:
     return _TOKEN.sub(b"", answer.data)
 
 
+def every_sample(session: Session, cast: Cast) -> dict[Sample, Any]:
+    """What each sample makes, by the sample."""
+    return {make: make(session, cast) for make in SAMPLES.values()}
+
+
+pytestmark = begins_with(every_sample)
+
+
 @pytest.fixture
-def asked(app, cast, work_session) -> list[tuple[Rule, str, str]]:
+def asked(app, begun) -> list[tuple[Rule, str, str]]:
     """Every rule with the address of something of the cast's, and the same for nobody's."""
-    made: dict[Any, Any] = {}
     found = []
     for rule in closed_rules(app):
         values = {}
         for name in rule.arguments:
             make = sample_of(rule, name)
             assert make is not None, f"tests/web/support/samples.py says nothing of {name!r} in {rule.rule}"
-            if make not in made:
-                made[make] = make(work_session, cast)
-            values[name] = made[make]
+            values[name] = begun[make]
         found.append((rule, address(app, rule, values), address(app, rule, nobodys(rule))))
-    work_session.commit()
     assert len(found) > 10
     return found
 

@@ -339,7 +339,6 @@ SAMPLES: dict[str, Sample] = {
     "invoice_id": lambda session, cast: money.issued_invoice(session, cast).id,
     "record_id": lambda session, cast: money.recorded_payment(session, cast).id,
     "agreement_id": lambda session, cast: self_billing.offered(session, cast).id,
-    "document_id": lambda session, cast: money.self_billed_document(session, cast).id,
     "registration_id": _registration,
     "year": lambda session, cast: 2026,
     "period_id": lambda session, cast: money.open_period(session, cast).id,
@@ -360,4 +359,6 @@ SAMPLES: dict[str, Sample] = {
     "intent_id": lambda session, cast: money.issued_invoice(session, cast).intent_id,
     "source_type": lambda session, cast: "bill_item",
     "source_id": lambda session, cast: str(money.billed_item(session, cast).id),
+    # Last, because it takes an approval of the statement.
+    "document_id": lambda session, cast: money.self_billed_document(session, cast).id,
 }
