@@ -19,6 +19,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+import structlog
 from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
@@ -45,6 +46,10 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("unhurried")
 
+
+# Where rich is installed structlog has it draw every traceback in colour, with all variables: two seconds each.
+_plainly = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+structlog.configure(processors=[*structlog.get_config()["processors"][:-1], _plainly])
 
 # What a test that stores or shows something asks for.
 WORLDLY_FIXTURES = frozenset({"cluster", "shared_connection", "chromium"})

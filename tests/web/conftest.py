@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from flask import Flask, Response, request, request_finished, session
@@ -45,9 +47,20 @@ def _app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
 @pytest.fixture
 def app(_app: Flask, settings: Settings, web_engine: Engine, clock: Clock) -> Flask:
     """The process's one application, wired to this test's database and clock."""
+    return wired(_app, settings, web_engine, clock)
+
+
+def wired(app: Flask, settings: Settings, web_engine: Engine, clock: Clock) -> Flask:
+    """An application that others made, on this test's database and clock."""
     reach = Outbound(allows_private=True)
-    _app.extensions["portal"] = Edges(settings, clock, lambda: open_session(web_engine), outbound=reach)
-    return _app
+    app.extensions["portal"] = Edges(settings, clock, lambda: open_session(web_engine), outbound=reach)
+    return app
+
+
+def changed(app: Flask, **edges: Any) -> Flask:
+    """The application with other edges for this test: a gateway, settings."""
+    app.extensions["portal"] = replace(app.extensions["portal"], **edges)
+    return app
 
 
 @pytest.fixture(autouse=True)

@@ -6,13 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from portal.app import create_app
-from portal.db import open_session
 from portal.payments import calls
 from portal.payments.gateway import connect
 from tests.support.beginnings import begins_with
 from tests.support.billed import BILLED_AT
 from tests.support.cast import everything
+from tests.web.conftest import changed
 from tests.web.support import money
 
 pytestmark = begins_with(money.issued_invoice)
@@ -139,8 +138,8 @@ class TestWithStripe:
         return connect(standin.key, standin.base_url)
 
     @pytest.fixture
-    def app(self, settings, web_engine, clock, gateway):
-        return create_app(settings, clock=clock, open_session=lambda: open_session(web_engine), gateway=gateway)
+    def app(self, app, gateway):
+        return changed(app, gateway=gateway)
 
     def test_payer_is_led_to_stripes_page(self, visit, cast, invoice, work_engine, gateway, standin, clock):
         calls.perform(work_engine, gateway, invoice.intent_id, clock())

@@ -10,6 +10,8 @@ from portal.db import engine_for, open_session
 from portal.errors import Conflict, Happening, NotAllowed, ProviderTrouble, Stale
 from portal.web import gate
 from portal.web.gate import current_session, open_to
+from tests.conftest import settings_for
+from tests.web.conftest import wired
 
 _RENAME = text("UPDATE person SET display_name = 'Renamed' WHERE id = :id")
 _COUNT = text("SELECT count(*) FROM membership")
@@ -169,21 +171,28 @@ def test_a_rule_decides_who_reaches_a_view(cast, visit, make_app):
     assert outsider.get("/probe").status_code == 404
 
 
+@pytest.fixture(scope="module")
+def _probed(tmp_path_factory) -> Flask:
+    """An application of its own, with a view at /probe that each test has as it likes."""
+    made = create_app(settings_for("postgresql:///of-each-test", tmp_path_factory.mktemp("instance")))
+    made.add_url_rule("/probe", "probe", open_to(lambda actor: False)(lambda: ""))
+    return made
+
+
 @pytest.fixture
-def app(settings, web_engine, clock):
-    """An application of its own: tests here add views to it."""
-    return create_app(settings, clock=clock, open_session=lambda: open_session(web_engine))
+def app(_probed, settings, web_engine, clock):
+    return wired(_probed, settings, web_engine, clock)
 
 
 @pytest.fixture
 def make_app(app):
-    """The app with one more view at /probe."""
+    """The app with this view at /probe."""
 
     def build(view, rule=None) -> Flask:
         def reachable(actor: Actor) -> bool:
             return rule(actor) if rule else True
 
-        app.add_url_rule("/probe", "probe", open_to(reachable)(view))
+        app.view_functions["probe"] = open_to(reachable)(view)
         return app
 
     return build

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
 
-from portal.app import create_app
 from portal.contracts import actions as contracts
 from portal.contracts.models import Document, DocumentSignature
-from portal.db import open_session
 from portal.identity.models import Person, WebSession
 from portal.payments.gateway import connect
 from portal.settlement.models import StatementLine
@@ -19,6 +18,7 @@ from tests.support.cast import DOCUMENTS, NOW, everything, hours_later
 from tests.support.queued import queued
 from tests.support.settling import REVIEWED_AT
 from tests.support.sign_in import PASSWORD, give_password
+from tests.web.conftest import changed
 from tests.web.support import money
 from tests.web.support.client import Browser
 from tests.web.support.factors import add_passkey, code_at, options_of, set_up_app
@@ -123,9 +123,8 @@ def test_a_document_is_signed_after_a_code(visit, cast, clock, work_session):
 
 class TestBank:
     @pytest.fixture
-    def app(self, settings, web_engine, clock, standin):
-        gateway = connect(standin.key, standin.base_url)
-        return create_app(settings, clock=clock, open_session=lambda: open_session(web_engine), gateway=gateway)
+    def app(self, app, standin):
+        return changed(app, gateway=connect(standin.key, standin.base_url))
 
     def test_the_bank_is_changed_after_a_passkey(self, visit, cast, clock, standin, work_session):
         ivo = visit(cast.ivo)
@@ -252,11 +251,8 @@ def test_a_password_alone_is_stale_once_there_is_a_factor(visit, cast, clock, wo
     assert there.post("/security/factors/codes").status_code == 403
 
 
-def test_a_minute_of_nothing_asks_every_time(settings, cast, web_engine, clock, work_session, let_in):
-    from dataclasses import replace
-
-    app = create_app(replace(settings, step_up_minutes=0), clock=clock, open_session=lambda: open_session(web_engine))
-    ana = Browser(app, app.test_client())
+def test_a_minute_of_nothing_asks_every_time(app, settings, cast, let_in):
+    ana = Browser(changed(app, settings=replace(settings, step_up_minutes=0)), app.test_client())
     ana.sign_in("ana@nor.example")
     ana.get("/security")
     page = ana.post("/security/factors/codes")

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from portal.app import create_app
-from portal.db import open_session
 from portal.payments.gateway import connect
 from portal.payments.models import ConnectedAccount
 from tests.support.cast import everything
+from tests.web.conftest import changed
 
 
 @pytest.fixture
-def app(settings, web_engine, clock, standin):
-    gateway = connect(standin.key, standin.base_url)
-    return create_app(settings, clock=clock, open_session=lambda: open_session(web_engine), gateway=gateway)
+def app(app, standin):
+    return changed(app, gateway=connect(standin.key, standin.base_url))
 
 
 def test_finance_is_led_to_stripe_and_back(visit, cast, standin, work_session, clock):

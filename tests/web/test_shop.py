@@ -7,10 +7,8 @@ import re
 import pytest
 from sqlalchemy import func, select
 
-from portal.app import create_app
 from portal.billing.packs.models import PackSale
 from portal.contracts import actions as contracts
-from portal.db import open_session
 from portal.entitlement.models import CoverageDecision
 from portal.notifications.mail import FileMailer
 from portal.payments.gateway import connect
@@ -23,6 +21,7 @@ from tests.support.cases import escalated
 from tests.support.cast import DOCUMENTS, NOW
 from tests.support.payments import open_books
 from tests.support.versions import signed_policy
+from tests.web.conftest import changed
 from tests.web.support.hostile import FORMULA, MARKUP, check_harmless, rename
 
 BUY = {"quantity": "1", "accepted": "y"}
@@ -35,10 +34,10 @@ def gateway(standin):
 
 
 @pytest.fixture
-def app(settings, web_engine, clock, gateway, work_session, cast):
+def app(app, gateway, work_session, cast):
     open_books(work_session, cast)
     work_session.commit()
-    return create_app(settings, clock=clock, open_session=lambda: open_session(web_engine), gateway=gateway)
+    return changed(app, gateway=gateway)
 
 
 @pytest.fixture

@@ -8,14 +8,13 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select
 
-from portal.app import create_app
-from portal.db import open_session
 from portal.payments.gateway import connect
 from portal.selling.actions import make_code, withdraw_code
 from portal.selling.models import Offer, OfferRelease, PromotionUse
 from portal.selling.rules import Promotion
 from tests.support.cast import NOW
 from tests.support.payments import open_books
+from tests.web.conftest import changed
 
 
 def hidden(page, name):
@@ -23,12 +22,11 @@ def hidden(page, name):
 
 
 @pytest.fixture
-def app(settings, web_engine, clock, standin, work_session, cast):
+def app(app, standin, work_session, cast):
     open_books(work_session, cast)
     work_session.commit()
     standin.control.set_clock(int(NOW.timestamp()))
-    gateway = connect(standin.key, standin.base_url)
-    return create_app(settings, clock=clock, open_session=lambda: open_session(web_engine), gateway=gateway)
+    return changed(app, gateway=connect(standin.key, standin.base_url))
 
 
 @pytest.fixture

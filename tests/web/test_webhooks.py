@@ -8,10 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from portal.app import create_app
-from portal.db import open_session
 from tests.support.cast import everything
 from tests.support.queued import queued
+from tests.web.conftest import changed
 
 SNAPSHOT = {
     "id": "evt_1",
@@ -34,13 +33,13 @@ PATHS = [("/webhooks/stripe", SNAPSHOT, "whsec_new"), ("/webhooks/stripe/thin", 
 
 
 @pytest.fixture
-def app(settings, web_engine, clock):
+def app(app, settings):
     rotating = replace(
         settings,
         stripe_webhook_secrets=("whsec_old", "whsec_new"),
         stripe_thin_webhook_secrets=("whsec_thin",),
     )
-    return create_app(rotating, clock=clock, open_session=lambda: open_session(web_engine))
+    return changed(app, settings=rotating)
 
 
 def signed(body, secret, *, at=None):
