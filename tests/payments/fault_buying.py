@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from portal.access import Side
 from portal.db import transaction
@@ -152,9 +152,11 @@ def _costs_more_later(world: World, intent_id: UUID) -> None:
 
 
 def _end(world: World) -> UUID:
+    """By its buyer at once, so that what goes back follows from it."""
     subscription = _subscribed(world)
     with transaction(world.engine) as session:
-        return plan_end(session, subscription, now=world.now).id
+        session.execute(text("DELETE FROM procrastinate_jobs WHERE task_name = 'follow_purchase'"))
+        return plan_end(session, subscription, said={"total_minor": PRICE}, now=world.now).id
 
 
 def _is_cheaper(world: World, intent_id: UUID) -> None:
@@ -178,6 +180,12 @@ def _ends_with_its_period(world: World, intent_id: UUID) -> None:
 
 def _has_ended(world: World, intent_id: UUID) -> None:
     assert world.gateway.retrieve_subscription(_subscription_of(world, intent_id)).status == "canceled"
+    followed = """
+        SELECT count(*) FROM procrastinate_jobs job JOIN intent ON intent.id = :id
+        WHERE job.task_name = 'follow_purchase' AND job.args ->> 'intent_id' = intent.request ->> 'checkout_intent'
+    """
+    # Its purchase is followed once for each outcome; one that was refused first has two.
+    assert world.count(followed, id=intent_id) in (1, 2)
 
 
 def _subscription_of(world: World, intent_id: UUID) -> str:

@@ -195,7 +195,7 @@ def _page(found: Bought) -> ResponseReturnValue:
         "shop/purchase.html",
         found=found,
         row=row,
-        state=STATES[found.state],
+        state=_state(found),
         names=_names([found]),
         interval=INTERVALS[row.interval],
         case_name=case.name if case is not None else None,
@@ -218,6 +218,14 @@ def _page(found: Bought) -> ResponseReturnValue:
         end_now=_end_now(found),
         may_end_now=may_buy(actor) and _gives_back(found),
     )
+
+
+def _state(found: Bought) -> tuple[str, str, str]:
+    """How it stands in words; a plan that its buyer ended at once did not end with what was paid."""
+    ended = found.steps.get("ended")
+    if found.state is State.ENDED and ended is not None and "intent_id" in ended.details:
+        return (*STATES[State.ENDED][:2], "The plan was ended at once. A running case keeps its cover.")
+    return STATES[found.state]
 
 
 def _end_now(found: Bought) -> Mapping[str, Any] | None:
