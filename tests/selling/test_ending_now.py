@@ -16,6 +16,7 @@ from portal.billing.models import PlanSale
 from portal.billing.packs.models import PackUse
 from portal.contracts.queries import plan_choice_at
 from portal.entitlement.models import GrantBalance, UsageGrant
+from portal.entitlement.queries import decision_of, latest_coverage
 from portal.errors import Conflict, NotAllowed, RuleBroken
 from portal.payments import calls
 from portal.payments.models import CashReceipt, Intent
@@ -163,7 +164,7 @@ def test_a_month_ended_at_once_goes_back_by_days_and_is_earned_for_the_days_it_w
     assert -posted(shop.session, "deferred_revenue") == MONTH_MINOR - BACK
     # Unused minutes go back in proportion; the case that runs keeps its cover.
     assert free_minutes(shop)[0] == included - round(included * BACK / MONTH_MINOR)
-    assert running.site_id == shop.cast.plain_site.id
+    assert decision_of(latest_coverage(shop.session, running.id)).plan_code == "assured"
     desk.check()
     earn_plans(shop.session, shop.cast.factory.id, now=NOW + timedelta(days=40))
     assert posted(shop.session, "deferred_revenue") == 0
@@ -174,17 +175,12 @@ def test_a_month_ended_at_once_goes_back_by_days_and_is_earned_for_the_days_it_w
     assert refunds(shop, purchase) == [(BACK, "done")]
 
 
-def test_minutes_stay_where_the_policy_says_so(shop, desk):
-    purchase = bought_by(shop, (BY_DAYS[1], BY_DAYS[1] + "refunded_minutes_stay = true\n"))
+def test_a_year_gives_back_its_days_and_the_months_that_have_not_begun_and_minutes_stay_by_the_policy(shop, desk):
+    stay = (BY_DAYS[1], BY_DAYS[1] + "refunded_minutes_stay = true\n")
+    purchase = bought_by(shop, stay, interval="year", minor=12 * MONTH_MINOR, taxed=True)
     before = free_minutes(shop)
-    assert ended(shop, purchase).minutes_stay
-    assert free_minutes(shop) == before
-    desk.check()
-
-
-def test_a_year_gives_back_its_days_and_the_months_that_have_not_begun(shop, desk):
-    purchase = bought_by(shop, interval="year", minor=12 * MONTH_MINOR, taxed=True)
     figures = ended(shop, purchase)
+    assert (figures.minutes_stay, free_minutes(shop)) == (True, before)
     assert (figures.month_minor, figures.unsold_minor) == (BACK, 11 * MONTH_MINOR)
     whole, net = shop.seen(purchase).tax_minor, BACK + 11 * MONTH_MINOR
     assert abs(figures.tax_minor - whole * net / (12 * MONTH_MINOR)) < 1 < figures.tax_minor
@@ -261,17 +257,6 @@ def test_a_lost_answer_and_events_before_it_end_a_plan_once(shop, desk, work_ses
     shop.hear(now=TEN_DAYS, newest_first=True)
     assert refunds(shop, purchase) == [(BACK, "done")]
     assert len(shop.standin.client().v1.refunds.list({"limit": 9}).data) == 1
-    desk.check()
-
-
-def test_one_that_ended_at_stripe_meanwhile_gives_back_what_was_shown(shop, desk):
-    purchase = bought_by(shop)
-    planned = said(shop, purchase, shown(shop, purchase))
-    about = shop.seen(purchase).subscription.provider_subscription_id
-    shop.standin.client().v1.subscriptions.cancel(about)
-    assert calls.perform(shop.engine, shop.gateway, planned, TEN_DAYS) == "succeeded"
-    shop.hear(now=TEN_DAYS)
-    assert refunds(shop, purchase) == [(BACK, "done")]
     desk.check()
 
 
@@ -371,8 +356,14 @@ def test_an_end_that_stripe_refuses_changes_nothing_and_can_be_tried_again(shop,
     shop.hear(now=TEN_DAYS)
     assert (plan_at(shop, TEN_DAYS), sales(shop)) == ("assured", [("month", MONTH_MINOR)])
     assert work_session.get_one(Intent, planned, populate_existing=True).failure
-    ended(shop, purchase, TEN_DAYS + timedelta(minutes=1))
+    # Tried again, it has ended at Stripe meanwhile, by somebody's hand there.
+    later = TEN_DAYS + timedelta(minutes=1)
+    again = said(shop, purchase, shown(shop, purchase, later))
+    shop.standin.client().v1.subscriptions.cancel(shop.seen(purchase).subscription.provider_subscription_id)
+    assert calls.perform(shop.engine, shop.gateway, again, later) == "succeeded"
+    shop.hear(now=later)
     assert refunds(shop, purchase) == [(BACK, "done")]
+    desk.check()
 
 
 def test_nothing_goes_back_within_the_minimum_term_nor_where_the_policy_gives_nothing(shop, desk):
@@ -383,12 +374,30 @@ def test_nothing_goes_back_within_the_minimum_term_nor_where_the_policy_gives_no
         said(shop, purchase, figures)
 
 
-def test_a_payment_that_its_bank_took_back_holds_the_end(shop, desk):
+def test_a_payment_that_its_bank_took_back_holds_the_end_and_one_said_before_gives_nothing_back_twice(shop, desk):
+    purchase = bought_by(shop)
+    used(desk, minutes=60)
+    figures = shown(shop, purchase)
+    receipt = shop.session.scalars(select(CashReceipt)).one()
+    planned = said(shop, purchase, figures)
+    shop.standin.control.dispute(receipt.provider_object_id)
+    desk.news()
+    assert calls.perform(shop.engine, shop.gateway, planned, TEN_DAYS) == "succeeded"
+    shop.hear(now=TEN_DAYS)
+    # The plan ends; finance, who answers the bank, is told that the refund could not be made.
+    assert (plan_at(shop, TEN_DAYS), refunds(shop, purchase)) == ("complimentary", [(figures.total_minor, "failed")])
+    desk.check()
+
+
+def test_a_payment_that_its_bank_took_back_is_said_before_the_yes(shop, desk):
     purchase = bought_by(shop)
     receipt = shop.session.scalars(select(CashReceipt)).one()
     shop.standin.control.dispute(receipt.provider_object_id)
-    shop.hear(now=TEN_DAYS)
-    assert "bank has taken" in shown(shop, purchase).refusal
+    desk.news()
+    refused = shown(shop, purchase)
+    assert "bank has taken" in refused.refusal
+    with pytest.raises(RuleBroken, match="bank has taken"):
+        said(shop, purchase, refused)
 
 
 def test_a_buyer_reads_the_use_of_a_month_as_the_books_do(shop, desk, web_session):

@@ -113,11 +113,9 @@ def give_up_ended(
 ) -> PlanSale | None:
     """What goes back of a month whose plan ended is its payer's again; its sale below zero, None where nothing does.
 
-    What went back otherwise meanwhile, such as to the payer's bank, is not given up as well. Again is harmless.
+    Again is harmless.
     """
-    minor = min(back.amount_minor, sale.amount_minor - given_back_minor(session, sale.id))
-    if minor > 0:
-        _credit(session, GivenUpMonth(sale, GivenUp(minor, back.sentences)), at, now=now, livemode=livemode)
+    _credit(session, GivenUpMonth(sale, back), at, now=now, livemode=livemode)
     return session.scalars(select(PlanSale).where(PlanSale.credits_id == sale.id)).one_or_none()
 
 

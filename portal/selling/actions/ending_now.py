@@ -19,7 +19,7 @@ from portal.access import Actor, Role, Side
 from portal.adjustments import queries as adjustments
 from portal.adjustments.actions.returning import return_of_plan
 from portal.adjustments.ahead import months_of_bill, paid_for
-from portal.adjustments.lines import minutes_back
+from portal.adjustments.lines import minutes_back, unearned_minor
 from portal.adjustments.models import Adjustment
 from portal.adjustments.rules.unused import Payment
 from portal.audit import actions as audit
@@ -27,6 +27,7 @@ from portal.billing.actions.changed import changed_term_at
 from portal.billing.actions.giving_up import RunningMonth, give_up_ended, running_month
 from portal.billing.actions.used import grant_of_sale
 from portal.billing.models import PlanSale
+from portal.billing.queries import given_back_minor
 from portal.billing.reductions.models import LineReduction
 from portal.billing.rules.plans import GivenUp
 from portal.contracts.rules import plan_named
@@ -237,7 +238,7 @@ def end_now(
         raise RuleBroken(figures.refusal)
     if figures.shown != shown:
         raise Conflict(OTHER_FIGURES)
-    said = _said(actor, figures, figures.month)
+    said = _said(actor, figures, figures.month) | {"gone_minor": given_back_minor(session, figures.month.sale.id)}
     details = {name: said[name] for name in ("at", "total_minor", "tax_minor")}
     audit.record(session, actor, "end_plan_now", "purchase", found.purchase.id, details=details, now=now)
     return checkouts.plan_end(session, found.subscription, said=said, now=now)
@@ -293,11 +294,16 @@ def carry_out_end(session: Session, found: Bought, *, now: datetime, livemode: b
 def _give_up(
     session: Session, sale: PlanSale, said: dict[str, Any], at: datetime, *, now: datetime, livemode: bool
 ) -> None:
-    """What goes back of the month is no longer to be earned, and its unused minutes go with it as the policy says."""
+    """What goes back of the month is no longer to be earned, and its unused minutes go with it as the policy says.
+
+    What went back of it since the yes otherwise, such as to the payer's bank, does not go back twice.
+    """
+    minor = said["month_minor"]
+    if given_back_minor(session, sale.id) > said["gone_minor"]:
+        minor = min(minor, unearned_minor(session, sale))
     if (grant := grant_of_sale(session, sale)) is not None:
         locked_balance(session, grant.id)
-    gone = minutes_back(session, sale, said["month_minor"])
-    back = GivenUp(said["month_minor"], tuple(said["sentences"]))
+    gone, back = minutes_back(session, sale, minor), GivenUp(minor, tuple(said["sentences"]))
     kept = give_up_ended(session, sale, back, at, now=now, livemode=livemode)
     if kept is not None and gone is not None:
         withdraw(session, *gone, cause_type=GIVEN_UP, cause_id=kept.id, now=now)
