@@ -122,6 +122,8 @@ Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 DecimalText = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,11})(\.[0-9]{1,4})?$")]
 MailAddress = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=254)]
+# docs.stripe.com/tax/tax-codes, 2026-11.
+TaxCode = Annotated[str, StringConstraints(pattern=r"^txcd_[0-9]{8}$")]
 ZoneName = Annotated[str, AfterValidator(_zone)]
 BasisPoints = Annotated[int, Field(ge=0, le=WHOLE_BP)]
 Minutes = Annotated[int, Field(ge=0, le=5_256_000)]

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from portal.contracts.blocks import Block, Code, Days, DecimalText, Label, Minutes, Mode, SomeMinutes
+from portal.contracts.blocks import Block, Code, Days, DecimalText, Label, Minutes, Mode, SomeMinutes, TaxCode
 from portal.contracts.conditions import WorkConditions
 from portal.contracts.rates import only_one
 
@@ -42,6 +42,8 @@ class Pack(Block):
     """Only for technicians who hold a certificate for the product line."""
     priority: int = Field(default=0, ge=0, le=99)
     """Lower is used first."""
+    tax_code: TaxCode | None = None
+    """Its tax class, such as txcd_10103001; that of everything sold where left out."""
 
     @model_validator(mode="after")
     def _one_unit(self) -> Self:

@@ -25,6 +25,7 @@ from portal.contracts.rates import Burn, Cap, Minimum, PercentRow, RateRow, Roun
 from portal.contracts.reading import Problem, document_from_json, document_from_toml
 from portal.contracts.severities import Reclassification
 from portal.contracts.targets import PauseReason
+from portal.contracts.tax_codes import TaxCodes
 from portal.contracts.terms import (
     AuthorizationTerms,
     Band,
@@ -92,6 +93,8 @@ class Policy(Block):
     """What a visit costs that is called off, first match wins."""
     tax: Tax | None = None
     """The tax on top of every price."""
+    tax_codes: TaxCodes | None = None
+    """The tax classes that Stripe reckons by, where it does; the account's own where left out."""
     packs: tuple[Pack, ...] = ()
     """Minutes and incidents bought in advance."""
     burns: tuple[Burn, ...] = ()

@@ -163,6 +163,7 @@ def _form(pattern: str) -> str:
         r"(0|[1-9][0-9]{0,11})(\.[0-9]{1,4})?": 'an amount such as "150.00", at most four decimals',
         "[A-Z]{3}": 'a currency code such as "EUR"',
         "[A-Z][A-Z0-9]{1,9}": 'an organisation code such as "NOR"',
+        "txcd_[0-9]{8}": 'a tax code of Stripe such as "txcd_20030000"',
         r"\d\d-\d\d": 'a month and day such as "12-25"',
         r"[^@\s]+@[^@\s]+\.[^@\s]+": "a mail address",
         "[A-Za-z0-9][A-Za-z0-9 ./_+-]{0,79}": "a product line code, at most 80 characters",

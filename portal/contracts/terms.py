@@ -29,6 +29,7 @@ from portal.contracts.blocks import (
     ShareRow,
     SomeDays,
     TaskClass,
+    TaxCode,
     Text,
     Tranche,
     Weights,
@@ -241,6 +242,8 @@ class Plan(Block):
     """Bought or included minutes that one case may use without asking; all that are left where left out."""
     rank: int = Field(default=50, ge=0, le=99)
     """Place in the factory's queue: lower is served first."""
+    tax_code: TaxCode | None = None
+    """Its tax class, such as txcd_10103001; that of everything sold where left out."""
 
     @property
     def included_worth(self) -> Fraction:

@@ -32,7 +32,8 @@ class Wares:
     """What a checkout is for: one kind of thing, its price each, and how often it is paid (once, month, year).
 
     ``once`` are lines that are paid with the first payment only, by name. ``first_until`` is where a first term ends
-    that is paid by those lines and not by the price: the price is asked from then on.
+    that is paid by those lines and not by the price: the price is asked from then on. ``tax_code`` is its tax class,
+    the account's own where it is empty.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Wares:
     interval: str = ONCE
     once: tuple[tuple[str, int], ...] = ()
     first_until: datetime | None = None
+    tax_code: str = ""
 
     @property
     def total_minor(self) -> int:
@@ -107,13 +109,13 @@ def plan_checkout(
 
 def checkout_request(intent_id: str, wares: Wares, checkout: Checkout) -> dict[str, Any]:
     """A session's request; the customer is added when it is known."""
-    price = _price(wares.name, wares.unit_minor, wares.currency)
+    price = _price(wares, wares.name, wares.unit_minor)
     of_intent = {"metadata": {"intent_id": intent_id}}
     request: dict[str, Any] = {
         "mode": "payment",
         "line_items": [
             {"price_data": price, "quantity": wares.quantity},
-            *({"price_data": _price(name, minor, wares.currency), "quantity": 1} for name, minor in wares.once),
+            *({"price_data": _price(wares, name, minor), "quantity": 1} for name, minor in wares.once),
         ],
         "success_url": checkout.success_url,
         "cancel_url": checkout.cancel_url,
@@ -149,13 +151,17 @@ def _coupon(intent_id: str, wares: Wares, off_minor: int, name: str) -> dict[str
     }
 
 
-def _price(name: str, minor: int, currency: str) -> dict[str, Any]:
+def _price(wares: Wares, name: str, minor: int) -> dict[str, Any]:
     return {
-        "currency": currency.lower(),
+        "currency": wares.currency.lower(),
         "unit_amount": minor,
         "tax_behavior": "exclusive",
-        "product_data": {"name": name[:LONGEST_NAME]},
+        "product_data": {"name": name[:LONGEST_NAME], **_class_of(wares)},
     }
+
+
+def _class_of(wares: Wares) -> dict[str, str]:
+    return {"tax_code": wares.tax_code} if wares.tax_code else {}
 
 
 def plan_expiry(session: Session, checkout: Intent, *, now: datetime) -> Intent:
@@ -195,7 +201,7 @@ def plan_other_price(
     intent_id = uuid4()
     request = {
         "subscription": subscription.provider_subscription_id,
-        "product": {"id": str(intent_id), "name": wares.name[:LONGEST_NAME]},
+        "product": {"id": str(intent_id), "name": wares.name[:LONGEST_NAME], **_class_of(wares)},
         "price": recurring_price(wares),
         "change": dict(change or {"proration_behavior": "none"}),
         **({"item": item_id} if item_id else {}),

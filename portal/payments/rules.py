@@ -189,13 +189,22 @@ ACCOUNT_STATES = frozenset({"pending", "active", "restricted", "unsupported"})
 
 
 @dataclass(frozen=True)
+class TaxClass:
+    """A part of a line with its tax code, empty where it is the account's: how much of it, and how it is called."""
+
+    code: str
+    weight_minor: int = 1
+    name: str = ""
+
+
+@dataclass(frozen=True)
 class InvoiceLine:
-    """One line of an invoice as Stripe shows it; a credit is negative. ``tax_code`` where it is not the account's."""
+    """One line of an invoice as Stripe shows it; a credit is negative. ``classes`` are what its tax is reckoned by."""
 
     description: str
     amount_minor: int
     reference: str = ""
-    tax_code: str = ""
+    classes: tuple[TaxClass, ...] = ()
 
 
 def is_uuid(text: str) -> bool:

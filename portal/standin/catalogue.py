@@ -34,6 +34,7 @@ def create_product(call: Call) -> Body:
         "livemode": False,
         "metadata": merged_metadata({}, given.get("metadata")),
         "name": given["name"],
+        "tax_code": given.get("tax_code"),
         "type": "service",
         "updated": call.state.now(),
     }
@@ -141,6 +142,7 @@ PRODUCT = {
     "description": text(),
     "active": boolean(),
     "metadata": metadata(),
+    "tax_code": text(),
 }
 PRODUCT_UPDATE = {"name": text(), "description": text(), "active": boolean(), "metadata": metadata()}
 RECURRING = group({"interval": text("month", "year", required=True), "interval_count": integer(1, 12)})

@@ -11,11 +11,13 @@ from sqlalchemy.orm import Session
 
 from portal.adjustments.actions import asking
 from portal.adjustments.actions.asking import Wanted
+from portal.billing.actions import gather_invoices
 from portal.billing.models import Invoice, InvoiceItem
 from portal.billing.overviews import receivables
 from portal.billing.reading import invoice as invoice_row
 from portal.db import Base
 from portal.errors import Invalid, NotAllowed, NotFound
+from portal.metering.parts import NewPart, record_part
 from portal.payments import calls, cash, queries
 from portal.payments.models import Intent
 from portal.payments.provider import Unknown
@@ -24,8 +26,11 @@ from portal.payments.taxing.models import InvoiceItemTax, InvoiceTax, PayerAddre
 from portal.payments.taxing.rules import Address
 from portal.selling.actions import keep_exemption
 from portal.taxes.actions import keep_details, record_registration
-from tests.support.cast import NOW
+from tests.support.billed import BILLED_AT, billed, open_books, paid_case, settled, worked
+from tests.support.cast import NOW, hours_later
+from tests.support.documents import POLICY, changed
 from tests.support.going_back import Desk, paid_invoice, pay_invoice
+from tests.support.versions import signed_text
 
 BERLIN = Address("Ringstr. 1", "10115", "Berlin", "", "DE")
 TAX_BP = 825
@@ -207,6 +212,39 @@ def test_the_seller_and_its_registration_stand_on_the_invoice(desk, cast) -> Non
     fields = {field["name"]: field["value"] for field in draft["custom_fields"]}
     assert (fields["Seller"], fields["Seller's tax number"]) == ("Nordlicht GmbH", "DE123456789")
     assert draft["automatic_tax"] == {"enabled": True}
+
+
+LABOUR, GOODS = "txcd_20030000", "txcd_99999999"
+
+
+def test_work_and_parts_of_a_case_are_taxed_each_by_its_class(desk, cast) -> None:
+    """One line of ours is two at Stripe; its tax is their sum, and what goes back of it takes both in proportion."""
+    codes = f'[tax_codes]\nsupport = "{LABOUR}"\nparts = "{GOODS}"\n'
+    signed_text(desk.session, cast, f"{changed(POLICY)}\n{codes}")
+    desk.standin.control.tax_rates({"tax_code": LABOUR, "rate_bp": 0}, {"tax_code": GOODS, "rate_bp": 1_900})
+    open_books(desk.session, cast)
+    case = paid_case(desk.session, cast)
+    worked(desk.session, cast, case, minutes=60)
+    part = NewPart("Power supply", 8_000, "manufacturer", "returned", on_customer=True)
+    record_part(desk.session, cast.ana, case, part, fitted_at=hours_later(2), now=hours_later(5))
+    settled(desk.session, cast, case)
+    item = billed(desk.session, case)
+    desk.standin.control.fund(100_000, "eur")
+    (invoice,) = gather_invoices(desk.session, item.period_id, now=BILLED_AT, automatic_tax=True)
+    desk.jobs()
+    placed(desk)
+    at_stripe = desk.session.get_one(Intent, invoice.intent_id).provider_object_id
+    taxes = desk.gateway.taxes_of_lines(str(at_stripe))
+    assert [(line.position, line.tax_minor) for line in taxes] == [("0-0", 0), ("0-1", 1_520)]
+    (kept,) = desk.session.scalars(select(InvoiceItemTax.tax_minor))
+    assert (kept, desk.held("tax"), invoice.total_minor) == (1_520, 1_520, 23_000)
+    pay_invoice(desk, invoice)
+    desk.check()
+    desk.allow()
+    desk.refund(invoice, (23_000 + 1_520) // 2)
+    desk.jobs()
+    assert (desk.held("tax"), payable(desk)) == (760, 11_500)
+    desk.check()
 
 
 def test_the_database_keeps_the_tax_of_lines_and_of_their_invoice_the_same(desk) -> None:

@@ -10,7 +10,7 @@ from portal.adjustments.rules.unused import Payment
 from portal.billing.rules.cash import base_paid
 from portal.errors import RuleBroken
 from portal.payments import rules
-from portal.payments.rules import InvoiceLine
+from portal.payments.rules import InvoiceLine, TaxClass
 from portal.payments.taxing.rules import (
     Address,
     TaxAsked,
@@ -62,8 +62,8 @@ def test_what_is_asked_sums_to_the_lines_and_no_line_asks_more_than_it_charges(l
 
 def test_a_taxed_invoice_names_its_seller_and_the_class_of_each_line():
     lines = [
-        InvoiceLine("Work", 10_000, "bill_item-1", LABOUR),
-        InvoiceLine("Credit: Work", -500, "bill_item-2", LABOUR),
+        InvoiceLine("Work", 10_000, "bill_item-1", (TaxClass(LABOUR, 1, "work"),)),
+        InvoiceLine("Back", -500, "bill_item-2", (TaxClass(LABOUR, 1, "work"),)),
     ]
     plain = rules.invoice_request(
         intent_id="i", currency="EUR", lines=lines, days_until_due=30, name="NOR-INV-1", purchase_order=""
@@ -80,6 +80,19 @@ def test_a_taxed_invoice_names_its_seller_and_the_class_of_each_line():
     }  # fmt: skip
     assert rules.invoice_steps(taxed)[:3] == ("customer", "tax_payer", "invoice")
     assert rules.invoice_steps(plain)[:2] == ("customer", "invoice")
+
+
+def test_a_line_of_several_classes_is_several_lines_that_sum_to_it():
+    both = (TaxClass(LABOUR, 300, "work"), TaxClass(PARTS, 100, "parts"), TaxClass("", -10, "travel"))
+    lines = [InvoiceLine("Case 7", 200, "bill_item-1", both), InvoiceLine("Plan", 50, "plan_sale-1")]
+    plain = rules.invoice_request(
+        intent_id="i", currency="EUR", lines=lines, days_until_due=30, name="NOR-INV-1", purchase_order=""
+    )
+    items = taxed_request(plain, lines, TaxAsked(NONE), "EUR")["items"]
+    assert [
+        (item["metadata"]["position"], item["description"], item["price_data"]["unit_amount"]) for item in items
+    ] == [("0-0", "Case 7, work", 150), ("0-1", "Case 7, parts", 50), ("1", "Plan", 50)]
+    assert [item["price_data"]["product_data"].get("tax_code") for item in items] == [LABOUR, PARTS, None]
 
 
 @pytest.mark.parametrize(

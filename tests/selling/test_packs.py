@@ -21,6 +21,7 @@ from portal.selling.rules import State
 from portal.settlement.books import all_problems
 from tests.support.buying import PACK_MINOR, PLACE, pack_order, posted
 from tests.support.cast import NOW
+from tests.support.versions import signed_policy
 
 FEE = 3_945  # 2.9 % of 1350.00 and 0.30
 
@@ -130,7 +131,13 @@ def test_a_declined_card_leaves_the_order_open(shop):
 
 
 def test_tax_is_kept_apart_and_never_shared(shop, work_session):
-    shop.buy(pack_order(shop.cast), place=Place("https://portal.example", automatic_tax=True))
+    of_pack = 'code = "hours_10"\n'
+    signed = signed_policy(work_session, shop.cast, (of_pack, f'{of_pack}tax_code = "txcd_10103001"\n'))
+    shop.buy(
+        pack_order(shop.cast, shown_sha256=signed.sha256), place=Place("https://portal.example", automatic_tax=True)
+    )
+    (asked,) = shop.standin.control.calls(method="POST", path="/v1/checkout/sessions")
+    assert "txcd_10103001" in asked["parameters"]
     receipt = work_session.scalars(select(CashReceipt)).one()
     assert (receipt.amount_minor, receipt.tax_minor) == (146_138, 11_138)
     assert posted(work_session, "tax") == -11_138

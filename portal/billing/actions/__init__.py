@@ -2,10 +2,11 @@
 
 from portal.billing.actions.cash import apply_cash
 from portal.billing.actions.cuts import cut, cut_period_end
+from portal.billing.actions.debtors import debtors_to_invoice
 from portal.billing.actions.decisions import decide_shares
 from portal.billing.actions.giving_up import months_given_up
 from portal.billing.actions.hours import first_unauthorized, reserve_anew, reserve_hours
-from portal.billing.actions.invoices import debtors_to_invoice, gather_invoices
+from portal.billing.actions.invoices import gather_invoices
 from portal.billing.actions.items import bill, bill_case, rebill, rebill_case
 from portal.billing.actions.line_queries import answer, ask
 from portal.billing.actions.plans import earn_plans, open_choice, open_month, sell_ahead, sell_late

@@ -37,6 +37,7 @@ from portal.billing.rules import INVOICE_PAIRS
 from portal.billing.rules.postings import SET_OFF
 from portal.billing.supplements.actions import supplement_debtor
 from portal.billing.supplements.models import Supplement
+from portal.billing.tax_classes import classes_of
 from portal.billing.taxed import Parties, tax_asked
 from portal.cases.models import SupportCase
 from portal.directory.models import Organisation
@@ -46,7 +47,7 @@ from portal.ledger.actions import post
 from portal.ledger.models import Period
 from portal.ledger.rules import Document, Purpose, credit, debit, without_zeros
 from portal.payments.actions import MOST_INVOICE_LINES, plan_invoice
-from portal.payments.rules import InvoiceLine
+from portal.payments.rules import InvoiceLine, TaxClass
 from portal.rows import Fact, insert_rows
 from portal.zones import zone_named
 
@@ -90,49 +91,6 @@ class _Claim:
         return BillItem.__tablename__ if isinstance(self.item, Fact) else self.item.__tablename__
 
 
-# Who owes something of a period that is on no invoice; whether it comes to an invoice is seen when it is gathered.
-_DEBTORS = text(
-    """
-    SELECT DISTINCT CASE WHEN item.collector_id = item.integrator_id AND item.integrator_id <> item.manufacturer_id
-                              AND item.payer_id = item.customer_id THEN item.collector_id ELSE item.payer_id END AS id
-    FROM bill_item item JOIN period ON period.id = item.period_id
-    JOIN period upto ON upto.id = :period_id AND period.starts_at <= upto.starts_at
-    LEFT JOIN bill_item_reversal gone ON gone.bill_item_id = item.id
-    LEFT JOIN invoice_item charged ON charged.bill_item_id = item.id AND charged.kind = 'charge'
-    LEFT JOIN invoice_item credited ON credited.bill_item_id = item.id AND credited.kind = 'credit'
-    WHERE item.manufacturer_id = upto.manufacturer_id AND item.amount_minor > 0
-      AND CASE WHEN gone.id IS NULL THEN charged.id IS NULL
-               ELSE charged.id IS NOT NULL AND credited.id IS NULL END
-    UNION
-    SELECT CASE WHEN sale.collector_id = sale.integrator_id AND sale.integrator_id <> sale.manufacturer_id
-                THEN sale.collector_id ELSE sale.payer_id END
-    FROM plan_sale sale JOIN period ON period.id = sale.period_id
-    JOIN period upto ON upto.id = :period_id AND period.starts_at <= upto.starts_at
-    WHERE sale.manufacturer_id = upto.manufacturer_id
-      AND NOT EXISTS (SELECT FROM invoice_item charged WHERE charged.plan_sale_id = sale.id)
-    UNION
-    SELECT CASE WHEN one.collector_id = one.integrator_id AND one.integrator_id <> one.manufacturer_id
-                THEN one.collector_id ELSE one.payer_id END
-    FROM supplement one JOIN period ON period.id = one.period_id
-    JOIN period upto ON upto.id = :period_id AND period.starts_at <= upto.starts_at
-    WHERE one.manufacturer_id = upto.manufacturer_id AND one.amount_minor <> 0
-      AND NOT EXISTS (SELECT FROM invoice_item charged WHERE charged.supplement_id = one.id)
-    UNION
-    SELECT sale.payer_id
-    FROM pack_sale sale JOIN period ON period.id = sale.period_id
-    JOIN period upto ON upto.id = :period_id AND period.starts_at <= upto.starts_at
-    WHERE sale.manufacturer_id = upto.manufacturer_id AND sale.paid_by = 'invoice'
-      AND NOT EXISTS (SELECT FROM invoice_item charged WHERE charged.pack_sale_id = sale.id)
-    ORDER BY id
-    """
-)
-
-
-def debtors_to_invoice(session: Session, period_id: int) -> Sequence[int]:
-    """Who owes something up to a period that is on no invoice yet, by id."""
-    return session.scalars(_DEBTORS, {"period_id": period_id}).all()
-
-
 def gather_invoices(
     session: Session,
     period_id: int,
@@ -152,10 +110,15 @@ def gather_invoices(
     key = f"invoices:{period.manufacturer_id}"
     session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
     claims = sorted(_claims(session, period, debtor_ids), key=lambda claim: claim.order)
+    classes = classes_of(session, [claim.item for claim in claims]) if automatic_tax else {}
+    # A line that is taxed by several classes is as many lines at Stripe.
+    most = MOST_INVOICE_LINES // max(map(len, classes.values()), default=1)
     invoices = []
     for _, mine in groupby(claims, key=lambda claim: claim.group):
-        for page in _pages(list(mine)):
-            invoices.append(_issue(session, period, page, now=now, livemode=livemode, automatic_tax=automatic_tax))
+        for page in _pages(list(mine), most):
+            by_class = [classes.get(f"{claim.table}-{claim.item.id}", ()) for claim in page]
+            taxed = by_class if automatic_tax else None
+            invoices.append(_issue(session, period, page, now=now, livemode=livemode, taxed=taxed))
     return invoices
 
 
@@ -281,23 +244,30 @@ def _open_items(session: Session, period: Period, debtor_ids: Collection[int] | 
         yield CREDIT, Fact(**row)
 
 
-def _pages(claims: Sequence[_Claim]) -> Iterable[Sequence[_Claim]]:
+def _pages(claims: Sequence[_Claim], most: int) -> Iterable[Sequence[_Claim]]:
     """The claims of one payer by invoice, credits on the first; a page that nobody would owe is left for later."""
-    credits_ = [claim for claim in claims if claim.kind == CREDIT][: MOST_INVOICE_LINES // 2]
+    credits_ = [claim for claim in claims if claim.kind == CREDIT][: most // 2]
     charges = [claim for claim in claims if claim.kind == CHARGE]
     if sum(claim.amount_minor for claim in claims) <= 0:
         return
-    first = MOST_INVOICE_LINES - len(credits_)
+    first = most - len(credits_)
     pages = [[*credits_, *charges[:first]]]
-    pages += [charges[at : at + MOST_INVOICE_LINES] for at in range(first, len(charges), MOST_INVOICE_LINES)]
+    pages += [charges[at : at + most] for at in range(first, len(charges), most)]
     for page in pages:
         if sum(claim.amount_minor for claim in page) > 0:
             yield page
 
 
 def _issue(
-    session: Session, period: Period, claims: Sequence[_Claim], *, now: datetime, livemode: bool, automatic_tax: bool
+    session: Session,
+    period: Period,
+    claims: Sequence[_Claim],
+    *,
+    now: datetime,
+    livemode: bool,
+    taxed: Sequence[tuple[TaxClass, ...]] | None,
 ) -> Invoice:
+    """``taxed`` are the classes of each claim where tax is asked for."""
     item, payer_id = claims[0].item, claims[0].debtor_id
     number, name = _number(session, period.manufacturer_id)
     # One invoice has one date: the longest terms of the orders behind it.
@@ -316,15 +286,13 @@ def _issue(
         manufacturer_id=period.manufacturer_id,
         payer_id=payer_id,
         currency=item.currency,
-        lines=[
-            InvoiceLine(claim.description, claim.amount_minor, f"{claim.table}-{claim.item.id}") for claim in claims
-        ],
+        lines=_lines(claims, taxed or [()] * len(claims)),
         days_until_due=days_until_due,
         document=Document("invoice_name", name),
         name=name,
         livemode=livemode,
         now=now,
-        tax=tax_asked(session, parties, now=now) if automatic_tax else None,
+        tax=tax_asked(session, parties, now=now) if taxed is not None else None,
     )
     today = now.astimezone(zone_named(period.zone)).date()
     invoice = Invoice(
@@ -349,6 +317,13 @@ def _issue(
     owed_minor = sum(claim.amount_minor for claim in claims)
     _post_invoice(session, invoice, owed_minor, now=now, livemode=livemode)
     return invoice
+
+
+def _lines(claims: Sequence[_Claim], taxed: Sequence[tuple[TaxClass, ...]]) -> list[InvoiceLine]:
+    return [
+        InvoiceLine(claim.description, claim.amount_minor, f"{claim.table}-{claim.item.id}", classes)
+        for claim, classes in zip(claims, taxed, strict=True)
+    ]
 
 
 def _number(session: Session, manufacturer_id: int) -> tuple[int, str]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from portal.errors import RuleBroken
 from portal.money import allocate
-from portal.payments.rules import LONGEST_FIELD, InvoiceLine
+from portal.payments.rules import LONGEST_FIELD, InvoiceLine, TaxClass
 
 # docs.stripe.com/api/invoices/create: a custom field's name.
 LONGEST_FIELD_NAME, LONGEST_PRODUCT = 40, 250
@@ -88,17 +88,44 @@ def taxed_request(
 
 
 def taxed_items(lines: Sequence[InvoiceLine], items: Sequence[dict[str, Any]], currency: str) -> list[dict[str, Any]]:
-    """The lines as a taxed invoice takes them: what is asked, with its tax class; what asks nothing is left out."""
-    asked = less_credits([(line.tax_code, line.amount_minor) for line in lines])
-    return [
-        {
-            **{name: value for name, value in item.items() if name != "amount"},
-            "description": _words(line, minor),
-            "price_data": price_data(currency, minor, line.description, line.tax_code),
-        }
-        for line, item, minor in zip(lines, items, asked, strict=True)
-        if minor
-    ]
+    """The lines as a taxed invoice takes them: what is asked, by tax class; what asks nothing is left out.
+
+    *Shape*: a line of several classes is several there, at positions such as 3-0 and 3-1.
+    """
+    parts = [(at, part) for at, line in enumerate(lines) for part in by_class(line)]
+    asked = less_credits([(part.code, part.weight_minor) for _, part in parts])
+    several = {at for at, line in enumerate(lines) if len(by_class(line)) > 1}
+    numbers: dict[int, int] = {}
+    found = []
+    for (at, part), minor in zip(parts, asked, strict=True):
+        numbers[at] = numbers.get(at, -1) + 1
+        if minor:
+            position = f"{at}-{numbers[at]}" if at in several else str(at)
+            found.append(_item(items[at], lines[at], part, (minor, position), currency))
+    return found
+
+
+def _item(
+    item: dict[str, Any], line: InvoiceLine, part: TaxClass, asked: tuple[int, str], currency: str
+) -> dict[str, Any]:
+    minor, position = asked
+    words = f"{line.description}, {part.name}" if part.name else line.description
+    return {
+        "description": words if minor == part.weight_minor else f"{words}, less credits",
+        "metadata": {**item["metadata"], "position": position},
+        "price_data": price_data(currency, minor, words, part.code),
+    }
+
+
+def by_class(line: InvoiceLine) -> tuple[TaxClass, ...]:
+    """A line's amount by its tax classes; sums to it. A class that takes something off has no part."""
+    weighing = [each for each in line.classes if each.weight_minor > 0] or [TaxClass("")]
+    parts = allocate(abs(line.amount_minor), [each.weight_minor for each in weighing])
+    sign = 1 if line.amount_minor >= 0 else -1
+    found = tuple(
+        TaxClass(each.code, sign * part, each.name) for each, part in zip(weighing, parts, strict=True) if part
+    )
+    return found if len(found) > 1 else tuple(replace(each, name="") for each in found)
 
 
 def price_data(currency: str, minor: int, name: str, tax_code: str = "") -> dict[str, Any]:
@@ -109,10 +136,6 @@ def price_data(currency: str, minor: int, name: str, tax_code: str = "") -> dict
         "tax_behavior": "exclusive",
         "product_data": {"name": name[:LONGEST_PRODUCT], **({"tax_code": tax_code} if tax_code else {})},
     }
-
-
-def _words(line: InvoiceLine, asked_minor: int) -> str:
-    return line.description if asked_minor == line.amount_minor else f"{line.description}, less credits"
 
 
 def address_problems(address: Address) -> dict[str, str]:

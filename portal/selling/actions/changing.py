@@ -205,7 +205,9 @@ def _plan(session: Session, actor: Actor, found: Bought, wanted: Wanted, *, now:
 
 def _wares(change: PlanChange, site_name: str) -> Wares:
     item = change.item
-    return Wares(f"{item.name}, {site_name}", item.price_minor, item.currency, interval=item.interval)
+    return Wares(
+        f"{item.name}, {site_name}", item.price_minor, item.currency, interval=item.interval, tax_code=item.tax_code
+    )
 
 
 def carry_out_changes(session: Session, found: Bought, *, now: datetime) -> None:

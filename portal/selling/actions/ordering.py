@@ -9,7 +9,7 @@ made again; nobody orders what the policy in force no longer sells, or at anothe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -33,7 +33,7 @@ from portal.payments.models import Intent
 from portal.selling.actions.promoting import Promoted, promotion_for, promotion_of, use_promotion
 from portal.selling.models import Purchase, PurchaseStep
 from portal.selling.queries import paid_by_subscription
-from portal.selling.rules import Interval, Item, Kind, item_named, state_of, total_minor
+from portal.selling.rules import Interval, Item, Kind, catalogue, item_named, state_of, total_minor
 from portal.selling.rules.steps import State
 from portal.taxes.exempting import exemption_at
 from portal.zones import local_day
@@ -187,6 +187,8 @@ def _checkout(session: Session, made: Purchase, place: Place, now: datetime, pro
     site = session.get_one(Site, made.site_id)
     name = f"{made.name}, {site.name}"
     wares = _plan_again(session, made, name) if made.reinstatement else _wares(made, name)
+    if place.automatic_tax:
+        wares = replace(wares, tax_code=_tax_code(session, made))
     here = f"{place.base_url}/bought/{made.form_key}"
     exempt = exemption_at(session, made.customer_id, now) is not None
     return plan_checkout(
@@ -206,6 +208,13 @@ def _checkout(session: Session, made: Purchase, place: Place, now: datetime, pro
         livemode=place.livemode,
         now=now,
     )
+
+
+def _tax_code(session: Session, made: Purchase) -> str:
+    """The tax class of what is ordered, by the policy it is ordered under; empty where it is the account's."""
+    policy = contracts.policy_of(contracts.version(session, made.policy_version_id))
+    found = [each for each in catalogue(policy) if (each.kind, each.code) == (made.kind, made.code)]
+    return found[0].tax_code if found else ""
 
 
 def _wares(made: Purchase, name: str) -> Wares:

@@ -9,6 +9,7 @@ from portal.contracts.agreement import Agreement
 from portal.contracts.blocks import WHOLE_BP, Recipient, Revenue
 from portal.contracts.policy import Policy
 from portal.contracts.rules import amount_minor, share_row
+from portal.contracts.tax_codes import code_of_sold
 from portal.errors import RuleBroken
 
 MONTHS_OF_A_YEAR = 12
@@ -45,6 +46,7 @@ class Item:
     incidents: int = 0
     valid_months: int | None = None
     minimum_months: int = 0
+    tax_code: str = ""
 
 
 def catalogue(policy: Policy) -> tuple[Item, ...]:
@@ -72,6 +74,7 @@ def _plans(policy: Policy) -> tuple[Item, ...]:
                 policy.currency,
                 minutes=plan.included_minutes_per_month,
                 minimum_months=plan.minimum_months,
+                tax_code=code_of_sold(policy.tax_codes, plan),
             )
             for interval, months in ((Interval.MONTH, 1), (Interval.YEAR, MONTHS_OF_A_YEAR))
         ]
@@ -91,6 +94,7 @@ def _packs(policy: Policy) -> tuple[Item, ...]:
             minutes=pack.minutes or 0,
             incidents=pack.incidents or 0,
             valid_months=pack.valid_months,
+            tax_code=code_of_sold(policy.tax_codes, pack),
         )
         for pack in policy.packs
         if pack.price is not None
