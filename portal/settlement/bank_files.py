@@ -15,7 +15,7 @@ from typing import TypeVar
 from xml.etree import ElementTree
 
 from portal.errors import Invalid
-from portal.money import parse_amount
+from portal.money import minor_digits, parse_amount
 
 LONGEST_REFERENCE = 100
 LONGEST_WORDS = 300
@@ -133,8 +133,6 @@ def _places(head: Sequence[str]) -> dict[str, int]:
 
 def _entry(where: str, cells: dict[str, str], *, with_comma: bool = False) -> BankEntry:
     amount = cells["amount"].replace("\u2212", "-")
-    if with_comma:
-        amount = amount.replace(".", "").replace(",", ".")
     reference = cells["reference"] or cells.get("words", "")
     if not reference:
         raise _wrong(f"{where}: a line needs a reference, so that it is not taken twice.")
@@ -142,7 +140,11 @@ def _entry(where: str, cells: dict[str, str], *, with_comma: bool = False) -> Ba
     return BankEntry(
         _said(where, "the day, as 2026-03-31 or 31.03.2026", lambda: _day(cells["date"])),
         currency,
-        _said(where, "the amount, as -1250.00", lambda: _signed(amount, currency)),
+        _said(
+            where,
+            "the amount, as -1250.00",
+            lambda: _signed(_with_point(amount, currency) if with_comma else amount, currency),
+        ),
         reference[:LONGEST_REFERENCE],
         cells.get("words", "")[:LONGEST_WORDS],
     )
@@ -155,10 +157,25 @@ def _said(where: str, what: str, read: Callable[[], Value]) -> Value:
         raise _wrong(f"{where}: write {what}.") from error
 
 
+def _with_point(amount: str, currency: str) -> str:
+    """An amount of a file with semicolons, whose bank writes a comma before the decimals, or a point all the same.
+
+    *Raises*: ValueError for a point that may stand before the decimals as well as between thousands.
+    """
+    decimals, thousands = (",", ".") if amount.rfind(",") > amount.rfind(".") else (".", ",")
+    after = amount.rpartition(decimals)[2]
+    if decimals == "." and thousands not in amount and len(after) == 3:
+        if "." in amount and amount.count(".") == 1 and minor_digits(currency) == 3:
+            raise ValueError("thousands or decimals")
+        return amount.replace(".", "")
+    return amount.replace(thousands, "").replace(decimals, ".")
+
+
 def _day(text: str) -> date:
     if "." in text:
-        day, month, year = text.split(".")
-        return date(int(year), int(month), int(day))
+        day, month, year = (int(part) for part in text.split("."))
+        # Some banks leave the century out.
+        return date(year if year > 99 else 2000 + year, month, day)
     return date.fromisoformat(text[:10])
 
 

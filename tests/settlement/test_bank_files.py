@@ -39,6 +39,39 @@ def test_a_file_is_read_however_the_bank_writes_it(raw):
     assert read_bank_file(raw) == READ
 
 
+@pytest.mark.parametrize(
+    ("written", "currency", "minor"),
+    [
+        ("1.250,50", "EUR", 125_050),
+        ("1250,5", "EUR", 125_050),
+        ("-1.250.000,00", "EUR", -125_000_000),
+        # A point all the same: what was read as a hundred times as much.
+        ("1250.50", "EUR", 125_050),
+        ("1,250.50", "EUR", 125_050),
+        ("4.9", "EUR", 490),
+        ("12", "EUR", 1_200),
+        ("123", "EUR", 12_300),
+        # Three digits after a point are thousands where the currency has no three decimals.
+        ("1.250", "EUR", 125_000),
+        ("1.250.000", "EUR", 125_000_000),
+        ("1.250", "JPY", 1_250),
+        ("1,250", "KWD", 1_250),
+        ("1.250,500", "KWD", 1_250_500),
+    ],
+)
+def test_an_amount_beside_semicolons_is_read_as_it_is_written(written, currency, minor):
+    head = "Buchungstag;Betrag;Währung;Referenz"
+    (entry,) = read_bank_file(f"{head}\n12.03.26;{written};{currency};B1".encode())
+    assert (entry.booked_on, entry.amount_minor) == (date(2026, 3, 12), minor)
+
+
+@pytest.mark.parametrize(("written", "currency"), [("1.250", "KWD"), ("1,250", "EUR"), ("1,2,3", "EUR")])
+def test_an_amount_that_may_be_two_is_refused(written, currency):
+    raw = f"Buchungstag;Betrag;Währung;Referenz\n12.03.2026;{written};{currency};B1"
+    with pytest.raises(Invalid, match="Line 2: write the amount"):
+        read_bank_file(raw.encode())
+
+
 def test_an_old_encoding_is_read_too():
     assert read_bank_file(GERMAN.replace("\u2212", "-").encode("cp1252")) == READ
 
