@@ -17,7 +17,7 @@ from portal.ledger.models import Period
 from portal.ledger.queries import BookProblem
 from portal.settlement import queries
 from portal.settlement.books import all_problems
-from portal.settlement.lines import PARTS_NOW
+from portal.settlement.lines import PARTS_NOW, TRANSFERRED_PARTS
 from portal.settlement.models import Contest, ContestDecision, Statement, StatementLine
 from portal.settlement.selfbilling.books import TAX_NEEDS_ALL_BOOKS
 
@@ -26,24 +26,28 @@ MOST_CONTESTS = 200
 
 @dataclass(frozen=True)
 class CloseProgress:
-    """How far the close of a period has come: cuts still unbilled, what was frozen, chained and made."""
+    """How far the close of a period has come: cuts still unbilled, what was frozen, chained, made and not sent yet."""
 
     unbilled_cuts: int
     transactions: int
     chained: int
     statements: int
     invoices: int
+    unsent: int
 
 
 _PROGRESS = text(
-    """
+    f"""
     SELECT (SELECT count(*) FROM billing_cut cut WHERE cut.manufacturer_id = :own
                 AND NOT EXISTS (SELECT FROM bill_item item WHERE item.cut_id = cut.id)),
            (SELECT count(*) FROM journal_transaction WHERE period_id = :period_id),
            (SELECT coalesce(sum(transaction_count), 0)::bigint FROM chain_block WHERE period_id = :period_id),
            (SELECT count(*) FROM statement WHERE period_id = :period_id
                 AND NOT EXISTS (SELECT FROM statement_discard gone WHERE gone.statement_id = statement.id)),
-           (SELECT count(*) FROM invoice WHERE period_id = :period_id)
+           (SELECT count(*) FROM invoice WHERE period_id = :period_id),
+           (SELECT count(*) FROM {TRANSFERRED_PARTS} part JOIN statement ON statement.id = part.statement_id
+            JOIN intent ON intent.id = part.intent_id
+            WHERE statement.period_id = :period_id AND intent.state <> 'succeeded')
     """
 )
 

@@ -365,15 +365,18 @@ _TRANSFERS = text(
     JOIN statement ON statement.id = part.statement_id
     WHERE (part.manufacturer_id = :own OR part.party_id = :own)
       AND (CAST(:period_id AS bigint) IS NULL OR statement.period_id = :period_id)
-    ORDER BY intent.created_at DESC, part.disposition_id DESC LIMIT :most
+      AND (CAST(:statement_id AS bigint) IS NULL OR statement.id = :statement_id)
+    ORDER BY intent.state = 'succeeded', intent.created_at DESC, part.disposition_id DESC LIMIT :most
     """
 )
 
 
-def transfers(session: Session, actor: Actor, *, period_id: int | None = None, most: int = 100) -> list[SentTransfer]:
-    """Transfers the actor sees, the latest first."""
+def transfers(
+    session: Session, actor: Actor, *, period_id: int | None = None, statement_id: int | None = None, most: int = 100
+) -> list[SentTransfer]:
+    """Transfers the actor sees: those that have not gone before all that have, each the latest first."""
     check_reader(actor)
-    values = {"own": actor.organisation_id, "period_id": period_id, "most": most}
+    values = {"own": actor.organisation_id, "period_id": period_id, "statement_id": statement_id, "most": most}
     return [SentTransfer(*row) for row in session.execute(_TRANSFERS, values)]
 
 

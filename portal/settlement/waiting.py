@@ -28,6 +28,7 @@ _WAITING = text(
     ) held
     JOIN statement ON statement.id = held.statement_id
     WHERE (CAST(:period_id AS bigint) IS NULL OR statement.period_id = :period_id)
+      AND (CAST(:statement_id AS bigint) IS NULL OR statement.id = :statement_id)
       AND NOT EXISTS (SELECT FROM held_transfer gone WHERE gone.disposition_id = held.id)
       AND NOT EXISTS (
           SELECT FROM account JOIN posting ON posting.account_id = account.id
@@ -50,7 +51,9 @@ class Waiting:
     amount_minor: int
 
 
-def waiting_for_accounts(session: Session, actor: Actor, *, period_id: int | None = None) -> list[Waiting]:
+def waiting_for_accounts(
+    session: Session, actor: Actor, *, period_id: int | None = None, statement_id: int | None = None
+) -> list[Waiting]:
     """What waits for accounts, of the actor's manufacturer or company, the oldest first."""
-    values = {"own": actor.organisation_id, "period_id": period_id, "most": MOST}
+    values = {"own": actor.organisation_id, "period_id": period_id, "statement_id": statement_id, "most": MOST}
     return [Waiting(*row) for row in session.execute(_WAITING, values)]

@@ -84,6 +84,30 @@ def test_a_net_is_transferred_when_two_people_say_so(
     assert settlement_problems(work_session) == []
 
 
+def test_what_has_not_gone_is_listed_before_whatever_came_later(
+    work_engine, work_session, cast, gateway, standin, account, period_id, statement
+):
+    approved_and_disposed(work_session, cast, statement)
+    earn(work_session, cast, 8_000, 9, now=REVIEWED_AT)
+    work_session.commit()
+    standin.control.set_available(5_000, "eur")
+    (waits,) = queries.transfers(work_session, cast.fay)
+    work_session.commit()
+    assert calls.perform(work_engine, gateway, waits.intent_id, REVIEWED_AT) == "planned"
+    later = NEXT_CLOSED_AT + timedelta(days=11)
+    next_one = statement_of(work_session, close(work_engine, cast, NEXT_CLOSED_AT), cast.integrator.id)
+    approved_and_disposed(work_session, cast, next_one, later)
+    work_session.commit()
+    gone = work_session.scalars(select(Intent).where(Intent.kind == "transfer", Intent.amount_minor == 8_000)).one()
+    gone.state = "succeeded"
+    work_session.commit()
+    assert [one.intent_id for one in queries.transfers(work_session, cast.fay, most=1)] == [waits.intent_id]
+    (of_next,) = queries.transfers(work_session, cast.fay, statement_id=next_one.id, most=1)
+    assert of_next.intent_id == gone.id
+    counts = [cockpit.close_progress(work_session, cast.fay, one.period_id).unsent for one in (statement, next_one)]
+    assert counts == [1, 0]
+
+
 def test_the_operators_own_net_is_retained(work_session, cast, period_id):
     own = statement_of(work_session, period_id, cast.factory.id)
     # Its own statement needs no review.

@@ -43,7 +43,6 @@ def close(session: Session, actor: Actor, now: datetime) -> Mapping[str, Any]:
         period,
         cockpit.close_progress(session, actor, period.id),
         queries.stages(session, actor, period.id, now=now),
-        queries.transfers(session, actor, period_id=period.id),
         has_ended=now >= period.ends_at,
     )
     return {"period": period, "state": PERIOD_STATES[period.state], "steps": steps}

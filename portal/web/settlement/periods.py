@@ -15,7 +15,7 @@ from portal.ledger.models import Period
 from portal.settlement import actions, checking, cockpit, queries, rules
 from portal.settlement.checking import PeriodFailure
 from portal.settlement.cockpit import CloseProgress
-from portal.settlement.queries import SentTransfer, StatementStage
+from portal.settlement.queries import StatementStage
 from portal.settlement.waiting import waiting_for_accounts
 from portal.web.forms import Form, page, refusals_of, text_field
 from portal.web.gate import current_actor, current_now, current_session, open_to
@@ -55,12 +55,11 @@ def period(period_id: int) -> ResponseReturnValue:
     found = queries.period_seen(session, actor, period_id)
     progress = cockpit.close_progress(session, actor, period_id)
     stages = queries.stages(session, actor, period_id, now=now)
-    transfers = queries.transfers(session, actor, period_id=period_id)
     was_asked = request.args.get("asked") == "1"
     return render_template(
         "settlement/period.html",
         period=found,
-        steps=steps_of(found, progress, stages, transfers, has_ended=now >= found.ends_at),
+        steps=steps_of(found, progress, stages, has_ended=now >= found.ends_at),
         progress=progress,
         stages=stages,
         settled=cockpit.settled_amounts(session, actor, period_id),
@@ -135,19 +134,11 @@ def hard_close(period_id: int) -> ResponseReturnValue:
     return redirect(url_for("settlement.period", period_id=period_id, asked=1), code=303)
 
 
-def steps_of(
-    period: Period,
-    progress: CloseProgress,
-    stages: list[StatementStage],
-    transfers: list[SentTransfer],
-    *,
-    has_ended: bool,
-) -> list[Step]:
+def steps_of(period: Period, progress: CloseProgress, stages: list[StatementStage], *, has_ended: bool) -> list[Step]:
     """What the period waits for, in the order in which it has to happen."""
     is_closed = period.state in ("soft_closed", "hard_closed")
     by_stage = {stage: [each for each in stages if each.stage == stage] for stage in STAGES}
     undecided = sum(each.undecided for each in stages)
-    unsent = [each for each in transfers if each.state != "succeeded"]
     here = url_for("settlement.period", period_id=period.id) + "#statements"
     in_review, to_prepare, to_approve = by_stage["in_review"], by_stage["to_prepare"], by_stage["to_approve"]
     unbilled = _count(progress.unbilled_cuts, "case is not billed", "cases are not billed")
@@ -162,8 +153,9 @@ def steps_of(
              _count(len(to_prepare), "to prepare", "to prepare"), here),
         Step("Somebody else approves", is_closed and not (in_review or to_prepare or to_approve),
              _count(len(to_approve), "to approve", "to approve"), here),
-        Step("Transfers are at Stripe", is_closed and not unsent and all(each.stage == "done" for each in stages),
-             _count(len(unsent), "transfer waits", "transfers wait"), url_for("settlement.transfers")),
+        Step("Transfers are at Stripe",
+             is_closed and not progress.unsent and all(each.stage == "done" for each in stages),
+             _count(progress.unsent, "transfer waits", "transfers wait"), url_for("settlement.transfers")),
         Step("The period is closed for good", period.state == "hard_closed", ""),
     ]  # fmt: skip
 

@@ -203,7 +203,7 @@ def _settling(found: Statement) -> dict[str, object]:
     stage = queries.stage_of(session, found, now)
     preparation = queries.preparation_of(session, found.id)
     settles = may_settle(actor) and found.manufacturer_id == actor.organisation_id
-    transfers = {each.disposition_id: each for each in queries.transfers(session, actor, period_id=found.period_id)}
+    transfers = {each.disposition_id: each for each in queries.transfers(session, actor, statement_id=found.id)}
     return {
         "stage": STAGES[stage],
         "may_prepare": settles and stage in ("to_prepare", "to_approve"),
@@ -214,7 +214,7 @@ def _settling(found: Statement) -> dict[str, object]:
         "preparation": preparation,
         "approval": queries.approval_of(session, found.id),
         "disposed": [(each, transfers.get(each.id)) for each in queries.dispositions_of(session, found.id)],
-        "is_waiting": any(each.statement_id == found.id for each in waiting_for_accounts(session, actor)),
+        "is_waiting": bool(waiting_for_accounts(session, actor, statement_id=found.id)),
         "held": [part for part in rules.parts_of(preparation.plan) if part.kind == rules.HELD] if preparation else [],
         "because": BECAUSE,
         "invoice_id": queries.invoice_of(session, found.id),
