@@ -21,13 +21,13 @@ import hypothesis
 import pytest
 import structlog
 from playwright.sync_api import Browser, sync_playwright
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, inspect, text
 from sqlalchemy.orm import Session
 from xdist.remote import Producer
 
 from portal.collecting import collect_seldom
 from portal.config import Settings
-from portal.db import WEB_ROLE, WORK_ROLE, Scope, engine_for, open_session
+from portal.db import WEB_ROLE, WORK_ROLE, Base, Scope, engine_for, open_session
 from portal.worker.registry import Edges
 from portal.worker.running import run_pending
 from tests.standin.fixtures import standin, standin_process  # noqa: F401
@@ -207,9 +207,10 @@ def cast(_shared_with_cast: Beginnings, work_session: Session) -> Cast:
 
 
 @pytest.fixture
-def begun(_shared_with_cast: Beginnings, cast: Cast) -> Any:
-    """What the test's beginning returned: see tests/support/beginnings.py."""
-    return _shared_with_cast.made
+def begun(_shared_with_cast: Beginnings, cast: Cast, work_session: Session) -> Any:
+    """What the test's beginning returned, a row as one of ``work_session``: see tests/support/beginnings.py."""
+    made = _shared_with_cast.made
+    return work_session.get_one(type(made), inspect(made).identity) if isinstance(made, Base) else made
 
 
 @pytest.fixture

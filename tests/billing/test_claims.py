@@ -17,6 +17,7 @@ from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.payments.models import ConnectedAccount, Intent
 from portal.settlement import yearly
 from tests.contracts.test_owing import TABLES
+from tests.support.beginnings import begins_with
 from tests.support.billed import BILLED_AT, open_books, settled
 from tests.support.cases import accepted, scope_of
 from tests.support.cast import SIGNED_AT, everything, hours_later
@@ -28,21 +29,28 @@ SALE = NewClaim("referral", sale="Q-77", technician_name="Tom", amount_minor=400
 PART = NewClaim("material", part="Power supply", serial="PS-1", rma="R-9", disposition="returned", amount_minor=9_900)
 
 
-@pytest.fixture(name="case")
-def resolved_case(work_session, cast):
+def resolved_case(session, cast):
     """A case under warranty, resolved as a defect, between companies whose agreement says what is owed."""
-    open_books(work_session, cast)
-    document = contract_queries.document(work_session, cast.agreement_version.document_id)
+    open_books(session, cast)
+    document = contract_queries.document(session, cast.agreement_version.document_id)
     body = changed(KESSLER, ("[settlement]", TABLES))
     version = contracts.propose_version(
-        work_session, cast.adam, document, body_toml=body, effective_from=SIGNED_AT.replace(hour=23), now=SIGNED_AT
+        session, cast.adam, document, body_toml=body, effective_from=SIGNED_AT.replace(hour=23), now=SIGNED_AT
     )
     for who in (cast.adam, cast.ian):
-        contracts.sign_version(work_session, who, version, shown_sha256=version.sha256, now=SIGNED_AT)
+        contracts.sign_version(session, who, version, shown_sha256=version.sha256, now=SIGNED_AT)
     cast.system.warranty_starts_on = SIGNED_AT.date()
-    made = accepted(work_session, cast)
-    settled(work_session, cast, made, cause="hardware_defect", last_action="part_replaced")
+    made = accepted(session, cast)
+    settled(session, cast, made, cause="hardware_defect", last_action="part_replaced")
     return made
+
+
+pytestmark = begins_with(resolved_case)
+
+
+@pytest.fixture
+def case(begun):
+    return begun
 
 
 def claimed(session, cast, case, new, who="tom", at=None):

@@ -20,6 +20,7 @@ from portal.contracts.blocks import TaskClass
 from portal.db import Scope
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.ledger.models import Period
+from tests.support.beginnings import begins_with
 from tests.support.billed import BILLED_AT, billed, open_books, paid_case, settled, worked
 from tests.support.cases import accepted
 from tests.support.cast import Cast, hours_later
@@ -27,16 +28,22 @@ from tests.support.cast import Cast, hours_later
 Open = Callable[[Scope | None], Session]
 
 
-@pytest.fixture
-def case(work_session: Session, cast: Cast) -> SupportCase:
+def settled_case(session: Session, cast: Cast) -> SupportCase:
     """A paid case that both companies worked on, resolved and confirmed."""
-    open_books(work_session, cast)
-    made = paid_case(work_session, cast)
-    worked(work_session, cast, made, minutes=65)
-    worked(work_session, cast, made, minutes=20, worker=cast.tom, start=hours_later(5))
-    settled(work_session, cast, made)
-    work_session.commit()
+    open_books(session, cast)
+    made = paid_case(session, cast)
+    worked(session, cast, made, minutes=65)
+    worked(session, cast, made, minutes=20, worker=cast.tom, start=hours_later(5))
+    settled(session, cast, made)
     return made
+
+
+pytestmark = begins_with(settled_case)
+
+
+@pytest.fixture
+def case(begun: SupportCase) -> SupportCase:
+    return begun
 
 
 @pytest.fixture
@@ -153,6 +160,7 @@ def test_the_preview_is_what_the_bill_comes_to(
     assert sum(share.amount_minor for share in shown["fay"].shares) == item.amount_minor
 
 
+@begins_with(None)
 def test_the_preview_counts_free_hours_and_unapproved_work(
     work_session: Session, web_session: Open, cast: Cast
 ) -> None:
@@ -166,6 +174,7 @@ def test_the_preview_counts_free_hours_and_unapproved_work(
         assert (preview.payers[0].amount_minor, [each.code for each in preview.blockers]) == (0, ["unapproved_time"])
 
 
+@begins_with(None)
 def test_how_to_help_is_the_integrators_and_no_customer_reads_it(
     work_session: Session, web_session: Open, cast: Cast
 ) -> None:

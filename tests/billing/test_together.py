@@ -18,6 +18,7 @@ from portal.cases.models import SupportCase
 from portal.config import Settings
 from portal.worker.registry import Edges
 from portal.worker.running import run_pending
+from tests.support.beginnings import begins_with
 from tests.support.billed import BILLED_AT, open_books, paid_case, settled, worked
 from tests.support.cases import accepted
 from tests.support.cast import Cast, hours_later
@@ -36,12 +37,11 @@ _BILLED = {
 }
 
 
-@pytest.fixture
-def closed(work_session: Session, cast: Cast) -> list[int]:
+def closed_cases(session: Session, cast: Cast) -> list[int]:
     """A closed case of each kind; what the integrator pays, and hours of a site, are billed by themselves."""
-    open_books(work_session, cast)
+    open_books(session, cast)
     made = [
-        _case(work_session, cast, number, *kind)
+        _case(session, cast, number, *kind)
         for number, kind in enumerate(
             (
                 # Hours are included in the daytime only, so this one comes first.
@@ -56,6 +56,14 @@ def closed(work_session: Session, cast: Cast) -> list[int]:
         )
     ]
     return sorted(case.id for case in made)
+
+
+pytestmark = begins_with(closed_cases)
+
+
+@pytest.fixture
+def closed(begun: list[int]) -> list[int]:
+    return begun
 
 
 def _planned_case(session: Session, cast: Cast, *, nte_minor: int | None) -> SupportCase:

@@ -4,7 +4,7 @@
 what it returned is fixture ``begun``. ``@begins_with(None)`` has a test begin with the cast alone all the same. What a
 test writes is undone as ever.
 
-``make`` is told apart by identity and touches nothing outside the database; rows that it returns are of its session.
+``make`` is told apart by identity and touches nothing outside the database.
 """
 
 from __future__ import annotations

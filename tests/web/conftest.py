@@ -22,16 +22,25 @@ from portal.identity.sessions import Browser as BrowserName
 from portal.outbound import Outbound
 from portal.web.gate import Edges
 from tests.conftest import settings_for
+from tests.support.beginnings import begins_with
 from tests.support.cast import Cast
 from tests.support.sign_in import give_password, membership_of
 from tests.web.company_sign_in import _provider, go, idp, provider, tom_at_work  # noqa: F401
 from tests.web.support.client import Browser, Clock
 from tests.web.support.refusals import problems_of
-from tests.web.support.stories import accepted, escalated, resolved
+from tests.web.support.stories import BEGINNINGS, accepted, escalated, resolved
 
 Visit = Callable[[Actor], Browser]
 
 __all__ = ["accepted", "escalated", "resolved"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test of one case begins with it."""
+    for item in items:
+        asked = [make for name, make in BEGINNINGS.items() if name in getattr(item, "fixturenames", ())]
+        if "/web/" in str(item.path) and len(asked) == 1 and item.get_closest_marker("begins_with") is None:
+            item.add_marker(begins_with(asked[0]))
 
 
 @pytest.fixture

@@ -6,9 +6,12 @@ import pytest
 from sqlalchemy import select
 
 from portal.billing.supplements.models import Claim, ClaimAnswer
-from tests.billing.test_claims import resolved_case
+from tests.billing.test_claims import case, resolved_case
+from tests.support.beginnings import begins_with
 
-__all__ = ["resolved_case"]
+__all__ = ["case"]
+
+pytestmark = begins_with(resolved_case)
 
 
 def test_claimed_on_the_case_and_answered_by_the_other_company(visit, cast, work_session, case, clock):

@@ -6,12 +6,11 @@ import csv
 import io
 import re
 
-import pytest
-
 from portal.billing.actions import open_month
 from portal.billing.deferred.reading import parts_of_figure, roll_forward
 from portal.ledger.actions import post
 from portal.ledger.rules import Document, Purpose, credit, debit, pairs
+from tests.support.beginnings import begins_with
 from tests.support.billed import billed, open_books, settled, worked
 from tests.support.cases import accepted
 from tests.support.cast import NOW, hours_later
@@ -20,7 +19,6 @@ from tests.support.packs import bought
 MARCH = "/ledger/deferred/2026-03/EUR"
 
 
-@pytest.fixture
 def sold(work_session, cast):
     """Ten hours of which one is used, five incidents, and March of the plan with an hour used."""
     open_books(work_session, cast)
@@ -32,10 +30,12 @@ def sold(work_session, cast):
         worked(work_session, cast, case, minutes=60, start=hours_later(1 + 3 * number))
         settled(work_session, cast, case)
         billed(work_session, case)
-    work_session.commit()
 
 
-def test_sales_and_uses_roll_forward_and_tie_to_the_ledger(work_session, cast, sold):
+pytestmark = begins_with(sold)
+
+
+def test_sales_and_uses_roll_forward_and_tie_to_the_ledger(work_session, cast):
     found = roll_forward(work_session, cast.fay)
     assert found.untied == ()
     rows = {row.kind: row for row in found.rows}
@@ -52,7 +52,7 @@ def test_sales_and_uses_roll_forward_and_tie_to_the_ledger(work_session, cast, s
                 assert sum(part.amount_minor for part in parts) == minor
 
 
-def test_each_figure_opens_and_the_table_is_a_file(visit, cast, sold):
+def test_each_figure_opens_and_the_table_is_a_file(visit, cast):
     fay = visit(cast.fay)
     page = fay.get("/ledger/deferred").text
     assert "Ties to the ledger" in page
@@ -70,7 +70,7 @@ def test_each_figure_opens_and_the_table_is_a_file(visit, cast, sold):
     assert ["2026-03", "Packs of hours", "0.00", "1350.00", "-135.00", "0.00", "0.00", "0.00", "1215.00", "EUR"] in rows
 
 
-def test_a_posting_that_no_fact_explains_is_a_finding(visit, cast, sold, work_session):
+def test_a_posting_that_no_fact_explains_is_a_finding(visit, cast, work_session):
     customer = cast.customer.id
     post(
         work_session,
@@ -90,7 +90,7 @@ def test_a_posting_that_no_fact_explains_is_a_finding(visit, cast, sold, work_se
     assert "Does not tie" in page
 
 
-def test_strangers_and_made_up_figures_are_not_found(visit, cast, sold):
+def test_strangers_and_made_up_figures_are_not_found(visit, cast):
     for stranger in (cast.ivo, cast.flo, cast.eve, cast.ana):
         for path in ("/ledger/deferred", f"{MARCH}/hours"):
             assert visit(stranger).get(path).status_code in (403, 404)
@@ -99,5 +99,6 @@ def test_strangers_and_made_up_figures_are_not_found(visit, cast, sold):
         assert fay.get(path).status_code == 404, path
 
 
+@begins_with(None)
 def test_before_the_first_sale_the_page_says_so(visit, cast):
     assert "Nothing was sold ahead yet" in visit(cast.fay).get("/ledger/deferred").text

@@ -15,6 +15,7 @@ from portal.db import open_session
 from portal.reporting.rules import Chart, Kind, Series
 from portal.web.charts import svg
 from tests.billing.test_gross import COMMISSION, once
+from tests.support.beginnings import begins_with
 from tests.support.billed import billed, open_books, paid_case, settled, worked
 from tests.support.cases import resolved
 from tests.support.cast import hours_later
@@ -22,17 +23,23 @@ from tests.support.packs import bought
 from tests.support.versions import signed_agreement
 
 
-@pytest.fixture
-def month(work_session, cast, clock):
-    """March with one resolved, billed case, seen in April."""
-    open_books(work_session, cast)
-    case = paid_case(work_session, cast)
-    worked(work_session, cast, case, minutes=60)
-    settled(work_session, cast, case)
-    billed(work_session, case)
-    work_session.commit()
-    clock.now = hours_later(24 * 30)
+def billed_case(session, cast):
+    open_books(session, cast)
+    case = paid_case(session, cast)
+    worked(session, cast, case, minutes=60)
+    settled(session, cast, case)
+    billed(session, case)
     return case
+
+
+pytestmark = begins_with(billed_case)
+
+
+@pytest.fixture
+def month(begun, clock):
+    """March with one resolved, billed case, seen in April."""
+    clock.now = hours_later(24 * 30)
+    return begun
 
 
 def figures(page) -> list[str]:
@@ -100,6 +107,7 @@ def test_the_chart_is_a_picture_of_its_own_that_runs_nothing(visit, cast, month)
     assert "Configuration" in answer.text
 
 
+@begins_with(None)
 def test_there_is_no_chart_where_there_is_nothing_to_draw(visit, cast):
     assert visit(cast.leo).get("/reports/chart.svg").status_code == 404
 

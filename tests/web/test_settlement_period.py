@@ -12,10 +12,13 @@ from portal.ledger.models import Period
 from portal.settlement.models import Statement
 from portal.worker.registry import Edges
 from portal.worker.running import perform
+from tests.support.beginnings import begins_with
 from tests.support.cast import everything
 from tests.support.queued import queued
 from tests.support.settling import CLOSED_AT, REVIEWED_AT, approved_and_disposed
 from tests.web.support import money
+
+pytestmark = begins_with(money.billed_item)
 
 
 @pytest.fixture

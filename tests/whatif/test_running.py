@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
 from portal.billing.actions import PackPrice, earn_packs, sell_pack
 from portal.billing.models import BillItem, Share
@@ -16,6 +15,7 @@ from portal.entitlement.actions import end_grants
 from portal.errors import RuleBroken
 from portal.whatif.question import Question
 from portal.whatif.running import compare
+from tests.support.beginnings import begins_with
 from tests.support.billed import billed, open_books, settled, worked
 from tests.support.billed_log import billed_log
 from tests.support.cases import accepted
@@ -33,9 +33,11 @@ def drafted(*changes: tuple[str, str]):
     return with_holidays(parse_policy(text), text)
 
 
+pytestmark = begins_with(billed_log)
+
+
 @pytest.fixture
-def log(work_session: Session, cast: Cast) -> Cast:
-    billed_log(work_session, cast)
+def log(cast: Cast) -> Cast:
     return cast
 
 
@@ -90,6 +92,7 @@ def test_a_draft_that_cannot_bill_a_case_leaves_it_out_and_says_why(work_engine,
     )
 
 
+@begins_with(None)
 def test_nothing_billed_is_said(work_engine, cast):
     with pytest.raises(RuleBroken, match="Nothing was billed in this period"):
         compare(work_engine, question(cast))
@@ -117,6 +120,7 @@ def by_party(cast: Cast, result: dict, *lists: str) -> dict[str, tuple[int, int]
     return {party: (signed, draft) for party, (signed, draft) in found.items()}
 
 
+@begins_with(None)
 @pytest.mark.parametrize(
     ("bearer", "integrator", "manufacturer"),
     [
