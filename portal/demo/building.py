@@ -19,6 +19,7 @@ from portal.demo.founding import World
 from portal.demo.invoicing import plan_invoicing
 from portal.demo.money import plan_accounts, plan_last_poll, plan_months
 from portal.demo.packs import plan_packs
+from portal.demo.parts import plan_parts
 from portal.demo.plots import plots
 from portal.demo.present import plan_present
 from portal.demo.standin_control import StandIn
@@ -84,6 +85,7 @@ def build(
         story.plan(month.replace(hour=12), lambda session, at: billing.open_month(session, now=at))
     plan_present(story)
     plan_packs(story)
+    plan_parts(story)
     plan_dealings(story, standin, paid_at=month_ends(now.date(), months)[-2:][0] + timedelta(days=11))
     _plan_approvals(story, first_day)
     plan_last_poll(story, standin)

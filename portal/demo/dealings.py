@@ -1,7 +1,8 @@
 """What companies deal beside cases: offers, an order at the shop, a purchase order, money that goes back.
 
-The integrator finds an offer of the factory to pass on, and its own waits for the buyer. A small refund is done,
-goodwill waits for the second person, and a payer's bank has just taken a payment back.
+The integrator finds an offer of the factory to pass on, and its own wait for their buyers, one of them with a code of
+the factory's. A small refund is done, goodwill waits for the second person, and a payer's bank has just taken a payment
+back.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from portal.entitlement.orders.actions import NewOrder, enter_order
 from portal.jobs import enqueue
 from portal.payments.cash import STRIPE
 from portal.payments.models import CashReceipt, Intent
-from portal.selling.actions import offering, ordering
+from portal.selling.actions import offering, ordering, promoting
 from portal.selling.models import Purchase
+from portal.selling.rules import Promotion
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -41,10 +43,12 @@ class Offered:
     code: str
     note: str
     price_minor: int | None = None
+    promotion: str = ""
 
 
 WINTER = Offered("museum", "incidents_5", "For the winter season.", 130_500)
 MONDAY = Offered("ambulanz", "hours_10", "As we spoke of on Monday.")
+OPENING = Offered("museum", "hours_10", "For the new wing, with the factory's code.", promotion="OPENING-10")
 
 
 def plan_dealings(story: Story, standin: StandIn, paid_at: datetime) -> None:
@@ -56,6 +60,8 @@ def plan_dealings(story: Story, standin: StandIn, paid_at: datetime) -> None:
     story.plan(story.now - 4 * HOUR, _polled(standin))
     story.plan(story.now - 3 * HOUR, _offer(story, "leo", WINTER))
     story.plan(story.now - 2 * HOUR, _offer(story, "mia", MONDAY))
+    story.plan(story.now - 100 * MINUTE, _code(story, "fay", OPENING))
+    story.plan(story.now - 90 * MINUTE, _offer(story, "mia", OPENING))
     story.plan(story.now - 40 * MINUTE, _order(story, standin, "bea", "klinikum", "incidents_5"))
     story.plan(story.now - 35 * MINUTE, _pay_at_checkout(standin))
     story.plan(story.now - 30 * MINUTE, _polled(standin))
@@ -142,8 +148,24 @@ def _offer(story: Story, who: str, offered: Offered) -> Act:
     def act(session: Session, now: datetime) -> None:
         policy = policy_in_force(session, maker.id, now).policy
         asked = offered.price_minor or price_of_packs(policy, pack_named(policy, offered.code), 1).total_minor
-        terms = offering.Terms(site.id, maker.id, "pack", offered.code, "once", 1, asked, days=14, note=offered.note)
+        item = (site.id, maker.id, "pack", offered.code, "once", 1, asked)
+        terms = offering.Terms(*item, days=14, note=offered.note, promotion=offered.promotion)
         offering.make_offer(session, actor, terms, now=now)
+
+    return act
+
+
+def _code(story: Story, who: str, offered: Offered) -> Act:
+    """The factory takes a tenth off what is offered, once for each customer, until the end of the season."""
+    actor = story.world.actors[who]
+
+    def act(session: Session, now: datetime) -> None:
+        currency = policy_in_force(session, actor.organisation_id, now).policy.currency
+        goods = (f"pack:{offered.code}",)
+        promotion = Promotion(
+            offered.promotion, 10, None, currency, goods, now, now + 90 * DAY, most_uses=20, once_per_customer=True
+        )
+        promoting.make_code(session, actor, promotion, now=now)
 
     return act
 

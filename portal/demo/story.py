@@ -129,13 +129,18 @@ def _new_case(story: Story, plot: Plot) -> cases.NewCase:
 def _plan_yes(story: Story, case_id: int, at: datetime) -> None:
     """Whoever pays answers what was asked, within the hour."""
 
-    def say_yes(session: Session, now: datetime) -> None:
-        for request in _open_requests(session, case_id):
-            payers = [actor for actor in story.world.actors.values() if actor.organisation_id == request.payer_id]
-            payer = next(actor for actor in payers if may_authorize_spending(actor))
-            cases.authorize(session, payer, request.id, nte_minor=request.nte_minor, now=now)
+    def answer(session: Session, now: datetime) -> None:
+        say_yes(story, session, case_id, now)
 
-    story.plan(at + story.random.randrange(6, 20) * MINUTE, say_yes)
+    story.plan(at + story.random.randrange(6, 20) * MINUTE, answer)
+
+
+def say_yes(story: Story, session: Session, case_id: int, now: datetime) -> None:
+    """Whoever pays for a case agrees to what was asked for and not answered yet."""
+    for request in _open_requests(session, case_id):
+        payers = [actor for actor in story.world.actors.values() if actor.organisation_id == request.payer_id]
+        payer = next(actor for actor in payers if may_authorize_spending(actor))
+        cases.authorize(session, payer, request.id, nte_minor=request.nte_minor, now=now)
 
 
 def _open_requests(session: Session, case_id: int) -> list[AuthorizationRequest]:

@@ -105,7 +105,7 @@ def test_a_periods_end_bills_an_old_part_of_a_case_without_work(work_session, bo
 
 
 def test_a_dear_part_waits_for_somebody_else_and_is_billed_once_confirmed(work_session, books):
-    signed_policy(work_session, books, ("zone =", 'confirm_parts_above = "79.99"\nzone ='))
+    signed_policy(work_session, books, ('above = "400.00"', 'above = "79.99"'))
     case = paid_case(work_session, books)
     worked(work_session, books, case, minutes=60)
     dear, cheap = fitted(work_session, books, case, SUPPLY, who="leo"), fitted(work_session, books, case, STRIKE)

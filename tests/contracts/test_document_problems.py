@@ -239,7 +239,7 @@ CONTRADICTIONS = [
         "authorization.least_nte",
     ),
     (POLICY, ('default_nte = "450.00"', 'default_nte = "450.005"'), "authorization.default_nte", "have 2 decimals"),
-    (POLICY, ("zone =", 'confirm_parts_above = "1.005"\nzone ='), "confirm_parts_above", "have 2 decimals"),
+    (POLICY, ('above = "400.00"', 'above = "1.005"'), "confirm_parts_above", "have 2 decimals"),
     (POLICY, ('currency = "EUR"', 'currency = "EUX"'), "currency", "no currency in use"),
     (POLICY, ('ratification_days = 5\ncalendar = "business"', 'calendar = "z"'), "emergency.calendar", '"z"'),
     (

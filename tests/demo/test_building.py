@@ -56,6 +56,13 @@ def test_every_company_site_and_person_is_there(built: Built) -> None:
         ("a request the payer has not answered", "authorization_request"),
         ("a statement in review", "statement"),
         ("an invoice", "invoice"),
+        ("an offer with a promotion code", "offer_release WHERE promotion = 'OPENING-10'"),
+        ("a dear part that was confirmed", "part_confirmation"),
+        (
+            "a dear part to confirm",
+            "fitted_part WHERE needs_second AND id NOT IN (SELECT part_id FROM part_confirmation)",
+        ),
+        ("a yes of who pays to the work and its parts", '"authorization" WHERE nte_minor = 180000'),
     ],
 )
 def test_somebody_finds_something_to_do(built: Built, what: str, table: str) -> None:

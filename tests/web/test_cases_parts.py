@@ -54,7 +54,7 @@ def test_a_part_is_recorded_seen_by_its_payer_and_taken_back(visit, cast, work_s
 
 
 def test_a_dear_part_is_shown_to_who_has_to_confirm_it_and_confirmed_once(visit, cast, work_session, clock):
-    signed_policy(work_session, cast, ("zone =", 'confirm_parts_above = "50.00"\nzone ='))
+    signed_policy(work_session, cast, ('above = "400.00"', 'above = "50.00"'))
     case = paid_case(work_session, cast)
     new = NewPart("Power supply", 8_000, "manufacturer", "returned", on_customer=True)
     first, second = (
