@@ -285,9 +285,21 @@ def book_cash(session: Session, receipt_id: int, now: datetime, *, exchanged: Ex
     transaction_id = _post_cash(session, receipt, exchanged, against, says=f"Payment of {invoice.name}", now=now)
     if receivable is Purpose.RECEIVABLE:
         enqueue(session, "apply_cash", receipt_id=receipt.id)
-    if receipt.source == OUT_OF_BAND and still_open_minor(session, invoice) <= 0:
-        _plan_out_of_band(session, intent, invoice, now)
+    if receipt.source == OUT_OF_BAND:
+        tell_paid_elsewhere(session, intent, invoice, now)
     return transaction_id
+
+
+def tell_paid_elsewhere(session: Session, intent: Intent, invoice: queries.InvoiceFacts, now: datetime) -> None:
+    """Have Stripe told that nothing is owed of an invoice, once it has reckoned what is: it would number a draft."""
+    if still_open_minor(session, invoice) <= 0 and not waits_for_tax(session, intent, invoice.id):
+        _plan_out_of_band(session, intent, invoice, now)
+
+
+def waits_for_tax(session: Session, intent: Intent, invoice_id: int) -> bool:
+    """Whether an invoice is to be taxed and Stripe has not reckoned its tax."""
+    reckoned = text("SELECT EXISTS (SELECT FROM invoice_tax WHERE invoice_id = :id)")
+    return "tax" in intent.request and not session.scalar(reckoned, {"id": invoice_id})
 
 
 def _post_cash(

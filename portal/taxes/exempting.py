@@ -10,6 +10,7 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from portal.access import Actor, Role, Side
 from portal.directory.models import Organisation
 from portal.taxes.models import TaxExemption, TaxExemptionEnd
 from portal.zones import local_day
@@ -38,3 +39,10 @@ def exemption_at(session: Session, organisation_id: int, at: datetime) -> TaxExe
         .order_by(TaxExemption.expires_on.desc())
         .limit(1)
     ).one_or_none()
+
+
+def may_keep(actor: Actor) -> bool:
+    """Certificates are kept by a customer's buyer or finance, and by an integrator's finance for what it sells on."""
+    if actor.side is Side.CUSTOMER:
+        return actor.has(Role.BUYER, Role.FINANCE)
+    return actor.side is Side.INTEGRATOR and actor.has(Role.FINANCE)

@@ -15,6 +15,7 @@ from portal.billing.actions import gather_invoices
 from portal.billing.models import Invoice, InvoiceItem
 from portal.billing.overviews import receivables
 from portal.billing.reading import invoice as invoice_row
+from portal.billing.taxed import Parties, tax_asked
 from portal.db import Base
 from portal.errors import Invalid, NotAllowed, NotFound
 from portal.metering.parts import NewPart, record_part
@@ -23,7 +24,7 @@ from portal.payments.models import Intent
 from portal.payments.provider import Unknown
 from portal.payments.taxing.locating import keep_address, waiting_invoices
 from portal.payments.taxing.models import InvoiceItemTax, InvoiceTax, PayerAddress
-from portal.payments.taxing.rules import Address
+from portal.payments.taxing.rules import Address, TaxAsked
 from portal.selling.actions import keep_exemption
 from portal.taxes.actions import keep_details, record_registration
 from tests.support.billed import BILLED_AT, billed, open_books, paid_case, settled, worked
@@ -202,6 +203,28 @@ def test_a_payers_certificate_is_honoured_and_said(desk, cast) -> None:
     desk.check()
 
 
+def test_stripe_is_told_of_a_payment_elsewhere_when_it_has_reckoned_and_not_before(desk, cast) -> None:
+    """A draft would be numbered by that, without its tax."""
+    days = {"valid_from": date(2026, 1, 1), "expires_on": date(2027, 1, 1)}
+    keep_exemption(desk.session, cast.bea, jurisdiction="DE", number="1", **days, now=NOW)
+    invoice = paid_invoice(desk, pay=False, taxed=True)
+    said = {"method": "wire", "reference": "W1", "received_at": desk.now, "now": desk.now}
+    record = cash.record_payment(
+        desk.session, cast.fay, invoice_id=invoice.id, amount_minor=invoice.total_minor, **said
+    )
+    cash.confirm_payment(desk.session, cast.fin, record.id, livemode=False, now=desk.now)
+    desk.jobs()
+    told = select(Intent.state).where(Intent.kind == "out_of_band")
+    assert (payable(desk), desk.session.scalars(told).all()) == (invoice.total_minor, [])
+    placed(desk)
+    at_stripe = str(desk.session.get_one(Intent, invoice.intent_id).provider_object_id)
+    assert (desk.session.scalars(told).all(), desk.gateway.retrieve_invoice(at_stripe).status) == (
+        ["succeeded"],
+        "paid",
+    )
+    desk.check()
+
+
 def test_the_seller_and_its_registration_stand_on_the_invoice(desk, cast) -> None:
     said = {"legal_name": "Nordlicht GmbH", "address": "Werkstr. 1\nBerlin", "country": "DE"}
     keep_details(desk.session, cast.fay, **said, is_small_business=False, now=NOW)
@@ -212,6 +235,21 @@ def test_the_seller_and_its_registration_stand_on_the_invoice(desk, cast) -> Non
     fields = {field["name"]: field["value"] for field in draft["custom_fields"]}
     assert (fields["Seller"], fields["Seller's tax number"]) == ("Nordlicht GmbH", "DE123456789")
     assert draft["automatic_tax"] == {"enabled": True}
+
+
+def test_what_an_integrator_sells_on_is_taxed_between_the_companies_and_its_customer_by_itself(desk, cast) -> None:
+    """A company abroad that is registered there accounts for the tax; where another sells, no tax is asked for."""
+    for who, country, number in ((cast.fay, "DE", "DE123456789"), (cast.ivo, "AT", "ATU12345678")):
+        said = {"legal_name": country, "address": "Ring 1", "country": country, "is_small_business": False}
+        keep_details(desk.session, who, **said, now=NOW)
+        since = {"country": country, "number": number, "valid_from": date(2026, 1, 1), "valid_to": None}
+        record_registration(desk.session, who, **since, now=NOW)
+    factory, integrator, customer = cast.factory.id, cast.integrator.id, cast.customer.id
+    sold_on = tax_asked(desk.session, Parties(factory, integrator, integrator), now=NOW)
+    assert sold_on == TaxAsked("reverse", (("Seller", "DE"), ("Seller's tax number", "DE123456789")))
+    own = tax_asked(desk.session, Parties(factory, customer, factory), now=NOW)
+    assert own == TaxAsked("none", (("Seller", "DE"), ("Seller's tax number", "DE123456789")))
+    assert tax_asked(desk.session, Parties(factory, customer, integrator), now=NOW) is None
 
 
 LABOUR, GOODS = "txcd_20030000", "txcd_99999999"

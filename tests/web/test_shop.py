@@ -416,6 +416,14 @@ def test_certificates_are_kept_and_taken_back(visit, cast, work_session):
     assert (late.status_code, "A day to come" in late.text) == (422, True)
     number = work_session.scalars(select(TaxExemption.id)).one()
     assert visit(cast.bob).post(f"/tax-exemptions/{number}/end").status_code == 404
+    # An integrator keeps its own, for what it sells on; the page is found under Bills.
+    ivo = visit(cast.ivo)
+    assert 'href="/tax-exemptions"' in ivo.get("/invoices-without-address").text
+    assert "T-1" not in ivo.get("/tax-exemptions").text
+    assert (ivo.post("/tax-exemptions", kept).status_code, visit(cast.mia).get("/tax-exemptions").status_code) == (
+        303,
+        404,
+    )
     for _ in range(2):
         assert bea.post(f"/tax-exemptions/{number}/end").status_code == 303
     assert "Taken back" in bea.get("/tax-exemptions").text

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import insert, text
+from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
 from portal.errors import RuleBroken
 from portal.ledger.actions import post
 from portal.ledger.rules import Document, Purpose, credit, debit
-from portal.payments import queries
-from portal.payments.models import Intent
+from portal.payments import cash, queries
+from portal.payments.models import CashReceipt, Intent
 from portal.payments.rules import PAYMENT_PAIRS
 from portal.payments.taxing.models import InvoiceItemTax, InvoiceTax
 from portal.rows import insert_once
@@ -41,7 +41,11 @@ def book_tax(session: Session, intent: Intent, now: datetime) -> None:
         reasons=said["reasons"],
         recorded_at=now,
     )
-    if insert_once(session, row, unique=["invoice_id"]) is None or not whole:
+    if insert_once(session, row, unique=["invoice_id"]) is None:
+        return
+    if not whole:
+        # What came in before was all that is owed.
+        _tell_paid(session, intent, invoice.id, now)
         return
     lines: dict[int, int] = dict(session.execute(_LINES, {"id": invoice.id}).tuples().all())
     if set(by_place) - set(lines):
@@ -62,3 +66,11 @@ def book_tax(session: Session, intent: Intent, now: datetime) -> None:
         description=f"Tax of invoice {invoice.name}",
         livemode=intent.livemode,
     )
+
+
+def _tell_paid(session: Session, intent: Intent, invoice_id: int, now: datetime) -> None:
+    elsewhere = select(CashReceipt.id).where(
+        CashReceipt.invoice_id == invoice_id, CashReceipt.source == cash.OUT_OF_BAND
+    )
+    if session.scalar(elsewhere.limit(1)) is not None:
+        cash.tell_paid_elsewhere(session, intent, queries.invoice_facts(session, invoice_id), now)

@@ -6,11 +6,11 @@ from datetime import date, datetime
 
 from sqlalchemy.orm import Session
 
-from portal.access import Actor, Role, Side
+from portal.access import Actor
 from portal.audit import actions as audit
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.rows import insert_once
-from portal.taxes.exempting import certificate_day
+from portal.taxes.exempting import certificate_day, may_keep
 from portal.taxes.models import TaxExemption, TaxExemptionEnd
 
 LONGEST = 80
@@ -67,5 +67,5 @@ def end_exemption(session: Session, actor: Actor, exemption_id: int, *, now: dat
 
 
 def _must_handle(actor: Actor) -> None:
-    if actor.side is not Side.CUSTOMER or not actor.has(Role.BUYER, Role.FINANCE):
+    if not may_keep(actor):
         raise NotAllowed("Certificates are kept by your organisation's buyer or finance.")

@@ -9,6 +9,7 @@ from portal.access import Side
 from portal.billing import reading
 from portal.payments.taxing.locating import address_of, keep_address, may_place, waiting_invoices
 from portal.payments.taxing.rules import LONGEST_WORD, Address
+from portal.taxes.exempting import may_keep
 from portal.web.billing.blueprint import blueprint
 from portal.web.forms import Form, line_field, page, refusals_of
 from portal.web.gate import current_actor, current_edges, current_now, current_session, open_to
@@ -30,6 +31,7 @@ def addresses() -> ResponseReturnValue:
         "billing/addresses.html",
         rows=waiting_invoices(current_session(), actor),
         is_issuer=actor.side is Side.MANUFACTURER,
+        may_keep=may_keep(actor),
         is_switched_on=current_edges().settings.automatic_tax,
     )
 

@@ -7,11 +7,10 @@ from flask.typing import ResponseReturnValue
 from wtforms import DateField
 from wtforms.validators import InputRequired
 
-from portal.access import Actor, Role, Side
 from portal.errors import Conflict
 from portal.selling import queries
 from portal.selling.actions import end_exemption, keep_exemption
-from portal.taxes.exempting import certificate_day
+from portal.taxes.exempting import certificate_day, may_keep
 from portal.web.forms import Form, line_field, page, refusals_of
 from portal.web.gate import current_actor, current_edges, current_now, current_session, open_to
 from portal.web.shop.blueprint import blueprint
@@ -24,11 +23,6 @@ class ExemptionForm(Form):
     number = line_field("Number of the certificate", required="Type its number.", limit=LIMIT)
     valid_from = DateField("Holds from", validators=[InputRequired("Say from which day it holds.")])
     expires_on = DateField("Ends on", validators=[InputRequired("Say on which day it ends.")])
-
-
-def may_keep(actor: Actor) -> bool:
-    """Certificates are the payer's buyer's and finance's."""
-    return actor.side is Side.CUSTOMER and actor.has(Role.BUYER, Role.FINANCE)
 
 
 @blueprint.route("/tax-exemptions", methods=["GET", "POST"])
@@ -51,7 +45,7 @@ def exemptions() -> ResponseReturnValue:
             except Conflict as known:
                 form.number.errors = [known.sentence]
                 return page("shop/exemptions.html", form, **_context())
-            flash("The certificate is kept; orders from now on carry no sales tax.", "good")
+            flash("The certificate is kept; orders and invoices from now on carry no sales tax.", "good")
             return redirect(url_for("shop.exemptions"), code=303)
     return page("shop/exemptions.html", form, **_context())
 
