@@ -29,7 +29,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger as GunicornLogger
 
-from portal.collecting import collect_seldom
+from portal.collecting import OF_PAGES, collect_seldom
 from portal.errors import PortalError
 
 # mallopt(3): blocks from this size on are mapped by themselves and unmapped when freed; glibc else raises the size with
@@ -69,7 +69,7 @@ def serve_pages(build: Callable[[], Any], *, bind: str, workers: int, threads: i
 
         def load(self) -> Any:
             app = build()
-            collect_seldom()
+            collect_seldom(after=OF_PAGES)
             return app
 
     _give_back_large_blocks()

