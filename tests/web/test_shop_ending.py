@@ -70,6 +70,7 @@ def test_a_buyer_sees_what_goes_back_and_ends_the_plan_once(
     assert (over.status_code, "has ended" in over.text) == (409, True)
     mailed = [path.read_text() for path in settings.mail_dir.iterdir()]
     assert sum("280.94 EUR" in each and "was ended at once by its buyer" in each for each in mailed) == 1
+    assert sum("was not ended at once: it holds as before" in each for each in mailed) >= 4
     for address_of in ("mia@kes.example", "fay@nor.example", "leo@nor.example"):
         assert any(address_of in each and "was ended at once by its buyer" in each for each in mailed)
 

@@ -24,6 +24,7 @@ from portal.adjustments.models import Adjustment
 from portal.adjustments.rules.unused import Payment
 from portal.audit import actions as audit
 from portal.billing.actions.changed import changed_term_at
+from portal.billing.actions.for_sale import late_months
 from portal.billing.actions.giving_up import RunningMonth, give_up_ended, running_month
 from portal.billing.actions.used import grant_of_sale
 from portal.billing.models import PlanSale
@@ -154,7 +155,7 @@ def end_now_figures(session: Session, found: Bought, at: datetime, *, now: datet
             minimum_until=minimum_until(session, found),
             is_ending=is_ending(session, found),
             is_changing=bool(change_on_its_way(session, found, now)),
-            is_recorded=_is_recorded(month, sources),
+            is_recorded=_is_recorded(month, sources) and not late_months(session, now, site_id=row.site_id),
             is_held=_is_held(session, receipts),
             is_returning=any(
                 adjustments.refundable_minor(session, each.receipt) < each.amount_minor

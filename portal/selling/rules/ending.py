@@ -18,8 +18,8 @@ from portal.errors import RuleBroken
 class Running:
     """A plan as it runs: what its policy says, by whose days it is ``today``, and what is on its way.
 
-    ``is_recorded`` whether the month that runs is in the books; ``is_held`` where the payer's bank has its payment;
-    ``is_returning`` where more of it is on its way back already than would be left.
+    ``is_recorded`` whether the month that runs, and those before it, are in the books; ``is_held`` where the payer's
+    bank has its payment; ``is_returning`` where more of it is on its way back already than would be left.
     """
 
     name: str
