@@ -13,11 +13,11 @@ from portal.billing.packs.models import PackSale
 from portal.db import open_session
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound
 from portal.selling import queries
-from portal.selling.actions import Terms, accept_offer, end_offer, make_code, make_offer, move_offers, pass_on
+from portal.selling.actions import Terms, accept_offer, end_offer, make_code, make_offer, move_offers, order, pass_on
 from portal.selling.models import OfferRelease, PromotionUse, Purchase, ResalePrice
 from portal.selling.rules import State
 from tests.selling.test_promotions import TENTH
-from tests.support.buying import MONTH_MINOR, OTHER_PLANS, PACK_MINOR, PLACE, lapsed, plan_order, posted
+from tests.support.buying import MONTH_MINOR, OTHER_PLANS, PACK_MINOR, PLACE, lapsed, pack_order, plan_order, posted
 from tests.support.cast import NOW, build_cast
 from tests.support.racing import second_of
 from tests.support.versions import signed_policy
@@ -130,6 +130,32 @@ def test_of_two_acceptances_at_once_both_are_the_one_order_with_one_use(committe
     assert second_of(engine, accepts, accepts) is None
     with open_session(engine) as session:
         assert [len(session.scalars(select(table)).all()) for table in (Purchase, PromotionUse)] == [1, 1]
+
+
+def test_of_two_acts_at_once_the_second_finds_what_the_first_made(committed_database):
+    engine = committed_database.work_engine
+    with open_session(engine) as session, session.begin():
+        cast = build_cast(session, NOW)
+        wanted = Terms(cast.plain_site.id, cast.factory.id, "pack", "hours_10", "once", 1, PACK_MINOR, 14)
+        offer, other = (make_offer(session, cast.mia, wanted, now=NOW) for _ in range(2))
+    form = pack_order(cast)
+
+    def accepts(session):
+        return accepted(session, cast, offer)
+
+    def orders(session):
+        return order(session, cast.bea, form, PLACE, now=NOW)
+
+    assert second_of(engine, accepts, accepts) is None
+    assert second_of(engine, orders, orders) is None
+    ended = second_of(
+        engine,
+        lambda session: end_offer(session, cast.mia, other.id, now=NOW),
+        lambda session: accepted(session, cast, other),
+    )
+    assert isinstance(ended, Conflict)
+    with open_session(engine) as session:
+        assert len(session.scalars(select(Purchase)).all()) == 2
 
 
 def test_an_integrator_that_collects_owes_the_policys_price_at_the_sale(shop, work_session, cast, terms):

@@ -25,6 +25,7 @@ from portal.selling.actions.ordering import (
     known_order,
     must_be_new,
     must_buy,
+    one_at_a_time,
     price_with,
     reinstated,
     taken_up_again,
@@ -55,6 +56,7 @@ def accept_offer(
     or takes off something else than was shown.
     """
     must_buy(actor)
+    one_at_a_time(session, f"offer:{release.offer_id}")
     known = known_order(session, actor, form_key) or _accepted(session, release)
     if known is not None:
         return known

@@ -24,6 +24,7 @@ from portal.directory.models import Site
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound, RuleBroken
 from portal.jobs import enqueue
 from portal.rows import insert_once
+from portal.selling.actions.ordering import one_at_a_time
 from portal.selling.actions.promoting import promotion_for
 from portal.selling.covering import cures_now, last_decision, open_offers_of_case
 from portal.selling.models import Offer, OfferEnd, OfferRelease, ResalePrice
@@ -319,6 +320,7 @@ def _release(
 
 def _end(session: Session, row: Offer | OfferRelease, outcome: str, *, person_id: int | None, now: datetime) -> str:
     offer_id = row.offer_id if isinstance(row, OfferRelease) else row.id
+    one_at_a_time(session, f"offer:{offer_id}")
     end = OfferEnd(
         offer_id=offer_id,
         manufacturer_id=row.manufacturer_id,

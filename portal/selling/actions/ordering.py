@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Role, Side
@@ -77,6 +77,7 @@ def order(session: Session, actor: Actor, wanted: Order, place: Place, *, now: d
     where what was shown no longer holds.
     """
     must_buy(actor)
+    one_at_a_time(session, f"order:{wanted.form_key}")
     known = known_order(session, actor, wanted.form_key)
     if known is not None:
         return known
@@ -247,6 +248,11 @@ def _plan_again(session: Session, made: Purchase, name: str) -> Wares:
         once=tuple((each, minor) for each, minor in once if minor),
         first_until=until,
     )
+
+
+def one_at_a_time(session: Session, key: str) -> None:
+    """Have who does the same at the same time wait until this is done: it then finds what was made."""
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
 
 
 def must_buy(actor: Actor) -> None:
