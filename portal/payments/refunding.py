@@ -14,7 +14,7 @@ from portal.ledger.rules import Document, Purpose, credit, debit
 from portal.payments import rules
 from portal.payments.exchanges import booking
 from portal.payments.exchanges.legs import Exchanged
-from portal.payments.models import CashReceipt, Intent
+from portal.payments.models import CashReceipt, Intent, OutsideChange
 from portal.payments.provider import RefundState
 
 # What moved, which way it went, and what the books call it.
@@ -65,7 +65,14 @@ def book_refund(session: Session, intent: Intent, now: datetime) -> None:
 
 
 def _receipt_of(session: Session, intent: Intent) -> CashReceipt:
-    wanted = select(CashReceipt).where(CashReceipt.provider_object_id == intent.request["refund"]["charge"])
+    """The payment that goes back: the one that was asked for here, or that of a refund made at Stripe and adopted."""
+    wanted = select(CashReceipt)
+    if "adopted" in intent.request:
+        wanted = wanted.join(OutsideChange, OutsideChange.receipt_id == CashReceipt.id).where(
+            OutsideChange.provider_object_id == intent.request["adopted"]
+        )
+    else:
+        wanted = wanted.where(CashReceipt.provider_object_id == intent.request["refund"]["charge"])
     return session.scalars(wanted).one()
 
 

@@ -9,9 +9,10 @@ from sqlalchemy.exc import IntegrityError
 from portal.adjustments.actions import adopting, asking, carrying_out
 from portal.adjustments.models import Adjustment, OutsideChangeEnd
 from portal.errors import Conflict, Invalid, NotAllowed, RuleBroken
-from portal.payments import handling
+from portal.payments import handling, queries
 from portal.payments.models import Intent, OutsideChange
 from portal.settlement import tie_out
+from portal.settlement.books import all_problems
 from portal.settlement.reconciling import find_differences
 from tests.support.going_back import Desk, paid_invoice
 
@@ -122,6 +123,17 @@ def test_an_adoption_whose_job_was_lost_is_found_by_the_sweep(desk) -> None:
         )
     desk.session.rollback()
     desk.check()
+
+
+def test_a_refund_of_the_dashboard_that_leaves_in_another_currency_is_adopted(desk) -> None:
+    desk.standin.control.exchange("eur", "usd", "1.1")
+    invoice = paid_invoice(desk)
+    before = both(desk)
+    made = adopt(desk, made_there(desk, charge=desk.receipt(invoice).provider_object_id, amount=2_000))
+    assert (desk.outcome(made), both(desk)) == ("done", before - 2_000)
+    handling.import_movements(desk.engine, desk.gateway, desk.now)
+    assert all_problems(desk.session) == []
+    assert [tie for tie in queries.tie_out(desk.session) if tie.difference_minor] == []
 
 
 def test_a_credit_note_of_the_dashboard_is_adopted_and_lowers_what_is_owed(desk) -> None:
