@@ -22,6 +22,7 @@ class Adjustment(Base):
     __tablename__ = "adjustment"
     __table_args__ = (
         UniqueConstraint("id", "asked_by"),
+        UniqueConstraint("form_key"),
         Index("ix_adjustment_invoice_id", "invoice_id"),
         Index("ix_adjustment_manufacturer_id", "manufacturer_id", "id"),
         CheckConstraint("kind IN ('refund', 'credit', 'waiver', 'goodwill', 'write_down', 'remedy')", name="kind"),
@@ -52,6 +53,7 @@ class Adjustment(Base):
     beyond: Mapped[str] = mapped_column(default="", server_default="")
     reference: Mapped[str] = mapped_column(default="", server_default="")
     outside_change_id: Mapped[int | None] = mapped_column(ForeignKey("outside_change.id"))
+    form_key: Mapped[UUID | None]
     asked_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
     asked_at: Mapped[datetime]
 

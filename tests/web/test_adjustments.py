@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import select
@@ -64,6 +66,19 @@ def test_what_a_refund_takes_from_whom_is_shown_before_it_is_asked_for(visit, ca
     assert visit(cast.leo).get(new).status_code == 200
     for stranger in (cast.ivo, cast.flo, cast.ana):
         assert visit(stranger).get(new).status_code == 404
+
+
+def test_a_form_that_is_sent_twice_asks_once(visit, cast, payment, work_session):
+    fay, act = visit(cast.fay), f"/invoices/{payment.invoice_id}/adjustments"
+    shown = fay.post(f"{act}/new", fields(payment)).text
+    keys = set(re.findall(r'name="form_key"[^>]* value="([^"]+)"', shown))
+    sent = {**fields(payment), "form_key": keys.pop()}
+    assert keys == set()
+    places = {fay.post(act, each).location for each in (sent, sent)}
+    assert len(places) == len(everything(work_session, "adjustment")) == 1
+    # The page again is another form, and asks for more.
+    again = {**sent, "form_key": str(uuid4())}
+    assert fay.post(act, again).location not in places
 
 
 def test_a_second_person_approves_and_everybody_sees_what_is_theirs(visit, cast, payment, work_session):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from portal.access import Actor, Role, Side, may_administer, may_handle_finance
@@ -128,12 +128,14 @@ def preview(session: Session, actor: Actor, invoice_id: int | None, wanted: Want
 
 
 def ask(session: Session, actor: Actor, invoice_id: int | None, wanted: Wanted, *, now: datetime) -> Adjustment:
-    """Ask for an adjustment; it is carried out at once where nobody else has to agree.
+    """Ask for an adjustment, once by the same form; it is carried out at once where nobody else has to agree.
 
     *Raises*: NotAllowed, NotFound, Invalid at the field, RuleBroken during a chargeback.
     """
     key = f"cash:{invoice_id}" if invoice_id is not None else f"payment:{wanted.receipt_id}"
     session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
+    if (known := _asked_before(session, actor, wanted)) is not None:
+        return known
     shown = preview(session, actor, invoice_id, wanted, now=now)
     adjustment = keep_adjustment(session, actor, shown, wanted, now=now)
     if shown.consent_of is not None or shown.needs_second:
@@ -141,6 +143,13 @@ def ask(session: Session, actor: Actor, invoice_id: int | None, wanted: Wanted, 
     else:
         enqueue(session, "advance_adjustment", adjustment_id=adjustment.id)
     return adjustment
+
+
+def _asked_before(session: Session, actor: Actor, wanted: Wanted) -> Adjustment | None:
+    if wanted.form_key is None:
+        return None
+    own = (Adjustment.manufacturer_id == actor.organisation_id, Adjustment.asked_by == actor.person_id)
+    return session.scalars(select(Adjustment).where(Adjustment.form_key == wanted.form_key, *own)).one_or_none()
 
 
 def keep_adjustment(
@@ -172,6 +181,7 @@ def keep_adjustment(
         beyond=wanted.beyond.strip(),
         reference=wanted.reference.strip(),
         outside_change_id=outside_change_id,
+        form_key=wanted.form_key,
         asked_by=actor.person_id,
         asked_at=now,
     )

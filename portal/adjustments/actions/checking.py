@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -27,7 +28,8 @@ YES, NO = "yes", "no"
 class Wanted:
     """What somebody asks for. ``invoice_item_id`` None means the whole invoice, ``receipt_id`` names what was paid.
 
-    ``beyond`` is why more goes back of a payment ahead than nobody has used.
+    ``beyond`` is why more goes back of a payment ahead than nobody has used; ``form_key`` is the form's own, so that it
+    counts once.
     """
 
     kind: str
@@ -38,6 +40,7 @@ class Wanted:
     receipt_id: int | None = None
     reference: str = ""
     beyond: str = ""
+    form_key: UUID | None = None
 
 
 @dataclass(frozen=True)

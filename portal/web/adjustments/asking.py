@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from uuid import UUID, uuid4
 
 from flask import flash, redirect, url_for
 from flask.typing import ResponseReturnValue
@@ -30,7 +31,7 @@ from portal.web.adjustments.blueprint import (
     may_decide_any,
 )
 from portal.web.billing.blueprint import may_set_limits
-from portal.web.forms import Form, line_field, page, refusals_of, text_field
+from portal.web.forms import Form, line_field, once_field, page, refusals_of, text_field
 from portal.web.gate import current_actor, current_now, current_session, open_to
 from portal.web.stepping import confirmed
 
@@ -45,6 +46,7 @@ class AskForm(Form):
     bearer = SelectField("Who bears it", choices=list(BEARERS.items()))
     reason = text_field("Why", required="Say why: the payer reads it.", limit=actions.LONGEST_REASON)
     reference = line_field("The bank's reference", limit=actions.LONGEST_REFERENCE)
+    form_key = once_field()
 
 
 class AnswerForm(Form):
@@ -167,7 +169,16 @@ def _wanted(form: AskForm, currency: str) -> Wanted:
         invoice_item_id=int(form.line.data) if form.line.data else None,
         receipt_id=int(form.receipt.data) if form.receipt.data else None,
         reference=form.reference.data or "",
+        form_key=key_of(form.form_key.data),
     )
+
+
+def key_of(sent: str | None) -> UUID:
+    """The key that a form was made with; one that lost it counts by itself."""
+    try:
+        return UUID(sent or "")
+    except ValueError:
+        return uuid4()
 
 
 def amount_of(typed: str | None, currency: str) -> Money:

@@ -18,9 +18,9 @@ from portal.errors import NotFound
 from portal.ledger.queries import transactions_of
 from portal.payments.models import CashReceipt, Chargeback
 from portal.selling.models import Purchase
-from portal.web.adjustments.asking import amount_of, names_of_preview
+from portal.web.adjustments.asking import amount_of, key_of, names_of_preview
 from portal.web.adjustments.blueprint import BEARERS, blueprint, may_adjust, may_decide_any, may_read
-from portal.web.forms import Form, line_field, page, refusals_of, text_field
+from portal.web.forms import Form, line_field, once_field, page, refusals_of, text_field
 from portal.web.gate import current_actor, current_now, current_session, open_to
 from portal.web.stepping import confirmed
 
@@ -30,6 +30,7 @@ class RefundForm(Form):
     bearer = SelectField("Who bears what was used", choices=list(BEARERS.items()))
     reason = text_field("Why", required="Say why: the payer reads it.", limit=LONGEST_REASON)
     beyond = text_field("Why more than the unused rest", limit=LONGEST_REASON)
+    form_key = once_field()
 
 
 @blueprint.get("/payments/<int:receipt_id>")
@@ -124,4 +125,5 @@ def _wanted(form: RefundForm, receipt: CashReceipt) -> Wanted:
         bearer=form.bearer.data or "",
         receipt_id=receipt.id,
         beyond=form.beyond.data or "",
+        form_key=key_of(form.form_key.data),
     )
