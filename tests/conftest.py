@@ -57,7 +57,7 @@ WORLDLY_FIXTURES = frozenset({"cluster", "shared_connection", "chromium"})
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
-    """Mark what is measured, before marks choose; when all others have ordered the tests, browser tests come last."""
+    """Mark what is measured, before marks choose; order the tests when all others have."""
     for item in items:
         if item.get_closest_marker("browser") and browsing.CHROMIUM is None:
             item.add_marker(pytest.mark.skip(reason=browsing.WHY_SKIPPED))
@@ -66,7 +66,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, N
         if not other and WORLDLY_FIXTURES.isdisjoint(item.fixturenames):
             item.add_marker(pytest.mark.measured)
     yield
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    """Tests in a browser come last; of them the long stories first, so that no process is left with one at the end."""
+    if item.get_closest_marker("browser") is None:
+        return 0
+    return 1 if "stage" in item.fixturenames else 2
 
 
 # Thousands of modules and tests are made to stay: looking for cycles among them finds none, in a fifth of the time.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import psycopg
@@ -133,15 +134,20 @@ def rows_for(table: str, columns: list[Column]) -> Iterator[dict[str, Any]]:
 
 def insert(connection: psycopg.Connection[Any], table: str, row: dict[str, Any]) -> str:
     """Store a row; its place."""
-    statement = sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({}) RETURNING ctid::text").format(
-        sql.Identifier(table),
-        sql.SQL(", ").join(map(sql.Identifier, row)),
-        sql.SQL(", ").join([sql.Placeholder()] * len(row)),
-    )
-    found = connection.execute(statement, list(row.values())).fetchone()
+    found = connection.execute(_insertion(table, tuple(row)), list(row.values())).fetchone()
     if found is None:
         raise LookupError(f"no row of {table} came back")
     return str(found[0])
+
+
+@cache
+def _insertion(table: str, names: tuple[str, ...]) -> bytes:
+    statement = sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({}) RETURNING ctid::text").format(
+        sql.Identifier(table),
+        sql.SQL(", ").join(map(sql.Identifier, names)),
+        sql.SQL(", ").join([sql.Placeholder()] * len(names)),
+    )
+    return statement.as_bytes()
 
 
 def read_as(connection: psycopg.Connection[Any], company: int | None) -> None:
