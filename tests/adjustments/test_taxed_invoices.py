@@ -175,17 +175,15 @@ def test_a_credit_lowers_the_tax_but_what_somebody_bears_is_paid_with_its_tax(de
 
 
 @pytest.mark.parametrize("path", ["/v1/customers/.*", "/v1/invoices/.*/finalize"])
-@pytest.mark.parametrize("later", [timedelta(minutes=5), timedelta(hours=30)])
-def test_tax_is_posted_once_when_answers_are_lost(desk, path, later) -> None:
+def test_tax_is_posted_once_when_answers_are_lost(desk, path) -> None:
     invoice = paid_invoice(desk, pay=False, taxed=True)
     keep_address(desk.session, desk.cast.fay, desk.cast.factory.id, desk.cast.customer.id, BERLIN, now=desk.now)
     desk.session.commit()
     desk.standin.control.fault("lose_answer", method="POST", path=path)
     with pytest.raises(Unknown):
         calls.perform(desk.engine, desk.gateway, invoice.intent_id, desk.now)
-    if later > timedelta(hours=24):
-        desk.standin.control.expire_keys()
-    assert calls.perform(desk.engine, desk.gateway, invoice.intent_id, desk.now + later) == "succeeded"
+    desk.standin.control.expire_keys()
+    assert calls.perform(desk.engine, desk.gateway, invoice.intent_id, desk.now + timedelta(hours=30)) == "succeeded"
     assert desk.held("tax") == tax_on(invoice.total_minor)
     desk.jobs()
     desk.check()
