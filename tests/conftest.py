@@ -2,6 +2,7 @@
 
 - ``work_session``, ``owner_session``, ``web_session(scope)``: sessions of the three roles on one connection, undone
   at the end of the test. Commit freely. ``work_engine``, ``web_engine`` and ``web_engine_options`` belong to it.
+- ``begun``: what the mark ``begins_with`` had made before the test: see tests/support/beginnings.py.
 - ``committed_database``: a clone of its own with real commits and as many connections as you like; for races, for
   processes that are killed, for a server in the background.
 """
