@@ -94,7 +94,7 @@ def hold_seen(session: Session, actor: Actor, hold_id: int) -> Hold:
 
 
 def hold_case(session: Session, actor: Actor, case_name: str, *, reason: str, now: datetime) -> Hold:
-    """Nothing of a case is paid from the next plan on. *Raises*: NotAllowed, Invalid."""
+    """Nothing of a case is paid from the next plan on. *Raises*: NotAllowed, Invalid, Conflict."""
     _check(actor)
     said = _reason(reason)
     wanted = select(SupportCase.id).where(
@@ -107,7 +107,7 @@ def hold_case(session: Session, actor: Actor, case_name: str, *, reason: str, no
 
 
 def hold_party(session: Session, actor: Actor, party_code: str, *, reason: str, now: datetime) -> Hold:
-    """Nothing is paid to a party from the next plan on. *Raises*: NotAllowed, Invalid."""
+    """Nothing is paid to a party from the next plan on. *Raises*: NotAllowed, Invalid, Conflict."""
     _check(actor)
     said = _reason(reason)
     party_id = session.scalar(select(Organisation.id).where(Organisation.code == party_code.strip().upper()))
@@ -151,6 +151,18 @@ def end_chargeback_hold(session: Session, invoice_id: int, *, reason: str, now: 
 
 
 def _place(session: Session, hold: Hold, actor: Actor, now: datetime) -> Hold:
+    """Once while it stands: of two alike, ending one would pay nothing. *Raises*: Conflict."""
+    lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
+    session.execute(lock, {"key": f"hold:{actor.organisation_id}:{hold.case_id}:{hold.party_id}"})
+    alike = select(Hold.id).where(
+        Hold.manufacturer_id == actor.organisation_id,
+        Hold.kind == hold.kind,
+        Hold.case_id.is_not_distinct_from(hold.case_id),
+        Hold.party_id.is_not_distinct_from(hold.party_id),
+        _stands(),
+    )
+    if session.scalar(alike.limit(1)) is not None:
+        raise Conflict("This is on hold already; end the hold that stands before you place another.")
     hold.manufacturer_id, hold.placed_by, hold.placed_at = actor.organisation_id, actor.person_id, now
     session.add(hold)
     session.flush()

@@ -10,6 +10,7 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.exc import IntegrityError
 
 from portal.db import transaction
+from portal.errors import Conflict
 from portal.ledger.rules import Purpose
 from portal.payments import calls, handling
 from portal.payments.models import ConnectedAccount, Intent
@@ -147,6 +148,8 @@ def test_it_waits_at_stripe_when_the_account_is_restricted_again_before_it_left(
 
 def test_a_hold_on_the_party_keeps_it_until_its_end(work_engine, work_session, cast, statement, account):
     hold = holding.hold_party(work_session, cast.fay, "kes", reason="Bank details", now=READY_AT)
+    with pytest.raises(Conflict, match="on hold already"):
+        holding.hold_party(work_session, cast.fay, "KES", reason="Again", now=READY_AT)
     account()
     assert go(work_engine) == 0
     close(work_engine, cast, NEXT_CLOSED_AT)
