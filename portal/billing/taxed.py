@@ -16,7 +16,6 @@ from portal.errors import RuleBroken
 from portal.payments.models import Intent
 from portal.payments.rules import WAITS_FOR_ADDRESS as WAITS
 from portal.payments.taxing.models import InvoiceItemTax, InvoiceTax
-from portal.payments.taxing.rules import TaxAsked
 from portal.taxes.exempting import exemption_at
 from portal.taxes.queries import tax_identity
 from portal.taxes.rules.identity import TaxIdentity
@@ -82,28 +81,40 @@ class Parties:
     seller_id: int
 
 
-def tax_asked(session: Session, of: Parties, *, now: datetime) -> TaxAsked | None:
-    """How an invoice that is made now is taxed, and what it says of its seller; None where it asks for no tax.
+@dataclass(frozen=True)
+class Seller:
+    """Who sells what is on an invoice, as it is known on the seller's own day."""
 
-    A company that sells on what it owes here is supplied by the manufacturer.
-    """
-    # One that sells on what it is invoiced for buys it from the manufacturer.
-    supplier_id = of.manufacturer_id if of.seller_id == of.payer_id else of.seller_id
-    supplier = session.get_one(Organisation, supplier_id)
+    name: str
+    number: str
+    on: date
+    identity: TaxIdentity | None
+
+    @property
+    def fields(self) -> tuple[tuple[str, str], ...]:
+        """What the invoice says of it, by name."""
+        return (SELLER, self.name), (SELLERS_NUMBER, self.number)
+
+
+def seller_of_record(session: Session, of: Parties, *, now: datetime) -> Seller:
+    """The seller with its registration. A company that sells on what it owes here buys it from the manufacturer."""
+    supplier = session.get_one(Organisation, of.manufacturer_id if of.seller_id == of.payer_id else of.seller_id)
     on = local_day(supplier.zone, now)
-    known = tax_identity(session, supplier_id)
+    known = tax_identity(session, supplier.id)
+    name, number = (known.legal_name, known.number_on(on)) if known is not None else (supplier.name, "")
+    return Seller(name, number, on, known)
+
+
+def tax_status(session: Session, of: Parties, seller: Seller, *, now: datetime) -> str | None:
+    """What the payer of an invoice that is made now is to Stripe; None where it asks for no tax."""
     operator_id = session.scalar(select(Organisation.id).where(Organisation.is_operator))
-    status = status_of_payer(
+    return status_of_payer(
         seller_id=of.seller_id,
         issuer_ids=[of.manufacturer_id, *([operator_id] if operator_id is not None else [])],
         payer_id=of.payer_id,
         certified=exemption_at(session, of.payer_id, now) is not None,
-        treatment=_treatment(known, tax_identity(session, of.payer_id), on),
+        treatment=_treatment(seller.identity, tax_identity(session, of.payer_id), seller.on),
     )
-    if status is None:
-        return None
-    name, number = (known.legal_name, known.number_on(on)) if known is not None else (supplier.name, "")
-    return TaxAsked(status, ((SELLER, name), (SELLERS_NUMBER, number)))
 
 
 def _treatment(supplier: TaxIdentity | None, payer: TaxIdentity | None, on: date) -> str:

@@ -27,7 +27,7 @@ from portal.payments.models import ConnectedAccount, Intent
 from portal.payments.payers.losing import customers_lost
 from portal.payments.provider import ReceivedEvent
 from portal.payments.rules import InvoiceLine
-from portal.payments.taxing.rules import TaxAsked, taxed_request
+from portal.payments.taxing.rules import taxed_request
 from portal.rows import insert_once
 
 MOST_INVOICE_LINES = 250
@@ -49,13 +49,14 @@ def plan_invoice(
     now: datetime,
     purchase_order: str = "",
     receivable: Purpose = Purpose.RECEIVABLE,
-    tax: TaxAsked | None = None,
+    seller: Sequence[tuple[str, str]] = (),
+    tax_status: str | None = None,
 ) -> Intent:
     """Plan a Stripe invoice and enqueue its calls; the caller's invoice row names the intent.
 
     What is owed is rounded up to what can be paid in its currency: the intent's amount is what is asked.
-    ``document`` names what is invoiced, once. ``receivable`` is the account that its cash settles. ``tax`` has Stripe
-    reckon tax on top.
+    ``document`` names what is invoiced, once. ``receivable`` is the account that its cash settles. ``seller`` is
+    said of its seller of record, by name; ``tax_status``, what its payer is to Stripe, has tax reckoned on top.
 
     *Raises*: RuleBroken for no lines, too many, or a total that nobody owes.
     """
@@ -70,11 +71,10 @@ def plan_invoice(
         currency=currency,
         lines=asking,
         days_until_due=days_until_due,
-        name=name,
-        purchase_order=purchase_order,
+        said=[("Invoice", name), ("Purchase order", purchase_order), *seller],
     )
-    if tax is not None:
-        request = taxed_request(request, asking, tax, currency)
+    if tax_status is not None:
+        request = taxed_request(request, asking, tax_status, currency)
     return plan(
         session,
         intent_id,

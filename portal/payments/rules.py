@@ -365,12 +365,10 @@ def credit_note_request(*, intent_id: str, amount_minor: int, memo: str) -> dict
 
 
 def invoice_request(
-    *, intent_id: str, currency: str, lines: Sequence[InvoiceLine], days_until_due: int, name: str, purchase_order: str
+    *, intent_id: str, currency: str, lines: Sequence[InvoiceLine], days_until_due: int, said: Sequence[tuple[str, str]]
 ) -> dict[str, Any]:
-    """An invoice's parts: the draft, and one item per line, in the draft's currency."""
-    fields = [{"name": "Invoice", "value": name[:LONGEST_FIELD]}]
-    if purchase_order:
-        fields.append({"name": "Purchase order", "value": purchase_order[:LONGEST_FIELD]})
+    """An invoice's parts: the draft with what is ``said`` on it, by name, and one item per line, in its currency."""
+    fields = [{"name": name, "value": value[:LONGEST_FIELD]} for name, value in said if value]
     draft = {
         "collection_method": "send_invoice",
         "days_until_due": days_until_due,

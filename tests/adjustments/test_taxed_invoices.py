@@ -15,7 +15,7 @@ from portal.billing.actions import gather_invoices
 from portal.billing.models import Invoice, InvoiceItem
 from portal.billing.overviews import receivables
 from portal.billing.reading import invoice as invoice_row
-from portal.billing.taxed import Parties, tax_asked
+from portal.billing.taxed import Parties, seller_of_record, tax_status
 from portal.db import Base
 from portal.errors import Invalid, NotAllowed, NotFound
 from portal.metering.parts import NewPart, record_part
@@ -24,7 +24,7 @@ from portal.payments.models import Intent
 from portal.payments.provider import Unknown
 from portal.payments.taxing.locating import keep_address, waiting_invoices
 from portal.payments.taxing.models import InvoiceItemTax, InvoiceTax, PayerAddress
-from portal.payments.taxing.rules import Address, TaxAsked
+from portal.payments.taxing.rules import Address
 from portal.selling.actions import keep_exemption
 from portal.taxes.actions import keep_details, record_registration
 from tests.support.billed import BILLED_AT, billed, open_books, paid_case, settled, worked
@@ -223,16 +223,17 @@ def test_stripe_is_told_of_a_payment_elsewhere_when_it_has_reckoned_and_not_befo
     desk.check()
 
 
-def test_the_seller_and_its_registration_stand_on_the_invoice(desk, cast) -> None:
+@pytest.mark.parametrize("is_taxed", [True, False])
+def test_the_seller_and_its_registration_stand_on_the_invoice(desk, cast, is_taxed) -> None:
     said = {"legal_name": "Nordlicht GmbH", "address": "Werkstr. 1\nBerlin", "country": "DE"}
     keep_details(desk.session, cast.fay, **said, is_small_business=False, now=NOW)
     number = {"country": "DE", "number": "DE123456789", "valid_from": date(2026, 1, 1), "valid_to": None}
     record_registration(desk.session, cast.fay, **number, now=NOW)
-    invoice = paid_invoice(desk, pay=False, taxed=True)
+    invoice = paid_invoice(desk, pay=False, taxed=is_taxed)
     draft = desk.session.get_one(Intent, invoice.intent_id).request["invoice"]
     fields = {field["name"]: field["value"] for field in draft["custom_fields"]}
     assert (fields["Seller"], fields["Seller's tax number"]) == ("Nordlicht GmbH", "DE123456789")
-    assert draft["automatic_tax"] == {"enabled": True}
+    assert draft.get("automatic_tax") == ({"enabled": True} if is_taxed else None)
 
 
 def test_what_an_integrator_sells_on_is_taxed_between_the_companies_and_its_customer_by_itself(desk, cast) -> None:
@@ -243,11 +244,16 @@ def test_what_an_integrator_sells_on_is_taxed_between_the_companies_and_its_cust
         since = {"country": country, "number": number, "valid_from": date(2026, 1, 1), "valid_to": None}
         record_registration(desk.session, who, **since, now=NOW)
     factory, integrator, customer = cast.factory.id, cast.integrator.id, cast.customer.id
-    sold_on = tax_asked(desk.session, Parties(factory, integrator, integrator), now=NOW)
-    assert sold_on == TaxAsked("reverse", (("Seller", "DE"), ("Seller's tax number", "DE123456789")))
-    own = tax_asked(desk.session, Parties(factory, customer, factory), now=NOW)
-    assert own == TaxAsked("none", (("Seller", "DE"), ("Seller's tax number", "DE123456789")))
-    assert tax_asked(desk.session, Parties(factory, customer, integrator), now=NOW) is None
+    known = (("Seller", "DE"), ("Seller's tax number", "DE123456789"))
+    assert said_of(desk, Parties(factory, integrator, integrator)) == ("reverse", known)
+    assert said_of(desk, Parties(factory, customer, factory)) == ("none", known)
+    theirs = (("Seller", "AT"), ("Seller's tax number", "ATU12345678"))
+    assert said_of(desk, Parties(factory, customer, integrator)) == (None, theirs)
+
+
+def said_of(desk, of: Parties) -> tuple[str | None, tuple[tuple[str, str], ...]]:
+    seller = seller_of_record(desk.session, of, now=NOW)
+    return tax_status(desk.session, of, seller, now=NOW), seller.fields
 
 
 LABOUR, GOODS = "txcd_20030000", "txcd_99999999"

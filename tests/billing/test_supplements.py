@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from portal.billing.actions.invoices import debtors_to_invoice, gather_invoices
+from portal.billing.actions import debtors_to_invoice, gather_invoices
 from portal.billing.actions.plans import earn_plans, open_month
 from portal.billing.books import billing_problems
 from portal.billing.models import CashApplication, InvoiceItem, PlanShare

@@ -20,7 +20,6 @@ from portal.payments.actions import open_account, plan_customer, retry_intent
 from portal.payments.gateway import Gateway
 from portal.payments.models import Intent
 from portal.payments.provider import Busy, Unknown
-from portal.payments.taxing.rules import TaxAsked
 from portal.taxes.rules.invoices import EXEMPT
 from tests.payments import fault_buying, fault_going_back
 from tests.payments.fault_world import Between, Crash, Scenario, World, crash
@@ -75,16 +74,16 @@ def _is_paid(world: World, intent_id: UUID) -> None:
     assert world.gateway.retrieve_invoice(str(origin.provider_object_id)).status == "paid"
 
 
-def _invoice(path: str, tax: TaxAsked | None = None) -> Scenario:
+def _invoice(path: str, tax_status: str | None = None) -> Scenario:
     makes = {"invoice": 1, "invoiceitem": 2}
-    return Scenario(lambda world: world.invoice(tax=tax)[1], path, makes, _is_open)
+    return Scenario(lambda world: world.invoice(tax_status=tax_status)[1], path, makes, _is_open)
 
 
 SCENARIOS: dict[str, Scenario] = {
     "create_account": Scenario(_account, "/v2/core/accounts", {"v2.core.account": 1}),
     "create_customer": Scenario(_customer, "/v1/customers", {"customer": 1}),
     "create_invoice": _invoice("/v1/invoices"),
-    "place_payer": _invoice("/v1/customers/[^/]+", TaxAsked(EXEMPT)),
+    "place_payer": _invoice("/v1/customers/[^/]+", EXEMPT),
     "add_invoice_lines": _invoice("/v1/invoices/.*/add_lines"),
     "finalize_invoice": _invoice("/v1/invoices/.*/finalize"),
     "send_invoice": _invoice("/v1/invoices/.*/send"),

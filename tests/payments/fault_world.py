@@ -29,7 +29,6 @@ from portal.payments import calls, handling
 from portal.payments.gateway import Gateway, connect
 from portal.payments.models import Intent
 from portal.payments.taxing.models import PayerAddress
-from portal.payments.taxing.rules import TaxAsked
 from portal.settlement import closing, differences, disposing, tie_out
 from portal.settlement.models import Disposition, Statement
 from portal.settlement.reconciling import find_differences
@@ -93,12 +92,13 @@ class World:
             self.cast.ian.person_id, company.id, Side(company.side), frozenset({Role.ADMINISTRATOR, Role.FINANCE})
         )
 
-    def invoice(self, *, tax: TaxAsked | None = None) -> tuple[int, UUID]:
+    def invoice(self, *, tax_status: str | None = None) -> tuple[int, UUID]:
         """A planned invoice of the customer: its id and its intent's."""
         number = next(self.numbers)
         with transaction(self.engine) as session:
-            made = planned_invoice(session, self.cast, self._open_period(session).id, number=number, tax=tax)
-            if tax is not None:
+            period_id = self._open_period(session).id
+            made = planned_invoice(session, self.cast, period_id, number=number, tax_status=tax_status)
+            if tax_status is not None:
                 session.add(
                     PayerAddress(
                         manufacturer_id=made.manufacturer_id, payer_id=made.payer_id, line1="", postal_code="10115",

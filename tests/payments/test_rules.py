@@ -20,6 +20,9 @@ def test_a_key_is_the_same_for_the_same_step_and_another_for_every_other():
     assert idempotency_key("a", "send", 1) == idempotency_key("a", "send", 1)
 
 
+SAID = [("Invoice", "NOR-I1"), ("Purchase order", "")]
+
+
 @pytest.mark.parametrize(("hours", "fresh"), [(None, True), (0, True), (19.9, True), (20, False), (48, False)])
 def test_a_key_is_used_without_looking_while_stripe_surely_knows_it(hours, fresh):
     sent = None if hours is None else AT - timedelta(hours=hours)
@@ -32,8 +35,7 @@ def test_an_invoice_goes_through_its_steps_in_order_wherever_it_stopped():
         currency="EUR",
         lines=[InvoiceLine("a", 100), InvoiceLine("b", -40)],
         days_until_due=30,
-        name="NOR-I1",
-        purchase_order="P" * 200,
+        said=[("Invoice", "NOR-I1"), ("Purchase order", "P" * 200)],
     )
     progress: dict[str, str] = {}
     seen = []
@@ -49,7 +51,11 @@ def test_an_invoice_goes_through_its_steps_in_order_wherever_it_stopped():
 def test_many_lines_go_in_as_few_calls_as_may_be_each_line_once():
     lines = [InvoiceLine(f"Line {number}", number) for number in range(1, 251)]
     request = invoice_request(
-        intent_id="i", currency="EUR", lines=lines, days_until_due=30, name="NOR-I1", purchase_order=""
+        intent_id="i",
+        currency="EUR",
+        lines=lines,
+        days_until_due=30,
+        said=SAID,
     )
     steps = [step for step in rules.invoice_steps(request) if step.startswith("lines-")]
     assert steps == ["lines-0", "lines-100", "lines-200"]
@@ -60,7 +66,11 @@ def test_many_lines_go_in_as_few_calls_as_may_be_each_line_once():
 def test_an_invoice_names_a_purchase_order_only_when_there_is_one():
     lines = [InvoiceLine("a", 100)]
     request = invoice_request(
-        intent_id="i", currency="EUR", lines=lines, days_until_due=30, name="NOR-I1", purchase_order=""
+        intent_id="i",
+        currency="EUR",
+        lines=lines,
+        days_until_due=30,
+        said=SAID,
     )
     assert request["invoice"]["custom_fields"] == [{"name": "Invoice", "value": "NOR-I1"}]
 

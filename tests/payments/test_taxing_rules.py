@@ -13,7 +13,6 @@ from portal.payments import rules
 from portal.payments.rules import InvoiceLine, TaxClass
 from portal.payments.taxing.rules import (
     Address,
-    TaxAsked,
     address_problems,
     by_position,
     less_credits,
@@ -25,6 +24,7 @@ from portal.taxes.rules.invoices import EXEMPT, NONE, REVERSE, status_of_payer, 
 pytestmark = pytest.mark.measured
 
 LABOUR, PARTS = "txcd_20030000", "txcd_99999999"
+SAID = [("Invoice", "NOR-INV-1"), ("Seller", "Nordlicht")]
 
 
 @pytest.mark.parametrize(
@@ -66,9 +66,13 @@ def test_a_taxed_invoice_names_its_seller_and_the_class_of_each_line():
         InvoiceLine("Back", -500, "bill_item-2", (TaxClass(LABOUR, 1, "work"),)),
     ]
     plain = rules.invoice_request(
-        intent_id="i", currency="EUR", lines=lines, days_until_due=30, name="NOR-INV-1", purchase_order=""
+        intent_id="i",
+        currency="EUR",
+        lines=lines,
+        days_until_due=30,
+        said=SAID,
     )
-    taxed = taxed_request(plain, lines, TaxAsked(EXEMPT, (("Seller", "Nordlicht"), ("Seller's tax number", ""))), "EUR")
+    taxed = taxed_request(plain, lines, EXEMPT, "EUR")
     assert taxed["tax"] == {"status": "exempt"}
     assert taxed["invoice"]["automatic_tax"] == {"enabled": True}
     assert [field["value"] for field in taxed["invoice"]["custom_fields"]] == ["NOR-INV-1", "Nordlicht"]
@@ -86,9 +90,13 @@ def test_a_line_of_several_classes_is_several_lines_that_sum_to_it():
     both = (TaxClass(LABOUR, 300, "work"), TaxClass(PARTS, 100, "parts"), TaxClass("", -10, "travel"))
     lines = [InvoiceLine("Case 7", 200, "bill_item-1", both), InvoiceLine("Plan", 50, "plan_sale-1")]
     plain = rules.invoice_request(
-        intent_id="i", currency="EUR", lines=lines, days_until_due=30, name="NOR-INV-1", purchase_order=""
+        intent_id="i",
+        currency="EUR",
+        lines=lines,
+        days_until_due=30,
+        said=SAID,
     )
-    items = taxed_request(plain, lines, TaxAsked(NONE), "EUR")["items"]
+    items = taxed_request(plain, lines, NONE, "EUR")["items"]
     assert [
         (item["metadata"]["position"], item["description"], item["price_data"]["unit_amount"]) for item in items
     ] == [("0-0", "Case 7, work", 150), ("0-1", "Case 7, parts", 50), ("1", "Plan", 50)]

@@ -17,7 +17,6 @@ from portal.payments.actions import plan_invoice, plan_transfer
 from portal.payments.gateway import Gateway
 from portal.payments.models import ConnectedAccount, Intent
 from portal.payments.rules import InvoiceLine, account_request
-from portal.payments.taxing.rules import TaxAsked
 from tests.standin.process import Standin
 from tests.support.cast import NOW, Cast
 
@@ -107,7 +106,7 @@ def planned_invoice(
     period_id: int,
     amounts: tuple[int, ...] = (10_000, 2_550),
     number: int = 1,
-    tax: TaxAsked | None = None,
+    tax_status: str | None = None,
 ) -> Invoice:
     """An invoice to the customer, its receivable posted."""
     total = sum(amounts)
@@ -125,7 +124,7 @@ def planned_invoice(
         purchase_order="PO 4711",
         livemode=False,
         now=NOW,
-        tax=tax,
+        tax_status=tax_status,
     )
     invoice = Invoice(
         manufacturer_id=cast.factory.id,

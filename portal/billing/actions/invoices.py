@@ -38,7 +38,7 @@ from portal.billing.rules.postings import SET_OFF
 from portal.billing.supplements.actions import supplement_debtor
 from portal.billing.supplements.models import Supplement
 from portal.billing.tax_classes import classes_of
-from portal.billing.taxed import Parties, tax_asked
+from portal.billing.taxed import Parties, seller_of_record, tax_status
 from portal.cases.models import SupportCase
 from portal.directory.models import Organisation
 from portal.entitlement.orders.queries import OrderNamed, orders_behind
@@ -114,11 +114,14 @@ def gather_invoices(
     # A line that is taxed by several classes is as many lines at Stripe.
     most = MOST_INVOICE_LINES // max(map(len, classes.values()), default=1)
     invoices = []
-    for _, mine in groupby(claims, key=lambda claim: claim.group):
-        for page in _pages(list(mine), most):
-            by_class = [classes.get(f"{claim.table}-{claim.item.id}", ()) for claim in page]
-            taxed = by_class if automatic_tax else None
-            invoices.append(_issue(session, period, page, now=now, livemode=livemode, taxed=taxed))
+    for (debtor_id, currency, seller_id), mine in groupby(claims, key=lambda claim: claim.group):
+        pages = list(_pages(list(mine), most))
+        if pages:
+            parties = Parties(period.manufacturer_id, debtor_id, seller_id)
+            common = _common(session, period, parties, currency, now=now, livemode=livemode, is_taxed=automatic_tax)
+            for part, page in enumerate(pages, start=common.parts_before + 1):
+                by_class = [classes.get(f"{claim.table}-{claim.item.id}", ()) for claim in page]
+                invoices.append(_issue(session, common, part, page, by_class))
     return invoices
 
 
@@ -141,7 +144,7 @@ def _claims(session: Session, period: Period, debtor_ids: Collection[int] | None
             orders = behind.get((item.case_id, debtor_of(item)), ())
             words = ", ".join(
                 [
-                    f"{item.case_name}, support on {item.occurred_at:%Y-%m-%d}",
+                    f"{item.case_name}, support on {item.occurred_at.date()}",
                     *(f"order {each.number}" for each in orders),
                 ]
             )
@@ -258,53 +261,87 @@ def _pages(claims: Sequence[_Claim], most: int) -> Iterable[Sequence[_Claim]]:
             yield page
 
 
-def _issue(
+@dataclass(frozen=True)
+class _Common:
+    """What the invoices of one debtor, currency and seller have in common."""
+
+    period: Period
+    parties: Parties
+    currency: str
+    parts_before: int
+    code: str
+    seller: tuple[tuple[str, str], ...]
+    tax_status: str | None
+    now: datetime
+    livemode: bool
+
+
+def _common(
     session: Session,
     period: Period,
-    claims: Sequence[_Claim],
+    parties: Parties,
+    currency: str,
     *,
     now: datetime,
     livemode: bool,
-    taxed: Sequence[tuple[TaxClass, ...]] | None,
-) -> Invoice:
-    """``taxed`` are the classes of each claim where tax is asked for."""
-    item, payer_id = claims[0].item, claims[0].debtor_id
-    number, name = _number(session, period.manufacturer_id)
-    # One invoice has one date: the longest terms of the orders behind it.
-    days_until_due = max((each.terms_days for claim in claims for each in claim.orders), default=DAYS_UNTIL_DUE)
-    part: int | None = session.scalar(
+    is_taxed: bool,
+) -> _Common:
+    parts: int | None = session.scalar(
         select(func.max(Invoice.part)).where(
             Invoice.manufacturer_id == period.manufacturer_id,
-            Invoice.payer_id == payer_id,
-            Invoice.currency == item.currency,
+            Invoice.payer_id == parties.payer_id,
+            Invoice.currency == currency,
             Invoice.period_id == period.id,
         )
     )
-    parties = Parties(period.manufacturer_id, payer_id, item.seller_of_record_id)
+    seller = seller_of_record(session, parties, now=now)
+    return _Common(
+        period,
+        parties,
+        currency,
+        parts_before=parts or 0,
+        code=session.get_one(Organisation, period.manufacturer_id).code or "",
+        seller=seller.fields,
+        tax_status=tax_status(session, parties, seller, now=now) if is_taxed else None,
+        now=now,
+        livemode=livemode,
+    )
+
+
+def _issue(
+    session: Session, common: _Common, part: int, claims: Sequence[_Claim], classes: Sequence[tuple[TaxClass, ...]]
+) -> Invoice:
+    """One invoice; ``classes`` are the tax classes of each claim."""
+    period, parties, now = common.period, common.parties, common.now
+    number: int = session.scalar(text("SELECT next_number(:who, 'invoice')"), {"who": period.manufacturer_id})
+    name = f"{common.code}-INV-{number}"
+    # One invoice has one date: the longest terms of the orders behind it.
+    days_until_due = max((each.terms_days for claim in claims for each in claim.orders), default=DAYS_UNTIL_DUE)
     intent = plan_invoice(
         session,
         manufacturer_id=period.manufacturer_id,
-        payer_id=payer_id,
-        currency=item.currency,
-        lines=_lines(claims, taxed or [()] * len(claims)),
+        payer_id=parties.payer_id,
+        currency=common.currency,
+        lines=_lines(claims, classes),
         days_until_due=days_until_due,
         document=Document("invoice_name", name),
         name=name,
-        livemode=livemode,
+        livemode=common.livemode,
         now=now,
-        tax=tax_asked(session, parties, now=now) if taxed is not None else None,
+        seller=common.seller,
+        tax_status=common.tax_status,
     )
     today = now.astimezone(zone_named(period.zone)).date()
     invoice = Invoice(
         manufacturer_id=period.manufacturer_id,
-        payer_id=payer_id,
-        collector_id=item.collector_id,
-        seller_of_record_id=item.seller_of_record_id,
+        payer_id=parties.payer_id,
+        collector_id=claims[0].item.collector_id,
+        seller_of_record_id=parties.seller_id,
         period_id=period.id,
-        part=(part or 0) + 1,
+        part=part,
         number=number,
         name=name,
-        currency=item.currency,
+        currency=common.currency,
         total_minor=intent.amount_minor,
         due_on=today + timedelta(days=days_until_due),
         intent_id=intent.id,
@@ -315,7 +352,7 @@ def _issue(
     lines = [_row(invoice, claim, at) for at, claim in enumerate(claims, start=1)]
     insert_rows(session, {InvoiceItem.__tablename__: lines})
     owed_minor = sum(claim.amount_minor for claim in claims)
-    _post_invoice(session, invoice, owed_minor, now=now, livemode=livemode)
+    _post_invoice(session, invoice, owed_minor, now=now, livemode=common.livemode)
     return invoice
 
 
@@ -324,12 +361,6 @@ def _lines(claims: Sequence[_Claim], taxed: Sequence[tuple[TaxClass, ...]]) -> l
         InvoiceLine(claim.description, claim.amount_minor, f"{claim.table}-{claim.item.id}", classes)
         for claim, classes in zip(claims, taxed, strict=True)
     ]
-
-
-def _number(session: Session, manufacturer_id: int) -> tuple[int, str]:
-    number: int = session.scalar(text("SELECT next_number(:who, 'invoice')"), {"who": manufacturer_id})
-    code: str | None = session.scalar(select(Organisation.code).where(Organisation.id == manufacturer_id))
-    return number, f"{code}-INV-{number}"
 
 
 def _row(invoice: Invoice, claim: _Claim, position: int) -> dict[str, object]:

@@ -13,20 +13,11 @@ from typing import Any
 
 from portal.errors import RuleBroken
 from portal.money import allocate
-from portal.payments.rules import LONGEST_FIELD, InvoiceLine, TaxClass
+from portal.payments.rules import InvoiceLine, TaxClass
 
-# docs.stripe.com/api/invoices/create: a custom field's name.
-LONGEST_FIELD_NAME, LONGEST_PRODUCT = 40, 250
+LONGEST_PRODUCT = 250
 US, CANADA = "US", "CA"
 LONGEST_WORD = 100
-
-
-@dataclass(frozen=True)
-class TaxAsked:
-    """That an invoice is taxed: what its payer is to Stripe, and what it says of its seller, by name."""
-
-    status: str
-    seller: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,23 +58,13 @@ def _back_of(lines: Sequence[tuple[str, int]], left: Sequence[int], code: str, *
     return sum(left) - sum(minor for _, minor in lines)
 
 
-def taxed_request(
-    request: dict[str, Any], lines: Sequence[InvoiceLine], tax: TaxAsked, currency: str
-) -> dict[str, Any]:
-    """An invoice's parts so that Stripe reckons its tax and its seller is named."""
-    fields = [
-        {"name": name[:LONGEST_FIELD_NAME], "value": value[:LONGEST_FIELD]} for name, value in tax.seller if value
-    ]
-    draft = {
-        **request["invoice"],
-        "automatic_tax": {"enabled": True},
-        "custom_fields": [*request["invoice"]["custom_fields"], *fields],
-    }
+def taxed_request(request: dict[str, Any], lines: Sequence[InvoiceLine], status: str, currency: str) -> dict[str, Any]:
+    """An invoice's parts so that Stripe reckons its tax; ``status`` is what its payer is to Stripe."""
     return {
         **request,
-        "invoice": draft,
+        "invoice": {**request["invoice"], "automatic_tax": {"enabled": True}},
         "items": taxed_items(lines, request["items"], currency),
-        "tax": {"status": tax.status},
+        "tax": {"status": status},
     }
 
 
