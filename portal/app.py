@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, configure_mappers
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal.config import STATIC, TEMPLATES, Settings, as_role
-from portal.db import ENGINE_OPTIONS, Base, connection_url, db, engine_for
+from portal.db import ENGINE_OPTIONS, connection_url, db, engine_for
 from portal.db import open_session as open_plain_session
 from portal.files import store_at
 from portal.notifications.actions import Mailer
@@ -135,16 +135,8 @@ def create_app(
 def warm(app: Flask) -> None:
     """Make once what every web worker would make for itself, before they are forked from this process."""
     configure_mappers()
-    _forget_how_tables_were_made()
     rendering.load_all(app)
     _answer_first(app)
-
-
-def _forget_how_tables_were_made() -> None:
-    """Let go of what each column and constraint was to do when it got its table: all have theirs."""
-    for table in Base.metadata.tables.values():
-        for part in (table, *table.c, *table.constraints, *table.foreign_keys, *table.indexes):
-            part.__dict__.pop("dispatch", None)
 
 
 def _answer_first(app: Flask) -> None:
