@@ -5,12 +5,14 @@ from alembic import op
 revision = "0076"
 down_revision = "0075"
 
-_CAUSE = op.f("ck_grant_withdrawal_cause")
+_CAUSE = "ck_grant_withdrawal_cause"
 
 
 def upgrade() -> None:
-    op.drop_constraint(_CAUSE, "grant_withdrawal")
-    op.create_check_constraint(_CAUSE, "grant_withdrawal", "cause_type IN ('adjustment', 'chargeback', 'given_up')")
+    op.drop_constraint(op.f(_CAUSE), "grant_withdrawal")
+    op.create_check_constraint(
+        op.f(_CAUSE), "grant_withdrawal", "cause_type IN ('adjustment', 'chargeback', 'given_up')"
+    )
 
 
 def downgrade() -> None:
