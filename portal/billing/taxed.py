@@ -129,11 +129,15 @@ def _treatment(supplier: TaxIdentity | None, payer: TaxIdentity | None, on: date
 
 @dataclass(frozen=True)
 class TaxSaid:
-    """What an invoice's page says of its tax: by line, in sentences, who sells, and whether it waits for an address."""
+    """What an invoice's page says of its tax: by line, in sentences, and who sells.
+
+    ``is_asked`` whether Stripe reckons tax on it; ``waits`` for the payer's address.
+    """
 
     by_line: Mapping[int, int]
     sentences: tuple[str, ...]
     seller: str
+    is_asked: bool = False
     waits: bool = False
 
 
@@ -150,5 +154,6 @@ def tax_said(session: Session, invoice: Invoice, *, items: bool) -> TaxSaid:
     known = tax_of(session, invoice.id)
     if known is None:
         waits = intent.progress.get("waiting") == WAITS
-        return TaxSaid({}, (WAITS_FOR_ADDRESS if waits else NOT_YET,), seller, waits)
-    return TaxSaid(taxes_by_line(session, invoice.id), words_for(known.tax_minor, known.reasons), seller)
+        return TaxSaid({}, (WAITS_FOR_ADDRESS if waits else NOT_YET,), seller, is_asked=True, waits=waits)
+    sentences = words_for(known.tax_minor, known.reasons)
+    return TaxSaid(taxes_by_line(session, invoice.id), sentences, seller, is_asked=True)
