@@ -35,8 +35,7 @@ MOST_INVOICE_LINES = 250
 PORTAL_CONFIGURATION = "1"
 
 
-def plan_invoice(
-    session: Session,
+def invoice_intent(
     *,
     manufacturer_id: int,
     payer_id: int,
@@ -52,7 +51,7 @@ def plan_invoice(
     seller: Sequence[tuple[str, str]] = (),
     tax_status: str | None = None,
 ) -> Intent:
-    """Plan a Stripe invoice and enqueue its calls; the caller's invoice row names the intent.
+    """A Stripe invoice as it is planned, to be stored with ``keep_intent``; the caller's invoice row names it.
 
     What is owed is rounded up to what can be paid in its currency: the intent's amount is what is asked.
     ``document`` names what is invoiced, once. ``receivable`` is the account that its cash settles. ``seller`` is
@@ -75,8 +74,7 @@ def plan_invoice(
     )
     if tax_status is not None:
         request = taxed_request(request, asking, tax_status, currency)
-    return plan(
-        session,
+    return _planned(
         intent_id,
         kind="invoice",
         manufacturer_id=manufacturer_id,
@@ -271,9 +269,37 @@ def plan(
 
     *Raises*: RuleBroken for an amount that cannot be asked in its currency.
     """
+    intent = _planned(
+        intent_id,
+        kind=kind,
+        manufacturer_id=manufacturer_id,
+        organisation_id=organisation_id,
+        document=document,
+        currency=currency,
+        amount_minor=amount_minor,
+        request=request,
+        livemode=livemode,
+        now=now,
+    )
+    return keep_intent(session, intent)
+
+
+def _planned(
+    intent_id: UUID,
+    *,
+    kind: str,
+    manufacturer_id: int,
+    organisation_id: int,
+    document: Document,
+    currency: str,
+    amount_minor: int,
+    request: dict[str, Any],
+    livemode: bool,
+    now: datetime,
+) -> Intent:
     if amount_minor:
         check_asked(amount_minor, currency)
-    intent = Intent(
+    return Intent(
         id=intent_id,
         kind=kind,
         manufacturer_id=manufacturer_id,
@@ -288,9 +314,13 @@ def plan(
         livemode=livemode,
         created_at=now,
     )
+
+
+def keep_intent(session: Session, intent: Intent) -> Intent:
+    """Store an intent and enqueue its calls."""
     session.add(intent)
     session.flush()
-    enqueue(session, "perform_intent", intent_id=intent_id)
+    enqueue(session, "perform_intent", intent_id=intent.id)
     return intent
 
 

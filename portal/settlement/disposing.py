@@ -18,7 +18,7 @@ from portal.errors import Conflict, NotFound
 from portal.jobs import enqueue
 from portal.ledger.models import Period
 from portal.ledger.rules import Document, Purpose
-from portal.payments.actions import plan_invoice, plan_reversal
+from portal.payments.actions import invoice_intent, keep_intent, plan_reversal
 from portal.payments.models import Intent
 from portal.payments.rules import TRANSFER_HELD, InvoiceLine
 from portal.settlement import queries, rules
@@ -148,18 +148,20 @@ def _invoice(
     lines = [InvoiceLine(f"Net of statement {statement.name}, {period.label}", net_minor)]
     if tax_minor:
         lines.append(InvoiceLine("Tax on it", tax_minor))
-    intent = plan_invoice(
+    intent = keep_intent(
         session,
-        manufacturer_id=statement.manufacturer_id,
-        payer_id=statement.party_id,
-        currency=statement.currency,
-        lines=lines,
-        days_until_due=days_to_pay,
-        document=Document("statement_approval", str(approval.id)),
-        name=name,
-        livemode=livemode,
-        now=now,
-        receivable=Purpose.PARTY_RECEIVABLE,
+        invoice_intent(
+            manufacturer_id=statement.manufacturer_id,
+            payer_id=statement.party_id,
+            currency=statement.currency,
+            lines=lines,
+            days_until_due=days_to_pay,
+            document=Document("statement_approval", str(approval.id)),
+            name=name,
+            livemode=livemode,
+            now=now,
+            receivable=Purpose.PARTY_RECEIVABLE,
+        ),
     )
     used = select(func.coalesce(func.max(Invoice.part), 0)).where(
         Invoice.manufacturer_id == statement.manufacturer_id,

@@ -11,7 +11,7 @@ from portal.db import Scope, transaction
 from portal.errors import Conflict, Invalid, NotAllowed, NotFound, RuleBroken
 from portal.ledger.rules import Document, Purpose
 from portal.payments import calls, cash, handling, queries
-from portal.payments.actions import plan_invoice, receive
+from portal.payments.actions import invoice_intent, receive
 from portal.payments.models import BalanceMovement, CashReceipt, Intent, ProviderEventOutcome
 from portal.payments.provider import Busy, Unknown
 from portal.payments.rules import InvoiceLine
@@ -136,10 +136,10 @@ def test_an_invoice_fails_with_a_reason_when_stripe_refuses_it(work_engine, work
     assert state_of(work_engine, invoice.intent_id)[1].startswith("Stripe refused")
 
 
-def test_an_invoice_of_nothing_is_not_planned(work_session, cast):
+def test_an_invoice_of_nothing_is_not_planned(cast):
     with pytest.raises(RuleBroken):
-        plan_invoice(
-            work_session, manufacturer_id=cast.factory.id, payer_id=cast.customer.id, currency="EUR",
+        invoice_intent(
+            manufacturer_id=cast.factory.id, payer_id=cast.customer.id, currency="EUR",
             lines=[InvoiceLine("Nothing", 0)], days_until_due=30, document=Document("test", "1"), name="NOR-I1",
             livemode=False, now=NOW,
         )  # fmt: skip

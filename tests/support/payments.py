@@ -13,7 +13,7 @@ from portal.db import transaction
 from portal.directory.models import Organisation
 from portal.ledger.actions import open_first_period, post
 from portal.ledger.rules import Document, Purpose, credit, debit, pairs
-from portal.payments.actions import plan_invoice, plan_transfer
+from portal.payments.actions import invoice_intent, keep_intent, plan_transfer
 from portal.payments.gateway import Gateway
 from portal.payments.models import ConnectedAccount, Intent
 from portal.payments.rules import InvoiceLine, account_request
@@ -112,19 +112,21 @@ def planned_invoice(
     total = sum(amounts)
     legs = (debit(Purpose.RECEIVABLE, total, cast.customer.id), credit(Purpose.UNBILLED, total, cast.customer.id))
     post_one(session, cast, legs, f"invoiced-{number}")
-    intent = plan_invoice(
+    intent = keep_intent(
         session,
-        manufacturer_id=cast.factory.id,
-        payer_id=cast.customer.id,
-        currency="EUR",
-        lines=[InvoiceLine(f"Work {position}", amount) for position, amount in enumerate(amounts)],
-        days_until_due=30,
-        document=Document("test_invoice", str(number)),
-        name=f"NOR-I{number}",
-        purchase_order="PO 4711",
-        livemode=False,
-        now=NOW,
-        tax_status=tax_status,
+        invoice_intent(
+            manufacturer_id=cast.factory.id,
+            payer_id=cast.customer.id,
+            currency="EUR",
+            lines=[InvoiceLine(f"Work {position}", amount) for position, amount in enumerate(amounts)],
+            days_until_due=30,
+            document=Document("test_invoice", str(number)),
+            name=f"NOR-I{number}",
+            purchase_order="PO 4711",
+            livemode=False,
+            now=NOW,
+            tax_status=tax_status,
+        ),
     )
     invoice = Invoice(
         manufacturer_id=cast.factory.id,

@@ -7,8 +7,7 @@ once; an invoice's total is above zero, so that a credit that is larger than wha
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 
 from sqlalchemy import (
@@ -26,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from portal.billing.actions.issuing import CHARGE, CREDIT, Claim, Sheet, common_of, issue
 from portal.billing.actions.money import debtor_of
 from portal.billing.actions.months import plan_debtor, plan_words
 from portal.billing.models import BillItem, BillItemReversal, Invoice, InvoiceItem, PlanSale, Share
@@ -33,27 +33,17 @@ from portal.billing.packs.models import PackSale
 from portal.billing.packs.rules import BY_INVOICE
 from portal.billing.packs.selling import pack_words
 from portal.billing.queries import stands
-from portal.billing.rules import INVOICE_PAIRS
 from portal.billing.rules.postings import SET_OFF
 from portal.billing.supplements.actions import supplement_debtor
 from portal.billing.supplements.models import Supplement
 from portal.billing.tax_classes import classes_of
-from portal.billing.taxed import Parties, seller_of_record, tax_status
+from portal.billing.taxed import Parties
 from portal.cases.models import SupportCase
-from portal.directory.models import Organisation
-from portal.entitlement.orders.queries import OrderNamed, orders_behind
+from portal.entitlement.orders.queries import orders_behind
 from portal.errors import NotFound
-from portal.ledger.actions import post
 from portal.ledger.models import Period
-from portal.ledger.rules import Document, Purpose, credit, debit, without_zeros
-from portal.payments.actions import MOST_INVOICE_LINES, plan_invoice
-from portal.payments.rules import InvoiceLine, TaxClass
-from portal.rows import Fact, insert_rows
-from portal.zones import zone_named
-
-DAYS_UNTIL_DUE = 30
-CHARGE, CREDIT = "charge", "credit"
-
+from portal.payments.actions import MOST_INVOICE_LINES
+from portal.rows import Fact
 
 # What of an item its invoice is made from: a month has too many items for whole rows.
 _ITEM = tuple(
@@ -63,32 +53,6 @@ _ITEM = tuple(
         *("seller_of_record_id", "currency", "amount_minor", "occurred_at"),
     )
 )
-
-
-@dataclass(frozen=True)
-class _Claim:
-    """A line to be: an item or something sold, charged or credited, and who owes it."""
-
-    item: Fact | PlanSale | PackSale | Supplement
-    kind: str
-    debtor_id: int
-    amount_minor: int
-    description: str
-    orders: Sequence[OrderNamed] = ()
-
-    @property
-    def group(self) -> tuple[int, str, int]:
-        return self.debtor_id, self.item.currency, self.item.seller_of_record_id
-
-    @property
-    def order(self) -> tuple[object, ...]:
-        """Credits first, plans before cases, then as they came."""
-        return self.group, self.kind != CREDIT, isinstance(self.item, Fact), self.item.id
-
-    @property
-    def table(self) -> str:
-        """Where the item is kept; invoices name it so."""
-        return BillItem.__tablename__ if isinstance(self.item, Fact) else self.item.__tablename__
 
 
 def gather_invoices(
@@ -113,19 +77,19 @@ def gather_invoices(
     classes = classes_of(session, [claim.item for claim in claims]) if automatic_tax else {}
     # A line that is taxed by several classes is as many lines at Stripe.
     most = MOST_INVOICE_LINES // max(map(len, classes.values()), default=1)
-    invoices = []
+    sheets: list[Sheet] = []
     for (debtor_id, currency, seller_id), mine in groupby(claims, key=lambda claim: claim.group):
         pages = list(_pages(list(mine), most))
         if pages:
             parties = Parties(period.manufacturer_id, debtor_id, seller_id)
-            common = _common(session, period, parties, currency, now=now, livemode=livemode, is_taxed=automatic_tax)
+            common = common_of(session, period, parties, currency, now=now, livemode=livemode, is_taxed=automatic_tax)
             for part, page in enumerate(pages, start=common.parts_before + 1):
                 by_class = [classes.get(f"{claim.table}-{claim.item.id}", ()) for claim in page]
-                invoices.append(_issue(session, common, part, page, by_class))
-    return invoices
+                sheets.append(Sheet(common, part, page, by_class))
+    return issue(session, sheets)
 
 
-def _claims(session: Session, period: Period, debtor_ids: Collection[int] | None) -> Iterable[_Claim]:
+def _claims(session: Session, period: Period, debtor_ids: Collection[int] | None) -> Iterable[Claim]:
     found = list(_open_items(session, period, debtor_ids))
     item_ids = cast([item.id for _, item in found], ARRAY(BigInteger))
     kept = dict(
@@ -149,17 +113,17 @@ def _claims(session: Session, period: Period, debtor_ids: Collection[int] | None
                 ]
             )
             sign = 1 if kind == CHARGE else -1
-            yield _Claim(item, kind, debtor_of(item), sign * due, words if sign > 0 else f"Credit: {words}", orders)
+            yield Claim(item, kind, debtor_of(item), sign * due, words if sign > 0 else f"Credit: {words}", orders)
     for one in session.scalars(_open_supplements(period, debtor_ids)):
         kind = CHARGE if one.amount_minor > 0 else CREDIT
         words = one.description if kind == CHARGE else f"Credit: {one.description}"
-        yield _Claim(one, kind, supplement_debtor(one), one.amount_minor, words)
+        yield Claim(one, kind, supplement_debtor(one), one.amount_minor, words)
     for sale in session.scalars(_open_sales(period, debtor_ids)):
         kind = CHARGE if sale.amount_minor > 0 else CREDIT
         words = plan_words(session, sale) if kind == CHARGE else f"Credit: {plan_words(session, sale)}"
-        yield _Claim(sale, kind, plan_debtor(sale), sale.amount_minor, words)
+        yield Claim(sale, kind, plan_debtor(sale), sale.amount_minor, words)
     for pack in session.scalars(_open_packs(period, debtor_ids)):
-        yield _Claim(pack, CHARGE, pack.payer_id, pack.amount_minor, pack_words(session, pack))
+        yield Claim(pack, CHARGE, pack.payer_id, pack.amount_minor, pack_words(session, pack))
 
 
 def _owed_by(item: type[BillItem | PlanSale | Supplement], debtor_ids: Collection[int] | None) -> ColumnElement[bool]:
@@ -247,7 +211,7 @@ def _open_items(session: Session, period: Period, debtor_ids: Collection[int] | 
         yield CREDIT, Fact(**row)
 
 
-def _pages(claims: Sequence[_Claim], most: int) -> Iterable[Sequence[_Claim]]:
+def _pages(claims: Sequence[Claim], most: int) -> Iterable[Sequence[Claim]]:
     """The claims of one payer by invoice, credits on the first; a page that nobody would owe is left for later."""
     credits_ = [claim for claim in claims if claim.kind == CREDIT][: most // 2]
     charges = [claim for claim in claims if claim.kind == CHARGE]
@@ -259,140 +223,3 @@ def _pages(claims: Sequence[_Claim], most: int) -> Iterable[Sequence[_Claim]]:
     for page in pages:
         if sum(claim.amount_minor for claim in page) > 0:
             yield page
-
-
-@dataclass(frozen=True)
-class _Common:
-    """What the invoices of one debtor, currency and seller have in common."""
-
-    period: Period
-    parties: Parties
-    currency: str
-    parts_before: int
-    code: str
-    seller: tuple[tuple[str, str], ...]
-    tax_status: str | None
-    now: datetime
-    livemode: bool
-
-
-def _common(
-    session: Session,
-    period: Period,
-    parties: Parties,
-    currency: str,
-    *,
-    now: datetime,
-    livemode: bool,
-    is_taxed: bool,
-) -> _Common:
-    parts: int | None = session.scalar(
-        select(func.max(Invoice.part)).where(
-            Invoice.manufacturer_id == period.manufacturer_id,
-            Invoice.payer_id == parties.payer_id,
-            Invoice.currency == currency,
-            Invoice.period_id == period.id,
-        )
-    )
-    seller = seller_of_record(session, parties, now=now)
-    return _Common(
-        period,
-        parties,
-        currency,
-        parts_before=parts or 0,
-        code=session.get_one(Organisation, period.manufacturer_id).code or "",
-        seller=seller.fields,
-        tax_status=tax_status(session, parties, seller, now=now) if is_taxed else None,
-        now=now,
-        livemode=livemode,
-    )
-
-
-def _issue(
-    session: Session, common: _Common, part: int, claims: Sequence[_Claim], classes: Sequence[tuple[TaxClass, ...]]
-) -> Invoice:
-    """One invoice; ``classes`` are the tax classes of each claim."""
-    period, parties, now = common.period, common.parties, common.now
-    number: int = session.scalar(text("SELECT next_number(:who, 'invoice')"), {"who": period.manufacturer_id})
-    name = f"{common.code}-INV-{number}"
-    # One invoice has one date: the longest terms of the orders behind it.
-    days_until_due = max((each.terms_days for claim in claims for each in claim.orders), default=DAYS_UNTIL_DUE)
-    intent = plan_invoice(
-        session,
-        manufacturer_id=period.manufacturer_id,
-        payer_id=parties.payer_id,
-        currency=common.currency,
-        lines=_lines(claims, classes),
-        days_until_due=days_until_due,
-        document=Document("invoice_name", name),
-        name=name,
-        livemode=common.livemode,
-        now=now,
-        seller=common.seller,
-        tax_status=common.tax_status,
-    )
-    today = now.astimezone(zone_named(period.zone)).date()
-    invoice = Invoice(
-        manufacturer_id=period.manufacturer_id,
-        payer_id=parties.payer_id,
-        collector_id=claims[0].item.collector_id,
-        seller_of_record_id=parties.seller_id,
-        period_id=period.id,
-        part=part,
-        number=number,
-        name=name,
-        currency=common.currency,
-        total_minor=intent.amount_minor,
-        due_on=today + timedelta(days=days_until_due),
-        intent_id=intent.id,
-        issued_at=now,
-    )
-    session.add(invoice)
-    session.flush()
-    lines = [_row(invoice, claim, at) for at, claim in enumerate(claims, start=1)]
-    insert_rows(session, {InvoiceItem.__tablename__: lines})
-    owed_minor = sum(claim.amount_minor for claim in claims)
-    _post_invoice(session, invoice, owed_minor, now=now, livemode=common.livemode)
-    return invoice
-
-
-def _lines(claims: Sequence[_Claim], taxed: Sequence[tuple[TaxClass, ...]]) -> list[InvoiceLine]:
-    return [
-        InvoiceLine(claim.description, claim.amount_minor, f"{claim.table}-{claim.item.id}", classes)
-        for claim, classes in zip(claims, taxed, strict=True)
-    ]
-
-
-def _row(invoice: Invoice, claim: _Claim, position: int) -> dict[str, object]:
-    return {
-        "invoice_id": invoice.id,
-        "manufacturer_id": invoice.manufacturer_id,
-        "payer_id": invoice.payer_id,
-        f"{claim.table}_id": claim.item.id,
-        "position": position,
-        "kind": claim.kind,
-        "description": claim.description,
-        "amount_minor": claim.amount_minor,
-    }
-
-
-def _post_invoice(session: Session, invoice: Invoice, owed_minor: int, *, now: datetime, livemode: bool) -> None:
-    post(
-        session,
-        manufacturer_id=invoice.manufacturer_id,
-        currency=invoice.currency,
-        kind="invoiced",
-        document=Document("invoice", str(invoice.id)),
-        legs=without_zeros(
-            [
-                debit(Purpose.RECEIVABLE, invoice.total_minor, invoice.payer_id),
-                credit(Purpose.UNBILLED, owed_minor, invoice.payer_id),
-                credit(Purpose.ROUNDED_UP, invoice.total_minor - owed_minor),
-            ]
-        ),
-        allowed_pairs=INVOICE_PAIRS,
-        occurred_at=now,
-        now=now,
-        description=f"Invoice {invoice.name}",
-        livemode=livemode,
-    )
